@@ -1,0 +1,219 @@
+"""What a configuration may not say: checked once, after the merge, all problems reported together.
+
+Only what follows from the values themselves is checked here. What depends on the machine or on
+files (GPUs, lists, checkpoints) is checked when a run starts, in ``engine/preflight.py``.
+"""
+
+from collections.abc import Iterator
+
+from fvcore.common.config import CfgNode
+
+from timesformer.config.load import ConfigError
+
+_CHOICES = {
+    "MODEL.ARCH": ("vit",),
+    "MODEL.MODEL_NAME": ("vit_base_patch16_224", "TimeSformer"),
+    "MODEL.LOSS_FUNC": ("cross_entropy", "bce_logit"),
+    "TIMESFORMER.ATTENTION_TYPE": (
+        "divided_space_time",
+        "joint_space_time",
+        "space_only",
+        "sparse_local_global",
+        "axial",
+    ),
+    "TRAIN.DATASET": ("kinetics", "ssv2"),
+    "TEST.DATASET": ("kinetics", "ssv2"),
+    "TRAIN.PRECISION": ("fp32", "bf16"),
+    "TEST.PRECISION": ("fp32", "bf16"),
+    "TEST.VIEW_PLACEMENT": ("released", "paper"),
+    "TEST.NUM_SPATIAL_CROPS": (1, 2, 3),
+    "DATA.DECODING_BACKEND": ("pyav",),
+    "DATA.ENSEMBLE_METHOD": ("sum", "max", "softmax"),
+    "MIXUP.MODE": ("batch", "pair", "elem"),
+    "SOLVER.OPTIMIZING_METHOD": ("sgd", "adam", "adamw"),
+    "SOLVER.LR_POLICY": ("cosine", "steps_with_relative_lrs"),
+    "DIST_BACKEND": ("nccl", "gloo"),
+}
+
+_AT_LEAST = {
+    "NUM_GPUS": 0,
+    "NUM_SHARDS": 1,
+    "SHARD_ID": 0,
+    "RNG_SEED": 0,
+    "LOG_PERIOD": 1,
+    "GLOBAL_BATCH_SIZE": 1,
+    "TRAIN.BATCH_SIZE": 1,
+    "TRAIN.EVAL_PERIOD": 1,
+    "TRAIN.CHECKPOINT_PERIOD": 1,
+    "TEST.BATCH_SIZE": 1,
+    "TEST.NUM_ENSEMBLE_VIEWS": 1,
+    "MODEL.NUM_CLASSES": 1,
+    "TIMESFORMER.PATCH_SIZE": 1,
+    "TIMESFORMER.EMBED_DIM": 1,
+    "TIMESFORMER.DEPTH": 1,
+    "TIMESFORMER.NUM_HEADS": 1,
+    "TIMESFORMER.TIME_EMBED_STD": 0,
+    "TIMESFORMER.TEMPORAL_FC_STD": 0,
+    "DATA.NUM_FRAMES": 1,
+    "DATA.SAMPLING_RATE": 1,
+    "DATA.TARGET_FPS": 1,
+    "DATA.TRAIN_CROP_SIZE": 1,
+    "DATA.TEST_CROP_SIZE": 1,
+    "DATA_LOADER.NUM_WORKERS": 0,
+    "SOLVER.BASE_LR": 0,
+    "SOLVER.COSINE_END_LR": 0,
+    "SOLVER.MAX_EPOCH": 1,
+    "SOLVER.WARMUP_EPOCHS": 0,
+    "SOLVER.WARMUP_START_LR": 0,
+    "SOLVER.MOMENTUM": 0,
+    "SOLVER.WEIGHT_DECAY": 0,
+    "TENSORBOARD.HISTOGRAM.TOPK": 1,
+}
+
+_FRACTIONS = (
+    "TIMESFORMER.DROP_RATE",
+    "TIMESFORMER.ATTN_DROP_RATE",
+    "TIMESFORMER.DROP_PATH_RATE",
+)
+
+
+def validate(cfg: CfgNode) -> None:
+    """Raise one ConfigError that lists every value that cannot be used, or return."""
+    problems = list(_problems(cfg))
+    if problems:
+        raise ConfigError("\n".join(problems))
+
+
+def _problems(cfg: CfgNode) -> Iterator[str]:
+    for key, choices in _CHOICES.items():
+        if _get(cfg, key) not in choices:
+            names = ", ".join(map(str, choices))
+            yield f"{key} is {_get(cfg, key)!r}; choose one of {names}{_WHY.get(key, '')}"
+    for key, least in _AT_LEAST.items():
+        if not _get(cfg, key) >= least:
+            yield f"{key} is {_get(cfg, key)}, but must be at least {least}"
+    for key in _FRACTIONS:
+        if not 0 <= _get(cfg, key) < 1:
+            yield f"{key} is {_get(cfg, key)}, but must be in [0, 1)"
+    if any(_get(cfg, key) < max(_AT_LEAST[key], 1) for key in _DIVISORS):
+        return  # named above; the rules below divide by them
+    yield from _model_problems(cfg)
+    yield from _data_problems(cfg)
+    yield from _batch_problems(cfg)
+    yield from _solver_problems(cfg)
+
+
+_DIVISORS = ("TIMESFORMER.PATCH_SIZE", "TIMESFORMER.NUM_HEADS", "TRAIN.BATCH_SIZE")
+_WHY = {
+    "MODEL.ARCH": " (SlowFast, ResNet and X3D are not part of this project)",
+    "MODEL.LOSS_FUNC": " (bce wants probabilities, and the model gives logits: use bce_logit)",
+    "DATA.DECODING_BACKEND": " (torchvision no longer decodes video)",
+}
+
+
+def _get(cfg: CfgNode, key: str) -> object:
+    for name in key.split("."):
+        cfg = cfg[name]
+    return cfg
+
+
+def _model_problems(cfg: CfgNode) -> Iterator[str]:
+    model = cfg.TIMESFORMER
+    if model.EMBED_DIM % model.NUM_HEADS:
+        yield (
+            f"TIMESFORMER.EMBED_DIM is {model.EMBED_DIM}, but NUM_HEADS ({model.NUM_HEADS}) "
+            "must divide it"
+        )
+    if not model.MLP_RATIO > 0:
+        yield f"TIMESFORMER.MLP_RATIO is {model.MLP_RATIO}, but must be above 0"
+    crops = {"DATA.TRAIN_CROP_SIZE": cfg.DATA.TRAIN_CROP_SIZE}
+    if cfg.TEST.ENABLE:
+        crops["DATA.TEST_CROP_SIZE"] = cfg.DATA.TEST_CROP_SIZE
+    for key, crop in crops.items():
+        yield from _grid_problems(key, crop, model.PATCH_SIZE, model.ATTENTION_TYPE)
+    if model.ATTENTION_TYPE == "sparse_local_global" and cfg.DATA.NUM_FRAMES % 2:
+        yield (
+            f"DATA.NUM_FRAMES is {cfg.DATA.NUM_FRAMES}, but sparse_local_global halves it; "
+            "use an even number"
+        )
+
+
+def _grid_problems(key: str, crop: int, patch: int, scheme: str) -> Iterator[str]:
+    if crop % patch:
+        near = max(crop // patch, 1) * patch
+        yield (
+            f"{key} is {crop}, but TIMESFORMER.PATCH_SIZE ({patch}) must divide it; "
+            f"use {near} or {near + patch}"
+        )
+    elif scheme == "sparse_local_global" and crop // patch % 2:
+        yield (
+            f"{key} is {crop}, {crop // patch} patches of {patch}; sparse_local_global halves "
+            f"them: use {crop + patch}"
+        )
+
+
+def _data_problems(cfg: CfgNode) -> Iterator[str]:
+    data = cfg.DATA
+    for key in ("MEAN", "STD"):
+        if len(data[key]) != 3:
+            yield f"DATA.{key} has {len(data[key])} values, but needs one for each of R, G, B"
+    if any(value <= 0 for value in data.STD):
+        yield f"DATA.STD is {data.STD}, but every value must be above 0"
+    jitter = data.TRAIN_JITTER_SCALES
+    if len(jitter) != 2 or jitter[0] > jitter[1]:
+        yield f"DATA.TRAIN_JITTER_SCALES is {jitter}, but must be [smallest, largest]"
+    elif cfg.TRAIN.ENABLE and jitter[0] < data.TRAIN_CROP_SIZE:
+        yield (
+            f"DATA.TRAIN_JITTER_SCALES starts at {jitter[0]}, but a crop of TRAIN_CROP_SIZE "
+            f"({data.TRAIN_CROP_SIZE}) must fit; use [{data.TRAIN_CROP_SIZE}, ...] or more"
+        )
+    elif cfg.TEST.ENABLE and cfg.TEST.NUM_SPATIAL_CROPS == 1 and jitter[0] < data.TEST_CROP_SIZE:
+        yield (
+            f"DATA.TEST_CROP_SIZE is {data.TEST_CROP_SIZE}, but with TEST.NUM_SPATIAL_CROPS 1 "
+            f"frames are scaled to TRAIN_JITTER_SCALES[0] ({jitter[0]}); lower the crop"
+        )
+
+
+def _batch_problems(cfg: CfgNode) -> Iterator[str]:
+    if cfg.SHARD_ID >= cfg.NUM_SHARDS:
+        yield f"SHARD_ID is {cfg.SHARD_ID}, but must be below NUM_SHARDS ({cfg.NUM_SHARDS})"
+    for section in ("TRAIN", "TEST"):
+        batch = cfg[section].BATCH_SIZE
+        if cfg[section].ENABLE and cfg.NUM_GPUS > 1 and batch % cfg.NUM_GPUS:
+            near = max(batch // cfg.NUM_GPUS, 1) * cfg.NUM_GPUS
+            yield (
+                f"{section}.BATCH_SIZE is {batch}, but NUM_GPUS ({cfg.NUM_GPUS}) must divide it; "
+                f"use {near}, or another NUM_GPUS"
+            )
+    if not cfg.MIXUP.ENABLED:
+        return
+    per_gpu = cfg.TRAIN.BATCH_SIZE // max(cfg.NUM_GPUS, 1)
+    if per_gpu % 2:
+        yield (
+            f"TRAIN.BATCH_SIZE gives {per_gpu} clips a process, but MIXUP mixes pairs; "
+            "use an even number a process"
+        )
+    if cfg.MODEL.LOSS_FUNC != "cross_entropy":
+        yield "MIXUP.ENABLED needs MODEL.LOSS_FUNC cross_entropy"
+
+
+def _solver_problems(cfg: CfgNode) -> Iterator[str]:
+    solver = cfg.SOLVER
+    if solver.LR_POLICY == "steps_with_relative_lrs":
+        if not solver.STEPS or solver.STEPS[0] != 0 or sorted(solver.STEPS) != solver.STEPS:
+            yield f"SOLVER.STEPS is {solver.STEPS}, but must be epochs in order, the first one 0"
+        if len(solver.STEPS) != len(solver.LRS):
+            yield (
+                f"SOLVER.LRS has {len(solver.LRS)} values, but SOLVER.STEPS has "
+                f"{len(solver.STEPS)}; give one for each"
+            )
+    elif solver.LR_POLICY == "cosine" and solver.COSINE_END_LR > solver.BASE_LR:
+        yield (
+            f"SOLVER.COSINE_END_LR is {solver.COSINE_END_LR}, but must not be above BASE_LR "
+            f"({solver.BASE_LR})"
+        )
+    if solver.OPTIMIZING_METHOD == "sgd" and solver.NESTEROV:
+        if solver.MOMENTUM == 0 or solver.DAMPENING != 0:
+            yield "SOLVER.NESTEROV needs MOMENTUM above 0 and DAMPENING 0; set NESTEROV False"
+    if cfg.TRAIN.FINETUNE and not cfg.TRAIN.CHECKPOINT_FILE_PATH:
+        yield "TRAIN.FINETUNE is True, but TRAIN.CHECKPOINT_FILE_PATH names no file to start from"

@@ -1,0 +1,183 @@
+"""TimeSformer: an image ViT whose blocks also attend over time (https://arxiv.org/abs/2102.05095).
+
+    clip   (B, 3, T, H, W)   float, normalised
+    cls    (B, 1, D)         the classification token
+    grid   (B, T, h, w, D)   one token per patch of P x P pixels: h = H // P, w = W // P
+"""
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from timesformer.models.attention import LAYER_NORM_EPS, SCHEMES, Block
+from timesformer.tables import choose
+
+INIT_STD = 0.02  # of linear weights, class token and position embedding, as published
+
+
+class TimeSformer(nn.Module):
+    """Clip classifier, (B, 3, T, H, W) -> logits (B, num_classes).
+
+    Parameters carry the names and the order of the published release (a5ef29a, models/vit.py);
+    ``load_state_dict`` takes its checkpoints strictly, with or without their ``model.`` prefix.
+    Other frame counts and sizes than the model was built for are served by resizing the time and
+    position embeddings to the nearest neighbour, as published, and pixels beyond the last whole
+    patch are cut off. Different on purpose: a non-square input with as many patches as the square
+    one gets its embedding resized in 2-D too; the published code added it in the wrong layout.
+    """
+
+    def __init__(  # noqa: PLR0913  the published names, all of them facts of an architecture
+        self,
+        *,
+        img_size: int = 224,
+        patch_size: int = 16,
+        num_classes: int = 400,
+        num_frames: int = 8,
+        attention_type: str = "divided_space_time",
+        embed_dim: int = 768,
+        depth: int = 12,
+        num_heads: int = 12,
+        mlp_ratio: float = 4.0,
+        drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.1,
+        time_embed_std: float = 0.0,
+        temporal_fc_std: float = 0.0,
+    ) -> None:
+        super().__init__()
+        choose(SCHEMES, attention_type, key="attention_type")
+        if img_size < patch_size:
+            raise ValueError(f"img_size is {img_size}, less than one patch of {patch_size}")
+        self.attention_type = attention_type
+        self.per_frame = attention_type == "space_only"  # frames never meet before the head
+        self.patch_size = patch_size
+        self.grid_size = img_size // patch_size
+        self.cls_token = nn.Parameter(torch.empty(1, 1, embed_dim))
+        self.pos_embed = nn.Parameter(torch.empty(1, self.grid_size**2 + 1, embed_dim))
+        if not self.per_frame:
+            self.time_embed = nn.Parameter(torch.empty(1, num_frames, embed_dim))
+        self.patch_embed = PatchEmbed(patch_size, embed_dim)
+        self.embed_drop = nn.Dropout(drop_rate)
+        self.blocks = nn.ModuleList(
+            Block(
+                embed_dim,
+                num_heads=num_heads,
+                mlp_ratio=mlp_ratio,
+                scheme=attention_type,
+                drop=drop_rate,
+                attn_drop=attn_drop_rate,
+                drop_path=rate,
+            )
+            for rate in torch.linspace(0, drop_path_rate, depth, dtype=torch.float64).tolist()
+        )
+        self.norm = nn.LayerNorm(embed_dim, eps=LAYER_NORM_EPS)
+        self.head = nn.Linear(embed_dim, num_classes)
+        self.init_weights(time_embed_std=time_embed_std, temporal_fc_std=temporal_fc_std)
+        self.register_load_state_dict_pre_hook(_strip_published_prefix)
+
+    def forward(self, clip: Tensor) -> Tensor:
+        return self.head(self.forward_features(clip))
+
+    def forward_features(self, clip: Tensor) -> Tensor:
+        """Normalised class token, (B, 3, T, H, W) -> (B, D).
+
+        Raises:
+            ValueError: the input is not a batch of RGB clips, or smaller than one patch.
+        """
+        self._check(clip)
+        cls, grid = self.embed(clip)
+        for block in self.blocks:
+            cls, grid = block(cls, grid)
+        if self.per_frame:
+            cls = cls.unflatten(0, (-1, clip.shape[2])).mean(dim=1)
+        return self.norm(cls[:, 0])
+
+    def embed(self, clip: Tensor) -> tuple[Tensor, Tensor]:
+        """Class token (B, 1, D) and patch grid (B, T, h, w, D) with their position embeddings.
+
+        The space-only scheme returns one single-frame clip per frame: B is B * T and T is 1.
+        """
+        grid = self.patch_embed(clip)
+        b, t, h, w, _ = grid.shape
+        cls = (self.cls_token + self.pos_embed[:, :1]).expand(b, -1, -1)
+        grid = grid + self.space_embedding(h, w)
+        if self.per_frame:
+            cls, grid = cls.repeat_interleave(t, dim=0), grid.flatten(0, 1).unsqueeze(1)
+        else:
+            grid = grid + self.time_embedding(t)
+        return self.embed_drop(cls), self.embed_drop(grid)
+
+    def space_embedding(self, h: int, w: int) -> Tensor:
+        """Position embedding of an h x w grid, nearest-resized if need be, (h, w, D)."""
+        embed = rearrange(self.pos_embed[:, 1:], "1 (h w) d -> 1 d h w", h=self.grid_size)
+        if (h, w) != (self.grid_size, self.grid_size):
+            embed = F.interpolate(embed, size=(h, w), mode="nearest")
+        return rearrange(embed, "1 d h w -> h w d")
+
+    def time_embedding(self, t: int) -> Tensor:
+        """Frame embedding, nearest-resized if need be, (T, 1, 1, D)."""
+        embed = self.time_embed
+        if t != embed.shape[1]:
+            embed = F.interpolate(embed.mT, size=t, mode="nearest").mT
+        return rearrange(embed, "1 t d -> t 1 1 d")
+
+    def init_weights(self, *, time_embed_std: float = 0.0, temporal_fc_std: float = 0.0) -> None:
+        """Draw every initial value; the defaults are the published ones.
+
+        =====================  ===========================================================
+        linear weights         truncated normal, 0.02; biases 0
+        norms                  weight 1, bias 0
+        patch convolution      PyTorch's default
+        cls_token, pos_embed   truncated normal, 0.02
+        time_embed             normal, ``time_embed_std``; published 0
+        fc of prefixed steps   truncated normal, ``temporal_fc_std``; published 0: an
+                               untrained block is the image model's block
+        =====================  ===========================================================
+        """
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=INIT_STD)
+                nn.init.zeros_(module.bias)
+        nn.init.trunc_normal_(self.cls_token, std=INIT_STD)
+        nn.init.trunc_normal_(self.pos_embed, std=INIT_STD)
+        if not self.per_frame:
+            nn.init.normal_(self.time_embed, std=time_embed_std)
+        for block in self.blocks:
+            for layer in block.fc_layers():
+                nn.init.zeros_(layer.weight)
+                if temporal_fc_std > 0:
+                    nn.init.trunc_normal_(layer.weight, std=temporal_fc_std)
+
+    def _check(self, clip: Tensor) -> None:
+        if clip.ndim != 5 or clip.shape[1] != 3:
+            raise ValueError(
+                f"input is {tuple(clip.shape)}, but must be (batch, 3, frames, height, width)"
+            )
+        if min(clip.shape[3:]) < self.patch_size:
+            raise ValueError(
+                f"frames are {clip.shape[3]} x {clip.shape[4]}, less than one patch of "
+                f"{self.patch_size}"
+            )
+
+
+class PatchEmbed(nn.Module):
+    """Cut frames into patches and project them, (B, 3, T, H, W) -> (B, T, H // P, W // P, D)."""
+
+    def __init__(self, patch_size: int, dim: int) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(3, dim, kernel_size=patch_size, stride=patch_size)
+
+    def forward(self, clip: Tensor) -> Tensor:
+        t = clip.shape[2]
+        patches = self.proj(rearrange(clip, "b c t h w -> (b t) c h w"))
+        return rearrange(patches, "(b t) d h w -> b t h w d", t=t)
+
+
+def _strip_published_prefix(
+    module: nn.Module, state: dict[str, Tensor], prefix: str, *_: object
+) -> None:
+    """Rename ``model.x`` to ``x`` in place: the published classes wrap the network in ``model``."""
+    wrapped = f"{prefix}model."
+    for key in [key for key in state if key.startswith(wrapped)]:
+        state[prefix + key[len(wrapped) :]] = state.pop(key)
