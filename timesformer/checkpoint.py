@@ -1,0 +1,294 @@
+"""Checkpoint files: write them whole, find the newest, load weights and say what happened.
+
+A checkpoint is the published dictionary: ``epoch`` (0-based; the file name counts from 1),
+``model_state`` (names begin ``model.``), ``optimizer_state``, ``cfg`` (YAML text).
+"""
+
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from timesformer import convert
+
+_NAME = re.compile(r"checkpoint_epoch_(\d+)\.pyth")
+_HEAD = ("head.weight", "head.bias")
+
+# (patch, width, depth, heads) of the ImageNet ViTs that timm has; the first is what the published
+# code downloaded (jx_vit_base_p16_224: pretrained on ImageNet-21k, fine-tuned on ImageNet-1k).
+IMAGENET_VITS = {
+    (16, 768, 12, 12): "vit_base_patch16_224.orig_in21k_ft_in1k",
+    (8, 768, 12, 12): "vit_base_patch8_224.augreg2_in21k_ft_in1k",
+    (32, 768, 12, 12): "vit_base_patch32_224.augreg_in21k_ft_in1k",
+    (16, 1024, 24, 16): "vit_large_patch16_224.augreg_in21k_ft_in1k",
+    (16, 384, 12, 6): "vit_small_patch16_224.augreg_in21k_ft_in1k",
+    (32, 384, 12, 6): "vit_small_patch32_224.augreg_in21k_ft_in1k",
+    (16, 192, 12, 3): "vit_tiny_patch16_224.augreg_in21k_ft_in1k",
+}
+
+
+class CheckpointError(ValueError):
+    """A file that cannot give a model its weights; the message names file, reason and remedy."""
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What ``load_weights`` did, by parameter name of the model (``unexpected``: of the file).
+
+    ``loaded`` holds every parameter that got values from the file, ``inflated`` (copied from the
+    image step) and ``resized`` those among them that were adapted; ``missing`` the parameters that
+    kept their values, ``fresh`` the classifier among them if the file's has other classes.
+    """
+
+    path: str
+    loaded: list[str] = field(default_factory=list)
+    inflated: list[str] = field(default_factory=list)
+    resized: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    fresh: list[str] = field(default_factory=list)
+    unexpected: list[str] = field(default_factory=list)
+
+    @property
+    def exact(self) -> bool:
+        """The file holds this very model, name for name and shape for shape."""
+        return not (self.inflated or self.resized or self.missing or self.unexpected)
+
+    def __str__(self) -> str:
+        parts = [f"{len(self.loaded)} tensors loaded from {self.path}"]
+        for name in ("inflated", "resized", "missing", "unexpected"):
+            keys = getattr(self, name)
+            if keys:
+                more = ", ..." if len(keys) > 4 else ""
+                parts.append(f"{len(keys)} {name} ({', '.join(keys[:4])}{more})")
+        if self.fresh:
+            parts.append("the classifier starts afresh, its classes differ")
+        return "; ".join(parts)
+
+
+def load_weights(
+    model: nn.Module, path: str | Path, *, cut_from_names: tuple[str, ...] = ()
+) -> LoadReport:
+    """Give ``model`` the weights of the file ``path`` and report what fitted.
+
+    Reads published, DDP-prefixed, bare, timm ViT and safetensors files. Position embeddings are
+    resized as a 2-D grid, time embeddings to the nearest frame, the extra steps of an image ViT
+    start from its own attention, and a classifier of other classes is left as it is.
+
+    Args:
+        model: a TimeSformer, bare or wrapped in DDP.
+        path: the file.
+        cut_from_names: substrings to remove from the names of the file first.
+
+    Raises:
+        CheckpointError: no such file, truncated, not a checkpoint, a tensor whose shape belongs to
+            another architecture, or nothing that fits.
+    """
+    state = convert_names(read_state(path), cut_from_names)
+    return load_state(model, state, source=str(path))
+
+
+def load_imagenet(model: nn.Module) -> LoadReport:
+    """Give ``model`` the weights of the ImageNet ViT of its shape, through timm and its cache.
+
+    Raises:
+        CheckpointError: timm has no ViT of this shape, or its weights cannot be fetched.
+    """
+    block = model.blocks[0]
+    shape = (model.patch_size, model.norm.weight.numel(), len(model.blocks), block.attn.num_heads)
+    ways_out = (
+        "set TIMESFORMER.PRETRAINED_MODEL to a checkpoint file, or to none for random weights, or "
+        "start from TRAIN.CHECKPOINT_FILE_PATH with TRAIN.FINETUNE True"
+    )
+    if shape not in IMAGENET_VITS or block.mlp.fc1.out_features != 4 * shape[1]:
+        raise CheckpointError(
+            "there are no ImageNet weights for a ViT of patch {}, width {}, depth {}, heads {}; "
+            "{}".format(*shape, ways_out)
+        )
+    import timm
+
+    name = IMAGENET_VITS[shape]
+    try:
+        state = timm.create_model(name, pretrained=True).state_dict()
+    except (OSError, RuntimeError, ValueError) as error:  # what hubs raise, offline or not
+        raise CheckpointError(
+            f"the ImageNet weights {name} could not be fetched ({type(error).__name__}: "
+            f"{str(error).splitlines()[0][:120]}); connect to the network once, or {ways_out}"
+        ) from error
+    return load_state(model, state, source=f"timm/{name}")
+
+
+def read_state(path: str | Path) -> dict[str, Tensor]:
+    """The state dict in a file, on the CPU, without the prefixes of wrappers."""
+    try:
+        return convert.find_state(read_file(path))
+    except ValueError as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(f"{path} is not a model checkpoint: {error}") from error
+
+
+def read_file(path: str | Path) -> Any:
+    """The content of a checkpoint file, on the CPU; code in a pickle is refused, never run."""
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"checkpoint {path} does not exist; check the path")
+    try:
+        if _is_safetensors(path):
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises whatever its parsers raise
+        raise CheckpointError(
+            f"checkpoint {path} cannot be read ({path.stat().st_size} bytes, "
+            f"{type(error).__name__}: {str(error).strip().splitlines()[0][:160]}); it is truncated "
+            "or no PyTorch file: copy it again"
+        ) from error
+
+
+def convert_names(state: dict[str, Tensor], cut: tuple[str, ...]) -> dict[str, Tensor]:
+    """Names without the substrings ``cut``."""
+    for text in cut:
+        state = {key.replace(text, ""): value for key, value in state.items()}
+    return state
+
+
+def load_state(model: nn.Module, state: dict[str, Tensor], *, source: str) -> LoadReport:
+    """``load_weights`` for a state dict with our names."""
+    target = unwrap(model).state_dict()
+    inflated = convert.inflate(state, target)
+    fitted: dict[str, Tensor] = {}
+    report = LoadReport(source, inflated=sorted(inflated))
+    wrong = []
+    for key, value in (state | inflated).items():
+        if key not in target:
+            report.unexpected.append(key)
+        elif value.shape == target[key].shape:
+            fitted[key] = value
+        elif key in _HEAD:
+            report.fresh.append(key)
+        elif (resized := _resize(key, value, target[key])) is not None:
+            fitted[key] = resized
+            report.resized.append(key)
+        else:
+            wrong.append(f"{key}: file {tuple(value.shape)}, model {tuple(target[key].shape)}")
+    if wrong:
+        raise CheckpointError(
+            f"{source} is of another architecture, {len(wrong)} tensors differ in shape: "
+            f"{'; '.join(wrong[:4])}; set TIMESFORMER.* to the sizes of the file"
+        )
+    if not fitted:
+        raise CheckpointError(
+            f"nothing in {source} fits the model: it has {', '.join(sorted(state)[:4])}, the model "
+            f"wants {', '.join(list(target)[:4])}"
+        )
+    if report.fresh:  # never a classifier that is half the file's
+        fitted = {key: value for key, value in fitted.items() if key not in _HEAD}
+    unwrap(model).load_state_dict(fitted, strict=False)
+    report.loaded.extend(fitted)
+    report.missing.extend(key for key in target if key not in fitted)
+    return report
+
+
+def unwrap(model: nn.Module) -> nn.Module:
+    """The model inside a DDP wrapper, or itself."""
+    return getattr(model, "module", model)
+
+
+def checkpoint_path(output_dir: str | Path, epoch: int) -> Path:
+    """File of 0-based ``epoch``: OUTPUT_DIR/checkpoints/checkpoint_epoch_00001.pyth for 0."""
+    return Path(output_dir) / "checkpoints" / f"checkpoint_epoch_{epoch + 1:05d}.pyth"
+
+
+def newest_checkpoint(output_dir: str | Path) -> Path | None:
+    """The checkpoint of the highest epoch in OUTPUT_DIR/checkpoints, if there is one."""
+    found = {
+        int(match[1]): path
+        for path in (Path(output_dir) / "checkpoints").glob("*.pyth")
+        if (match := _NAME.fullmatch(path.name))
+    }
+    return found[max(found)] if found else None
+
+
+def save_checkpoint(
+    output_dir: str | Path,
+    *,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    epoch: int,
+    cfg_text: str,
+) -> Path:
+    """Write the checkpoint of 0-based ``epoch``: whole under a temporary name, then renamed."""
+    path = checkpoint_path(output_dir, epoch)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    state = {f"model.{key}": value for key, value in unwrap(model).state_dict().items()}
+    payload = {
+        "epoch": epoch,
+        "model_state": state,
+        "optimizer_state": optimizer.state_dict(),
+        "cfg": cfg_text,
+    }
+    temporary = path.with_name(f"{path.name}.tmp")
+    with temporary.open("wb") as file:
+        torch.save(payload, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    return path
+
+
+def load_training_state(
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer
+) -> tuple[int, LoadReport]:
+    """Weights, optimizer state and 0-based epoch of a checkpoint of this very model.
+
+    Raises:
+        CheckpointError: the file does not fit exactly, or has no epoch or optimizer state.
+    """
+    payload = read_file(path)
+    if not isinstance(payload, dict) or not {"epoch", "optimizer_state"} <= payload.keys():
+        raise CheckpointError(
+            f"{path} holds no epoch and optimizer state to go on from; set TRAIN.FINETUNE True to "
+            "start from its weights alone"
+        )
+    report = load_state(model, convert.find_state(payload), source=str(path))
+    if not report.exact:
+        raise CheckpointError(
+            f"{path} is not a checkpoint of this model, so its training cannot go on: {report}; use "
+            "another OUTPUT_DIR or TRAIN.AUTO_RESUME False, or TRAIN.FINETUNE True to start from "
+            "its weights"
+        )
+    try:
+        optimizer.load_state_dict(_without_empty_groups(payload["optimizer_state"]))
+    except (ValueError, KeyError) as error:
+        raise CheckpointError(
+            f"the optimizer state of {path} does not fit SOLVER.OPTIMIZING_METHOD: {error}; set "
+            "TRAIN.CHECKPOINT_EPOCH_RESET True to start from its weights alone"
+        ) from error
+    return payload["epoch"], report
+
+
+def _without_empty_groups(state: dict[str, Any]) -> dict[str, Any]:
+    """Published files carry an empty group for batch-norm parameters, which a ViT has not."""
+    return state | {"param_groups": [group for group in state["param_groups"] if group["params"]]}
+
+
+def _resize(key: str, value: Tensor, target: Tensor) -> Tensor | None:
+    """``value`` in the shape of ``target`` if only frames or resolution differ, else None."""
+    if key not in ("pos_embed", "time_embed") or value.ndim != 3:
+        return None
+    if value.shape[2] != target.shape[2]:
+        return None
+    if key == "time_embed":
+        return convert.resize_time(value, target.shape[1])
+    return convert.resize_position(value, target.shape[1])
+
+
+def _is_safetensors(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(9)
+    return len(head) == 9 and head[8:] == b"{" and int.from_bytes(head[:8], "little") < 1 << 27

@@ -1,0 +1,92 @@
+"""Foreign state dicts to ours: pure functions from names and tensors to names and tensors.
+
+Ours are the published names without their ``model.`` prefix (official_behaviour 4.2): ``cls_token``,
+``pos_embed`` (1, 1 + N, D), ``time_embed`` (1, T, D), ``blocks.i...``, ``norm``, ``head``.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+
+from torch import Tensor
+from torch.nn import functional as F
+
+_PREFIXES = ("module.", "model.")
+_CONTAINERS = ("model_state", "state_dict", "model")
+
+
+def find_state(payload: object) -> dict[str, Tensor]:
+    """The state dict inside a loaded file: published, ``state_dict``, DeiT style, or bare.
+
+    Raises:
+        ValueError: the file holds no dictionary of tensors.
+    """
+    for key in _CONTAINERS:
+        if isinstance(payload, Mapping) and isinstance(payload.get(key), Mapping):
+            return find_state(payload[key])
+    if isinstance(payload, Mapping):
+        state = {str(key): value for key, value in payload.items() if isinstance(value, Tensor)}
+        if state:
+            return strip_prefixes(state)
+    found = sorted(map(str, payload))[:8] if isinstance(payload, Mapping) else type(payload)
+    raise ValueError(f"it holds no weights, only {found}")
+
+
+def strip_prefixes(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Without the ``module.`` of DDP and the ``model.`` of the published classes."""
+    stripped = dict(state)
+    while prefix := next((p for p in _PREFIXES if _all_start(stripped, p)), None):
+        stripped = {key[len(prefix) :]: value for key, value in stripped.items()}
+    return stripped
+
+
+def inflate(state: Mapping[str, Tensor], wanted: Iterable[str]) -> dict[str, Tensor]:
+    """Weights for the steps an image ViT lacks: copies of its own norm and attention.
+
+    ``blocks.i.temporal_attn.x`` becomes ``blocks.i.attn.x``, as published (models/helpers.py). Steps
+    of which the file has anything are left alone.
+    """
+    added = {}
+    for key in wanted:
+        if key in state or not key.startswith("blocks."):
+            continue
+        _, index, rest = key.split(".", 2)
+        name = rest.split(".", 1)[0]
+        for own in ("attn", "norm1"):
+            prefix = name.removesuffix(f"_{own}")
+            source = f"blocks.{index}.{own}{rest.removeprefix(name)}"
+            if prefix not in (name, "") and source in state and not _has_step(state, prefix):
+                added[key] = state[source]
+    return added
+
+
+def resize_position(embed: Tensor, num_tokens: int) -> Tensor:
+    """Position embedding (1, 1 + h * h, D) for a square grid of ``num_tokens`` - 1 patches.
+
+    Bicubic with antialiasing in 2-D, the class token's unchanged. Different on purpose: the
+    published code resized the flattened rows in 1-D, which scrambles the grid.
+
+    Raises:
+        ValueError: either grid is not square.
+    """
+    side, new = math.isqrt(embed.shape[1] - 1), math.isqrt(num_tokens - 1)
+    if side**2 != embed.shape[1] - 1 or new**2 != num_tokens - 1:
+        raise ValueError(f"pos_embed has {embed.shape[1] - 1} patches, which is no square grid")
+    grid = embed[:, 1:].unflatten(1, (side, side)).permute(0, 3, 1, 2).float()
+    grid = F.interpolate(grid, size=(new, new), mode="bicubic", antialias=True)
+    resized = embed.new_empty(1, num_tokens, embed.shape[2])
+    resized[:, :1] = embed[:, :1]
+    resized[:, 1:] = grid.permute(0, 2, 3, 1).flatten(1, 2).to(embed.dtype)
+    return resized
+
+
+def resize_time(embed: Tensor, num_frames: int) -> Tensor:
+    """Time embedding (1, T, D) for ``num_frames``, nearest neighbour as published."""
+    return F.interpolate(embed.mT, size=num_frames, mode="nearest").mT.contiguous()
+
+
+def _all_start(state: Mapping[str, Tensor], prefix: str) -> bool:
+    return all(key.startswith(prefix) for key in state)
+
+
+def _has_step(state: Mapping[str, Tensor], prefix: str) -> bool:
+    return any(f".{prefix}_" in key for key in state)

@@ -1,0 +1,104 @@
+"""Frames to clips: scale, crop, flip. All draws are passed in, so every function is pure.
+
+    images  (U, H, W, 3)   uint8 RGB, as decoded
+    clip    (3, T, H, W)   uint8; float only after ``normalize``, on the device
+"""
+
+import math
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class Spatial(NamedTuple):
+    """One crop: scale the short side to ``short_side``, cut a square of ``crop`` at (top, left)."""
+
+    short_side: int
+    top: int
+    left: int
+    crop: int
+    flip: bool = False
+
+
+def scaled_size(height: int, width: int, short_side: int) -> tuple[int, int]:
+    """(height, width) with the short side scaled, the long one rounded down, as published."""
+    if height <= width:
+        return short_side, math.floor(width / height * short_side)
+    return math.floor(height / width * short_side), short_side
+
+
+def random_short_side(
+    smallest: int, largest: int, rng: np.random.Generator, *, inverse: bool
+) -> int:
+    """Short side drawn uniformly in size, or in 1 / size where ``inverse``, as published."""
+    if inverse:
+        return round(1.0 / rng.uniform(1.0 / largest, 1.0 / smallest))
+    return round(rng.uniform(smallest, largest))
+
+
+def random_spatial(
+    height: int,
+    width: int,
+    *,
+    jitter: tuple[int, int],
+    crop: int,
+    flip: bool,
+    inverse: bool,
+    rng: np.random.Generator,
+) -> Spatial:
+    """A random scale, crop and flip for frames of ``height`` x ``width``, as published.
+
+    Different on purpose: the last possible offset of the crop is drawn too; the published code left
+    it out.
+    """
+    short_side = random_short_side(*jitter, rng, inverse=inverse)
+    scaled = scaled_size(height, width, short_side)
+    top, left = (int(rng.integers(0, length - crop, endpoint=True)) for length in scaled)
+    return Spatial(short_side, top, left, crop, flip=flip and bool(rng.random() < 0.5))
+
+
+def uniform_spatial(height: int, width: int, *, short_side: int, crop: int, index: int) -> Spatial:
+    """Crop ``index`` of three along the longer side: start (0), centre (1) or end (2), as published.
+
+    Centre offsets are rounded up; a square frame counts as wide.
+    """
+    scaled_height, scaled_width = scaled_size(height, width, short_side)
+    top, left = math.ceil((scaled_height - crop) / 2), math.ceil((scaled_width - crop) / 2)
+    if index != 1 and scaled_height > scaled_width:
+        top = 0 if index == 0 else scaled_height - crop
+    elif index != 1:
+        left = 0 if index == 0 else scaled_width - crop
+    return Spatial(short_side, top, left, crop)
+
+
+def scale(images: np.ndarray, short_side: int) -> np.ndarray:
+    """(U, H, W, 3) uint8 -> (U, H', W', 3) uint8, bilinear without antialiasing, as published.
+
+    The published code scales after normalising, in float: the results differ by rounding alone.
+    OpenCV, because torch rounds up twice when it halves uint8 images.
+    """
+    height, width = scaled_size(*images.shape[1:3], short_side)
+    if (height, width) == images.shape[1:3]:
+        return images
+    return np.stack(
+        [cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR) for image in images]
+    )
+
+
+def cut(images: np.ndarray, spatial: Spatial) -> Tensor:
+    """The crop of already scaled images, (T, H, W, 3) -> (3, T, crop, crop)."""
+    rows = slice(spatial.top, spatial.top + spatial.crop)
+    columns = slice(spatial.left, spatial.left + spatial.crop)
+    clip = images[:, rows, columns]
+    clip = clip[:, :, ::-1] if spatial.flip else clip
+    return torch.from_numpy(np.ascontiguousarray(clip.transpose(3, 0, 1, 2)))
+
+
+def normalize(clips: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
+    """(..., 3, T, H, W) uint8 -> float32, (x / 255 - mean) / std for each channel."""
+    shape = (3, 1, 1, 1)
+    offset = torch.tensor(mean, device=clips.device).view(shape)
+    return (clips.float() / 255 - offset) / torch.tensor(std, device=clips.device).view(shape)

@@ -1,0 +1,238 @@
+"""Decode exactly the frames that are asked for.
+
+A video is opened once for all its views. Its packets are listed without decoding them, a pure
+function chooses frames from that list, decoding starts at the keyframe before each run of chosen
+frames, and only chosen frames are converted to RGB.
+
+    images  (U, H, W, 3)  uint8 RGB, every chosen frame once
+    index   (V, T)        which image is frame t of temporal view v
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import av
+import cv2
+import numpy as np
+
+from timesformer.video.sampling import Timeline
+
+Select = Callable[[Timeline], np.ndarray]  # timeline -> indices into its pts, (V, T)
+
+WORTH_A_SEEK = 4  # frames: fewer are decoded faster than the decoder restarts
+REORDER = 2  # frames that may come late from files whose times are not in display order
+_DECODER_ERRORS = (av.FFmpegError, OSError, ValueError, MemoryError)
+
+
+class VideoError(ValueError):
+    """A video that cannot be read; the message names file, reason and remedy."""
+
+
+class Frames(NamedTuple):
+    """The chosen frames of one video, shapes as in the module docstring."""
+
+    images: np.ndarray
+    index: np.ndarray
+
+
+def read_video(path: str | Path, select: Select, *, multi_thread: bool = False) -> Frames:
+    """The frames that ``select`` chooses from a video file.
+
+    Args:
+        path: the file.
+        select: called with the timeline; called again, with the corrected one, if the file holds
+            packets from which the decoder makes no frame.
+        multi_thread: let the decoder use several cores; right where no other process decodes.
+
+    Frames are ordered by presentation time, as published; their count comes from the packets, not
+    from the header.
+
+    Raises:
+        VideoError: no such file, no video stream, no decodable frame.
+    """
+    try:
+        with av.open(str(path), metadata_errors="replace") as container:
+            if not container.streams.video:
+                raise VideoError(f"{path}: no video stream; remove it from the list")
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO" if multi_thread else "SLICE"
+            stream.codec_context.thread_count = 0 if multi_thread else 1
+            return _read(container, stream, select, path)
+    except _DECODER_ERRORS as error:
+        if isinstance(error, VideoError):
+            raise
+        raise VideoError(
+            f"{path}: cannot be decoded ({type(error).__name__}: {error}); "
+            "re-encode it or remove it from the list"
+        ) from error
+
+
+def read_folder(files: Sequence[str | Path], select: Select) -> Frames:
+    """The frames that ``select`` chooses from image files, one frame each, in the order given.
+
+    Raises:
+        VideoError: the list is empty, a file is missing or is no image, or sizes differ.
+    """
+    if not files:
+        raise VideoError("a frame folder without frames; remove it from the list")
+    indices = select(Timeline(np.arange(len(files)), fps=30.0))
+    unique, index = np.unique(indices, return_inverse=True)
+    images = [_read_image(files[i]) for i in unique]
+    sizes = {image.shape for image in images}
+    if len(sizes) > 1:
+        raise VideoError(f"{files[0]}: the frames of one video differ in size: {sorted(sizes)}")
+    return Frames(np.stack(images), index.reshape(indices.shape))
+
+
+def _read_image(path: str | Path) -> np.ndarray:
+    """(H, W, 3) uint8 RGB."""
+    try:
+        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+    except (OSError, cv2.error) as error:
+        raise VideoError(f"{path}: cannot be read ({type(error).__name__}: {error})") from error
+    if image is None:
+        raise VideoError(f"{path}: not an image; extract the frame again")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def _read(
+    container: "av.container.InputContainer",
+    stream: "av.VideoStream",
+    select: Select,
+    path: str | Path,
+) -> Frames:
+    timeline, keyframes = _list_packets(container, stream)
+    images: dict[int, np.ndarray] = {}  # by pts
+    while len(timeline.pts):
+        chosen = timeline.pts[select(timeline)]
+        unique, index = np.unique(chosen, return_inverse=True)
+        wanted = {pts for pts in unique.tolist() if pts not in images}
+        missing, arrival = _decode(container, stream, wanted, timeline.pts, keyframes, images)
+        corrected = _corrected(timeline, missing, arrival)
+        if corrected is timeline:
+            height, width = images[int(unique[0])].shape[:2]
+            stacked = [_same_size(images[pts], height, width) for pts in unique.tolist()]
+            return Frames(np.stack(stacked), index.reshape(chosen.shape))
+        timeline = corrected
+    raise VideoError(f"{path}: no decodable frame; re-encode it or remove it from the list")
+
+
+def _list_packets(
+    container: "av.container.InputContainer", stream: "av.VideoStream"
+) -> tuple[Timeline, np.ndarray]:
+    """The timeline and the sorted pts of the keyframes, without decoding."""
+    pts, keyframes = [], []
+    for packet in container.demux(stream):
+        time = packet.pts if packet.pts is not None else packet.dts
+        if packet.size == 0 or time is None or packet.is_discard:
+            continue
+        pts.append(time)
+        if packet.is_keyframe:
+            keyframes.append(time)
+    rate = stream.average_rate or stream.guessed_rate or 30
+    timeline = Timeline(
+        pts=np.unique(np.array(pts, dtype=np.int64)),
+        fps=float(rate),
+        header_frames=stream.frames or None,
+        duration=stream.duration,
+    )
+    return timeline, np.unique(np.array(keyframes, dtype=np.int64))
+
+
+def _decode(
+    container: "av.container.InputContainer",
+    stream: "av.VideoStream",
+    wanted: set[int],
+    pts: np.ndarray,
+    keyframes: np.ndarray,
+    images: dict[int, np.ndarray],
+) -> tuple[set[int], list[int]]:
+    """Put the frames of ``wanted`` (by pts) into ``images``.
+
+    Returns the pts that give no frame, and the pts of all decoded frames in the decoder's order.
+
+    Indexes can lie: where a seek leads past the first wanted frame, the file is read from its start.
+    """
+    missing: set[int] = set()
+    arrival: list[int] = []
+    while wanted:
+        for start in (_keyframe_before(keyframes, min(wanted)), int(pts[0])):
+            before = len(wanted)
+            seen = _decode_run(container, stream, start, wanted, pts, keyframes, images)
+            missing |= _skipped(pts, start, seen)
+            arrival += seen
+            if len(wanted) < before:
+                break
+        else:
+            return missing | wanted, arrival
+    return missing, arrival
+
+
+def _decode_run(
+    container: "av.container.InputContainer",
+    stream: "av.VideoStream",
+    start: int,
+    wanted: set[int],
+    pts: np.ndarray,
+    keyframes: np.ndarray,
+    images: dict[int, np.ndarray],
+) -> list[int]:
+    """Decode from ``start`` until nothing is wanted or a later keyframe is worth a jump.
+
+    Returns the pts of all frames that the decoder made.
+    """
+    seen: list[int] = []
+    container.seek(start, stream=stream)
+    for frame in container.decode(stream):
+        if frame.pts is None:
+            continue
+        seen.append(frame.pts)
+        if frame.pts in wanted:
+            images[frame.pts] = frame.to_ndarray(format="rgb24")
+            wanted.discard(frame.pts)
+        if not wanted:
+            break
+        upcoming = min(wanted)
+        if upcoming > frame.pts:
+            jump = _keyframe_before(keyframes, upcoming)
+            here, there = np.searchsorted(pts, [frame.pts, jump])
+            if there - here > WORTH_A_SEEK:
+                break
+    return seen
+
+
+def _corrected(timeline: Timeline, missing: set[int], arrival: list[int]) -> Timeline:
+    """What decoding has taught of the timeline; the same object if nothing."""
+    if missing:
+        timeline = timeline._replace(pts=np.setdiff1d(timeline.pts, list(missing)), arrival=None)
+    if timeline.arrival is None and np.any(np.diff(arrival) < 0):
+        seen = np.array(list(dict.fromkeys(arrival)), dtype=np.int64)
+        later = np.setdiff1d(timeline.pts, seen)
+        timeline = timeline._replace(arrival=np.concatenate([seen, later]))
+    return timeline
+
+
+def _skipped(pts: np.ndarray, start: int, seen: list[int]) -> set[int]:
+    """Packets after ``start`` from which the decoder made no frame (placeholders of packed files).
+
+    The latest few are left out: they may still be in the decoder.
+    """
+    if not seen:
+        return set()
+    last = int(np.searchsorted(pts, max(seen))) - REORDER
+    expected = pts[np.searchsorted(pts, start) : max(last, 0)]
+    return set(np.setdiff1d(expected, seen).tolist())
+
+
+def _keyframe_before(keyframes: np.ndarray, pts: int) -> int:
+    """The last keyframe not after ``pts``; ``pts`` itself where the file names none."""
+    at = int(np.searchsorted(keyframes, pts, side="right"))
+    return int(keyframes[at - 1]) if at else pts
+
+
+def _same_size(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """``image`` in the size of the first chosen frame: a stream may change size midway."""
+    if image.shape[:2] == (height, width):
+        return image
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)

@@ -1,0 +1,130 @@
+"""Which frames of a video become a clip: pure index arithmetic, no pixels.
+
+A clip of T frames at rate r spans r * T / target_fps seconds; its T frames are spread evenly over
+that span, first and last included, so that the real stride is (span - 1) / (T - 1) frames. Frames
+are never resampled to ``target_fps``. All as published (a5ef29a, datasets/decoder.py).
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+# From the number of frames that a clip can be shifted by, to its first frame (fractions are fine).
+Placement = Callable[[float], float]
+
+
+class Timeline(NamedTuple):
+    """The frames of one video, as its container describes them.
+
+    ``pts`` holds the presentation time of every frame, sorted, in ticks of the stream.
+    ``header_frames`` and ``duration`` (ticks) are the container's claims, None where it makes none;
+    they may be wrong. ``arrival`` holds ``pts`` in the order in which the decoder gives the frames,
+    where that is not their order in time (AVI files with B-frames).
+    """
+
+    pts: np.ndarray
+    fps: float
+    header_frames: int | None = None
+    duration: int | None = None
+    arrival: np.ndarray | None = None
+
+
+class ClipShape(NamedTuple):
+    """Length of a clip: T frames at ``rate`` of a video of ``target_fps`` frames a second."""
+
+    num_frames: int
+    rate: int
+    target_fps: int
+
+    def span(self, fps: float) -> float:
+        """Source frames from the first to the last of the clip, both included."""
+        return self.rate * self.num_frames / self.target_fps * fps
+
+
+def random_place(fraction: float) -> Placement:
+    """A clip at ``fraction`` in [0, 1) of the free range."""
+    return lambda free: fraction * free
+
+
+def view_place(view: int, num_views: int, placement: str) -> Placement:
+    """Temporal view ``view`` of ``num_views``.
+
+    ``released`` starts at view / num_views of the free range, as the published code: a single view
+    is the beginning of the video, and the last of several stops short of its end. ``paper`` puts a
+    single view in the middle and spreads several from the first frame to the last.
+    """
+    if placement == "released":
+        return lambda free: free * view / num_views
+    if num_views == 1:
+        return lambda free: free / 2
+    return lambda free: free * view / (num_views - 1)
+
+
+def clip_indices(timeline: Timeline, shape: ClipShape, place: Placement) -> np.ndarray:
+    """Indices (T,) into ``timeline.pts`` of one clip; a short video repeats its last frame.
+
+    With a frame count and a duration in the header the clip is placed by time: it starts at the
+    first frame not before its start and may run one frame beyond its end. Otherwise (mkv, webm, or
+    a header whose times lie beyond the last frame) it is placed by counting frames. A 300-frame
+    video at 30 fps, 8 frames at rate 32, placed at 0: 0 36 72 109 145 182 218 255.
+    """
+    span = shape.span(timeline.fps)
+    if timeline.duration and timeline.header_frames:
+        start = place(max(timeline.header_frames - span, 0))
+        ticks_per_frame = timeline.duration / timeline.header_frames
+        end = int((start + span - 1) * ticks_per_frame)
+        kept = _between(timeline, int(start * ticks_per_frame), end)
+        if len(kept):
+            return kept[_spread(0.0, span, shape.num_frames, len(kept))]
+    start = place(max(len(timeline.pts) - span, 0))
+    return _spread(start, span, shape.num_frames, len(timeline.pts))
+
+
+def segment_indices(
+    num_frames: int, num_segments: int, *, offsets: np.ndarray | None = None
+) -> np.ndarray:
+    """One frame of each of T equal segments (T,), as SSv2 is sampled (a5ef29a, datasets/ssv2.py).
+
+    Args:
+        num_frames: length of the video; a short one repeats frames.
+        num_segments: T.
+        offsets: position in each segment, (T,) in [0, 1); None: its middle, rounded down.
+
+    Segment i runs from round(s * i) to round(s * (i + 1)), both included, s = (n - 1) / T, rounded
+    half to even. 20 frames, T = 8, middle: 1 3 6 8 11 13 15 18.
+    """
+    length = (num_frames - 1) / num_segments
+    borders = np.round(length * np.arange(num_segments + 1)).astype(np.int64)
+    first, last = borders[:-1], borders[1:]
+    if offsets is None:
+        return (first + last) // 2
+    return first + (offsets * (last - first + 1)).astype(np.int64)
+
+
+def segment_view_indices(
+    num_frames: int, num_segments: int, view: int, num_views: int
+) -> np.ndarray:
+    """Test view ``view`` of ``num_views`` of a segment-sampled video, (T,).
+
+    One view takes the middle of each segment, as published. Several divide the segments evenly;
+    different on purpose: the published code tested the same frames ``num_views`` times.
+    """
+    offsets = np.full(num_segments, (view + 0.5) / num_views)
+    return segment_indices(num_frames, num_segments, offsets=offsets if num_views > 1 else None)
+
+
+def _between(timeline: Timeline, start: int, end: int) -> np.ndarray:
+    """Sorted indices of the frames with ``start`` <= pts, to the first to arrive after ``end``."""
+    arrival = timeline.pts if timeline.arrival is None else timeline.arrival
+    kept = arrival[arrival >= start]
+    beyond = np.flatnonzero(kept > end)
+    kept = kept[: beyond[0] + 1] if len(beyond) else kept
+    return np.searchsorted(timeline.pts, np.sort(kept))
+
+
+def _spread(start: float, span: float, count: int, num_frames: int) -> np.ndarray:
+    """``count`` frames from ``start`` over ``span``, both ends included, cut to the video."""
+    positions = torch.linspace(start, start + span - 1, count)
+    return positions.clamp(0, num_frames - 1).long().numpy()
