@@ -1,0 +1,68 @@
+"""Processes that work together: who am I, how many are we, and exchanging results.
+
+Every function works without a process group too, as the only process.
+"""
+
+import os
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+def is_distributed() -> bool:
+    return dist.is_available() and dist.is_initialized()
+
+
+def rank() -> int:
+    return dist.get_rank() if is_distributed() else 0
+
+
+def world_size() -> int:
+    return dist.get_world_size() if is_distributed() else 1
+
+
+def local_world_size() -> int:
+    """Processes on this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", 1)) if is_distributed() else 1
+
+
+def local_rank() -> int:
+    return int(os.environ.get("LOCAL_RANK", 0)) if is_distributed() else 0
+
+
+def is_main() -> bool:
+    return rank() == 0
+
+
+def mean(values: Tensor) -> Tensor:
+    """Mean over the processes, elementwise."""
+    if not is_distributed():
+        return values
+    values = values.clone()
+    dist.all_reduce(values)
+    return values / world_size()
+
+
+def total(values: Tensor) -> Tensor:
+    """Sum over the processes, elementwise."""
+    if not is_distributed():
+        return values
+    values = values.clone()
+    dist.all_reduce(values)
+    return values
+
+
+def gather(item: Any) -> list[Any]:
+    """``item`` of every process, in order of rank, on every process."""
+    if not is_distributed():
+        return [item]
+    items: list[Any] = [None] * world_size()
+    dist.all_gather_object(items, item)
+    return items
+
+
+def barrier() -> None:
+    if is_distributed():
+        dist.barrier()

@@ -1,0 +1,115 @@
+"""What a run says: console and ``stdout.log``, ``json_stats`` lines, TensorBoard, progress bars."""
+
+import datetime
+import logging
+import sys
+from collections.abc import Iterable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+import simplejson
+import torch
+from fvcore.common.config import CfgNode
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from timesformer import distributed
+
+T = TypeVar("T")
+FORMAT = "[%(asctime)s][%(levelname)s] %(filename)s: %(lineno)3d: %(message)s"  # as published
+DATE_FORMAT = "%m/%d %H:%M:%S"
+GIB = 1024**3
+
+
+def start_logging(output_dir: str | None = None) -> None:
+    """Log to the console, and with a folder to its ``stdout.log`` too.
+
+    The first process logs everything, the others only warnings and errors.
+    """
+    root = logging.getLogger()
+    for handler in [h for h in root.handlers if getattr(h, "of_this_run", False)]:
+        root.removeHandler(handler)
+        handler.close()
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stdout)]
+    if output_dir is not None:
+        handlers.append(logging.FileHandler(Path(output_dir) / "stdout.log", encoding="utf-8"))
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter(FORMAT, DATE_FORMAT))
+        handler.setLevel(logging.INFO if distributed.is_main() else logging.WARNING)
+        handler.of_this_run = True  # type: ignore[attr-defined]
+        root.addHandler(handler)
+    root.setLevel(logging.INFO)
+
+
+def json_stats(logger: logging.Logger, stats: dict[str, Any]) -> None:
+    """One ``json_stats: {...}`` line: keys sorted, floats with exactly five decimals, as published."""
+    printable = {key: _printable(value) for key, value in stats.items()}
+    text = simplejson.dumps(printable, sort_keys=True, use_decimal=True, ignore_nan=True)
+    logger.info("json_stats: %s", text, stacklevel=2)
+
+
+def _printable(value: Any) -> Any:
+    if isinstance(value, float) and torch.isfinite(torch.tensor(value)):
+        return Decimal(f"{value:.5f}")
+    return value
+
+
+def progress(items: Iterable[T], *, total: int, title: str) -> Iterable[T]:
+    """``items`` with a bar, rate and time left if this is the first process on a terminal."""
+    hidden = not (distributed.is_main() and sys.stderr.isatty())
+    with logging_redirect_tqdm():
+        yield from tqdm(items, total=total, desc=title, disable=hidden, leave=False)
+
+
+def eta(seconds: float) -> str:
+    """H:MM:SS."""
+    return str(datetime.timedelta(seconds=int(seconds)))
+
+
+def gpu_memory() -> str:
+    """Highest memory that tensors have used, as 7.68G."""
+    used = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
+    return f"{used / GIB:.2f}G"
+
+
+def ram() -> str:
+    """Used and total memory of the machine, as 10.31/125.60G."""
+    memory = psutil.virtual_memory()
+    return f"{(memory.total - memory.available) / GIB:.2f}/{memory.total / GIB:.2f}G"
+
+
+class Scalars:
+    """TensorBoard scalars and figures of the first process; silent if not enabled."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._writer = None
+        if folder is not None and distributed.is_main():
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._writer = SummaryWriter(str(folder))
+
+    def __bool__(self) -> bool:
+        return self._writer is not None
+
+    def add(self, values: dict[str, float], step: int) -> None:
+        if self._writer is not None:
+            for name, value in values.items():
+                self._writer.add_scalar(name, value, step)
+
+    def add_figure(self, name: str, figure: Any, step: int) -> None:
+        if self._writer is not None:
+            self._writer.add_figure(name, figure, step)
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+
+def start_scalars(cfg: CfgNode) -> Scalars:
+    """TensorBoard events in OUTPUT_DIR/runs-<TRAIN.DATASET>, or TENSORBOARD.LOG_DIR, if enabled."""
+    if not cfg.TENSORBOARD.ENABLE:
+        return Scalars(None)
+    name = cfg.TENSORBOARD.LOG_DIR or f"runs-{cfg.TRAIN.DATASET}"
+    return Scalars(Path(cfg.OUTPUT_DIR) / name)

@@ -1,0 +1,83 @@
+"""Optimizers and learning-rate schedules, as published (a5ef29a, models/optimizer.py, lr_policy.py)."""
+
+import math
+
+import torch
+from fvcore.common.config import CfgNode
+from torch import nn
+
+from timesformer.tables import choose
+
+BETAS = (0.9, 0.999)  # of adam and adamw, as published
+
+
+def build_optimizer(model: nn.Module, cfg: CfgNode) -> torch.optim.Optimizer:
+    """The configured optimizer over all trainable parameters, in the order of the model.
+
+    Weight decay applies to every parameter, norms, biases and embeddings too, as published.
+    """
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return choose(OPTIMIZERS, cfg.SOLVER.OPTIMIZING_METHOD, key="SOLVER.OPTIMIZING_METHOD")(
+        parameters, cfg.SOLVER
+    )
+
+
+def lr_at_epoch(cfg: CfgNode, epoch: float) -> float:
+    """Learning rate at a fractional epoch: epoch + iteration / iterations per epoch.
+
+    Warm-up is linear from WARMUP_START_LR to the policy's value at WARMUP_EPOCHS.
+    """
+    solver = cfg.SOLVER
+    policy = choose(SCHEDULES, solver.LR_POLICY, key="SOLVER.LR_POLICY")
+    if epoch >= solver.WARMUP_EPOCHS:
+        return policy(solver, epoch)
+    end = policy(solver, solver.WARMUP_EPOCHS)
+    start = solver.WARMUP_START_LR
+    return start + (end - start) * epoch / solver.WARMUP_EPOCHS
+
+
+def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+
+
+def accumulation_steps(batch_size: int, global_batch_size: int) -> int:
+    """Batches of ``batch_size`` that make one step: 64 with batches of 6 gives 10, so 60 clips."""
+    return max(global_batch_size // batch_size, 1)
+
+
+def _cosine(solver: CfgNode, epoch: float) -> float:
+    half_wave = (math.cos(math.pi * epoch / solver.MAX_EPOCH) + 1.0) * 0.5
+    return solver.COSINE_END_LR + (solver.BASE_LR - solver.COSINE_END_LR) * half_wave
+
+
+def _steps(solver: CfgNode, epoch: float) -> float:
+    reached = sum(step <= epoch for step in solver.STEPS)
+    return solver.LRS[reached - 1] * solver.BASE_LR
+
+
+def _sgd(parameters: list[nn.Parameter], solver: CfgNode) -> torch.optim.Optimizer:
+    return torch.optim.SGD(
+        parameters,
+        lr=solver.BASE_LR,
+        momentum=solver.MOMENTUM,
+        dampening=solver.DAMPENING,
+        nesterov=solver.NESTEROV,
+        weight_decay=solver.WEIGHT_DECAY,
+    )
+
+
+def _adam(parameters: list[nn.Parameter], solver: CfgNode) -> torch.optim.Optimizer:
+    return torch.optim.Adam(
+        parameters, lr=solver.BASE_LR, betas=BETAS, weight_decay=solver.WEIGHT_DECAY
+    )
+
+
+def _adamw(parameters: list[nn.Parameter], solver: CfgNode) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(
+        parameters, lr=solver.BASE_LR, betas=BETAS, weight_decay=solver.WEIGHT_DECAY
+    )
+
+
+SCHEDULES = {"cosine": _cosine, "steps_with_relative_lrs": _steps}
+OPTIMIZERS = {"sgd": _sgd, "adam": _adam, "adamw": _adamw}

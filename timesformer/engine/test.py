@@ -1,0 +1,198 @@
+"""Multi-view testing: every video once, its views as one score, every number auditable."""
+
+import csv
+import logging
+import pickle
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import simplejson
+import torch
+from fvcore.common.config import CfgNode
+from torch import Tensor, nn
+
+from timesformer import checkpoint, distributed, metrics
+from timesformer.config.load import portable
+from timesformer.datasets import build_loader, normalizer, num_test_views
+from timesformer.datasets.lists import VideoList
+from timesformer.engine import log
+from timesformer.models import build_model
+
+logger = logging.getLogger(__name__)
+
+PREDICTIONS = "test_predictions.csv"
+RESULTS = "test_results.json"
+
+
+class Scored(NamedTuple):
+    """Scores (N, K) float32 and list indices (N,) of videos; messages of the unreadable, by index."""
+
+    scores: np.ndarray
+    indices: np.ndarray
+    failures: dict[int, str]
+
+
+def test(cfg: CfgNode, device: torch.device) -> None:
+    """Test the configured checkpoint on test.csv; write predictions and log the accuracy.
+
+    Unreadable videos are counted apart: they have no score, and no other video takes their place.
+
+    Raises:
+        CheckpointError: there is no checkpoint, or it is not of this model.
+        RuntimeError: no video could be read.
+    """
+    loader = build_loader(cfg, "test")
+    model = build_model(cfg).to(device).eval()
+    source = load_tested(cfg, model)
+    started = time.perf_counter()
+    parts = distributed.gather(_score(cfg, model, loader, device))
+    if distributed.is_main():
+        videos: VideoList = loader.dataset.videos  # type: ignore[attr-defined]
+        _report(cfg, _merge(parts), videos, source, time.perf_counter() - started)
+    distributed.barrier()
+
+
+def load_tested(cfg: CfgNode, model: nn.Module) -> str:
+    """Load the weights to test; returns their file.
+
+    TEST.CHECKPOINT_FILE_PATH, else the newest checkpoint of OUTPUT_DIR, else
+    TRAIN.CHECKPOINT_FILE_PATH, else a file named by TIMESFORMER.PRETRAINED_MODEL.
+
+    Raises:
+        CheckpointError: none of them, or one that leaves parameters without weights. The published
+            code tested random weights then.
+    """
+    named = (cfg.TEST.CHECKPOINT_FILE_PATH, checkpoint.newest_checkpoint(cfg.OUTPUT_DIR))
+    named += (cfg.TRAIN.CHECKPOINT_FILE_PATH, cfg.TIMESFORMER.PRETRAINED_MODEL)
+    path = next((str(name) for name in named if name and name != "none"), None)
+    if path is None:
+        raise checkpoint.CheckpointError(
+            "there are no weights to test; set TEST.CHECKPOINT_FILE_PATH, or train into this "
+            "OUTPUT_DIR first"
+        )
+    report = checkpoint.load_weights(model, portable(path))
+    if report.missing:
+        raise checkpoint.CheckpointError(
+            f"{path} is not a checkpoint of this model, so its score would mean nothing: {report}; "
+            "correct MODEL.NUM_CLASSES and TIMESFORMER.*, or fine-tune it first"
+        )
+    logger.info("testing: %s", report)
+    return path
+
+
+@torch.inference_mode()
+def _score(
+    cfg: CfgNode, model: nn.Module, loader: "torch.utils.data.DataLoader", device: torch.device
+) -> Scored:
+    """Scores of this process's videos."""
+    normalize, num_views = normalizer(cfg), num_test_views(cfg)
+    most = max(cfg.TEST.BATCH_SIZE // distributed.local_world_size(), 1)
+    scores, indices, failures = [], [], {}
+    started = time.perf_counter()
+    for i, batch in enumerate(log.progress(loader, total=len(loader), title="test"), start=1):
+        for index, message in zip(batch.failed.tolist(), batch.failures, strict=True):
+            failures[index] = message
+            logger.warning("video not scored: %s", message)
+        if len(batch.labels):
+            logits = [
+                _forward(cfg, model, normalize(clips.to(device, non_blocking=True)))
+                for clips in batch.clips.split(most)
+            ]
+            scores.append(metrics.ensemble(torch.cat(logits), num_views, cfg.DATA.ENSEMBLE_METHOD))
+            indices.append(batch.indices)
+        if i % cfg.LOG_PERIOD == 0:
+            seconds = (time.perf_counter() - started) / i
+            left = log.eta(seconds * (len(loader) - i))
+            stats = {"split": "test_iter", "cur_iter": str(i), "eta": left, "time_diff": seconds}
+            log.json_stats(logger, stats)
+    if not scores:
+        return Scored(np.empty((0, cfg.MODEL.NUM_CLASSES)), np.empty(0, np.int64), failures)
+    return Scored(torch.cat(scores).cpu().numpy(), torch.cat(indices).numpy(), failures)
+
+
+def _forward(cfg: CfgNode, model: nn.Module, clips: Tensor) -> Tensor:
+    enabled = cfg.TEST.PRECISION == "bf16"
+    with torch.autocast(clips.device.type, dtype=torch.bfloat16, enabled=enabled):
+        return model(clips).float()
+
+
+def _merge(parts: list[Scored]) -> Scored:
+    """All processes' videos in the order of the list."""
+    indices = np.concatenate([part.indices for part in parts])
+    order = np.argsort(indices)
+    failures = {index: text for part in parts for index, text in part.failures.items()}
+    scores = np.concatenate([part.scores for part in parts])
+    return Scored(scores[order], indices[order], dict(sorted(failures.items())))
+
+
+def _report(
+    cfg: CfgNode, scored: Scored, videos: VideoList, source: str, seconds: float
+) -> None:
+    if not len(scored.indices):
+        raise RuntimeError(f"no video of {videos.origin} can be read; see the warnings above")
+    folder = Path(cfg.OUTPUT_DIR)
+    write_predictions(folder / PREDICTIONS, scored, videos)
+    if cfg.TEST.SAVE_RESULTS_PATH:
+        write_pickle(folder / cfg.TEST.SAVE_RESULTS_PATH, scored, videos)
+    scores = torch.from_numpy(scored.scores)
+    labels = torch.from_numpy(videos.labels[scored.indices])
+    top1, top5 = (metrics.accuracy(scores, labels, k) for k in (1, 5))
+    total, failed = len(videos.labels), len(scored.failures)
+    protocol = (
+        f"{cfg.TEST.NUM_ENSEMBLE_VIEWS} temporal views ({cfg.TEST.VIEW_PLACEMENT}) x "
+        f"{cfg.TEST.NUM_SPATIAL_CROPS} crops of {cfg.DATA.TEST_CROP_SIZE}, "
+        f"{cfg.DATA.ENSEMBLE_METHOD}, {cfg.TEST.PRECISION}"
+    )
+    logger.info("protocol: %s; weights: %s", protocol, source)
+    logger.info("scored %d of %d videos, %d unreadable", total - failed, total, failed)
+    log.json_stats(
+        logger, {"split": "test_final", "top1_acc": f"{top1:.2f}", "top5_acc": f"{top5:.2f}"}
+    )
+    results = {
+        "top1_acc": top1,
+        "top5_acc": top5,
+        "videos": total,
+        "scored": total - failed,
+        "unreadable": failed,
+        "protocol": protocol,
+        "attention_type": cfg.TIMESFORMER.ATTENTION_TYPE,
+        "weights": source,
+        "list": videos.origin,
+        "seconds": round(seconds, 2),
+    }
+    (folder / RESULTS).write_text(simplejson.dumps(results, indent=2) + "\n", encoding="utf-8")
+    logger.info("predictions: %s; summary: %s", folder / PREDICTIONS, folder / RESULTS)
+
+
+def write_predictions(path: Path, scored: Scored, videos: VideoList) -> None:
+    """A row for each video of the list: path, label, prediction, error, and a score for each class.
+
+    Unreadable videos have an error instead of a prediction and scores.
+    """
+    row_of = {int(index): row for row, index in enumerate(scored.indices)}
+    num_classes = scored.scores.shape[1]
+    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        writer = csv.writer(file)
+        classes = [f"score_{k}" for k in range(num_classes)]
+        writer.writerow(["path", "label", "prediction", "error", *classes])
+        for index, label in enumerate(videos.labels.tolist()):
+            if index in row_of:
+                scores = scored.scores[row_of[index]]
+                values = [int(scores.argmax()), "", *(f"{score:.6g}" for score in scores)]
+            else:
+                values = ["", scored.failures[index], *[""] * num_classes]
+            writer.writerow([videos.name(index), label, *values])
+
+
+def write_pickle(path: Path, scored: Scored, videos: VideoList) -> None:
+    """The published layout, [scores (videos, K), labels (videos,)] as tensors, in list order.
+
+    Unreadable videos have nan scores. The published code stored the labels twice.
+    """
+    scores = torch.full((len(videos.labels), scored.scores.shape[1]), torch.nan)
+    scores[torch.from_numpy(scored.indices)] = torch.from_numpy(scored.scores)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        pickle.dump([scores, torch.from_numpy(videos.labels.copy())], file)

@@ -1,0 +1,242 @@
+"""The training loop: epochs of accumulated steps, checkpoints, validation."""
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from fvcore.common.config import CfgNode
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader
+
+from timesformer import checkpoint, distributed
+from timesformer.config.load import portable
+from timesformer.datasets import Batch, build_loader, normalizer, num_workers
+from timesformer.engine import log, optim
+from timesformer.engine.losses import build_loss, build_mixup
+from timesformer.engine.meters import EpochMeter
+from timesformer.engine.validate import Validator
+from timesformer.models import build_model
+
+logger = logging.getLogger(__name__)
+
+
+def train(cfg: CfgNode, device: torch.device) -> None:
+    """Train the configured model; checkpoint and validate as it goes; resume if it was interrupted.
+
+    Raises:
+        CheckpointError: weights to start from are missing or do not fit.
+        FloatingPointError: the loss is no longer finite.
+    """
+    torch.manual_seed(cfg.RNG_SEED)
+    train_loader, validator = build_loader(cfg, "train"), Validator(cfg, device)
+    model = build_model(cfg).to(device)
+    _log_model(model, cfg)
+    optimizer = optim.build_optimizer(model, cfg)
+    start_epoch = restore(cfg, model, optimizer)
+    model = _parallelize(model, device)
+    steps = _log_batches(cfg, train_loader)
+    scalars = log.start_scalars(cfg)
+    trainer = Trainer(cfg, model, optimizer, device, accumulation=steps, scalars=scalars)
+
+    for epoch in range(start_epoch, cfg.SOLVER.MAX_EPOCH):
+        trainer.run_epoch(train_loader, epoch)
+        if is_due(epoch, cfg.TRAIN.CHECKPOINT_PERIOD, cfg.SOLVER.MAX_EPOCH):
+            _save(cfg, model, optimizer, epoch)
+        if is_due(epoch, cfg.TRAIN.EVAL_PERIOD, cfg.SOLVER.MAX_EPOCH):
+            validator.run(checkpoint.unwrap(model), epoch, scalars)
+    scalars.close()
+
+
+class Trainer:
+    """One epoch after another of one model."""
+
+    def __init__(
+        self,
+        cfg: CfgNode,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        device: torch.device,
+        *,
+        accumulation: int,
+        scalars: log.Scalars,
+    ) -> None:
+        self.cfg = cfg
+        self.model = model
+        self.optimizer = optimizer
+        self.device = device
+        self.accumulation = accumulation
+        self.scalars = scalars
+        self.mix = build_mixup(cfg)
+        self.loss = build_loss(cfg)
+        self.normalize = normalizer(cfg)
+
+    def run_epoch(self, loader: "DataLoader[Batch]", epoch: int) -> None:
+        """Every batch of ``loader``; an incomplete last group steps with what it has."""
+        self.model.train()
+        loader.batch_sampler.set_epoch(epoch)  # type: ignore[union-attr]
+        num_batches = len(loader)
+        meter = EpochMeter(self.cfg, epoch, num_batches, self.scalars)
+        waited_from = time.perf_counter()
+        for i, batch in enumerate(_bar(loader, epoch, self.cfg.SOLVER.MAX_EPOCH)):
+            meter.waited(time.perf_counter() - waited_from)
+            lr = optim.lr_at_epoch(self.cfg, epoch + i / num_batches)
+            optim.set_lr(self.optimizer, lr)
+            seed_step(self.cfg.RNG_SEED, epoch, i)
+            first = i - i % self.accumulation
+            group = min(self.accumulation, num_batches - first)
+            loss, logits, labels = self.backward(batch, group, is_last=i == first + group - 1)
+            meter.update(loss, logits, labels, lr, batch.failures)
+            waited_from = time.perf_counter()
+        meter.finish()
+
+    def backward(
+        self, batch: Batch, group: int, *, is_last: bool
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Gradients of one batch of a group; the last one of the group updates the parameters.
+
+        Returns the detached loss, logits (B, K) and labels (B,), on the device, without a sync.
+        """
+        clips = self.normalize(batch.clips.to(self.device, non_blocking=True))
+        labels = batch.labels.to(self.device, non_blocking=True)
+        clips, targets = self.mix(clips, labels)
+        with contextlib.ExitStack() as stack:
+            if isinstance(self.model, DistributedDataParallel) and not is_last:
+                stack.enter_context(self.model.no_sync())
+            with precision(self.cfg.TRAIN.PRECISION, self.device):
+                logits = self.model(clips)
+            loss = self.loss(logits.float(), targets)
+            (loss / group).backward()
+        if is_last:
+            self.optimizer.step()
+            self.optimizer.zero_grad(set_to_none=True)
+        return loss.detach(), logits.detach(), labels
+
+
+def restore(cfg: CfgNode, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
+    """Give the model its first weights; returns the epoch to start with, 0-based.
+
+    In this order: the newest checkpoint of OUTPUT_DIR (AUTO_RESUME; of a fine-tuning too, which the
+    published code restarted), TRAIN.CHECKPOINT_FILE_PATH, TIMESFORMER.PRETRAINED_MODEL.
+
+    Raises:
+        CheckpointError: what is named cannot be used.
+    """
+    newest = checkpoint.newest_checkpoint(cfg.OUTPUT_DIR) if cfg.TRAIN.AUTO_RESUME else None
+    if newest is not None:
+        epoch, report = checkpoint.load_training_state(newest, model, optimizer)
+        logger.info("resuming after epoch %d: %s", epoch + 1, report)
+        return epoch + 1
+    if cfg.TRAIN.CHECKPOINT_FILE_PATH:
+        return _start_from_file(cfg, model, optimizer)
+    _load_pretrained(cfg.TIMESFORMER.PRETRAINED_MODEL, model)
+    return 0
+
+
+def is_due(epoch: int, period: int, num_epochs: int) -> bool:
+    """Whether something with this period happens after 0-based ``epoch``; always after the last."""
+    return (epoch + 1) % period == 0 or epoch + 1 == num_epochs
+
+
+def seed_step(seed: int, epoch: int, step: int) -> None:
+    """Seed what a step draws (drop path, dropout, mixup), so that a resumed run draws the same.
+
+    Each process draws its own; the published code gave all of them the same masks.
+    """
+    state = np.random.SeedSequence([seed, epoch, step, distributed.rank()]).generate_state(2)
+    torch.manual_seed(int(state[0]))
+    np.random.seed(int(state[1]))  # timm's mixup draws from the global generator
+
+
+def precision(name: str, device: torch.device) -> torch.autocast:
+    """Autocast for ``fp32`` (none) or ``bf16``."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=name == "bf16")
+
+
+def _start_from_file(cfg: CfgNode, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
+    path = portable(cfg.TRAIN.CHECKPOINT_FILE_PATH)
+    if cfg.TRAIN.FINETUNE or cfg.TRAIN.CHECKPOINT_EPOCH_RESET:
+        cut = tuple(cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN)
+        logger.info("%s", checkpoint.load_weights(model, path, cut_from_names=cut))
+        return 0
+    epoch, report = checkpoint.load_training_state(path, model, optimizer)
+    if epoch + 1 >= cfg.SOLVER.MAX_EPOCH:
+        raise checkpoint.CheckpointError(
+            f"{path} is of epoch {epoch + 1}, and SOLVER.MAX_EPOCH is {cfg.SOLVER.MAX_EPOCH}: "
+            "nothing is left to train; set TRAIN.FINETUNE True to start from its weights at epoch "
+            "0, or raise MAX_EPOCH"
+        )
+    logger.info("going on after epoch %d: %s", epoch + 1, report)
+    return epoch + 1
+
+
+def _load_pretrained(name: str, model: nn.Module) -> None:
+    """By the first process alone: wrapping in DDP hands its weights to the others."""
+    if name == "none":
+        logger.info("training from random weights (TIMESFORMER.PRETRAINED_MODEL none)")
+    elif distributed.is_main():
+        report = (
+            checkpoint.load_weights(model, portable(name))
+            if name
+            else checkpoint.load_imagenet(model)
+        )
+        logger.info("%s", report)
+
+
+def _parallelize(model: nn.Module, device: torch.device) -> nn.Module:
+    if not distributed.is_distributed():
+        return model
+    ids = [device.index] if device.type == "cuda" else None
+    return DistributedDataParallel(model, device_ids=ids, gradient_as_bucket_view=True)
+
+
+def _save(
+    cfg: CfgNode, model: nn.Module, optimizer: torch.optim.Optimizer, epoch: int
+) -> None:
+    if distributed.is_main():
+        path = checkpoint.save_checkpoint(
+            cfg.OUTPUT_DIR, model=model, optimizer=optimizer, epoch=epoch, cfg_text=cfg.dump()
+        )
+        logger.info("saved %s", path)
+    distributed.barrier()
+
+
+def _bar(loader: "DataLoader[Batch]", epoch: int, num_epochs: int) -> Iterator[Batch]:
+    title = f"epoch {epoch + 1}/{num_epochs}"
+    return iter(log.progress(loader, total=len(loader), title=title))
+
+
+def _log_model(model: nn.Module, cfg: CfgNode) -> None:
+    if cfg.LOG_MODEL_INFO and distributed.is_main():
+        from timesformer.engine.model_info import model_info
+
+        logger.info("%s", model_info(model, cfg))
+
+
+def _log_batches(cfg: CfgNode, loader: "DataLoader[Batch]") -> int:
+    """Say what one optimizer step is made of; returns the batches that it accumulates."""
+    machines = distributed.world_size() // distributed.local_world_size()
+    online = cfg.TRAIN.BATCH_SIZE * machines
+    steps = optim.accumulation_steps(online, cfg.GLOBAL_BATCH_SIZE)
+    logger.info(
+        "%d videos, %d batches of %d clips an epoch (%d a process), %d loader process(es) each",
+        len(loader.dataset),  # type: ignore[arg-type]
+        len(loader),
+        online,
+        online // distributed.world_size(),
+        num_workers(cfg),
+    )
+    note = "" if steps * online == cfg.GLOBAL_BATCH_SIZE else (
+        f" instead of GLOBAL_BATCH_SIZE {cfg.GLOBAL_BATCH_SIZE}"
+    )
+    logger.info(
+        "each optimizer step takes %d batch(es) of %d: %d clips%s; learning rates are used as given",
+        steps,
+        online,
+        steps * online,
+        note,
+    )
+    return steps

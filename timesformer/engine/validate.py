@@ -1,0 +1,84 @@
+"""Validation between epochs: every video of val.csv once, the same clip every time."""
+
+import logging
+import time
+
+import torch
+from fvcore.common.config import CfgNode
+from torch import nn
+
+from timesformer import distributed, metrics
+from timesformer.datasets import build_loader, normalizer
+from timesformer.engine import log
+
+logger = logging.getLogger(__name__)
+
+
+class Validator:
+    """Top-1 and top-5 errors over exactly the readable videos of the val list."""
+
+    def __init__(self, cfg: CfgNode, device: torch.device) -> None:
+        self.cfg = cfg
+        self.device = device
+        self.loader = build_loader(cfg, "val")
+        self.normalize = normalizer(cfg)
+        self.best = {"min_top1_err": 100.0, "min_top5_err": 100.0}  # of this process's lifetime
+
+    @torch.inference_mode()
+    def run(self, model: nn.Module, epoch: int, scalars: log.Scalars) -> None:
+        """Validate ``model`` (bare, not wrapped in DDP) after 0-based ``epoch``."""
+        model.eval()
+        self.loader.batch_sampler.set_epoch(epoch)  # type: ignore[union-attr]
+        started = time.perf_counter()
+        scores, labels, unreadable = [], [], 0
+        bar = log.progress(self.loader, total=len(self.loader), title="validation")
+        for batch in bar:
+            for message in batch.failures:
+                unreadable += 1
+                logger.warning("video not validated: %s", message)
+            if len(batch.labels):
+                clips = self.normalize(batch.clips.to(self.device, non_blocking=True))
+                enabled = self.cfg.TRAIN.PRECISION == "bf16"
+                with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=enabled):
+                    scores.append(model(clips).float())
+                labels.append(batch.labels.to(self.device, non_blocking=True))
+        self._report(scores, labels, unreadable, epoch, started, scalars)
+
+    def _report(
+        self,
+        scores: list[torch.Tensor],
+        labels: list[torch.Tensor],
+        unreadable: int,
+        epoch: int,
+        started: float,
+        scalars: log.Scalars,
+    ) -> None:
+        counts = torch.zeros(4, dtype=torch.float64, device=self.device)
+        if labels:
+            everything, targets = torch.cat(scores), torch.cat(labels)
+            counts[0] = metrics.topk_correct(everything, targets, 1)
+            counts[1] = metrics.topk_correct(everything, targets, 5)
+            counts[2] = len(targets)
+        counts[3] = unreadable
+        top1, top5, videos, unread = distributed.total(counts).tolist()
+        if not videos:
+            raise RuntimeError("no video of the val list can be read; see the warnings above")
+        top1_err, top5_err = 100.0 * (1 - top1 / videos), 100.0 * (1 - top5 / videos)
+        self.best["min_top1_err"] = min(self.best["min_top1_err"], top1_err)
+        self.best["min_top5_err"] = min(self.best["min_top5_err"], top5_err)
+        scalars.add({"Val/Top1_err": top1_err, "Val/Top5_err": top5_err}, epoch + 1)
+        log.json_stats(
+            logger,
+            {
+                "_type": "val_epoch",
+                "epoch": f"{epoch + 1}/{self.cfg.SOLVER.MAX_EPOCH}",
+                "time_diff": time.perf_counter() - started,
+                "gpu_mem": log.gpu_memory(),
+                "RAM": log.ram(),
+                "top1_err": top1_err,
+                "top5_err": top5_err,
+                "videos": int(videos),
+                "unreadable": int(unread),
+                **self.best,
+            },
+        )
