@@ -116,7 +116,7 @@ def load_imagenet(model: nn.Module) -> LoadReport:
     except (OSError, RuntimeError, ValueError) as error:  # what hubs raise, offline or not
         raise CheckpointError(
             f"the ImageNet weights {name} could not be fetched ({type(error).__name__}: "
-            f"{str(error).splitlines()[0][:120]}); connect to the network once, or {ways_out}"
+            f"{_first_line(error)}); connect to the network once, or {ways_out}"
         ) from error
     return load_state(model, state, source=f"timm/{name}")
 
@@ -145,8 +145,8 @@ def read_file(path: str | Path) -> Any:
     except Exception as error:  # torch.load raises whatever its parsers raise
         raise CheckpointError(
             f"checkpoint {path} cannot be read ({path.stat().st_size} bytes, "
-            f"{type(error).__name__}: {str(error).strip().splitlines()[0][:160]}); it is truncated "
-            "or no PyTorch file: copy it again"
+            f"{type(error).__name__}: {_first_line(error)}); it is truncated or no PyTorch file: "
+            "copy it again"
         ) from error
 
 
@@ -286,6 +286,10 @@ def _resize(key: str, value: Tensor, target: Tensor) -> Tensor | None:
     if key == "time_embed":
         return convert.resize_time(value, target.shape[1])
     return convert.resize_position(value, target.shape[1])
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0][:160]
 
 
 def _is_safetensors(path: Path) -> bool:

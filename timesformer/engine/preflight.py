@@ -64,6 +64,7 @@ def _output_problems(cfg: CfgNode) -> Iterator[str]:
 def _checkpoint_problems(cfg: CfgNode) -> Iterator[str]:
     named = []
     if cfg.TRAIN.ENABLE:
+        named += [f"TENSORBOARD.{key}" for key in ("CLASS_NAMES_PATH", "CATEGORIES_PATH")]
         named.append("TRAIN.CHECKPOINT_FILE_PATH")
         if cfg.TIMESFORMER.PRETRAINED_MODEL != "none":
             named.append("TIMESFORMER.PRETRAINED_MODEL")

@@ -43,6 +43,9 @@ class Validator:
                     scores.append(model(clips).float())
                 labels.append(batch.labels.to(self.device, non_blocking=True))
         self._report(scores, labels, unreadable, epoch, started, scalars)
+        board = self.cfg.TENSORBOARD
+        if board.ENABLE and (board.CONFUSION_MATRIX.ENABLE or board.HISTOGRAM.ENABLE):
+            self._draw(scores, labels, epoch, scalars)
 
     def _report(
         self,
@@ -82,3 +85,20 @@ class Validator:
                 **self.best,
             },
         )
+
+    def _draw(
+        self,
+        scores: list[torch.Tensor],
+        labels: list[torch.Tensor],
+        epoch: int,
+        scalars: log.Scalars,
+    ) -> None:
+        """Figures of the predictions of all processes."""
+        from timesformer.engine.figures import figures
+
+        pairs = [torch.stack([s.argmax(dim=1), y]).cpu() for s, y in zip(scores, labels, strict=True)]
+        parts = [part for process in distributed.gather(pairs) for part in process]
+        if scalars:
+            predicted, true = torch.cat(parts, dim=1).numpy()
+            for tag, figure in figures(self.cfg, predicted, true).items():
+                scalars.add_figure(tag, figure, epoch + 1)

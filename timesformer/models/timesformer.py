@@ -67,9 +67,9 @@ class TimeSformer(nn.Module):
                 scheme=attention_type,
                 drop=drop_rate,
                 attn_drop=attn_drop_rate,
-                drop_path=rate,
+                drop_path=drop_path_rate * i / max(depth - 1, 1),
             )
-            for rate in torch.linspace(0, drop_path_rate, depth, dtype=torch.float64).tolist()
+            for i in range(depth)
         )
         self.norm = nn.LayerNorm(embed_dim, eps=LAYER_NORM_EPS)
         self.head = nn.Linear(embed_dim, num_classes)

@@ -118,18 +118,29 @@ def _read(
     raise VideoError(f"{path}: no decodable frame; re-encode it or remove it from the list")
 
 
+class Keyframes(NamedTuple):
+    """Where decoding can start: sorted presentation times, and the decoding time of each."""
+
+    pts: np.ndarray
+    dts: np.ndarray
+
+    def before(self, pts: int) -> int:
+        """Number of the last keyframe not after ``pts``; the first one if none is."""
+        return max(int(np.searchsorted(self.pts, pts, side="right")) - 1, 0)
+
+
 def _list_packets(
     container: "av.container.InputContainer", stream: "av.VideoStream"
-) -> tuple[Timeline, np.ndarray]:
-    """The timeline and the sorted pts of the keyframes, without decoding."""
-    pts, keyframes = [], []
+) -> tuple[Timeline, Keyframes]:
+    """The timeline and the keyframes, without decoding."""
+    pts, keyframes = [], {}
     for packet in container.demux(stream):
         time = packet.pts if packet.pts is not None else packet.dts
         if packet.size == 0 or time is None or packet.is_discard:
             continue
         pts.append(time)
-        if packet.is_keyframe:
-            keyframes.append(time)
+        if packet.is_keyframe or not keyframes:
+            keyframes[time] = min(time, packet.dts) if packet.dts is not None else time
     rate = stream.average_rate or stream.guessed_rate or 30
     timeline = Timeline(
         pts=np.unique(np.array(pts, dtype=np.int64)),
@@ -137,7 +148,8 @@ def _list_packets(
         header_frames=stream.frames or None,
         duration=stream.duration,
     )
-    return timeline, np.unique(np.array(keyframes, dtype=np.int64))
+    starts = np.array(sorted(keyframes.items()), dtype=np.int64).reshape(-1, 2)
+    return timeline, Keyframes(starts[:, 0], starts[:, 1])
 
 
 def _decode(
@@ -145,22 +157,22 @@ def _decode(
     stream: "av.VideoStream",
     wanted: set[int],
     pts: np.ndarray,
-    keyframes: np.ndarray,
+    keyframes: Keyframes,
     images: dict[int, np.ndarray],
 ) -> tuple[set[int], list[int]]:
     """Put the frames of ``wanted`` (by pts) into ``images``.
 
     Returns the pts that give no frame, and the pts of all decoded frames in the decoder's order.
-
-    Indexes can lie: where a seek leads past the first wanted frame, the file is read from its start.
     """
     missing: set[int] = set()
     arrival: list[int] = []
     while wanted:
-        for start in (_keyframe_before(keyframes, min(wanted)), int(pts[0])):
+        first = keyframes.before(min(wanted))
+        # Some containers seek by presentation time, some by decoding time, some have a wrong index.
+        for start, time in ((first, keyframes.pts[first]), (first, keyframes.dts[first]), (0, None)):
             before = len(wanted)
-            seen = _decode_run(container, stream, start, wanted, pts, keyframes, images)
-            missing |= _skipped(pts, start, seen)
+            seen = _decode_run(container, stream, start, time, wanted, pts, keyframes, images)
+            missing |= _skipped(pts, keyframes.pts[start], seen)
             arrival += seen
             if len(wanted) < before:
                 break
@@ -169,24 +181,28 @@ def _decode(
     return missing, arrival
 
 
-def _decode_run(
+def _decode_run(  # noqa: PLR0913
     container: "av.container.InputContainer",
     stream: "av.VideoStream",
     start: int,
+    time: int | None,
     wanted: set[int],
     pts: np.ndarray,
-    keyframes: np.ndarray,
+    keyframes: Keyframes,
     images: dict[int, np.ndarray],
 ) -> list[int]:
-    """Decode from ``start`` until nothing is wanted or a later keyframe is worth a jump.
+    """Decode from keyframe ``start`` until nothing is wanted or a later one is worth a jump.
 
-    Returns the pts of all frames that the decoder made.
+    ``time`` is where to seek; None is the beginning of the file. Returns the pts of all frames that
+    the decoder made; none if the seek led past the first wanted frame.
     """
     seen: list[int] = []
-    container.seek(start, stream=stream)
+    container.seek(int(keyframes.dts[0] if time is None else time), stream=stream)
     for frame in container.decode(stream):
         if frame.pts is None:
             continue
+        if not seen and time is not None and frame.pts > min(wanted):
+            return []
         seen.append(frame.pts)
         if frame.pts in wanted:
             images[frame.pts] = frame.to_ndarray(format="rgb24")
@@ -194,9 +210,9 @@ def _decode_run(
         if not wanted:
             break
         upcoming = min(wanted)
-        if upcoming > frame.pts:
-            jump = _keyframe_before(keyframes, upcoming)
-            here, there = np.searchsorted(pts, [frame.pts, jump])
+        jump = keyframes.before(upcoming)
+        if upcoming > frame.pts and jump > start:
+            here, there = np.searchsorted(pts, [frame.pts, keyframes.pts[jump]])
             if there - here > WORTH_A_SEEK:
                 break
     return seen
@@ -223,12 +239,6 @@ def _skipped(pts: np.ndarray, start: int, seen: list[int]) -> set[int]:
     last = int(np.searchsorted(pts, max(seen))) - REORDER
     expected = pts[np.searchsorted(pts, start) : max(last, 0)]
     return set(np.setdiff1d(expected, seen).tolist())
-
-
-def _keyframe_before(keyframes: np.ndarray, pts: int) -> int:
-    """The last keyframe not after ``pts``; ``pts`` itself where the file names none."""
-    at = int(np.searchsorted(keyframes, pts, side="right"))
-    return int(keyframes[at - 1]) if at else pts
 
 
 def _same_size(image: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -1,0 +1,77 @@
+import pytest
+
+from timesformer.config import ConfigError, load_config
+
+STEPS = ["SOLVER.LR_POLICY", "steps_with_relative_lrs"]
+
+
+@pytest.fixture
+def load(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("NUM_GPUS: 0\nDATA: {TEST_CROP_SIZE: 224}\n")
+    return lambda *overrides: load_config(path, [str(item) for item in overrides])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["MODEL.ARCH", "slowfast"], "MODEL.ARCH is 'slowfast'; choose one of vit .*not part"),
+        (["MODEL.MODEL_NAME", "SlowFast"], "MODEL_NAME is 'SlowFast'; choose one of vit_base"),
+        (["MODEL.LOSS_FUNC", "bce"], "choose one of cross_entropy, bce_logit .*use bce_logit"),
+        (["TIMESFORMER.ATTENTION_TYPE", "divided"], "choose one of divided_space_time"),
+        (["DATA.DECODING_BACKEND", "torchvision"], "choose one of pyav"),
+        (["DATA.ENSEMBLE_METHOD", "mean"], "choose one of sum, max, softmax"),
+        (["TEST.NUM_SPATIAL_CROPS", 5], "NUM_SPATIAL_CROPS is 5; choose one of 1, 2, 3"),
+        (["TEST.VIEW_PLACEMENT", "middle"], "choose one of released, paper"),
+        (["TRAIN.PRECISION", "fp8"], "TRAIN.PRECISION is 'fp8'; choose one of fp32, bf16"),
+        (["NUM_GPUS", -1], "NUM_GPUS is -1, but must be at least 0"),
+        (["DATA.NUM_FRAMES", 0], "DATA.NUM_FRAMES is 0, but must be at least 1"),
+        (["TIMESFORMER.PATCH_SIZE", 0], "PATCH_SIZE is 0, but must be at least 1"),
+        (["TIMESFORMER.DROP_PATH_RATE", 1], r"DROP_PATH_RATE is 1.0, but must be in \[0, 1\)"),
+        (["TIMESFORMER.NUM_HEADS", 7], r"EMBED_DIM is 768, but NUM_HEADS \(7\) must divide it"),
+        (["TIMESFORMER.MLP_RATIO", 0], "MLP_RATIO is 0.0, but must be above 0"),
+        (["DATA.TRAIN_CROP_SIZE", 230], r"TRAIN_CROP_SIZE is 230.*must divide it; use 224 or 240"),
+        (["DATA.TEST_CROP_SIZE", 230], r"TEST_CROP_SIZE is 230.*must divide it; use 224 or 240"),
+        (["DATA.MEAN", "[0.5]"], "DATA.MEAN has 1 values, but needs one for each of R, G, B"),
+        (["DATA.STD", "[0, 1, 1]"], "every value must be above 0"),
+        (["DATA.TRAIN_JITTER_SCALES", "[320, 256]"], r"must be \[smallest, largest\]"),
+        (["DATA.TRAIN_JITTER_SCALES", "[128, 256]"], r"crop of TRAIN_CROP_SIZE \(224\) must fit"),
+        (
+            ["TEST.NUM_SPATIAL_CROPS", 1, "DATA.TEST_CROP_SIZE", 320],
+            r"frames are scaled to TRAIN_JITTER_SCALES\[0\] \(256\)",
+        ),
+        (["SHARD_ID", 2], r"SHARD_ID is 2, but must be below NUM_SHARDS \(1\)"),
+        (["NUM_GPUS", 4, "TRAIN.BATCH_SIZE", 6], r"TRAIN.BATCH_SIZE is 6, but NUM_GPUS \(4\).*use 4"),
+        (["NUM_GPUS", 4, "TEST.BATCH_SIZE", 9], r"TEST.BATCH_SIZE is 9, but NUM_GPUS \(4\).*use 8"),
+        (["MIXUP.ENABLED", 1, "TRAIN.BATCH_SIZE", 3], "3 clips a process, but MIXUP mixes pairs"),
+        (["MIXUP.ENABLED", 1, "MODEL.LOSS_FUNC", "bce_logit"], "MIXUP.ENABLED needs .*cross_entropy"),
+        ([*STEPS, "SOLVER.STEPS", "[5]", "SOLVER.LRS", "[1]"], "epochs in order, the first one 0"),
+        ([*STEPS, "SOLVER.STEPS", "[0, 9, 5]", "SOLVER.LRS", "[1, 1, 1]"], "epochs in order"),
+        ([*STEPS, "SOLVER.STEPS", "[0, 5]", "SOLVER.LRS", "[1]"], "LRS has 1 values, but .* 2"),
+        (["SOLVER.COSINE_END_LR", 1], "COSINE_END_LR is 1.0, but must not be above BASE_LR"),
+        (["SOLVER.MOMENTUM", 0], "NESTEROV needs MOMENTUM above 0"),
+        (["TRAIN.FINETUNE", 1], "FINETUNE is True, but TRAIN.CHECKPOINT_FILE_PATH names no file"),
+        (
+            ["TIMESFORMER.ATTENTION_TYPE", "sparse_local_global", "DATA.NUM_FRAMES", 7],
+            "sparse_local_global halves it",
+        ),
+        (
+            ["TIMESFORMER.ATTENTION_TYPE", "sparse_local_global", "DATA.TRAIN_CROP_SIZE", 240],
+            "240, 15 patches of 16; sparse_local_global halves them: use 256",
+        ),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named_with_rule_and_remedy(load, overrides, message):
+    with pytest.raises(ConfigError, match=message):
+        load(*overrides)
+
+
+def test_all_values_are_validated_together(load):
+    with pytest.raises(ConfigError) as error:
+        load("MODEL.ARCH", "x", "DATA.STD", "[0, 1, 1]", "DATA.TRAIN_CROP_SIZE", "225")
+    assert len(str(error.value).splitlines()) == 3
+
+
+def test_what_is_not_enabled_is_not_checked(load):
+    load("TEST.ENABLE", 0, "DATA.TEST_CROP_SIZE", 230)
+    load("TRAIN.ENABLE", 0, "NUM_GPUS", 4, "TRAIN.BATCH_SIZE", 6)

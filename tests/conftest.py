@@ -1,0 +1,161 @@
+"""Videos with numbered frames, tiny configurations, and the shared reference data."""
+
+import os
+import random
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = Path(os.environ.get("TIMESFORMER_SHARED", ROOT.parent / "shared"))
+BITS = 9  # of a frame number
+
+
+def pytest_collection_modifyitems(items):
+    if not torch.cuda.is_available():
+        for item in items:
+            if "cuda" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="needs an NVIDIA GPU"))
+
+
+@pytest.fixture(autouse=True)
+def _isolated_seeds():
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def shared():
+    if not SHARED.is_dir():
+        pytest.skip(f"needs the reference data in {SHARED}")
+    return SHARED
+
+
+def numbered_frame(number, *, height=64, width=96, tint=(255, 255, 255)):
+    """A frame that carries ``number`` as nine black or white bars: compression cannot hide it."""
+    image = np.zeros((height, width, 3), np.uint8)
+    for bit in range(BITS):
+        if number >> bit & 1:
+            image[:, bit * width // BITS : (bit + 1) * width // BITS] = tint
+    return image
+
+
+def frame_number(image):
+    """The number that ``numbered_frame`` wrote."""
+    height, width = image.shape[:2]
+    row = image[height // 2].max(axis=-1)
+    middles = [(2 * bit + 1) * width // (2 * BITS) for bit in range(BITS)]
+    return sum(int(row[x] > 100) << bit for bit, x in enumerate(middles))
+
+
+def write_video(path, frames, *, fps=30, codec="libx264", pix_fmt="yuv420p", options=None, pts=None):
+    """Encode uint8 frames (H, W, 3); ``pts`` gives the times in 1 / fps of frames not at i / fps."""
+    frames = list(frames)
+    height, width = frames[0].shape[:2]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=Fraction(fps).limit_denominator(1001))
+        stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
+        stream.options = options or {}
+        for i, image in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            if pts is not None:
+                frame.pts, frame.time_base = pts[i], 1 / Fraction(fps).limit_denominator(1001)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.fixture
+def numbered_video(tmp_path):
+    """Make a video of numbered frames: numbered_video(60, gop=12, name="a.mp4", ...)."""
+
+    def make(count, *, name="video.mp4", gop=12, bframes=2, height=64, width=96, **kwargs):
+        codec = kwargs.get("codec", "libx264")
+        options = {"g": str(gop), "bf": str(bframes)}
+        if codec == "libx264":
+            options |= {"sc_threshold": "0"}
+        frames = [numbered_frame(i, height=height, width=width) for i in range(count)]
+        return write_video(tmp_path / name, frames, options=options, **kwargs)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory):
+    """24 train, 7 val and 9 test videos of three brightness classes, in a folder with a blank."""
+    folder = tmp_path_factory.mktemp("data set")
+    for split, count in (("train", 24), ("val", 7), ("test", 9)):
+        lines = []
+        for i in range(count):
+            label = i % 3
+            frames = [_patch_frame(label, i, t) for t in range(20)]
+            write_video(folder / "videos" / f"{split} {i}.mp4", frames, options={"g": "10"})
+            lines.append(f"videos/{split} {i}.mp4 {label}")
+        (folder / f"{split}.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def _patch_frame(label, i, t):
+    image = np.full((48, 48, 3), 40 + 60 * label + i, np.uint8)
+    image[t : t + 8, t : t + 8] = 250
+    return image
+
+
+TINY = {
+    "NUM_GPUS": 0,
+    "LOG_PERIOD": 2,
+    "GLOBAL_BATCH_SIZE": 8,
+    "TRAIN": {"BATCH_SIZE": 4, "EVAL_PERIOD": 1, "CHECKPOINT_PERIOD": 1},
+    "TEST": {"BATCH_SIZE": 12, "NUM_ENSEMBLE_VIEWS": 2},
+    "DATA": {
+        "NUM_FRAMES": 4,
+        "SAMPLING_RATE": 4,
+        "TRAIN_JITTER_SCALES": [32, 40],
+        "TRAIN_CROP_SIZE": 32,
+        "TEST_CROP_SIZE": 32,
+    },
+    "DATA_LOADER": {"NUM_WORKERS": 0},
+    "MODEL": {"NUM_CLASSES": 3},
+    "TIMESFORMER": {
+        "PATCH_SIZE": 8,
+        "EMBED_DIM": 32,
+        "DEPTH": 2,
+        "NUM_HEADS": 2,
+        "PRETRAINED_MODEL": "none",
+        "DROP_PATH_RATE": 0.0,
+    },
+    "SOLVER": {"BASE_LR": 0.003, "MAX_EPOCH": 2, "OPTIMIZING_METHOD": "adamw"},
+}
+
+
+@pytest.fixture
+def tiny_yaml(tmp_path, data_dir):
+    """A configuration file of a model that trains in seconds; OUTPUT_DIR is tmp_path / "out"."""
+    tree = {section: dict(v) if isinstance(v, dict) else v for section, v in TINY.items()}
+    tree["DATA"]["PATH_TO_DATA_DIR"] = str(data_dir)
+    tree["OUTPUT_DIR"] = str(tmp_path / "out")
+    path = tmp_path / "tiny.yaml"
+    path.write_text(yaml.safe_dump(tree))
+    return path
+
+
+def run_tool(name, *arguments, cwd=ROOT, env=None, timeout=240):
+    """Run tools/``name`` as a user would; returns the finished process with its output as text."""
+    return subprocess.run(
+        [sys.executable, str(ROOT / "tools" / name), *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "2", **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )

@@ -1,0 +1,354 @@
+import math
+import sys
+import types
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from timesformer import checkpoint, convert
+from timesformer.checkpoint import CheckpointError, load_weights
+from timesformer.models.timesformer import TimeSformer
+
+SIZES = {"img_size": 16, "patch_size": 4, "embed_dim": 16, "depth": 2, "num_heads": 2}
+
+
+def model(scheme="divided_space_time", seed=0, **kwargs):
+    torch.manual_seed(seed)
+    sizes = {"num_frames": 4, "num_classes": 5, **SIZES, **kwargs}
+    made = TimeSformer(attention_type=scheme, **sizes)
+    for parameter in made.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    return made
+
+
+def same_weights(a, b):
+    return all(torch.equal(x, y) for x, y in zip(a.parameters(), b.parameters(), strict=True))
+
+
+def wrap(name):
+    """A file layout: from a state dict to what is saved."""
+    return {
+        "published": lambda s: {"epoch": 3, "model_state": {f"model.{k}": v for k, v in s.items()}},
+        "ddp": lambda s: {"model_state": {f"module.model.{k}": v for k, v in s.items()}},
+        "state_dict": lambda s: {"state_dict": {f"module.{k}": v for k, v in s.items()}},
+        "deit": lambda s: {"model": s},
+        "bare": lambda s: s,
+    }[name]
+
+
+@pytest.mark.parametrize("layout", ["published", "ddp", "state_dict", "deit", "bare"])
+def test_every_layout_loads_whole(tmp_path, layout):
+    source, target = model(seed=1), model(seed=2)
+    torch.save(wrap(layout)(dict(source.state_dict())), tmp_path / "file")
+    report = load_weights(target, tmp_path / "file")
+    assert report.exact
+    assert sorted(report.loaded) == sorted(source.state_dict())
+    assert same_weights(source, target)
+
+
+def test_safetensors_load_whole(tmp_path):
+    source, target = model(seed=1), model(seed=2)
+    save_file({k: v.contiguous() for k, v in source.state_dict().items()}, tmp_path / "weights.bin")
+    assert load_weights(target, tmp_path / "weights.bin").exact
+    assert same_weights(source, target)
+
+
+@pytest.mark.parametrize("scheme", ["divided_space_time", "joint_space_time", "space_only"])
+def test_published_files_load_strictly_and_give_their_logits(shared, scheme):
+    io = torch.load(shared / f"golden/shared_official_{scheme}_io.pt", weights_only=True)
+    target = TimeSformer(**io["spec"]).eval()
+    report = load_weights(target, shared / f"golden/shared_official_{scheme}.pyth")
+    assert report.exact
+    for case in io["cases"]:
+        with torch.no_grad():
+            assert (target(case["input"]) - case["logits"]).abs().max() < 1e-4
+
+
+def test_other_classes_leave_the_whole_classifier_fresh(tmp_path):
+    source, target = model(seed=1), model(seed=2, num_classes=10)
+    before = target.head.weight.clone()
+    torch.save(source.state_dict(), tmp_path / "file")
+    report = load_weights(target, tmp_path / "file")
+    assert sorted(report.fresh) == sorted(report.missing) == ["head.bias", "head.weight"]
+    assert torch.equal(target.head.weight, before)
+    assert "classifier starts afresh" in str(report)
+
+
+def test_an_image_transformer_is_inflated(tmp_path):
+    source, target = model("space_only", seed=1), model(seed=2)
+    torch.save(source.state_dict(), tmp_path / "file")
+    report = load_weights(target, tmp_path / "file")
+    for i in range(2):
+        ours, theirs = target.blocks[i], source.blocks[i]
+        assert torch.equal(ours.temporal_attn.qkv.weight, theirs.attn.qkv.weight)
+        assert torch.equal(ours.temporal_norm1.bias, theirs.norm1.bias)
+    assert len(report.inflated) == 2 * 6
+    fcs = [f"blocks.{i}.temporal_fc.{kind}" for i in range(2) for kind in ("weight", "bias")]
+    assert sorted(report.missing) == sorted(["time_embed", *fcs])
+
+
+def test_a_video_checkpoint_is_never_inflated(tmp_path):
+    source, target = model(seed=1), model(seed=2)
+    state = source.state_dict()
+    del state["blocks.1.temporal_attn.qkv.weight"]
+    torch.save(state, tmp_path / "file")
+    report = load_weights(target, tmp_path / "file")
+    assert report.inflated == []
+    assert report.missing == ["blocks.1.temporal_attn.qkv.weight"]
+
+
+def test_a_bright_cell_stays_at_its_place_when_the_grid_is_resized():
+    """The published code resized the flattened rows, which moves it."""
+    for y in range(4):
+        for x in range(4):
+            embed = torch.zeros(1, 17, 1)
+            embed[0, 1 + 4 * y + x] = 1.0
+            grid = convert.resize_position(embed, 1 + 64)[0, 1:, 0].view(8, 8)
+            at = divmod(int(grid.argmax()), 8)
+            assert (at[0] // 2, at[1] // 2) == (y, x)
+
+
+def test_resizing_a_grid_keeps_constants_and_the_class_token():
+    embed = torch.full((1, 17, 3), 0.5)
+    embed[:, 0] = 9.0
+    resized = convert.resize_position(embed, 1 + 49)
+    assert torch.allclose(resized[:, 1:], torch.tensor(0.5))
+    assert torch.all(resized[:, 0] == 9.0)
+
+
+def test_frames_and_resolution_are_resized_and_reported(tmp_path):
+    source = model(seed=1)
+    source.time_embed.data[:] = torch.arange(4.0).view(1, 4, 1)
+    torch.save(source.state_dict(), tmp_path / "file")
+    target = model(seed=2, num_frames=8, img_size=32)
+    report = load_weights(target, tmp_path / "file")
+    assert sorted(report.resized) == ["pos_embed", "time_embed"]
+    assert target.time_embed[0, :, 0].tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+
+
+def test_missing_and_unexpected_are_reported(tmp_path):
+    state = model(seed=1).state_dict()
+    state["extra.weight"] = state.pop("norm.weight")
+    torch.save(state, tmp_path / "file")
+    report = load_weights(model(seed=2), tmp_path / "file")
+    assert (report.missing, report.unexpected) == (["norm.weight"], ["extra.weight"])
+    assert not report.exact
+
+
+def test_substrings_can_be_cut_from_names(tmp_path):
+    source, target = model(seed=1), model(seed=2)
+    torch.save({f"backbone.{k}": v for k, v in source.state_dict().items()}, tmp_path / "file")
+    assert load_weights(target, tmp_path / "file", cut_from_names=("backbone.",)).exact
+    assert same_weights(source, target)
+
+
+def test_another_architecture_names_the_differing_sizes(tmp_path):
+    torch.save(model(embed_dim=32).state_dict(), tmp_path / "file")
+    with pytest.raises(CheckpointError, match=r"another architecture.*file \(1, 1, 32\), model"):
+        load_weights(model(), tmp_path / "file")
+
+
+def test_nothing_that_fits_is_refused(tmp_path):
+    torch.save({"backbone.x": torch.zeros(2)}, tmp_path / "file")
+    with pytest.raises(CheckpointError, match=r"nothing in .* fits the model: it has backbone\.x"):
+        load_weights(model(), tmp_path / "file")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(CheckpointError, match=r"checkpoint .*gone\.pyth does not exist"):
+        load_weights(model(), tmp_path / "gone.pyth")
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00" * 100, b"text, not tensors" * 9])
+def test_a_file_of_something_else_is_named(tmp_path, content):
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(CheckpointError, match="truncated or no PyTorch file"):
+        load_weights(model(), tmp_path / "file")
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.999])
+def test_a_truncated_file_is_named(tmp_path, share):
+    torch.save(model().state_dict(), tmp_path / "whole")
+    data = (tmp_path / "whole").read_bytes()
+    (tmp_path / "file").write_bytes(data[: int(len(data) * share)])
+    with pytest.raises(CheckpointError, match="cannot be read .* truncated"):
+        load_weights(model(), tmp_path / "file")
+
+
+def test_a_dictionary_without_weights_is_named(tmp_path):
+    torch.save({"epoch": 3}, tmp_path / "file")
+    with pytest.raises(CheckpointError, match=r"not a model checkpoint: it holds no weights.*epoch"):
+        load_weights(model(), tmp_path / "file")
+
+
+def test_code_in_a_file_is_never_run(tmp_path):
+    module = types.ModuleType("evil")
+    ran = []
+
+    class Evil:
+        def __reduce__(self):
+            return (sys.modules["evil"].run, ())
+
+    module.run = lambda: ran.append(1)
+    module.run.__module__, module.run.__qualname__, module.run.__name__ = "evil", "run", "run"
+    sys.modules["evil"] = module
+    try:
+        torch.save({"model_state": Evil()}, tmp_path / "file")
+        with pytest.raises(CheckpointError, match="cannot be read"):
+            load_weights(model(), tmp_path / "file")
+    finally:
+        del sys.modules["evil"]
+    assert not ran
+
+
+def trained(seed, steps=3):
+    """A model and an optimizer after some steps."""
+    net = model(seed=seed)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    for _ in range(steps):
+        net(torch.randn(2, 3, 4, 16, 16)).square().sum().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    return net, optimizer
+
+
+def save(folder, net, optimizer, epoch):
+    return checkpoint.save_checkpoint(
+        folder, model=net, optimizer=optimizer, epoch=epoch, cfg_text="A: 1\n"
+    )
+
+
+def test_checkpoints_have_the_published_name_fields_and_prefix(tmp_path):
+    path = save(tmp_path, *trained(0), epoch=4)
+    assert path == tmp_path / "checkpoints" / "checkpoint_epoch_00005.pyth"
+    content = torch.load(path, weights_only=True)
+    assert content.keys() == {"epoch", "model_state", "optimizer_state", "cfg"}
+    assert (content["epoch"], content["cfg"]) == (4, "A: 1\n")
+    assert all(key.startswith("model.") for key in content["model_state"])
+    assert [file.name for file in path.parent.iterdir()] == [path.name]  # nothing temporary left
+
+
+def test_a_failed_write_leaves_the_old_checkpoint(tmp_path, monkeypatch):
+    net, optimizer = trained(0)
+    path = save(tmp_path, net, optimizer, epoch=0)
+    before = path.read_bytes()
+
+    def fail(payload, file):
+        file.write(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(torch, "save", fail)
+    with pytest.raises(OSError, match="disk full"):
+        save(tmp_path, net, optimizer, epoch=0)
+    assert path.read_bytes() == before
+    assert checkpoint.newest_checkpoint(tmp_path) == path
+
+
+def test_training_goes_on_from_model_optimizer_and_epoch(tmp_path):
+    net, optimizer = trained(0)
+    path = save(tmp_path, net, optimizer, epoch=4)
+    other = model(seed=9)
+    fresh = torch.optim.SGD(other.parameters(), lr=0.1, momentum=0.9)
+    epoch, report = checkpoint.load_training_state(path, other, fresh)
+    assert (epoch, report.exact) == (4, True)
+    clip = torch.randn(2, 3, 4, 16, 16)
+    for one, its in ((net, optimizer), (other, fresh)):
+        one.eval()(clip).square().sum().backward()
+        its.step()
+    assert same_weights(net, other)
+
+
+def test_the_optimizer_state_of_a_published_checkpoint_is_taken(shared):
+    io = torch.load(shared / "golden/shared_official_divided_space_time_io.pt", weights_only=True)
+    path = shared / "golden/shared_official_divided_space_time.pyth"
+    net = TimeSformer(**io["spec"])
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    epoch, _ = checkpoint.load_training_state(path, net, optimizer)
+    assert epoch == torch.load(path, weights_only=True)["epoch"]
+
+
+def test_empty_groups_of_published_optimizer_states_are_dropped(tmp_path):
+    net, optimizer = trained(0)
+    path = save(tmp_path, net, optimizer, epoch=0)
+    content = torch.load(path, weights_only=True)
+    groups = content["optimizer_state"]["param_groups"]
+    content["optimizer_state"]["param_groups"] = [{**groups[0], "params": []}, *groups]
+    torch.save(content, path)
+    fresh = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    checkpoint.load_training_state(path, net, fresh)
+    buffers = [fresh.state[p]["momentum_buffer"] for p in net.parameters()]
+    originals = [optimizer.state[p]["momentum_buffer"] for p in net.parameters()]
+    assert all(torch.equal(a, b) for a, b in zip(buffers, originals, strict=True))
+
+
+def test_another_model_or_optimizer_is_not_gone_on_from(tmp_path):
+    net, optimizer = trained(0)
+    path = save(tmp_path, net, optimizer, epoch=0)
+    other = model(num_classes=9)
+    with pytest.raises(CheckpointError, match=r"not a checkpoint of this model.*AUTO_RESUME False"):
+        checkpoint.load_training_state(path, other, torch.optim.SGD(other.parameters(), lr=0.1))
+    groups = [{"params": [p]} for p in net.parameters()]
+    with pytest.raises(CheckpointError, match="optimizer state .* does not fit"):
+        checkpoint.load_training_state(path, net, torch.optim.SGD(groups, lr=0.1))
+    torch.save(net.state_dict(), tmp_path / "weights")
+    with pytest.raises(CheckpointError, match=r"no epoch and optimizer state.*FINETUNE True"):
+        checkpoint.load_training_state(tmp_path / "weights", net, optimizer)
+
+
+def test_the_newest_checkpoint_is_the_one_of_the_highest_epoch(tmp_path):
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    assert checkpoint.newest_checkpoint(tmp_path) is None
+    for name in ("epoch_00009.pyth", "epoch_100000.pyth", "epoch_99999.pyth", "epoch_2.pyth.tmp"):
+        (folder / f"checkpoint_{name}").touch()
+    (folder / "my_checkpoint_epoch_999999.pyth").touch()
+    assert checkpoint.newest_checkpoint(tmp_path).name == "checkpoint_epoch_100000.pyth"
+
+
+def test_imagenet_weights_of_an_unknown_shape_name_the_ways_out():
+    with pytest.raises(CheckpointError, match=r"no ImageNet weights .* patch 4, width 16.*none"):
+        checkpoint.load_imagenet(model())
+
+
+def test_imagenet_weights_come_through_timm_and_are_inflated(monkeypatch):
+    import timm
+
+    class Image(torch.nn.Module):
+        def state_dict(self):
+            state = TimeSformer(attention_type="space_only", **sizes, num_classes=1000).state_dict()
+            return {key: torch.full_like(value, 0.5) for key, value in state.items()}
+
+    asked = []
+    sizes = {"embed_dim": 192, "depth": 12, "num_heads": 3}
+    monkeypatch.setattr(timm, "create_model", lambda name, **kw: asked.append((name, kw)) or Image())
+    target = TimeSformer(**sizes)
+    report = checkpoint.load_imagenet(target)
+    assert asked == [("vit_tiny_patch16_224.augreg_in21k_ft_in1k", {"pretrained": True})]
+    assert torch.all(target.blocks[3].temporal_attn.proj.weight == 0.5)
+    assert torch.all(target.blocks[3].temporal_fc.weight == 0)
+    assert report.fresh
+    assert math.isclose(len(report.inflated), 12 * 6)
+
+
+def test_the_names_of_the_imagenet_table_exist_in_timm():
+    import timm
+
+    known = set(timm.list_pretrained())
+    for (patch, width, depth, heads), name in checkpoint.IMAGENET_VITS.items():
+        assert name in known
+        net = timm.create_model(name, device="meta")
+        sizes = (net.patch_embed.patch_size[0], net.embed_dim, len(net.blocks))
+        assert sizes == (patch, width, depth)
+        assert net.blocks[0].attn.num_heads == heads
+
+
+def test_an_unreachable_hub_names_the_ways_out(monkeypatch):
+    import timm
+
+    def offline(name, **_):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(timm, "create_model", offline)
+    with pytest.raises(CheckpointError, match=r"could not be fetched \(OSError: no route.*none"):
+        checkpoint.load_imagenet(TimeSformer(embed_dim=192, num_heads=3))

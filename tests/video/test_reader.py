@@ -1,0 +1,206 @@
+"""Chosen frames against a plain decode of the whole file."""
+
+import os
+import subprocess
+import sys
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from tests.conftest import frame_number, numbered_frame, write_video
+from timesformer.video import VideoError, read_folder, read_video, reader
+
+
+def all_frames(path):
+    """Every frame of a file, RGB, sorted by presentation time: the oracle."""
+    with av.open(str(path), metadata_errors="replace") as container:
+        frames = {f.pts: f.to_ndarray(format="rgb24") for f in container.decode(video=0)}
+    return [frames[pts] for pts in sorted(frames)]
+
+
+def choose(indices):
+    return lambda timeline: np.array(indices)[None]
+
+
+def numbers(frames):
+    return [frame_number(frames.images[i]) for i in frames.index[0]]
+
+
+@pytest.mark.parametrize("gop", [1, 6, 60])
+@pytest.mark.parametrize("bframes", [0, 3])
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi"])
+def test_the_frames_asked_for_are_the_frames_returned(numbered_video, name, gop, bframes):
+    if name == "a.avi" and bframes:
+        pytest.skip("AVI cannot time B-frames; real ones are tested below")
+    path = numbered_video(60, name=name, gop=gop, bframes=bframes)
+    for indices in ([0], [59], [30, 31, 32], [5, 20, 41, 59], [7, 7, 7, 50, 3], range(60)):
+        assert numbers(read_video(path, choose(list(indices)))) == list(indices)
+
+
+def test_every_frame_is_decoded_and_converted_once(numbered_video, monkeypatch):
+    path = numbered_video(60, gop=10)
+    frames = read_video(path, lambda _: np.array([[1, 5, 9], [5, 9, 13], [1, 1, 1]]))
+    assert [frame_number(image) for image in frames.images] == [1, 5, 9, 13]
+    assert frames.index.tolist() == [[0, 1, 2], [1, 2, 3], [0, 0, 0]]
+
+
+def test_keyframes_between_distant_frames_are_jumped_to(numbered_video, monkeypatch):
+    path = numbered_video(240, gop=10, bframes=0)
+    decoded = []
+    run = reader._decode_run
+
+    def count(*args):
+        seen = run(*args)
+        decoded.extend(seen)
+        return seen
+
+    monkeypatch.setattr(reader, "_decode_run", count)
+    assert numbers(read_video(path, choose([2, 121, 239]))) == [2, 121, 239]
+    assert len(decoded) <= 3 + 2 + 10
+
+
+@pytest.mark.parametrize("multi_thread", [False, True])
+def test_threads_do_not_change_frames(numbered_video, multi_thread):
+    path = numbered_video(60, gop=30)
+    assert numbers(read_video(path, choose([3, 33, 59]), multi_thread=multi_thread)) == [3, 33, 59]
+
+
+def test_variable_frame_rate_is_read_by_order(tmp_path):
+    pts = [0, 1, 2, 10, 11, 30, 31, 32, 33, 50]
+    path = write_video(tmp_path / "vfr.mp4", map(numbered_frame, range(10)), pts=pts)
+    timelines = []
+
+    def select(timeline):
+        timelines.append(timeline)
+        return np.arange(10)[None]
+
+    assert numbers(read_video(path, select)) == list(range(10))
+    ticks = timelines[0].pts
+    assert np.allclose(np.diff(ticks) / (ticks[1] - ticks[0]), np.diff(pts))
+
+
+@pytest.mark.parametrize("size", [(50, 34), (66, 98)])
+def test_sizes_that_are_no_multiple_of_a_block_are_read(numbered_video, size):
+    path = numbered_video(5, height=size[0], width=size[1])
+    assert read_video(path, choose([4])).images.shape == (1, *size, 3)
+
+
+def test_every_real_file_gives_the_frames_of_a_plain_decode(shared):
+    files = sorted((shared / "videos").glob("*.*")) + sorted((shared / "codecs").glob("*"))
+    for path in files:
+        if path.suffix == ".csv":
+            continue
+        oracle = all_frames(path)
+        rng = np.random.default_rng(len(oracle))
+        chosen = np.unique(rng.integers(0, len(oracle), size=6))
+        lengths = []
+
+        def select(timeline, chosen=chosen, lengths=lengths):
+            lengths.append(len(timeline.pts))
+            return chosen[None]
+
+        frames = read_video(path, select)
+        # A packet that gives no frame is found out once a later frame has been decoded.
+        assert lengths[-1] == len(oracle) or lengths[-1] - len(oracle) <= 1, path.name
+        if lengths[-1] == len(oracle):
+            for row, i in enumerate(chosen):
+                assert np.array_equal(frames.images[row], oracle[i]), (path.name, i)
+
+
+def test_a_packet_without_a_frame_does_not_shift_the_others(shared):
+    path = shared / "videos/torchvision__RATRACE_wave_f_nm_np1_fr_goo_37.avi"
+    oracle = all_frames(path)
+    assert len(oracle) == 72  # of 73 packets
+    frames = read_video(path, choose([0, 1, 2, 40, 71]))
+    for row, i in enumerate([0, 1, 2, 40, 71]):
+        assert np.array_equal(frames.images[row], oracle[i])
+
+
+def test_the_colour_order_is_rgb(tmp_path):
+    red = [np.full((32, 32, 3), (250, 5, 5), np.uint8)] * 3
+    image = read_video(write_video(tmp_path / "red.mp4", red), choose([1])).images[0]
+    assert image[..., 0].mean() > 200 > 60 > image[..., 2].mean()
+
+
+def test_frame_folders_are_read_in_the_order_given_as_rgb(tmp_path):
+    files = []
+    for i in range(4):
+        files.append(tmp_path / f"frame {i}.png")
+        cv2.imwrite(str(files[-1]), numbered_frame(i, tint=(10, 20, 255)))  # BGR: red
+    frames = read_folder(files, choose([3, 0, 3]))
+    assert numbers(frames) == [3, 0, 3]
+    assert frames.images[-1][..., 0].max() == 255
+    assert frames.images[-1][..., 2].max() == 10
+
+
+def test_broken_frame_folders_are_named(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.png"), numbered_frame(1))
+    cv2.imwrite(str(tmp_path / "b.png"), numbered_frame(1, height=32))
+    (tmp_path / "c.png").write_bytes(b"no image")
+    with pytest.raises(VideoError, match="folder without frames"):
+        read_folder([], choose([0]))
+    with pytest.raises(VideoError, match=r"gone\.png: cannot be read"):
+        read_folder([tmp_path / "gone.png"], choose([0]))
+    with pytest.raises(VideoError, match=r"c\.png: not an image"):
+        read_folder([tmp_path / "c.png"], choose([0]))
+    with pytest.raises(VideoError, match="differ in size"):
+        read_folder([tmp_path / "a.png", tmp_path / "b.png"], choose([0, 1]))
+
+
+def audio_only(path):
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=16000)
+        stream.layout = "mono"
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        frame.sample_rate = 16000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
+def header_only(path):
+    with av.open(str(path), "w", format="avi") as container:
+        stream = container.add_stream("libx264", rate=30)  # and no packet
+        stream.width = stream.height = 32
+        stream.pix_fmt = "yuv420p"
+        container.start_encoding()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: None, r"cannot be decoded \(FileNotFoundError"),
+        (lambda path: path.write_bytes(b""), "cannot be decoded"),
+        (lambda path: path.write_text("not a video" * 50), "cannot be decoded"),
+        (audio_only, "no video stream"),
+        (header_only, "no decodable frame"),
+    ],
+    ids=["missing", "empty", "text", "audio", "no frames"],
+)
+def test_a_file_without_video_is_named_with_its_reason(tmp_path, make, message):
+    path = tmp_path / "broken.mkv"
+    make(path)
+    with pytest.raises(VideoError, match=message) as error:
+        read_video(path, choose([0]))
+    assert str(path) in str(error.value)
+
+
+def test_a_truncated_file_gives_what_is_left_of_it(numbered_video):
+    path = numbered_video(60, name="cut.mkv", gop=10, bframes=0)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    lengths = []
+
+    def select(timeline):
+        lengths.append(len(timeline.pts))
+        return np.arange(len(timeline.pts))[None]
+
+    frames = read_video(path, select)
+    assert 5 < lengths[-1] < 60
+    assert numbers(frames)[:-1] == list(range(lengths[-1] - 1))
+
+
+def test_importing_the_package_is_quick():
+    """Nothing heavy behind ``import timesformer``: torch alone takes seconds."""
+    code = "import timesformer, sys; sys.exit(any(m in sys.modules for m in ('torch', 'av', 'cv2')))"
+    assert subprocess.run([sys.executable, "-c", code], env=os.environ, check=False).returncode == 0

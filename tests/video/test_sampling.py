@@ -1,0 +1,142 @@
+"""Index arithmetic against the documented published examples and a naive restatement."""
+
+import numpy as np
+import pytest
+import torch
+
+from timesformer.video.sampling import (
+    ClipShape,
+    Timeline,
+    clip_indices,
+    random_place,
+    segment_indices,
+    segment_view_indices,
+    view_place,
+)
+
+
+def constant_rate(num_frames, *, fps=30.0, ticks=512):
+    return Timeline(np.arange(num_frames) * ticks, fps, num_frames, num_frames * ticks)
+
+
+def counted(num_frames, fps=30.0):
+    return Timeline(np.arange(num_frames), fps)
+
+
+@pytest.mark.parametrize(
+    ("timeline", "shape", "expected"),
+    [  # official_behaviour 3.3, run on the published code
+        (constant_rate(300), (8, 32), [0, 36, 72, 109, 145, 182, 218, 255]),
+        (constant_rate(300), (16, 16), [*range(0, 119, 17), *range(119, 256, 17)]),
+        (constant_rate(250, fps=25.0), (8, 32), [0, 30, 60, 91, 121, 151, 182, 212]),
+        (constant_rate(40), (8, 32), [0, 36, 39, 39, 39, 39, 39, 39]),
+        (counted(300), (8, 32), [0, 36, 72, 109, 145, 182, 218, 255]),
+        (counted(40), (8, 32), [0, 36, 39, 39, 39, 39, 39, 39]),
+    ],
+)
+def test_the_first_clip_has_the_published_indices(timeline, shape, expected):
+    indices = clip_indices(timeline, ClipShape(*shape, 30), view_place(0, 1, "released"))
+    assert indices.tolist() == expected
+
+
+def test_a_clip_longer_than_the_video_repeats_the_last_frame():
+    indices = clip_indices(constant_rate(300), ClipShape(96, 4, 30), view_place(0, 1, "released"))
+    assert indices[:5].tolist() == [0, 4, 8, 12, 16]
+    assert (indices == 299).sum() == 21
+
+
+def naive(timeline, shape, start):
+    """Official_behaviour 3.3 word by word: keep frames by time, then spread over what was kept."""
+    num_frames, rate, target = shape
+    clip_size = rate * num_frames / target * timeline.fps
+    ticks = timeline.duration / timeline.header_frames
+    start_pts, end_pts = int(start * ticks), int((start + clip_size - 1) * ticks)
+    kept = []
+    for pts in timeline.pts if timeline.arrival is None else timeline.arrival:
+        if pts < start_pts:
+            continue
+        kept.append(pts)
+        if pts > end_pts:
+            break
+    kept.sort()
+    spread = torch.linspace(0, clip_size - 1, num_frames).clamp(0, len(kept) - 1).long()
+    return [kept[i] for i in spread.tolist()]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_clips_by_time_equal_the_naive_restatement(seed):
+    rng = np.random.default_rng(seed)
+    count = int(rng.integers(1, 400))
+    fps = float(rng.choice([12.0, 24.0, 25.0, 30000 / 1001, 30.0, 60.0]))
+    ticks = rng.integers(1, 900)
+    pts = np.cumsum(rng.integers(1, 2 * ticks + 1, size=count))
+    arrival = None
+    if seed % 3 == 0:  # neighbours swapped, as in AVI files with B-frames
+        arrival = pts.copy()
+        arrival[: count // 2 * 2] = arrival[: count // 2 * 2].reshape(-1, 2)[:, ::-1].ravel()
+    header = max(count + int(rng.integers(-3, 4)), 1)
+    timeline = Timeline(pts, fps, header, int(pts[-1] + ticks), arrival)
+    shape = ClipShape(int(rng.integers(1, 33)), int(rng.integers(1, 33)), 30)
+    free = max(header - shape.span(fps), 0)
+    fraction = rng.random()
+    got = clip_indices(timeline, shape, random_place(fraction))
+    assert timeline.pts[got].tolist() == naive(timeline, shape, fraction * free)
+
+
+def test_released_views_never_reach_the_end():
+    shape = ClipShape(8, 4, 30)
+    starts = [
+        clip_indices(constant_rate(320), shape, view_place(k, 10, "released"))[0] for k in range(10)
+    ]
+    assert starts == [int(np.ceil(288 * k / 10 - 1e-9)) for k in range(10)]
+
+
+def test_paper_views_sit_in_the_middle_or_reach_from_end_to_end():
+    shape = ClipShape(8, 4, 30)
+    for timeline in (constant_rate(320), counted(320)):
+        middle = clip_indices(timeline, shape, view_place(0, 1, "paper"))
+        assert middle[0] + middle[-1] == 319
+        first, *_, last = (
+            clip_indices(timeline, shape, view_place(k, 5, "paper")) for k in range(5)
+        )
+        assert (first[0], last[-1]) == (0, 319)
+
+
+@pytest.mark.parametrize("placement", ["released", "paper"])
+def test_different_views_have_different_frames(placement):
+    shape = ClipShape(8, 4, 30)
+    views = [clip_indices(counted(300), shape, view_place(k, 10, placement)) for k in range(10)]
+    assert len({tuple(view) for view in views}) == 10
+
+
+def test_random_clips_stay_inside_and_cover_the_video():
+    shape, timeline = ClipShape(8, 4, 30), constant_rate(100)
+    clips = [clip_indices(timeline, shape, random_place(f)) for f in np.linspace(0, 0.9999, 500)]
+    assert min(clip[0] for clip in clips) == 0
+    assert max(clip[-1] for clip in clips) == 99
+    assert all(np.all(np.diff(clip) >= 0) for clip in clips)
+
+
+def test_a_header_that_promises_more_than_there_is_falls_back_to_counting():
+    timeline = Timeline(np.arange(10), 30.0, header_frames=300, duration=300)
+    indices = clip_indices(timeline, ClipShape(4, 4, 30), view_place(9, 10, "released"))
+    assert indices.max() <= 9
+
+
+def test_segments_have_the_published_indices():
+    assert segment_indices(20, 8).tolist() == [1, 3, 6, 8, 11, 13, 15, 18]
+
+
+@pytest.mark.parametrize("num_frames", [1, 3, 8, 20, 100])
+def test_random_segments_reach_both_ends_of_their_segment(num_frames):
+    low = segment_indices(num_frames, 8, offsets=np.zeros(8))
+    high = segment_indices(num_frames, 8, offsets=np.full(8, 0.999999))
+    seg = (num_frames - 1) / 8
+    assert low.tolist() == [int(np.round(seg * i)) for i in range(8)]
+    assert high.tolist() == [int(np.round(seg * (i + 1))) for i in range(8)]
+
+
+def test_segment_views_are_published_for_one_and_differ_for_several():
+    assert segment_view_indices(80, 8, 0, 1).tolist() == segment_indices(80, 8).tolist()
+    views = {tuple(segment_view_indices(80, 8, view, 4)) for view in range(4)}
+    assert len(views) == 4
