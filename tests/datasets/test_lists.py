@@ -1,0 +1,161 @@
+import json
+
+import numpy as np
+import pytest
+
+from timesformer.datasets.lists import ListError, PackedStrings, read_kinetics, read_ssv2
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(text, *, prefix="", separator=" ", num_classes=5, encoding="utf-8"):
+        (tmp_path / "train.csv").write_bytes(text.encode(encoding))
+        return read_kinetics(
+            tmp_path, "train", prefix=prefix, separator=separator, num_classes=num_classes
+        )
+
+    return read
+
+
+def pairs(videos):
+    return list(zip(map(str, videos.sources), videos.labels.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("separator", [" ", "\t", ",", ", ", "  ", " \t"])
+def test_blank_tab_and_comma_separate(read, separator):
+    videos = read(f"/a/b.mp4{separator}3\n/a/my clip, 2.mp4{separator}0")
+    assert pairs(videos) == [("/a/b.mp4", 3), ("/a/my clip, 2.mp4", 0)]
+
+
+def test_comments_blank_lines_and_trailing_blanks_are_harmless(read):
+    text = "\ufeff# a comment\n\n/a.mp4 1  \r\n   \n/b.mp4\t2\r\n\n#/c.mp4 3\n"
+    assert pairs(read(text)) == [("/a.mp4", 1), ("/b.mp4", 2)]
+
+
+def test_quoted_paths_lose_their_quotes(read):
+    assert pairs(read('"/a, b.mp4",1')) == [("/a, b.mp4", 1)]
+
+
+def test_another_separator_is_taken_literally(read):
+    assert pairs(read("/a b.mp4::2", separator="::")) == [("/a b.mp4", 2)]
+
+
+def test_paths_are_found_under_the_prefix_here_or_beside_the_list(read, tmp_path, monkeypatch):
+    for name in ("beside.mp4", "here/local.mp4", "prefix/below.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path / "here")
+    assert pairs(read("local.mp4 0"))[0][0] == "local.mp4"
+    assert pairs(read("beside.mp4 0"))[0][0] == str(tmp_path / "beside.mp4")
+    prefix = str(tmp_path / "prefix")
+    assert pairs(read("below.mp4 0", prefix=prefix))[0][0] == f"{prefix}/below.mp4"
+    assert pairs(read("/absolute.mp4 0", prefix=prefix))[0][0] == "/absolute.mp4"
+    assert pairs(read("prefix\\below.mp4 0"))[0][0] == f"{prefix}/below.mp4"
+
+
+def test_missing_videos_are_found(read, tmp_path):
+    (tmp_path / "there.mp4").touch()
+    videos = read("there.mp4 0\ngone.mp4 1")
+    assert videos.missing() == ["gone.mp4"]
+
+
+@pytest.mark.parametrize("line", ["/a.mp4", "/a.mp4 one", "path,label", "3", "/a.mp4 1.5", ", 3"])
+def test_a_malformed_line_is_named_with_file_and_number(read, line):
+    with pytest.raises(ListError, match=r"train\.csv:3: .*is not `path label`"):
+        read(f"/ok.mp4 1\n\n{line}\n")
+
+
+@pytest.mark.parametrize("label", [5, -1, 400])
+def test_a_label_outside_the_classes_is_named(read, label):
+    match = rf"train\.csv:2: label {label} is outside 0 \.\. 4; set MODEL.NUM_CLASSES"
+    with pytest.raises(ListError, match=match):
+        read(f"/ok.mp4 1\n/a.mp4 {label}\n")
+
+
+def test_missing_and_empty_lists_are_named(read, tmp_path):
+    with pytest.raises(ListError, match=r"train\.csv names no video"):
+        read("# nothing\n\n")
+    with pytest.raises(ListError, match=r"list .*val\.csv does not exist.*PATH_TO_DATA_DIR"):
+        read_kinetics(tmp_path, "val", prefix="", separator=" ", num_classes=5)
+
+
+def test_a_list_that_is_a_folder_is_named(tmp_path):
+    (tmp_path / "val.csv").mkdir()
+    with pytest.raises(ListError, match="does not exist"):
+        read_kinetics(tmp_path, "val", prefix="", separator=" ", num_classes=5)
+
+
+def test_packed_strings_are_a_sequence():
+    texts = ["", "a", "blå bär", "日本\udce9", "x" * 1000]
+    packed = PackedStrings(texts)
+    assert list(packed) == texts
+    assert packed[-1] == texts[-1]
+    assert len(PackedStrings([])) == 0
+    with pytest.raises(IndexError):
+        packed[5]
+
+
+def test_a_million_paths_are_two_arrays():
+    packed = PackedStrings([f"videos/{i:07d}.mp4" for i in range(1_000_000)])
+    assert packed[123_456] == "videos/0123456.mp4"
+    owned = [value for value in vars(packed).values() if isinstance(value, np.ndarray)]
+    assert sum(array.nbytes for array in owned) < 30e6
+    assert len(vars(packed)) == len(owned) == 2
+
+
+@pytest.fixture
+def ssv2(tmp_path):
+    labels = {"Pushing something": "0", "Pulling something": "1"}
+    (tmp_path / "something-something-v2-labels.json").write_text(json.dumps(labels))
+    videos = [
+        {"id": "7", "template": "Pushing [something]"},
+        {"id": "8", "template": "Pulling [something]"},
+        {"id": "9", "template": "Pulling [something]"},
+    ]
+    for part in ("train", "validation"):
+        (tmp_path / f"something-something-v2-{part}.json").write_text(json.dumps(videos))
+    lines = ["original_vido_id video_id frame_id path labels"]
+    lines += [f'{v} 0 {i} {v}/{v}_{i:06d}.jpg ""' for v in (8, 7) for i in (1, 2, 3)]
+    for split in ("train", "val"):
+        (tmp_path / f"{split}.csv").write_text("\n".join(lines))
+    return tmp_path
+
+
+def read_it(folder, split="train", num_classes=174):
+    return read_ssv2(folder, split, prefix="/f", separator=" ", num_classes=num_classes)
+
+
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_ssv2_joins_annotations_and_frames(ssv2, split):
+    videos = read_it(ssv2, split)
+    assert videos.labels.tolist() == [0, 1]
+    assert videos.files(0) == [f"/f/7/7_{i:06d}.jpg" for i in (1, 2, 3)]
+    assert videos.name(1) == "/f/8"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("train.csv", "a.mp4 3\n", r"begins with 'a\.mp4 3', .*set TRAIN.DATASET.*kinetics"),
+        ("train.csv", "original_vido_id x\n7 0 1 p\n", r"train\.csv:2: .* has 4 columns, not 5"),
+        ("train.csv", "original_vido_id x\n", "no video id in common"),
+        ("something-something-v2-train.json", "[{]", "not valid JSON"),
+        (
+            "something-something-v2-train.json",
+            '[{"id": "7", "template": "Eating"}]',
+            "template 'Eating' is not in the labels",
+        ),
+    ],
+)
+def test_broken_ssv2_lists_are_named(ssv2, name, text, message):
+    (ssv2 / name).write_text(text)
+    with pytest.raises(ListError, match=message):
+        read_it(ssv2)
+
+
+def test_missing_ssv2_files_and_wrong_labels_are_named(ssv2):
+    with pytest.raises(ListError, match=r"validation\.json, video|label 1 is outside 0 \.\. 0"):
+        read_it(ssv2, num_classes=1)
+    (ssv2 / "something-something-v2-labels.json").unlink()
+    with pytest.raises(ListError, match=r"labels\.json does not exist; SSv2 needs it"):
+        read_it(ssv2)
