@@ -119,10 +119,11 @@ def _model(cfg: CfgNode) -> None:
     cfg.TIMESFORMER.ATTN_DROP_RATE = 0.0
     # Stochastic depth of the last block; the rate grows linearly from 0 in the first.
     cfg.TIMESFORMER.DROP_PATH_RATE = 0.1
-    # Standard deviation of the initial time embedding; published: 0, right for a pretrained start.
+    # Standard deviations of initial values: linear weights of the blocks, position embedding, time
+    # embedding. The published ones suit a pretrained start; see configs/Motion for one from scratch.
+    cfg.TIMESFORMER.LINEAR_STD = 0.02
+    cfg.TIMESFORMER.POS_EMBED_STD = 0.02
     cfg.TIMESFORMER.TIME_EMBED_STD = 0.0
-    # Standard deviation of the initial temporal_fc weights; published: 0 (block = image block).
-    cfg.TIMESFORMER.TEMPORAL_FC_STD = 0.0
 
 
 def _data(cfg: CfgNode) -> None:

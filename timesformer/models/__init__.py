@@ -26,8 +26,9 @@ def _timesformer(cfg: CfgNode) -> TimeSformer:
         drop_rate=cfg.TIMESFORMER.DROP_RATE,
         attn_drop_rate=cfg.TIMESFORMER.ATTN_DROP_RATE,
         drop_path_rate=cfg.TIMESFORMER.DROP_PATH_RATE,
+        linear_std=cfg.TIMESFORMER.LINEAR_STD,
+        pos_embed_std=cfg.TIMESFORMER.POS_EMBED_STD,
         time_embed_std=cfg.TIMESFORMER.TIME_EMBED_STD,
-        temporal_fc_std=cfg.TIMESFORMER.TEMPORAL_FC_STD,
     )
 
 

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from timesformer.models.attention import LAYER_NORM_EPS, SCHEMES, Block
 from timesformer.tables import choose
 
-INIT_STD = 0.02  # of linear weights, class token and position embedding, as published
+INIT_STD = 0.02  # as published
 
 
 class TimeSformer(nn.Module):
@@ -42,8 +42,9 @@ class TimeSformer(nn.Module):
         drop_rate: float = 0.0,
         attn_drop_rate: float = 0.0,
         drop_path_rate: float = 0.1,
+        linear_std: float = INIT_STD,
+        pos_embed_std: float = INIT_STD,
         time_embed_std: float = 0.0,
-        temporal_fc_std: float = 0.0,
     ) -> None:
         super().__init__()
         choose(SCHEMES, attention_type, key="attention_type")
@@ -73,7 +74,9 @@ class TimeSformer(nn.Module):
         )
         self.norm = nn.LayerNorm(embed_dim, eps=LAYER_NORM_EPS)
         self.head = nn.Linear(embed_dim, num_classes)
-        self.init_weights(time_embed_std=time_embed_std, temporal_fc_std=temporal_fc_std)
+        self.init_weights(
+            linear_std=linear_std, pos_embed_std=pos_embed_std, time_embed_std=time_embed_std
+        )
         self.register_load_state_dict_pre_hook(_strip_published_prefix)
 
     def forward(self, clip: Tensor) -> Tensor:
@@ -122,32 +125,40 @@ class TimeSformer(nn.Module):
             embed = F.interpolate(embed.mT, size=t, mode="nearest").mT
         return rearrange(embed, "1 t d -> t 1 1 d")
 
-    def init_weights(self, *, time_embed_std: float = 0.0, temporal_fc_std: float = 0.0) -> None:
+    def init_weights(
+        self,
+        *,
+        linear_std: float = INIT_STD,
+        pos_embed_std: float = INIT_STD,
+        time_embed_std: float = 0.0,
+    ) -> None:
         """Draw every initial value; the defaults are the published ones.
 
-        =====================  ===========================================================
-        linear weights         truncated normal, 0.02; biases 0
-        norms                  weight 1, bias 0
-        patch convolution      PyTorch's default
-        cls_token, pos_embed   truncated normal, 0.02
-        time_embed             normal, ``time_embed_std``; published 0
-        fc of prefixed steps   truncated normal, ``temporal_fc_std``; published 0: an
-                               untrained block is the image model's block
-        =====================  ===========================================================
+        ==========================  =====================================================
+        linear weights of blocks    truncated normal, ``linear_std``; published 0.02
+        head, cls_token             truncated normal, 0.02
+        biases; norms               0; weight 1, bias 0
+        patch convolution           PyTorch's default
+        pos_embed                   truncated normal, ``pos_embed_std``; published 0.02
+        time_embed                  normal, ``time_embed_std``; published 0
+        fc of prefixed steps        0: an untrained block is the image model's block
+        ==========================  =====================================================
+
+        The published values suit a pretrained start. From scratch, large embeddings and weights
+        let the first block combine place and time at once; see configs/Motion.
         """
         for module in self.modules():
             if isinstance(module, nn.Linear):
-                nn.init.trunc_normal_(module.weight, std=INIT_STD)
+                std = INIT_STD if module is self.head else linear_std
+                nn.init.trunc_normal_(module.weight, std=std)
                 nn.init.zeros_(module.bias)
         nn.init.trunc_normal_(self.cls_token, std=INIT_STD)
-        nn.init.trunc_normal_(self.pos_embed, std=INIT_STD)
+        nn.init.trunc_normal_(self.pos_embed, std=pos_embed_std)
         if not self.per_frame:
             nn.init.normal_(self.time_embed, std=time_embed_std)
         for block in self.blocks:
             for layer in block.fc_layers():
                 nn.init.zeros_(layer.weight)
-                if temporal_fc_std > 0:
-                    nn.init.trunc_normal_(layer.weight, std=temporal_fc_std)
 
     def _check(self, clip: Tensor) -> None:
         if clip.ndim != 5 or clip.shape[1] != 3:

@@ -1,0 +1,58 @@
+import pytest
+import torch
+from torch.nn import functional as F
+
+from timesformer.config import load_config
+from timesformer.engine.losses import MIXUP_LABEL_SMOOTHING, build_loss, build_mixup
+
+
+@pytest.fixture
+def config(tiny_yaml):
+    return lambda *overrides: load_config(tiny_yaml, [str(item) for item in overrides])
+
+
+def test_bce_of_labels_is_one_sigmoid_a_class(config):
+    loss = build_loss(config("MODEL.LOSS_FUNC", "bce_logit"))
+    logits, labels = torch.randn(4, 3), torch.tensor([0, 2, 1, 1])
+    expected = F.binary_cross_entropy(logits.sigmoid(), F.one_hot(labels, 3).float())
+    assert loss(logits, labels) == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_without_mixup_nothing_changes(config):
+    clips, labels = torch.randn(2, 3, 2, 4, 4), torch.tensor([0, 1])
+    mixed, targets = build_mixup(config())(clips, labels)
+    assert mixed is clips
+    assert targets is labels
+
+
+def solid(n=8, frames=3, side=32):
+    """Clips of one value each, equal to their label."""
+    labels = torch.arange(n) % 3
+    return labels.view(n, 1, 1, 1, 1).expand(n, 3, frames, side, side).float().clone(), labels
+
+
+def test_cutmix_cuts_height_and_width_through_all_frames(config):
+    mix = build_mixup(config("MIXUP.ENABLED", 1, "MIXUP.ALPHA", 0, "MIXUP.CUTMIX_ALPHA", 1))
+    for _ in range(20):
+        clips, labels = solid()
+        mixed, targets = mix(clips.clone(), labels)
+        assert mixed.shape == clips.shape
+        assert torch.equal(mixed, mixed[:, :1, :1].expand_as(mixed))  # the same in all frames
+        partner = labels.flip(0)
+        for i in range(len(labels)):
+            if labels[i] != partner[i]:
+                share = (mixed[i, 0, 0] == labels[i]).float().mean()
+                smooth = MIXUP_LABEL_SMOOTHING
+                expected = share * (1 - smooth) + smooth / 3
+                assert targets[i, labels[i]] == pytest.approx(expected.item(), abs=1e-3)
+
+
+def test_mixup_mixes_clips_and_labels_by_the_same_weight(config):
+    mix = build_mixup(config("MIXUP.ENABLED", 1, "MIXUP.CUTMIX_ALPHA", 0))
+    clips, labels = solid()
+    mixed, targets = mix(clips.clone(), labels)
+    one_hot = F.one_hot(labels, 3).float() * (1 - MIXUP_LABEL_SMOOTHING) + MIXUP_LABEL_SMOOTHING / 3
+    row = next(i for i in range(8) if labels[i] != labels[7 - i])
+    weight = (mixed[row].mean() - labels[7 - row]) / (labels[row] - labels[7 - row])
+    expected = weight * one_hot[row] + (1 - weight) * one_hot[7 - row]
+    assert torch.allclose(targets[row], expected, atol=1e-5)

@@ -1,0 +1,438 @@
+"""Training as a user runs it: resume, accumulation, processes, and what it writes."""
+
+import csv
+import json
+import os
+import pickle
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from tests.conftest import ROOT, numbered_frame, run_tool, write_video
+from timesformer.checkpoint import CheckpointError
+from timesformer.config import load_config
+from timesformer.datasets import build_loader
+from timesformer.engine import log, run
+from timesformer.engine.losses import build_loss
+from timesformer.engine.optim import build_optimizer
+from timesformer.engine.train import Trainer, is_due, restore, seed_step
+from timesformer.models import build_model
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def config(tiny_yaml):
+    return lambda *overrides: load_config(tiny_yaml, [str(item) for item in overrides])
+
+
+def stats(folder, kind):
+    """The json_stats of stdout.log whose _type or split is ``kind``."""
+    text = (folder / "stdout.log").read_text()
+    found = [json.loads(line) for line in re.findall(r"json_stats: (\{.*\})", text)]
+    return [s for s in found if kind in (s.get("_type"), s.get("split"))]
+
+
+def losses(folder):
+    return [(s["epoch"], s["iter"], s["loss"]) for s in stats(folder, "train_iter")]
+
+
+def final_weights(folder, epoch):
+    path = folder / "checkpoints" / f"checkpoint_epoch_{epoch:05d}.pyth"
+    return torch.load(path, weights_only=True)["model_state"]
+
+
+def same_state(a, b, tolerance=0.0):
+    return all(torch.allclose(a[key], b[key], rtol=0, atol=tolerance) for key in a)
+
+
+def test_a_run_writes_what_the_published_one_did_and_what_it_should_have(tiny_yaml, tmp_path):
+    out = tmp_path / "out"
+    result = run_tool("run_net.py", "--cfg", tiny_yaml, "TENSORBOARD.ENABLE", "True",
+                      "TEST.SAVE_RESULTS_PATH", "scores.pkl")  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert sorted(p.name for p in out.iterdir()) == sorted(
+        ["checkpoints", "config.yaml", "runs-kinetics", "scores.pkl", "stdout.log",
+         "test_predictions.csv", "test_results.json"]
+    )  # fmt: skip
+    assert [p.name for p in sorted((out / "checkpoints").iterdir())] == [
+        "checkpoint_epoch_00001.pyth",
+        "checkpoint_epoch_00002.pyth",
+    ]
+    options = ["TENSORBOARD.ENABLE", "True", "TEST.SAVE_RESULTS_PATH", "scores.pkl"]
+    assert load_config(out / "config.yaml").dump() == load_config(tiny_yaml, options).dump()
+    saved = torch.load(out / "checkpoints/checkpoint_epoch_00002.pyth", weights_only=True)
+    assert yaml.safe_load(saved["cfg"]) == yaml.safe_load((out / "config.yaml").read_text())
+
+    line = re.compile(r"\[\d\d/\d\d \d\d:\d\d:\d\d\]\[INFO\] \w+\.py: +\d+: ")
+    first_lines = (out / "stdout.log").read_text().splitlines()
+    assert line.match(first_lines[0])
+    iteration = stats(out, "train_iter")[0]
+    assert iteration.keys() >= {"dt", "dt_data", "dt_net", "epoch", "eta", "gpu_mem", "iter",
+                                "loss", "lr", "top1_err", "top5_err"}  # fmt: skip
+    assert (iteration["epoch"], iteration["iter"]) == ("1/2", "2/6")
+    assert re.search(r'"loss": \d+\.\d{5},', (out / "stdout.log").read_text())
+    assert [s["epoch"] for s in stats(out, "train_epoch")] == ["1/2", "2/2"]
+    assert [s["videos"] for s in stats(out, "val_epoch")] == [7, 7]
+    (final,) = stats(out, "test_final")
+    assert re.fullmatch(r"\d+\.\d\d", final["top1_acc"])
+
+    with (out / "test_predictions.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    labels = [int(row["label"]) for row in rows]
+    scores = np.array([[float(row[f"score_{k}"]) for k in range(3)] for row in rows])
+    assert 100 * np.mean(scores.argmax(axis=1) == labels) == pytest.approx(
+        float(final["top1_acc"]), abs=0.005
+    )
+    assert [int(row["prediction"]) for row in rows] == scores.argmax(axis=1).tolist()
+    assert all(row["path"].endswith(f"test {i}.mp4") for i, row in enumerate(rows))
+    with (out / "scores.pkl").open("rb") as file:
+        pickled_scores, pickled_labels = pickle.load(file)
+    assert np.allclose(pickled_scores.numpy(), scores, rtol=1e-4)
+    assert pickled_labels.tolist() == labels
+    results = json.loads((out / "test_results.json").read_text())
+    assert (results["videos"], results["scored"], results["unreadable"]) == (9, 9, 0)
+    assert results["top1_acc"] == pytest.approx(float(final["top1_acc"]), abs=0.005)
+    assert "2 temporal views (released) x 3 crops" in results["protocol"]
+
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(out / "runs-kinetics"))
+    events.Reload()
+    assert [e.step for e in events.Scalars("Train/loss")] == list(range(12))
+    assert [e.step for e in events.Scalars("Val/Top1_err")] == [1, 2]
+
+
+def run_here(cfg):
+    run.run(cfg)
+
+
+@pytest.mark.parametrize("finetune", [False, True])
+def test_a_resumed_run_ends_like_an_uninterrupted_one(config, tmp_path, finetune):
+    """Drop path, dropout and mixup on: every random draw must come back."""
+    random = ["TIMESFORMER.DROP_PATH_RATE", 0.3, "TIMESFORMER.DROP_RATE", 0.1, "MIXUP.ENABLED", 1]
+    random += ["SOLVER.MAX_EPOCH", 3, "TEST.ENABLE", 0]
+    if finetune:
+        source = tmp_path / "source.pyth"
+        torch.manual_seed(5)
+        torch.save({"model_state": build_model(config()).state_dict()}, source)
+        random += ["TRAIN.FINETUNE", 1, "TRAIN.CHECKPOINT_FILE_PATH", source]
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    run_here(config(*random, "OUTPUT_DIR", whole))
+    run_here(config(*random, "OUTPUT_DIR", parts))
+    (parts / "checkpoints/checkpoint_epoch_00003.pyth").unlink()
+    (parts / "checkpoints/checkpoint_epoch_00002.pyth").unlink()
+    interrupted_at = len(losses(parts))
+    run_here(config(*random, "OUTPUT_DIR", parts))
+    assert "resuming after epoch 1" in (parts / "stdout.log").read_text()
+    assert losses(parts)[interrupted_at:] == losses(whole)[len(losses(whole)) // 3 :]
+    assert same_state(final_weights(whole, 3), final_weights(parts, 3))
+
+
+def test_a_killed_run_resumes_and_ends_like_an_uninterrupted_one(tiny_yaml, tmp_path):
+    options = ["SOLVER.MAX_EPOCH", "4", "TEST.ENABLE", "False"]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert run_tool("run_net.py", "--cfg", tiny_yaml, *options, "OUTPUT_DIR", whole).returncode == 0
+    command = [sys.executable, str(ROOT / "tools/run_net.py"), "--cfg", str(tiny_yaml), *options]
+    process = subprocess.Popen(
+        [*command, "OUTPUT_DIR", str(killed)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 120
+    while not (killed / "checkpoints/checkpoint_epoch_00001.pyth").exists():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert run_tool("run_net.py", "--cfg", tiny_yaml, *options, "OUTPUT_DIR", killed).returncode == 0
+    assert same_state(final_weights(whole, 4), final_weights(killed, 4))
+
+
+def test_a_finished_run_trains_nothing_more(config, tmp_path):
+    run_here(config("SOLVER.MAX_EPOCH", 1, "TEST.ENABLE", 0))
+    before = losses(tmp_path / "out")
+    run_here(config("SOLVER.MAX_EPOCH", 1, "TEST.ENABLE", 0))
+    assert losses(tmp_path / "out") == before
+
+
+def test_one_and_two_processes_train_and_test_alike(tiny_yaml, tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    run_here(load_config(tiny_yaml, ["OUTPUT_DIR", str(one)]))
+    result = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+         str(ROOT / "tools/run_net.py"), "--cfg", str(tiny_yaml), "OUTPUT_DIR", str(two)],
+        capture_output=True, text=True, timeout=240, check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert [key[:2] for key in losses(one)] == [key[:2] for key in losses(two)]
+    assert np.allclose([x[2] for x in losses(one)], [x[2] for x in losses(two)], atol=2e-5)
+    assert same_state(final_weights(one, 2), final_weights(two, 2), tolerance=1e-4)
+    assert [s["top1_err"] for s in stats(one, "val_epoch")] == [
+        s["top1_err"] for s in stats(two, "val_epoch")
+    ]
+    assert stats(one, "test_final") == stats(two, "test_final")
+    assert scores_of(one) == pytest.approx(scores_of(two), abs=1e-3)
+
+
+def scores_of(folder):
+    with (folder / "test_predictions.csv").open() as file:
+        return [float(row[f"score_{k}"]) for row in csv.DictReader(file) for k in range(3)]
+
+
+def test_two_shards_started_by_hand_train_together(tiny_yaml, tmp_path):
+    """The published --num_shards crashed; with one process a machine it trained two models."""
+    folder = tmp_path / "shards"
+    command = [sys.executable, str(ROOT / "tools/run_net.py"), "--cfg", str(tiny_yaml)]
+    command += ["--num_shards", "2", "--init_method", f"tcp://localhost:{run._free_port()}"]
+    options = ["TRAIN.BATCH_SIZE", "2", "SOLVER.MAX_EPOCH", "1", "OUTPUT_DIR", str(folder)]
+    processes = [
+        subprocess.Popen(
+            [*command, "--shard_id", str(shard), *options],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )
+        for shard in range(2)
+    ]  # fmt: skip
+    outputs = [process.communicate(timeout=240)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    alone = tmp_path / "alone"
+    run_here(load_config(tiny_yaml, ["SOLVER.MAX_EPOCH", "1", "OUTPUT_DIR", str(alone)]))
+    assert np.allclose([x[2] for x in losses(folder)], [x[2] for x in losses(alone)], atol=2e-5)
+    assert same_state(final_weights(folder, 1), final_weights(alone, 1), tolerance=1e-4)
+
+
+def trainer(cfg, accumulation):
+    torch.manual_seed(0)
+    model = build_model(cfg)
+    optimizer = build_optimizer(model, cfg)
+    scalars = log.Scalars(None)
+    return Trainer(cfg, model, optimizer, CPU, accumulation=accumulation, scalars=scalars)
+
+
+def test_accumulated_batches_step_like_one_large_batch(config):
+    options = ["SOLVER.OPTIMIZING_METHOD", "sgd", "SOLVER.MAX_EPOCH", 1]
+    small = trainer(config(*options, "TRAIN.BATCH_SIZE", 4), accumulation=3)
+    small.run_epoch(build_loader(small.cfg, "train"), 0)
+    large = trainer(config(*options, "TRAIN.BATCH_SIZE", 12), accumulation=1)
+    large.cfg = small.cfg  # the learning rate follows the batches of the small one
+    loader = build_loader(config(*options, "TRAIN.BATCH_SIZE", 12), "train")
+    loader.batch_sampler.set_epoch(0)
+    for i, batch in enumerate(loader):
+        from timesformer.engine.optim import lr_at_epoch, set_lr
+
+        set_lr(large.optimizer, lr_at_epoch(small.cfg, (3 * i + 2) / 6))
+        large.backward(batch, 1, is_last=True)
+    pairs = zip(small.model.parameters(), large.model.parameters(), strict=True)
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in pairs)
+
+
+def test_the_incomplete_last_group_of_an_epoch_is_not_lost(config, monkeypatch):
+    cfg = config("SOLVER.MAX_EPOCH", 1)
+    subject = trainer(cfg, accumulation=4)  # 6 batches: a group of 4 and one of 2
+    steps, scaled = [], []
+    monkeypatch.setattr(subject.optimizer, "step", lambda: steps.append(len(scaled)))
+    backward = subject.backward
+
+    def watch(batch, group, *, is_last):
+        scaled.append(group)
+        return backward(batch, group, is_last=is_last)
+
+    monkeypatch.setattr(subject, "backward", watch)
+    subject.run_epoch(build_loader(cfg, "train"), 0)
+    assert steps == [4, 6]
+    assert scaled == [4, 4, 4, 4, 2, 2]
+
+
+def test_the_log_says_what_a_step_is_made_of(config, tmp_path):
+    options = ["TRAIN.BATCH_SIZE", 6, "GLOBAL_BATCH_SIZE", 64, "SOLVER.MAX_EPOCH", 1]
+    run_here(config(*options, "TEST.ENABLE", 0))
+    text = (tmp_path / "out/stdout.log").read_text()
+    assert "takes 10 batch(es) of 6: 60 clips instead of GLOBAL_BATCH_SIZE 64" in text
+
+
+def test_bf16_computes_in_bf16_and_keeps_fp32_parameters(config):
+    subject = trainer(config("TRAIN.PRECISION", "bf16"), accumulation=1)
+    kinds = []
+    subject.model.blocks[0].mlp.register_forward_hook(lambda m, i, out: kinds.append(out.dtype))
+    batch = next(iter(build_loader(subject.cfg, "train")))
+    loss, _, _ = subject.backward(batch, 1, is_last=True)
+    assert kinds[0] == torch.bfloat16
+    assert loss.dtype == torch.float32
+    assert {p.dtype for p in subject.model.parameters()} == {torch.float32}
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_with_its_place(config):
+    subject = trainer(config("LOG_PERIOD", 3), accumulation=1)
+    loss = build_loss(subject.cfg)
+    calls = []
+
+    def explode(logits, targets):
+        calls.append(1)
+        return loss(logits, targets) * (torch.nan if len(calls) == 2 else 1)
+
+    subject.loss = explode
+    with pytest.raises(FloatingPointError, match=r"loss is nan in epoch 1, batch 2 of 6; lower"):
+        subject.run_epoch(build_loader(subject.cfg, "train"), 0)
+
+
+def test_things_are_due_at_their_period_and_at_the_end():
+    assert [epoch + 1 for epoch in range(7) if is_due(epoch, 3, 7)] == [3, 6, 7]
+
+
+def test_every_process_draws_its_own_masks(monkeypatch):
+    from timesformer import distributed
+
+    draws = []
+    for rank in (0, 1):
+        monkeypatch.setattr(distributed, "rank", lambda rank=rank: rank)
+        seed_step(1, 2, 3)
+        draws.append(torch.rand(4))
+    assert not torch.equal(*draws)
+    seed_step(1, 2, 3)
+    assert torch.equal(draws[1], torch.rand(4))
+
+
+class TestRestore:
+    """Where the first weights come from."""
+
+    @pytest.fixture
+    def source(self, config, tmp_path):
+        torch.manual_seed(7)
+        cfg = config()
+        model = build_model(cfg)
+        path = tmp_path / "source.pyth"
+        state = {f"model.{key}": value for key, value in model.state_dict().items()}
+        optimizer = build_optimizer(model, cfg).state_dict()
+        torch.save({"epoch": 0, "model_state": state, "optimizer_state": optimizer}, path)
+        return path, model
+
+    def start(self, cfg):
+        torch.manual_seed(1)
+        model = build_model(cfg)
+        return restore(cfg, model, build_optimizer(model, cfg)), model
+
+    def same(self, a, b):
+        return same_state(a.state_dict(), b.state_dict())
+
+    def test_fine_tuning_takes_weights_and_starts_at_the_first_epoch(self, config, source):
+        path, origin = source
+        options = ["TRAIN.CHECKPOINT_FILE_PATH", path, "TRAIN.FINETUNE", 1]
+        epoch, model = self.start(config(*options))
+        assert (epoch, self.same(model, origin)) == (0, True)
+
+    def test_a_checkpoint_without_fine_tuning_goes_on_at_its_epoch(self, config, source):
+        path, origin = source
+        epoch, model = self.start(config("TRAIN.CHECKPOINT_FILE_PATH", path))
+        assert (epoch, self.same(model, origin)) == (1, True)
+
+    def test_an_epoch_reset_starts_again(self, config, source):
+        path, _ = source
+        reset = ["TRAIN.CHECKPOINT_EPOCH_RESET", 1]
+        assert self.start(config("TRAIN.CHECKPOINT_FILE_PATH", path, *reset))[0] == 0
+
+    def test_a_finished_checkpoint_is_named_instead_of_training_nothing(self, config, source):
+        options = ["TRAIN.CHECKPOINT_FILE_PATH", source[0], "SOLVER.MAX_EPOCH", 1]
+        with pytest.raises(CheckpointError, match=r"of epoch 1, and .*MAX_EPOCH is 1.*FINETUNE"):
+            self.start(config(*options))
+
+    def test_a_pretrained_file_gives_the_weights(self, config, source):
+        path, origin = source
+        epoch, model = self.start(config("TIMESFORMER.PRETRAINED_MODEL", path))
+        assert (epoch, self.same(model, origin)) == (0, True)
+
+    def test_an_empty_name_asks_for_imagenet_and_names_the_ways_out(self, config):
+        with pytest.raises(CheckpointError, match="no ImageNet weights for a ViT of patch 8"):
+            self.start(config("TIMESFORMER.PRETRAINED_MODEL", ""))
+
+    def test_nothing_is_fetched_when_fine_tuning_or_resuming(self, config, source, tmp_path):
+        path, _ = source
+        empty = ["TIMESFORMER.PRETRAINED_MODEL", ""]
+        fine = ["TRAIN.CHECKPOINT_FILE_PATH", path, "TRAIN.FINETUNE", 1]
+        assert self.start(config(*empty, *fine))[0] == 0
+        run_here(config("SOLVER.MAX_EPOCH", 1))
+        assert self.start(config(*empty))[0] == 1
+
+    def test_the_folder_is_left_alone_without_auto_resume(self, config):
+        run_here(config("SOLVER.MAX_EPOCH", 1, "TEST.ENABLE", 0))
+        assert self.start(config("TRAIN.AUTO_RESUME", 0))[0] == 0
+
+
+def test_a_video_that_breaks_is_counted_and_named_and_training_goes_on(tiny_yaml, tmp_path):
+    folder = tmp_path / "broken"
+    for i in range(8):
+        write_video(folder / f"{i}.mp4", [numbered_frame(i)] * 12)
+    (folder / "2.mp4").write_bytes((folder / "2.mp4").read_bytes()[:300])
+    (folder / "5.mp4").write_text("no video")
+    for split in ("train", "val", "test"):
+        (folder / f"{split}.csv").write_text("".join(f"{i}.mp4 {i % 3}\n" for i in range(8)))
+    options = ["DATA.PATH_TO_DATA_DIR", folder, "SOLVER.MAX_EPOCH", "1"]
+    result = run_tool("run_net.py", "--cfg", tiny_yaml, *options)
+    assert result.returncode == 0, result.stdout + result.stderr
+    out = tmp_path / "out"
+    text = (out / "stdout.log").read_text()
+    for name in ("2.mp4", "5.mp4"):
+        assert re.search(rf"WARNING\].*video replaced by another: .*{name}", text)
+        assert re.search(rf"WARNING\].*video not validated: .*{name}", text)
+        assert re.search(rf"WARNING\].*video not scored: .*{name}", text)
+    assert stats(out, "train_epoch")[0]["unreadable"] >= 2
+    val = stats(out, "val_epoch")[0]
+    assert (val["videos"], val["unreadable"]) == (6, 2)
+    assert "scored 6 of 8 videos, 2 unreadable" in text
+    with (out / "test_predictions.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [bool(row["error"]) for row in rows] == [i in (2, 5) for i in range(8)]
+    assert [row["prediction"] == "" for row in rows] == [i in (2, 5) for i in range(8)]
+    right = [row["prediction"] == row["label"] for row in rows if not row["error"]]
+    (final,) = stats(out, "test_final")
+    assert float(final["top1_acc"]) == pytest.approx(100 * np.mean(right), abs=0.005)
+
+
+def test_figures_are_written_on_request(config, tmp_path):
+    names = tmp_path / "names.json"
+    names.write_text(json.dumps({"dark": 0, "grey": 1, "light": 2}))
+    groups = tmp_path / "groups.json"
+    groups.write_text(json.dumps({"not dark": ["grey", "light"]}))
+    subset = tmp_path / "subset.txt"
+    subset.write_text("dark\nlight\n")
+    board = {"ENABLE": 1, "CLASS_NAMES_PATH": names, "CATEGORIES_PATH": groups,
+             "CONFUSION_MATRIX.ENABLE": 1, "CONFUSION_MATRIX.SUBSET_PATH": subset,
+             "HISTOGRAM.ENABLE": 1, "HISTOGRAM.SUBSET_PATH": subset, "LOG_DIR": "board"}  # fmt: skip
+    options = [text for key, value in board.items() for text in (f"TENSORBOARD.{key}", value)]
+    run_here(config(*options, "SOLVER.MAX_EPOCH", 1, "TEST.ENABLE", 0))
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(tmp_path / "out/board"))
+    events.Reload()
+    assert set(events.Tags()["images"]) == {
+        "Confusion Matrix",
+        "Confusion Matrix Subset",
+        "Confusion Matrices Grouped by Parent Classes/not dark",
+        "Top 10 predictions by classes/dark",
+        "Top 10 predictions by classes/light",
+    }
+
+
+def test_model_info_counts_attention(config, tmp_path):
+    from timesformer.engine.model_info import multiply_adds
+    from timesformer.models.timesformer import TimeSformer
+
+    with torch.device("meta"):
+        count = multiply_adds(TimeSformer(), (1, 3, 8, 224, 224)) / 1e9
+    assert count == pytest.approx(196.1, rel=0.005)  # fvcore, on the published model
+    run_here(config("LOG_MODEL_INFO", 1, "SOLVER.MAX_EPOCH", 1, "TEST.ENABLE", 0))
+    assert "parameters, 0.00 G multiply-adds" in (tmp_path / "out/stdout.log").read_text()
+
+
+@pytest.mark.cuda
+def test_training_on_a_gpu_follows_the_cpu(config, tmp_path):
+    for name, gpus in (("cpu", 0), ("gpu", 1)):
+        run_here(config("NUM_GPUS", gpus, "OUTPUT_DIR", tmp_path / name))
+    ours, theirs = (losses(tmp_path / name) for name in ("cpu", "gpu"))
+    assert np.allclose([x[2] for x in ours], [x[2] for x in theirs], atol=1e-2)
