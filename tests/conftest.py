@@ -56,7 +56,9 @@ def frame_number(image):
     return sum(int(row[x] > 100) << bit for bit, x in enumerate(middles))
 
 
-def write_video(path, frames, *, fps=30, codec="libx264", pix_fmt="yuv420p", options=None, pts=None):
+def write_video(
+    path, frames, *, fps=30, codec="libx264", pix_fmt="yuv420p", options=None, pts=None
+):
     """Encode uint8 frames (H, W, 3); ``pts`` gives the times in 1 / fps of frames not at i / fps."""
     frames = list(frames)
     height, width = frames[0].shape[:2]

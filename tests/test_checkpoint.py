@@ -178,7 +178,9 @@ def test_a_truncated_file_is_named(tmp_path, share):
 
 def test_a_dictionary_without_weights_is_named(tmp_path):
     torch.save({"epoch": 3}, tmp_path / "file")
-    with pytest.raises(CheckpointError, match=r"not a model checkpoint: it holds no weights.*epoch"):
+    with pytest.raises(
+        CheckpointError, match=r"not a model checkpoint: it holds no weights.*epoch"
+    ):
         load_weights(model(), tmp_path / "file")
 
 
@@ -321,7 +323,9 @@ def test_imagenet_weights_come_through_timm_and_are_inflated(monkeypatch):
 
     asked = []
     sizes = {"embed_dim": 192, "depth": 12, "num_heads": 3}
-    monkeypatch.setattr(timm, "create_model", lambda name, **kw: asked.append((name, kw)) or Image())
+    monkeypatch.setattr(
+        timm, "create_model", lambda name, **kw: asked.append((name, kw)) or Image()
+    )
     target = TimeSformer(**sizes)
     report = checkpoint.load_imagenet(target)
     assert asked == [("vit_tiny_patch16_224.augreg_in21k_ft_in1k", {"pretrained": True})]

@@ -40,7 +40,9 @@ def published(frames, spatial):
 @pytest.mark.parametrize("flip", [False, True])
 def test_clips_equal_the_published_ones_up_to_rounding(size, side, flip):
     frames = images(*size)
-    spatial = transforms.uniform_spatial(*size, short_side=side, crop=64, index=2)._replace(flip=flip)
+    spatial = transforms.uniform_spatial(*size, short_side=side, crop=64, index=2)._replace(
+        flip=flip
+    )
     ours = transforms.cut(transforms.scale(frames, spatial.short_side), spatial)
     assert ours.dtype == torch.uint8
     difference = transforms.normalize(ours, MEAN, STD) - published(frames, spatial)

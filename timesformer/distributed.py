@@ -6,20 +6,22 @@ Every function works without a process group too, as the only process.
 import os
 from typing import Any
 
-import torch
 import torch.distributed as dist
 from torch import Tensor
 
 
 def is_distributed() -> bool:
+    """Whether there is a process group."""
     return dist.is_available() and dist.is_initialized()
 
 
 def rank() -> int:
+    """Number of this process among all, from 0."""
     return dist.get_rank() if is_distributed() else 0
 
 
 def world_size() -> int:
+    """Processes on all machines."""
     return dist.get_world_size() if is_distributed() else 1
 
 
@@ -29,10 +31,12 @@ def local_world_size() -> int:
 
 
 def local_rank() -> int:
+    """Number of this process on its machine, from 0."""
     return int(os.environ.get("LOCAL_RANK", 0)) if is_distributed() else 0
 
 
 def is_main() -> bool:
+    """Whether this is the first process: the one that logs and writes files."""
     return rank() == 0
 
 
@@ -64,5 +68,6 @@ def gather(item: Any) -> list[Any]:
 
 
 def barrier() -> None:
+    """Wait for all processes."""
     if is_distributed():
         dist.barrier()

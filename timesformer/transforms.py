@@ -1,7 +1,7 @@
 """Frames to clips: scale, crop, flip. All draws are passed in, so every function is pure.
 
-    images  (U, H, W, 3)   uint8 RGB, as decoded
-    clip    (3, T, H, W)   uint8; float only after ``normalize``, on the device
+images  (U, H, W, 3)   uint8 RGB, as decoded
+clip    (3, T, H, W)   uint8; float only after ``normalize``, on the device
 """
 
 import math
@@ -61,9 +61,9 @@ def random_spatial(
 
 
 def uniform_spatial(height: int, width: int, *, short_side: int, crop: int, index: int) -> Spatial:
-    """Crop ``index`` of three along the longer side: start (0), centre (1) or end (2), as published.
+    """Crop ``index`` of three along the longer side: start (0), centre (1) or end (2).
 
-    Centre offsets are rounded up; a square frame counts as wide.
+    As published: centre offsets are rounded up; a square frame counts as wide.
     """
     scaled_height, scaled_width = scaled_size(height, width, short_side)
     top, left = math.ceil((scaled_height - crop) / 2), math.ceil((scaled_width - crop) / 2)

@@ -1,4 +1,4 @@
-"""Put the test results of runs side by side: python tools/compare_runs.py OUTPUT_DIR OUTPUT_DIR ..."""
+"""Test results of runs side by side: python tools/compare_runs.py OUTPUT_DIR OUTPUT_DIR ..."""
 
 import argparse
 import json

@@ -27,10 +27,10 @@ def test_published_recipes_keep_their_values(name):
     scheme, frames, rate, jitter, crop, classes, batch, gpus = PUBLISHED[name]
     assert cfg.TIMESFORMER.ATTENTION_TYPE.startswith(scheme)
     assert (cfg.DATA.NUM_FRAMES, cfg.DATA.TRAIN_JITTER_SCALES[0]) == (frames, jitter)
-    assert rate is None or cfg.DATA.SAMPLING_RATE == rate
-    assert (cfg.DATA.TRAIN_CROP_SIZE, cfg.DATA.TEST_CROP_SIZE) == (crop, crop)
-    assert (cfg.MODEL.NUM_CLASSES, cfg.TRAIN.BATCH_SIZE) == (classes, batch)
-    assert (cfg.TEST.BATCH_SIZE, cfg.NUM_GPUS) == (batch, gpus)
+    assert rate is None or rate == cfg.DATA.SAMPLING_RATE
+    assert (crop, crop) == (cfg.DATA.TRAIN_CROP_SIZE, cfg.DATA.TEST_CROP_SIZE)
+    assert (classes, batch) == (cfg.MODEL.NUM_CLASSES, cfg.TRAIN.BATCH_SIZE)
+    assert (batch, gpus) == (cfg.TEST.BATCH_SIZE, cfg.NUM_GPUS)
     solver = cfg.SOLVER
     assert (solver.BASE_LR, solver.STEPS, solver.LRS) == (0.005, [0, 11, 14], [1, 0.1, 0.01])
     assert (solver.MAX_EPOCH, solver.MOMENTUM, solver.WEIGHT_DECAY) == (15, 0.9, 1e-4)

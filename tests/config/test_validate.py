@@ -41,10 +41,16 @@ def load(tmp_path):
             r"frames are scaled to TRAIN_JITTER_SCALES\[0\] \(256\)",
         ),
         (["SHARD_ID", 2], r"SHARD_ID is 2, but must be below NUM_SHARDS \(1\)"),
-        (["NUM_GPUS", 4, "TRAIN.BATCH_SIZE", 6], r"TRAIN.BATCH_SIZE is 6, but NUM_GPUS \(4\).*use 4"),
+        (
+            ["NUM_GPUS", 4, "TRAIN.BATCH_SIZE", 6],
+            r"TRAIN.BATCH_SIZE is 6, but NUM_GPUS \(4\).*use 4",
+        ),
         (["NUM_GPUS", 4, "TEST.BATCH_SIZE", 9], r"TEST.BATCH_SIZE is 9, but NUM_GPUS \(4\).*use 8"),
         (["MIXUP.ENABLED", 1, "TRAIN.BATCH_SIZE", 3], "3 clips a process, but MIXUP mixes pairs"),
-        (["MIXUP.ENABLED", 1, "MODEL.LOSS_FUNC", "bce_logit"], "MIXUP.ENABLED needs .*cross_entropy"),
+        (
+            ["MIXUP.ENABLED", 1, "MODEL.LOSS_FUNC", "bce_logit"],
+            "MIXUP.ENABLED needs .*cross_entropy",
+        ),
         ([*STEPS, "SOLVER.STEPS", "[5]", "SOLVER.LRS", "[1]"], "epochs in order, the first one 0"),
         ([*STEPS, "SOLVER.STEPS", "[0, 9, 5]", "SOLVER.LRS", "[1, 1, 1]"], "epochs in order"),
         ([*STEPS, "SOLVER.STEPS", "[0, 5]", "SOLVER.LRS", "[1]"], "LRS has 1 values, but .* 2"),

@@ -4,9 +4,7 @@ from timesformer.datasets.samplers import EvalBatches, TrainBatches
 
 
 def train(rank, world, *, num_videos=23, batch=4, epoch=0, seed=0):
-    batches = TrainBatches(
-        num_videos, batch_size=batch // world, rank=rank, world=world, seed=seed
-    )
+    batches = TrainBatches(num_videos, batch_size=batch // world, rank=rank, world=world, seed=seed)
     batches.set_epoch(epoch)
     assert len(list(batches)) == len(batches)
     return list(batches)

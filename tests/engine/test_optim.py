@@ -89,7 +89,8 @@ def test_frozen_parameters_are_left_out(config):
 
 
 @pytest.mark.parametrize(
-    ("batch", "global_batch", "steps"), [(8, 64, 8), (6, 64, 10), (24, 64, 2), (64, 64, 1), (65, 64, 1)]
+    ("batch", "global_batch", "steps"),
+    [(8, 64, 8), (6, 64, 10), (24, 64, 2), (64, 64, 1), (65, 64, 1)],
 )
 def test_accumulation_is_the_published_arithmetic(batch, global_batch, steps):
     assert accumulation_steps(batch, global_batch) == steps

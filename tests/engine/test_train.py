@@ -151,7 +151,9 @@ def test_a_killed_run_resumes_and_ends_like_an_uninterrupted_one(tiny_yaml, tmp_
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    assert run_tool("run_net.py", "--cfg", tiny_yaml, *options, "OUTPUT_DIR", killed).returncode == 0
+    assert (
+        run_tool("run_net.py", "--cfg", tiny_yaml, *options, "OUTPUT_DIR", killed).returncode == 0
+    )
     assert same_state(final_weights(whole, 4), final_weights(killed, 4))
 
 

@@ -56,7 +56,7 @@ def test_a_token_sees_exactly_its_group(step, at):
     grid = torch.randn(1, T, H, W, D, dtype=torch.float64, requires_grad=True)
     cls = torch.randn(1, 1, D, dtype=torch.float64)
     _, out = block(scheme_with(step)).attend(step, cls, grid)
-    out[0, *at].sum().backward()
+    out[(0, *at)].sum().backward()
     seen = grid.grad[0].abs().sum(dim=-1) > 0
     for t in range(T):
         for y in range(H):

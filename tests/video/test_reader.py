@@ -202,5 +202,7 @@ def test_a_truncated_file_gives_what_is_left_of_it(numbered_video):
 
 def test_importing_the_package_is_quick():
     """Nothing heavy behind ``import timesformer``: torch alone takes seconds."""
-    code = "import timesformer, sys; sys.exit(any(m in sys.modules for m in ('torch', 'av', 'cv2')))"
+    code = (
+        "import timesformer, sys; sys.exit(any(m in sys.modules for m in ('torch', 'av', 'cv2')))"
+    )
     assert subprocess.run([sys.executable, "-c", code], env=os.environ, check=False).returncode == 0

@@ -149,7 +149,7 @@ def coerce(key: str, value: Any, default: Any) -> Any:
     """``value`` as the type of ``default``, if it can mean that without loss."""
     raw = value
     if isinstance(value, str):
-        value = value.strip()
+        value = value.strip() or value  # a separator may be a blank
         if not isinstance(default, str):
             value = _literal(value)
     rule = _COERCE[type(default)]

@@ -213,8 +213,8 @@ def _solver_problems(cfg: CfgNode) -> Iterator[str]:
             f"SOLVER.COSINE_END_LR is {solver.COSINE_END_LR}, but must not be above BASE_LR "
             f"({solver.BASE_LR})"
         )
-    if solver.OPTIMIZING_METHOD == "sgd" and solver.NESTEROV:
-        if solver.MOMENTUM == 0 or solver.DAMPENING != 0:
-            yield "SOLVER.NESTEROV needs MOMENTUM above 0 and DAMPENING 0; set NESTEROV False"
+    nesterov = solver.OPTIMIZING_METHOD == "sgd" and solver.NESTEROV
+    if nesterov and (solver.MOMENTUM == 0 or solver.DAMPENING != 0):
+        yield "SOLVER.NESTEROV needs MOMENTUM above 0 and DAMPENING 0; set NESTEROV False"
     if cfg.TRAIN.FINETUNE and not cfg.TRAIN.CHECKPOINT_FILE_PATH:
         yield "TRAIN.FINETUNE is True, but TRAIN.CHECKPOINT_FILE_PATH names no file to start from"

@@ -101,9 +101,7 @@ def load_views(path: str | Path, cfg: CfgNode) -> Tensor:
     view = _view(cfg, "test")
     select, spatials = view.draw(np.random.default_rng(cfg.RNG_SEED))
     frames = clips.read_files(files, select, multi_thread=True)
-    views = clips.cut_clips(
-        frames, spatials, reverse_channels=cfg.DATA.REVERSE_INPUT_CHANNEL
-    )
+    views = clips.cut_clips(frames, spatials, reverse_channels=cfg.DATA.REVERSE_INPUT_CHANNEL)
     return normalizer(cfg)(views)
 
 

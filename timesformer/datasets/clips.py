@@ -73,7 +73,7 @@ class SegmentSampling:
             len(timeline.pts), self.num_frames, offsets=offsets
         )[None]
 
-    def views(self, num_views: int, placement: str) -> Select:  # noqa: ARG002  no free range
+    def views(self, num_views: int, placement: str) -> Select:
         return lambda timeline: np.stack(
             [
                 sampling.segment_view_indices(len(timeline.pts), self.num_frames, view, num_views)
@@ -120,7 +120,7 @@ class Views:
     crops: tuple[int, ...]  # 0 start, 1 centre, 2 end of the longer side
     replaces: bool = False
 
-    def draw(self, rng: np.random.Generator) -> tuple[Select, Spatials]:  # noqa: ARG002
+    def draw(self, rng: np.random.Generator) -> tuple[Select, Spatials]:
         select = self.sampling.views(self.num_views, self.placement)
         return select, lambda height, width: [
             transforms.uniform_spatial(

@@ -21,9 +21,7 @@ class EpochMeter:
     Errors are percentages over all processes. ``unreadable`` counts videos that were replaced.
     """
 
-    def __init__(
-        self, cfg: CfgNode, epoch: int, num_batches: int, scalars: log.Scalars
-    ) -> None:
+    def __init__(self, cfg: CfgNode, epoch: int, num_batches: int, scalars: log.Scalars) -> None:
         self.cfg = cfg
         self.epoch = epoch
         self.num_batches = num_batches

@@ -37,6 +37,7 @@ def lr_at_epoch(cfg: CfgNode, epoch: float) -> float:
 
 
 def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    """One learning rate for all parameters."""
     for group in optimizer.param_groups:
         group["lr"] = lr
 

@@ -31,7 +31,7 @@ def _splits(cfg: CfgNode) -> list[str]:
 
 def _device_problems(cfg: CfgNode) -> Iterator[str]:
     available = torch.cuda.device_count()
-    if cfg.NUM_GPUS > available:
+    if available < cfg.NUM_GPUS:
         remedy = f"NUM_GPUS {available}" if available else "NUM_GPUS 0 to run on the CPU"
         yield f"NUM_GPUS is {cfg.NUM_GPUS}, but this machine has {available}; pass {remedy}"
     local = int(os.environ.get("LOCAL_WORLD_SIZE", 0))  # set by torchrun
@@ -85,8 +85,8 @@ def _list_problems(cfg: CfgNode, split: str) -> Iterator[str]:
     if missing := videos.missing():
         shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
         yield (
-            f"{videos.origin}: {len(missing)} of {len(videos.labels)} videos do not exist ({shown}); "
-            "set DATA.PATH_PREFIX to their folder, or remove these lines"
+            f"{videos.origin}: {len(missing)} of {len(videos.labels)} videos do not exist "
+            f"({shown}); set DATA.PATH_PREFIX to their folder, or remove these lines"
         )
     batch = cfg.TRAIN.BATCH_SIZE * cfg.NUM_SHARDS
     if split == "train" and len(videos.labels) < batch:

@@ -27,7 +27,7 @@ RESULTS = "test_results.json"
 
 
 class Scored(NamedTuple):
-    """Scores (N, K) float32 and list indices (N,) of videos; messages of the unreadable, by index."""
+    """Scores (N, K) float32 and list indices (N,) of videos; why the others have none, by index."""
 
     scores: np.ndarray
     indices: np.ndarray
@@ -127,9 +127,7 @@ def _merge(parts: list[Scored]) -> Scored:
     return Scored(scores[order], indices[order], dict(sorted(failures.items())))
 
 
-def _report(
-    cfg: CfgNode, scored: Scored, videos: VideoList, source: str, seconds: float
-) -> None:
+def _report(cfg: CfgNode, scored: Scored, videos: VideoList, source: str, seconds: float) -> None:
     if not len(scored.indices):
         raise RuntimeError(f"no video of {videos.origin} can be read; see the warnings above")
     folder = Path(cfg.OUTPUT_DIR)

@@ -93,9 +93,7 @@ class Trainer:
             waited_from = time.perf_counter()
         meter.finish()
 
-    def backward(
-        self, batch: Batch, group: int, *, is_last: bool
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def backward(self, batch: Batch, group: int, *, is_last: bool) -> tuple[Tensor, Tensor, Tensor]:
         """Gradients of one batch of a group; the last one of the group updates the parameters.
 
         Returns the detached loss, logits (B, K) and labels (B,), on the device, without a sync.
@@ -193,9 +191,7 @@ def _parallelize(model: nn.Module, device: torch.device) -> nn.Module:
     return DistributedDataParallel(model, device_ids=ids, gradient_as_bucket_view=True)
 
 
-def _save(
-    cfg: CfgNode, model: nn.Module, optimizer: torch.optim.Optimizer, epoch: int
-) -> None:
+def _save(cfg: CfgNode, model: nn.Module, optimizer: torch.optim.Optimizer, epoch: int) -> None:
     if distributed.is_main():
         path = checkpoint.save_checkpoint(
             cfg.OUTPUT_DIR, model=model, optimizer=optimizer, epoch=epoch, cfg_text=cfg.dump()
@@ -229,11 +225,13 @@ def _log_batches(cfg: CfgNode, loader: "DataLoader[Batch]") -> int:
         online // distributed.world_size(),
         num_workers(cfg),
     )
-    note = "" if steps * online == cfg.GLOBAL_BATCH_SIZE else (
-        f" instead of GLOBAL_BATCH_SIZE {cfg.GLOBAL_BATCH_SIZE}"
+    note = (
+        ""
+        if steps * online == cfg.GLOBAL_BATCH_SIZE
+        else (f" instead of GLOBAL_BATCH_SIZE {cfg.GLOBAL_BATCH_SIZE}")
     )
     logger.info(
-        "each optimizer step takes %d batch(es) of %d: %d clips%s; learning rates are used as given",
+        "each optimizer step takes %d batch(es) of %d: %d clips%s; learning rates as given",
         steps,
         online,
         steps * online,

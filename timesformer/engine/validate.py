@@ -96,7 +96,9 @@ class Validator:
         """Figures of the predictions of all processes."""
         from timesformer.engine.figures import figures
 
-        pairs = [torch.stack([s.argmax(dim=1), y]).cpu() for s, y in zip(scores, labels, strict=True)]
+        pairs = [
+            torch.stack([s.argmax(dim=1), y]).cpu() for s, y in zip(scores, labels, strict=True)
+        ]
         parts = [part for process in distributed.gather(pairs) for part in process]
         if scalars:
             predicted, true = torch.cat(parts, dim=1).numpy()

@@ -1,8 +1,8 @@
 """TimeSformer: an image ViT whose blocks also attend over time (https://arxiv.org/abs/2102.05095).
 
-    clip   (B, 3, T, H, W)   float, normalised
-    cls    (B, 1, D)         the classification token
-    grid   (B, T, h, w, D)   one token per patch of P x P pixels: h = H // P, w = W // P
+clip   (B, 3, T, H, W)   float, normalised
+cls    (B, 1, D)         the classification token
+grid   (B, T, h, w, D)   one token per patch of P x P pixels: h = H // P, w = W // P
 """
 
 import torch

@@ -169,7 +169,11 @@ def _decode(
     while wanted:
         first = keyframes.before(min(wanted))
         # Some containers seek by presentation time, some by decoding time, some have a wrong index.
-        for start, time in ((first, keyframes.pts[first]), (first, keyframes.dts[first]), (0, None)):
+        for start, time in (
+            (first, keyframes.pts[first]),
+            (first, keyframes.dts[first]),
+            (0, None),
+        ):
             before = len(wanted)
             seen = _decode_run(container, stream, start, time, wanted, pts, keyframes, images)
             missing |= _skipped(pts, keyframes.pts[start], seen)
@@ -181,7 +185,7 @@ def _decode(
     return missing, arrival
 
 
-def _decode_run(  # noqa: PLR0913
+def _decode_run(
     container: "av.container.InputContainer",
     stream: "av.VideoStream",
     start: int,

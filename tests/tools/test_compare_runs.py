@@ -1,0 +1,30 @@
+import json
+
+from tests.conftest import run_tool
+
+RESULT = {"top1_acc": 99.5, "top5_acc": 100.0, "videos": 400, "scored": 398, "unreadable": 2,
+          "attention_type": "divided_space_time", "seconds": 2.5}  # fmt: skip
+
+
+def test_runs_stand_side_by_side(tmp_path):
+    for name, accuracy in (("a", 99.5), ("b long name", 43.25)):
+        (tmp_path / name).mkdir()
+        text = json.dumps({**RESULT, "top1_acc": accuracy})
+        (tmp_path / name / "test_results.json").write_text(text)
+    result = run_tool("compare_runs.py", tmp_path / "a", tmp_path / "b long name")
+    assert result.returncode == 0
+    head, _, first, second = result.stdout.splitlines()[:4]
+    assert head.split()[:2] == ["run", "attention"]
+    assert first.split() == ["a", "divided_space_time", "99.50", "100.00", "398/400", "2", "2.5"]
+    assert "43.25" in second
+    assert str(tmp_path / "a") in result.stdout.split("\n\n")[1]
+
+
+def test_folders_without_a_result_are_named(tmp_path):
+    result = run_tool("compare_runs.py", tmp_path)
+    assert result.returncode == 2
+    assert "test_results.json does not exist; test into this OUTPUT_DIR first" in result.stderr
+    (tmp_path / "test_results.json").write_text("{}")
+    result = run_tool("compare_runs.py", tmp_path)
+    assert result.returncode == 2
+    assert "is no result of a test" in result.stderr
