@@ -17,7 +17,7 @@ from timesformer.datasets import clips, lists
 from timesformer.datasets.clips import Batch, ClipDataset, DenseSampling, SegmentSampling
 from timesformer.datasets.samplers import EvalBatches, TrainBatches
 from timesformer.tables import choose
-from timesformer.video import VideoError, sampling
+from timesformer.video import READERS, VideoError, sampling
 
 DATASETS = {"kinetics": lists.read_kinetics, "ssv2": lists.read_ssv2}
 CROPS = {1: (1,), 2: (0, 1), 3: (0, 1, 2)}  # NUM_SPATIAL_CROPS -> start, centre, end
@@ -48,6 +48,7 @@ def build_dataset(cfg: CfgNode, split: str) -> ClipDataset:
         read_list(cfg, split),
         _view(cfg, split),
         seed=cfg.RNG_SEED,
+        read=_reader(cfg),
         reverse_channels=cfg.DATA.REVERSE_INPUT_CHANNEL,
         multi_thread=cfg.DATA_LOADER.ENABLE_MULTI_THREAD_DECODE or not cfg.DATA_LOADER.NUM_WORKERS,
     )
@@ -100,7 +101,7 @@ def load_views(path: str | Path, cfg: CfgNode) -> Tensor:
             raise VideoError(f"{path}: a folder without frames")
     view = _view(cfg, "test")
     select, spatials = view.draw(np.random.default_rng(cfg.RNG_SEED))
-    frames = clips.read_files(files, select, multi_thread=True)
+    frames = clips.read_files(files, select, read=_reader(cfg), multi_thread=True)
     views = clips.cut_clips(frames, spatials, reverse_channels=cfg.DATA.REVERSE_INPUT_CHANNEL)
     return normalizer(cfg)(views)
 
@@ -119,6 +120,10 @@ def num_workers(cfg: CfgNode) -> int:
     """Loader processes of this process: as configured, but no more than its share of the cores."""
     share = max((os.cpu_count() or 1) // distributed.local_world_size(), 1)
     return min(cfg.DATA_LOADER.NUM_WORKERS, share)
+
+
+def _reader(cfg: CfgNode) -> clips.ReadVideo:
+    return choose(READERS, cfg.DATA.DECODING_BACKEND, key="DATA.DECODING_BACKEND")
 
 
 def _dataset(cfg: CfgNode, split: str) -> str:

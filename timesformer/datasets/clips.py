@@ -22,6 +22,7 @@ from timesformer.video.reader import Select
 
 MAX_REPLACEMENTS = 10  # of one clip, before training gives up: the list itself must be wrong
 
+ReadVideo = Callable[..., Frames]  # (path, select, *, multi_thread) -> Frames
 Spatials = Callable[[int, int], list[transforms.Spatial]]  # (H, W) of the frames -> the crops
 
 
@@ -139,12 +140,14 @@ class ClipDataset(Dataset[Sample]):
         view: Train | Views,
         *,
         seed: int,
+        read: ReadVideo = read_video,
         reverse_channels: bool = False,
         multi_thread: bool = False,
     ) -> None:
         self.videos = videos
         self.view = view
         self.seed = seed
+        self.read = read
         self.reverse_channels = reverse_channels
         self.multi_thread = multi_thread
 
@@ -179,15 +182,18 @@ class ClipDataset(Dataset[Sample]):
 
     def _clips(self, index: int, rng: np.random.Generator) -> Tensor:
         select, spatials = self.view.draw(rng)
-        frames = read_files(self.videos.files(index), select, multi_thread=self.multi_thread)
+        files = self.videos.files(index)
+        frames = read_files(files, select, read=self.read, multi_thread=self.multi_thread)
         return cut_clips(frames, spatials, reverse_channels=self.reverse_channels)
 
 
-def read_files(files: Sequence[str], select: Select, *, multi_thread: bool) -> Frames:
+def read_files(
+    files: Sequence[str], select: Select, *, read: ReadVideo, multi_thread: bool
+) -> Frames:
     """Frames of a video file, or of the image files of one video."""
     if len(files) > 1:
         return read_folder(files, select)
-    return read_video(files[0], select, multi_thread=multi_thread)
+    return read(files[0], select, multi_thread=multi_thread)
 
 
 def cut_clips(frames: Frames, spatials: Spatials, *, reverse_channels: bool) -> Tensor:
