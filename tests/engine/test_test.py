@@ -1,0 +1,104 @@
+"""Scores of videos: every view counted once, in batches of any size, with failures apart."""
+
+import csv
+import pickle
+
+import numpy as np
+import pytest
+import torch
+
+from timesformer.config import load_config
+from timesformer.datasets import build_loader, load_views
+from timesformer.datasets.lists import PackedStrings, VideoList
+from timesformer.engine import test as testing
+from timesformer.engine.test import Scored
+from timesformer.models import build_model
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def config(tiny_yaml):
+    return lambda *overrides: load_config(tiny_yaml, [str(item) for item in overrides])
+
+
+@pytest.mark.parametrize("method", ["sum", "max", "softmax"])
+@pytest.mark.parametrize("batch_size", [1, 5, 100])
+def test_scores_equal_a_naive_loop_over_views(config, data_dir, method, batch_size):
+    cfg = config("TEST.BATCH_SIZE", batch_size, "DATA.ENSEMBLE_METHOD", method)
+    torch.manual_seed(0)
+    model = build_model(cfg).eval()
+    torch.nn.init.normal_(model.head.weight)
+    scored = testing._score(cfg, model, build_loader(cfg, "test"), CPU)
+    assert scored.indices.tolist() == list(range(9))
+    for i in range(9):
+        views = load_views(data_dir / f"videos/test {i}.mp4", cfg)
+        with torch.no_grad():
+            logits = torch.stack([model(view[None])[0] for view in views])
+        expected = {
+            "sum": logits.sum(dim=0),
+            "max": logits.amax(dim=0),
+            "softmax": logits.softmax(dim=1).mean(dim=0),
+        }[method]
+        assert np.allclose(scored.scores[i], expected, atol=1e-4)
+
+
+def test_parts_of_processes_are_merged_in_list_order():
+    parts = [
+        Scored(np.array([[0.0], [2.0]]), np.array([0, 2]), {4: "late"}),
+        Scored(np.array([[3.0]]), np.array([3]), {1: "early"}),
+        Scored(np.empty((0, 1)), np.empty(0, np.int64), {}),
+    ]
+    merged = testing._merge(parts)
+    assert merged.indices.tolist() == [0, 2, 3]
+    assert merged.scores.ravel().tolist() == [0, 2, 3]
+    assert list(merged.failures.items()) == [(1, "early"), (4, "late")]
+
+
+VIDEOS = VideoList(PackedStrings(["a, b.mp4", "c.mp4"]), np.array([1, 0]), "list.csv")
+SCORED = Scored(np.array([[0.25, 0.75]], np.float32), np.array([0]), {1: 'cut off, "half"'})
+
+
+def test_the_csv_has_a_row_for_every_video_of_the_list(tmp_path):
+    testing.write_predictions(tmp_path / "p.csv", SCORED, VIDEOS)
+    with (tmp_path / "p.csv").open(newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows == [
+        ["path", "label", "prediction", "error", "score_0", "score_1"],
+        ["a, b.mp4", "1", "1", "", "0.25", "0.75"],
+        ["c.mp4", "0", "", 'cut off, "half"', "", ""],
+    ]
+
+
+def test_the_pickle_has_scores_and_labels_and_nan_for_the_unreadable(tmp_path):
+    testing.write_pickle(tmp_path / "deep/er.pkl", SCORED, VIDEOS)
+    with (tmp_path / "deep/er.pkl").open("rb") as file:
+        scores, labels = pickle.load(file)
+    assert scores[0].tolist() == [0.25, 0.75]
+    assert torch.isnan(scores[1]).all()
+    assert labels.tolist() == [1, 0]
+
+
+def test_a_list_without_a_readable_video_has_no_accuracy(config, tmp_path, data_dir):
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    (folder / "a.mp4").write_text("no video")
+    (folder / "test.csv").write_text("a.mp4 0\n")
+    cfg = config("DATA.PATH_TO_DATA_DIR", folder, "OUTPUT_DIR", tmp_path)
+    path = tmp_path / "model.pyth"
+    torch.save(build_model(cfg).state_dict(), path)
+    cfg = config("DATA.PATH_TO_DATA_DIR", folder, "OUTPUT_DIR", tmp_path,
+                 "TEST.CHECKPOINT_FILE_PATH", path)  # fmt: skip
+    with pytest.raises(RuntimeError, match=r"no video of .*test\.csv can be read"):
+        testing.test(cfg, CPU)
+
+
+def test_bf16_scores_are_close_to_fp32(config):
+    torch.manual_seed(0)
+    model = build_model(config()).eval()
+    scores = [
+        testing._score(cfg, model, build_loader(cfg, "test"), CPU).scores
+        for cfg in (config(), config("TEST.PRECISION", "bf16"))
+    ]
+    assert not np.array_equal(*scores)
+    assert np.allclose(*scores, atol=0.05)

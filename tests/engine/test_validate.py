@@ -1,0 +1,49 @@
+import json
+import logging
+
+import pytest
+import torch
+
+from timesformer.config import load_config
+from timesformer.datasets import build_dataset, normalizer
+from timesformer.engine import log
+from timesformer.engine.validate import Validator
+from timesformer.models import build_model
+
+CPU = torch.device("cpu")
+
+
+def run(cfg, caplog, epoch=0):
+    torch.manual_seed(0)
+    model = build_model(cfg)
+    torch.nn.init.normal_(model.head.weight)
+    caplog.clear()
+    caplog.set_level(logging.INFO)
+    validator = Validator(cfg, CPU)
+    validator.run(model, epoch, log.Scalars(None))
+    stats = [m for m in caplog.messages if m.startswith("json_stats")]
+    return model, json.loads(stats[-1].removeprefix("json_stats: "))
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 100])
+def test_the_error_is_that_of_a_naive_loop_in_batches_of_any_size(tiny_yaml, caplog, batch_size):
+    """The published mean over batches gave a short last batch the weight of a full one."""
+    cfg = load_config(tiny_yaml, ["TRAIN.BATCH_SIZE", str(batch_size)])
+    model, stats = run(cfg, caplog)
+    dataset, wrong = build_dataset(cfg, "val"), 0
+    for i in range(len(dataset)):
+        sample = dataset[0, i]
+        with torch.no_grad():
+            logits = model.eval()(normalizer(cfg)(sample.clips))
+        wrong += int(logits.argmax()) != sample.label
+    assert stats["top1_err"] == pytest.approx(100 * wrong / 7, abs=1e-5)
+    assert (stats["videos"], stats["top5_err"], stats["epoch"]) == (7, 0, "1/2")
+
+
+def test_a_val_list_without_a_readable_video_ends_the_run(tiny_yaml, tmp_path, caplog):
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken/a.mp4").write_text("no video")
+    (tmp_path / "broken/val.csv").write_text("a.mp4 0\n")
+    cfg = load_config(tiny_yaml, ["DATA.PATH_TO_DATA_DIR", str(tmp_path / "broken")])
+    with pytest.raises(RuntimeError, match="no video of the val list can be read"):
+        run(cfg, caplog)
