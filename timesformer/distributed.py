@@ -40,15 +40,6 @@ def is_main() -> bool:
     return rank() == 0
 
 
-def mean(values: Tensor) -> Tensor:
-    """Mean over the processes, elementwise."""
-    if not is_distributed():
-        return values
-    values = values.clone()
-    dist.all_reduce(values)
-    return values / world_size()
-
-
 def total(values: Tensor) -> Tensor:
     """Sum over the processes, elementwise."""
     if not is_distributed():

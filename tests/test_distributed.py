@@ -1,0 +1,51 @@
+"""Exchange between real gloo processes, and the same calls without a group."""
+
+import subprocess
+import sys
+import textwrap
+
+import torch
+
+from tests.conftest import ROOT
+from timesformer import distributed
+
+
+def test_alone_every_exchange_is_the_identity():
+    values = torch.tensor([1.0, 2.0])
+    assert torch.equal(distributed.total(values), values)
+    assert distributed.gather("x") == ["x"]
+    sizes = (distributed.rank(), distributed.world_size(), distributed.local_world_size())
+    assert sizes == (0, 1, 1)
+    assert distributed.is_main()
+    distributed.barrier()
+
+
+def test_three_processes_sum_and_gather_in_order(tmp_path):
+    script = tmp_path / "exchange.py"
+    script.write_text(
+        textwrap.dedent("""
+        import torch, torch.distributed as dist
+        from timesformer import distributed as d
+        dist.init_process_group("gloo")
+        mine = torch.tensor([float(d.rank()), 1.0])
+        assert d.total(mine).tolist() == [3.0, 3.0]
+        assert mine.tolist() == [float(d.rank()), 1.0]
+        assert d.gather({"rank": d.rank()}) == [{"rank": i} for i in range(3)]
+        assert (d.world_size(), d.local_world_size()) == (3, 3)
+        assert d.is_main() == (d.local_rank() == 0)
+        d.barrier()
+        dist.destroy_process_group()
+        """)
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "3",
+    ]
+    result = subprocess.run(
+        [*command, str(script)], capture_output=True, text=True, timeout=200, cwd=ROOT, check=False
+    )
+    assert result.returncode == 0, result.stderr
