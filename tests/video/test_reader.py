@@ -8,9 +8,10 @@ import av
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from tests.conftest import frame_number, numbered_frame, write_video
-from timesformer.video import VideoError, read_folder, read_video, reader
+from timesformer.video import VideoError, packets, read_folder, read_video, reader, sampling
 
 
 def all_frames(path):
@@ -49,14 +50,14 @@ def test_every_frame_is_decoded_and_converted_once(numbered_video, monkeypatch):
 def test_keyframes_between_distant_frames_are_jumped_to(numbered_video, monkeypatch):
     path = numbered_video(240, gop=10, bframes=0)
     decoded = []
-    run = reader._decode_run
+    run = reader._Video._decode_run
 
     def count(*args):
         seen = run(*args)
         decoded.extend(seen)
         return seen
 
-    monkeypatch.setattr(reader, "_decode_run", count)
+    monkeypatch.setattr(reader._Video, "_decode_run", count)
     assert numbers(read_video(path, choose([2, 121, 239]))) == [2, 121, 239]
     assert len(decoded) <= 3 + 2 + 10
 
@@ -206,3 +207,75 @@ def test_importing_the_package_is_quick():
         "import timesformer, sys; sys.exit(any(m in sys.modules for m in ('torch', 'av', 'cv2')))"
     )
     assert subprocess.run([sys.executable, "-c", code], env=os.environ, check=False).returncode == 0
+
+
+def published_clip(arrival, header_frames, duration, fps, shape, view, num_views):
+    """Official_behaviour 3.3 on decoded frames: the pts of one test clip."""
+    num_frames, rate = shape
+    size = rate * num_frames / 30 * fps
+    if header_frames and duration:
+        start = max(header_frames - size, 0) * view / num_views
+        first, last = (int(at * (duration / header_frames)) for at in (start, start + size - 1))
+        kept = set()
+        for pts in arrival:
+            if pts >= first:
+                kept.add(pts)
+                if pts > last:
+                    break
+        start = 0
+    else:
+        kept = set(arrival)
+        start = max(len(kept) - size, 0) * view / num_views
+    spread = torch.linspace(start, start + size - 1, num_frames).clamp(0, len(kept) - 1).long()
+    return [sorted(kept)[i] for i in spread.tolist()]
+
+
+def test_the_views_of_every_real_file_are_the_published_frames(shared):
+    shape, num_views = (8, 16), 4
+    for path in sorted((shared / "videos").glob("*.*")):
+        if path.suffix == ".csv" or path.stat().st_size > 1_500_000:
+            continue
+        with av.open(str(path), metadata_errors="replace") as container:
+            stream = container.streams.video[0]
+            frames = [(f.pts, f.to_ndarray(format="rgb24")) for f in container.decode(stream)]
+            facts = stream.frames, stream.duration, float(stream.average_rate)
+        clip = sampling.ClipShape(*shape, 30)
+        places = [sampling.view_place(k, num_views, "released") for k in range(num_views)]
+        read = read_video(
+            path, lambda t, c=clip, p=places: [sampling.clip_indices(t, c, x) for x in p]
+        )
+        images = dict(frames)
+        for k in range(num_views):
+            expected = published_clip([pts for pts, _ in frames], *facts, shape, k, num_views)
+            for t, pts in enumerate(expected):
+                assert np.array_equal(read.images[read.index[k, t]], images[pts]), (path, k, t)
+
+
+def test_packets_nothing_refers_to_are_not_decoded(numbered_video, monkeypatch):
+    path = numbered_video(120, gop=60, bframes=3)
+    decoded = []
+    run = reader._Video._decode_run
+
+    def count(*args):
+        seen = run(*args)
+        decoded.extend(seen)
+        return seen
+
+    monkeypatch.setattr(reader._Video, "_decode_run", count)
+    wanted = [0, 17, 34, 51, 59]
+    assert numbers(read_video(path, choose(wanted))) == wanted
+    assert len(decoded) < 45  # of 60
+
+
+def test_a_large_video_is_read_again_instead_of_kept(numbered_video, monkeypatch):
+    monkeypatch.setattr(packets, "KEPT_BYTES", 1000)
+    for name in ("large.mp4", "large.mkv", "large.avi"):
+        path = numbered_video(90, name=name, gop=9, bframes=0 if name.endswith("avi") else 2)
+        for wanted in ([0], [89], [3, 40, 77], [10, 11, 12]):
+            assert numbers(read_video(path, choose(wanted))) == wanted
+
+
+def test_a_slow_file_is_given_up(numbered_video):
+    path = numbered_video(60, gop=60)
+    with pytest.raises(VideoError, match="not decoded within 0 seconds"):
+        read_video(path, choose([59]), time_limit=0)

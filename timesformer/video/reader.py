@@ -2,13 +2,15 @@
 
 A video is opened once for all its views. Its packets are listed without decoding them, a pure
 function chooses frames from that list, decoding starts at the keyframe before each run of chosen
-frames, and only chosen frames are converted to RGB.
+frames, packets that nothing refers to (H.264) are left out, and only chosen frames become RGB.
 
     images  (U, H, W, 3)  uint8 RGB, every chosen frame once
     index   (V, T)        which image is frame t of temporal view v
 """
 
-from collections.abc import Callable, Sequence
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +18,7 @@ import av
 import cv2
 import numpy as np
 
+from timesformer.video.packets import list_packets
 from timesformer.video.sampling import Timeline
 
 Select = Callable[[Timeline], np.ndarray]  # timeline -> indices into its pts, (V, T)
@@ -36,7 +39,9 @@ class Frames(NamedTuple):
     index: np.ndarray
 
 
-def read_video(path: str | Path, select: Select, *, multi_thread: bool = False) -> Frames:
+def read_video(
+    path: str | Path, select: Select, *, multi_thread: bool = False, time_limit: float = math.inf
+) -> Frames:
     """The frames that ``select`` chooses from a video file.
 
     Args:
@@ -44,12 +49,13 @@ def read_video(path: str | Path, select: Select, *, multi_thread: bool = False) 
         select: called with the timeline; called again, with the corrected one, if the file holds
             packets from which the decoder makes no frame.
         multi_thread: let the decoder use several cores; right where no other process decodes.
+        time_limit: seconds after which a slow file is given up.
 
     Frames are ordered by presentation time, as published; their count comes from the packets, not
-    from the header.
+    from the header. Rotation metadata is ignored, as published.
 
     Raises:
-        VideoError: no such file, no video stream, no decodable frame.
+        VideoError: no such file, no video stream, no decodable frame, or too slow.
     """
     try:
         with av.open(str(path), metadata_errors="replace") as container:
@@ -58,7 +64,7 @@ def read_video(path: str | Path, select: Select, *, multi_thread: bool = False) 
             stream = container.streams.video[0]
             stream.thread_type = "AUTO" if multi_thread else "SLICE"
             stream.codec_context.thread_count = 0 if multi_thread else 1
-            return _read(container, stream, select, path)
+            return _Video(container, stream, str(path), time_limit).read(select)
     except _DECODER_ERRORS as error:
         if isinstance(error, VideoError):
             raise
@@ -96,130 +102,125 @@ def _read_image(path: str | Path) -> np.ndarray:
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
-def _read(
-    container: "av.container.InputContainer",
-    stream: "av.VideoStream",
-    select: Select,
-    path: str | Path,
-) -> Frames:
-    timeline, keyframes = _list_packets(container, stream)
-    images: dict[int, np.ndarray] = {}  # by pts
-    while len(timeline.pts):
-        chosen = timeline.pts[select(timeline)]
-        unique, index = np.unique(chosen, return_inverse=True)
-        wanted = {pts for pts in unique.tolist() if pts not in images}
-        missing, arrival = _decode(container, stream, wanted, timeline.pts, keyframes, images)
-        corrected = _corrected(timeline, missing, arrival)
-        if corrected is timeline:
-            height, width = images[int(unique[0])].shape[:2]
-            stacked = [_same_size(images[pts], height, width) for pts in unique.tolist()]
-            return Frames(np.stack(stacked), index.reshape(chosen.shape))
-        timeline = corrected
-    raise VideoError(f"{path}: no decodable frame; re-encode it or remove it from the list")
+class _Video:
+    """One open video: its packets, and the frames decoded so far."""
 
+    def __init__(
+        self,
+        container: "av.container.InputContainer",
+        stream: "av.VideoStream",
+        path: str,
+        time_limit: float,
+    ) -> None:
+        self.container = container
+        self.stream = stream
+        self.path = path
+        self.time_limit = time_limit
+        self.deadline = time.monotonic() + time_limit
+        self.packets = list_packets(container, stream)
+        self.images: dict[int, np.ndarray] = {}  # by pts
 
-class Keyframes(NamedTuple):
-    """Where decoding can start: sorted presentation times, and the decoding time of each."""
+    def read(self, select: Select) -> Frames:
+        """The chosen frames; the timeline is corrected until decoding agrees with it."""
+        timeline = self.packets.timeline
+        while len(timeline.pts):
+            chosen = timeline.pts[np.asarray(select(timeline))]
+            unique, index = np.unique(chosen, return_inverse=True)
+            wanted = {pts for pts in unique.tolist() if pts not in self.images}
+            missing, arrival = self._decode(wanted, timeline.pts)
+            corrected = _corrected(timeline, missing, arrival)
+            if corrected is timeline:
+                height, width = self.images[int(unique[0])].shape[:2]
+                stacked = [_same_size(self.images[pts], height, width) for pts in unique.tolist()]
+                return Frames(np.stack(stacked), index.reshape(chosen.shape))
+            timeline = corrected
+        raise VideoError(
+            f"{self.path}: no decodable frame; re-encode it or remove it from the list"
+        )
 
-    pts: np.ndarray
-    dts: np.ndarray
+    def _decode(self, wanted: set[int], pts: np.ndarray) -> tuple[set[int], list[int]]:
+        """Put the frames of ``wanted`` (by pts) into ``images``.
 
-    def before(self, pts: int) -> int:
-        """Number of the last keyframe not after ``pts``; the first one if none is."""
-        return max(int(np.searchsorted(self.pts, pts, side="right")) - 1, 0)
+        Returns the pts that give no frame, and the pts of all decoded frames in the decoder's order.
+        """
+        missing: set[int] = set()
+        arrival: list[int] = []
+        while wanted:
+            first = self.packets.keyframe_before(min(wanted))
+            # Some containers seek by presentation time, some by decoding time, some have a wrong
+            # index; packets that were kept need no seek.
+            for start, seek in self._starts(first):
+                before = len(wanted)
+                dropped = self.packets.disposable - wanted
+                seen = self._decode_run(start, seek, wanted, dropped, pts)
+                missing |= _skipped(pts, self.packets.keyframes[start].pts, seen) - dropped
+                arrival += seen
+                if len(wanted) < before:
+                    break
+            else:
+                return missing | wanted, arrival
+        return missing, arrival
 
+    def _starts(self, first: int) -> list[tuple[int, int | None]]:
+        keyframe = self.packets.keyframes[first]
+        if self.packets.kept is not None:
+            return [(first, None), (0, None)]
+        return [(first, keyframe.pts), (first, keyframe.dts), (0, None)]
 
-def _list_packets(
-    container: "av.container.InputContainer", stream: "av.VideoStream"
-) -> tuple[Timeline, Keyframes]:
-    """The timeline and the keyframes, without decoding."""
-    pts, keyframes = [], {}
-    for packet in container.demux(stream):
-        time = packet.pts if packet.pts is not None else packet.dts
-        if packet.size == 0 or time is None or packet.is_discard:
-            continue
-        pts.append(time)
-        if packet.is_keyframe or not keyframes:
-            keyframes[time] = min(time, packet.dts) if packet.dts is not None else time
-    rate = stream.average_rate or stream.guessed_rate or 30
-    timeline = Timeline(
-        pts=np.unique(np.array(pts, dtype=np.int64)),
-        fps=float(rate),
-        header_frames=stream.frames or None,
-        duration=stream.duration,
-    )
-    starts = np.array(sorted(keyframes.items()), dtype=np.int64).reshape(-1, 2)
-    return timeline, Keyframes(starts[:, 0], starts[:, 1])
+    def _decode_run(
+        self, start: int, seek: int | None, wanted: set[int], dropped: set[int], pts: np.ndarray
+    ) -> list[int]:
+        """Decode from keyframe ``start`` until nothing is wanted or a later one is worth a jump.
 
-
-def _decode(
-    container: "av.container.InputContainer",
-    stream: "av.VideoStream",
-    wanted: set[int],
-    pts: np.ndarray,
-    keyframes: Keyframes,
-    images: dict[int, np.ndarray],
-) -> tuple[set[int], list[int]]:
-    """Put the frames of ``wanted`` (by pts) into ``images``.
-
-    Returns the pts that give no frame, and the pts of all decoded frames in the decoder's order.
-    """
-    missing: set[int] = set()
-    arrival: list[int] = []
-    while wanted:
-        first = keyframes.before(min(wanted))
-        # Some containers seek by presentation time, some by decoding time, some have a wrong index.
-        for start, time in (
-            (first, keyframes.pts[first]),
-            (first, keyframes.dts[first]),
-            (0, None),
-        ):
-            before = len(wanted)
-            seen = _decode_run(container, stream, start, time, wanted, pts, keyframes, images)
-            missing |= _skipped(pts, keyframes.pts[start], seen)
-            arrival += seen
-            if len(wanted) < before:
-                break
-        else:
-            return missing | wanted, arrival
-    return missing, arrival
-
-
-def _decode_run(
-    container: "av.container.InputContainer",
-    stream: "av.VideoStream",
-    start: int,
-    time: int | None,
-    wanted: set[int],
-    pts: np.ndarray,
-    keyframes: Keyframes,
-    images: dict[int, np.ndarray],
-) -> list[int]:
-    """Decode from keyframe ``start`` until nothing is wanted or a later one is worth a jump.
-
-    ``time`` is where to seek; None is the beginning of the file. Returns the pts of all frames that
-    the decoder made; none if the seek led past the first wanted frame.
-    """
-    seen: list[int] = []
-    container.seek(int(keyframes.dts[0] if time is None else time), stream=stream)
-    for frame in container.decode(stream):
-        if frame.pts is None:
-            continue
-        if not seen and time is not None and frame.pts > min(wanted):
-            return []
-        seen.append(frame.pts)
-        if frame.pts in wanted:
-            images[frame.pts] = frame.to_ndarray(format="rgb24")
-            wanted.discard(frame.pts)
-        if not wanted:
-            break
+        ``seek`` is the time to seek to; None the keyframe's place among the kept packets, or the
+        beginning of the file. Returns the pts of all frames that the decoder made; none if the seek
+        led past the first wanted frame.
+        """
+        seen: list[int] = []
         upcoming = min(wanted)
-        jump = keyframes.before(upcoming)
-        if upcoming > frame.pts and jump > start:
-            here, there = np.searchsorted(pts, [frame.pts, keyframes.pts[jump]])
-            if there - here > WORTH_A_SEEK:
-                break
-    return seen
+        jump = self._jump(start, upcoming, pts)
+        for packet in self._packets_from(start, seek):
+            if packet.pts in dropped:
+                continue
+            for frame in packet.decode():
+                if frame.pts is None:
+                    continue
+                if not seen and seek is not None and frame.pts > upcoming:
+                    return []
+                seen.append(frame.pts)
+                if frame.pts in wanted:
+                    self.images[frame.pts] = frame.to_ndarray(format="rgb24")
+                    wanted.discard(frame.pts)
+                    if not wanted:
+                        return seen
+                    upcoming = min(wanted)
+                    jump = self._jump(start, upcoming, pts)
+                if frame.pts < upcoming and frame.pts < jump:
+                    return seen
+            if time.monotonic() > self.deadline:
+                raise VideoError(f"{self.path}: not decoded within {self.time_limit:g} seconds")
+        return seen
+
+    def _jump(self, start: int, upcoming: int, pts: np.ndarray) -> int:
+        """Frames before this pts are better skipped by a seek to the keyframe of ``upcoming``."""
+        number = self.packets.keyframe_before(upcoming)
+        keyframes = self.packets.keyframes
+        if number <= start or not self.packets.are_certain(
+            keyframes[start].pts, keyframes[number].pts
+        ):
+            return int(pts[0])
+        at = int(np.searchsorted(pts, keyframes[number].pts))
+        return int(pts[max(at - WORTH_A_SEEK, 0)])
+
+    def _packets_from(self, start: int, seek: int | None) -> "Iterator[av.Packet]":
+        """Packets in decoding order, and the empty one that empties the decoder."""
+        if self.packets.kept is not None:
+            self.stream.codec_context.flush_buffers()
+            yield from self.packets.kept[self.packets.keyframes[start].position :]
+            return
+        first = self.packets.keyframes[0]
+        self.container.seek(first.dts if seek is None else seek, stream=self.stream)
+        yield from self.container.demux(self.stream)
 
 
 def _corrected(timeline: Timeline, missing: set[int], arrival: list[int]) -> Timeline:
