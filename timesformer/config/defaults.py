@@ -155,6 +155,8 @@ def _data(cfg: CfgNode) -> None:
     cfg.DATA.REVERSE_INPUT_CHANNEL = False
     # Decoder of video files: pyav.
     cfg.DATA.DECODING_BACKEND = "pyav"
+    # (ours) Seconds after which reading one video is given up, even if it hangs in the decoder.
+    cfg.DATA.DECODE_TIMEOUT = 120.0
     # How the views of a video become one score: sum of logits, max of logits, or softmax (the
     # mean of the class probabilities, ours; what the paper describes).
     cfg.DATA.ENSEMBLE_METHOD = "sum"

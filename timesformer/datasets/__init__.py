@@ -4,17 +4,16 @@ import os
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from fvcore.common.config import CfgNode
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from timesformer import distributed, transforms
 from timesformer.config.load import portable
 from timesformer.datasets import clips, lists
-from timesformer.datasets.clips import Batch, ClipDataset, DenseSampling, SegmentSampling
+from timesformer.datasets.clips import ClipDataset, DenseSampling, SegmentSampling
+from timesformer.datasets.loader import ClipLoader
 from timesformer.datasets.samplers import EvalBatches, TrainBatches
 from timesformer.tables import choose
 from timesformer.video import READERS, VideoError, sampling
@@ -46,20 +45,21 @@ def build_dataset(cfg: CfgNode, split: str) -> ClipDataset:
     """Samples of ``split``: random clips for train, the middle clip for val, views for test."""
     return ClipDataset(
         read_list(cfg, split),
-        _view(cfg, split),
+        build_view(cfg, split),
         seed=cfg.RNG_SEED,
         read=_reader(cfg),
         reverse_channels=cfg.DATA.REVERSE_INPUT_CHANNEL,
         multi_thread=cfg.DATA_LOADER.ENABLE_MULTI_THREAD_DECODE or not cfg.DATA_LOADER.NUM_WORKERS,
+        time_limit=cfg.DATA.DECODE_TIMEOUT,
     )
 
 
-def build_loader(cfg: CfgNode, split: str) -> "DataLoader[Batch]":
+def build_loader(cfg: CfgNode, split: str) -> ClipLoader:
     """Batches of this process; ``loader.batch_sampler.set_epoch`` chooses the epoch."""
     dataset = build_dataset(cfg, split)
     rank, world = distributed.rank(), distributed.world_size()
     if split == "train":
-        batches = TrainBatches(
+        batches: TrainBatches | EvalBatches = TrainBatches(
             len(dataset),
             batch_size=cfg.TRAIN.BATCH_SIZE // distributed.local_world_size(),
             rank=rank,
@@ -72,16 +72,8 @@ def build_loader(cfg: CfgNode, split: str) -> "DataLoader[Batch]":
         per_process = max(section.BATCH_SIZE // distributed.local_world_size(), 1)
         batch_size = max(per_process // num_clips, 1)
         batches = EvalBatches(len(dataset), batch_size=batch_size, rank=rank, world=world)
-    workers = num_workers(cfg)
-    return DataLoader(
-        dataset,
-        batch_sampler=batches,
-        collate_fn=clips.collate,
-        num_workers=workers,
-        persistent_workers=workers > 0,
-        pin_memory=cfg.DATA_LOADER.PIN_MEMORY and torch.cuda.is_available(),
-        worker_init_fn=_start_worker,
-    )
+    pin_memory = cfg.DATA_LOADER.PIN_MEMORY and torch.cuda.is_available()
+    return ClipLoader(dataset, batches, num_workers=num_workers(cfg), pin_memory=pin_memory)
 
 
 def load_views(path: str | Path, cfg: CfgNode) -> Tensor:
@@ -99,7 +91,7 @@ def load_views(path: str | Path, cfg: CfgNode) -> Tensor:
         files = sorted(str(file) for file in path.iterdir() if file.is_file())
         if not files:
             raise VideoError(f"{path}: a folder without frames")
-    view = _view(cfg, "test")
+    view = build_view(cfg, "test")
     select, spatials = view.draw(np.random.default_rng(cfg.RNG_SEED))
     frames = clips.read_files(files, select, read=_reader(cfg), multi_thread=True)
     views = clips.cut_clips(frames, spatials, reverse_channels=cfg.DATA.REVERSE_INPUT_CHANNEL)
@@ -130,7 +122,8 @@ def _dataset(cfg: CfgNode, split: str) -> str:
     return cfg.TEST.DATASET if split == "test" else cfg.TRAIN.DATASET
 
 
-def _view(cfg: CfgNode, split: str) -> clips.Train | clips.Views:
+def build_view(cfg: CfgNode, split: str) -> clips.Train | clips.Views:
+    """Which clips of a video ``split`` takes, and which crops of them."""
     data, is_ssv2 = cfg.DATA, _dataset(cfg, split) == "ssv2"
     sampled: DenseSampling | SegmentSampling
     if is_ssv2:
@@ -159,7 +152,3 @@ def _view(cfg: CfgNode, split: str) -> clips.Train | clips.Views:
         crop=data.TEST_CROP_SIZE,
         crops=CROPS[cfg.TEST.NUM_SPATIAL_CROPS],
     )
-
-
-def _start_worker(_: int) -> None:
-    cv2.setNumThreads(0)  # the loader's processes are the parallelism

@@ -6,8 +6,13 @@ processes, and in a resumed run.
     clips   (V, 3, T, S, S)   uint8 RGB; V = 1 in training and validation, the views in testing
 """
 
-from collections.abc import Callable, Sequence
+import contextlib
+import faulthandler
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -20,9 +25,10 @@ from timesformer.datasets.lists import VideoList
 from timesformer.video import Frames, VideoError, read_folder, read_video, sampling
 from timesformer.video.reader import Select
 
+GRACE_SECONDS = 2.0  # beyond the time limit: decoding that answers at all gives up by itself
 MAX_REPLACEMENTS = 10  # of one clip, before training gives up: the list itself must be wrong
 
-ReadVideo = Callable[..., Frames]  # (path, select, *, multi_thread) -> Frames
+ReadVideo = Callable[..., Frames]  # (path, select, *, multi_thread, time_limit) -> Frames
 Spatials = Callable[[int, int], list[transforms.Spatial]]  # (H, W) of the frames -> the crops
 
 
@@ -143,6 +149,7 @@ class ClipDataset(Dataset[Sample]):
         read: ReadVideo = read_video,
         reverse_channels: bool = False,
         multi_thread: bool = False,
+        time_limit: float = math.inf,
     ) -> None:
         self.videos = videos
         self.view = view
@@ -150,6 +157,9 @@ class ClipDataset(Dataset[Sample]):
         self.read = read
         self.reverse_channels = reverse_channels
         self.multi_thread = multi_thread
+        self.time_limit = time_limit  # seconds for one video
+        self.known_bad: dict[int, str] = {}  # index -> why the video must not be read
+        self.slot: Tensor | None = None  # (process id, index being read), in a loader process
 
     def __len__(self) -> int:
         return len(self.videos.labels)
@@ -181,10 +191,33 @@ class ClipDataset(Dataset[Sample]):
         return Sample(clips, int(self.videos.labels[index]), index, tuple(failures))
 
     def _clips(self, index: int, rng: np.random.Generator) -> Tensor:
+        if index in self.known_bad:
+            raise VideoError(self.known_bad[index])
         select, spatials = self.view.draw(rng)
-        files = self.videos.files(index)
-        frames = read_files(files, select, read=self.read, multi_thread=self.multi_thread)
-        return cut_clips(frames, spatials, reverse_channels=self.reverse_channels)
+        read = partial(self.read, time_limit=self.time_limit)
+        with self._watched(index):
+            files = self.videos.files(index)
+            frames = read_files(files, select, read=read, multi_thread=self.multi_thread)
+            return cut_clips(frames, spatials, reverse_channels=self.reverse_channels)
+
+    @contextlib.contextmanager
+    def _watched(self, index: int) -> Iterator[None]:
+        """In a loader process: note what is read, and end the process if it hangs in native code."""
+        if self.slot is None:
+            yield
+            return
+        self.slot[1] = index
+        if math.isfinite(self.time_limit):
+            limit = self.time_limit + GRACE_SECONDS
+            with open(os.devnull, "w") as nowhere:
+                faulthandler.dump_traceback_later(limit, exit=True, file=nowhere)
+                try:
+                    yield
+                finally:
+                    faulthandler.cancel_dump_traceback_later()
+        else:
+            yield
+        self.slot[1] = -1
 
 
 def read_files(

@@ -24,9 +24,10 @@ class TrainBatches(Sampler[list[Key]]):
         self.world = world
         self.seed = seed
         self.epoch = 0
+        self.start = 0  # the first batch to give
 
     def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
+        self.epoch, self.start = epoch, 0
 
     def __len__(self) -> int:
         return self.num_videos // (self.batch_size * self.world)
@@ -34,7 +35,7 @@ class TrainBatches(Sampler[list[Key]]):
     def __iter__(self) -> Iterator[list[Key]]:
         order = np.random.default_rng([self.seed, self.epoch]).permutation(self.num_videos)
         order = order[: len(self) * self.batch_size * self.world]
-        for batch in order.reshape(-1, self.world, self.batch_size)[:, self.rank]:
+        for batch in order.reshape(-1, self.world, self.batch_size)[self.start :, self.rank]:
             yield [(self.epoch, int(index)) for index in batch]
 
 
@@ -45,13 +46,14 @@ class EvalBatches(Sampler[list[Key]]):
         self.indices = range(rank, num_videos, world)
         self.batch_size = batch_size
         self.epoch = 0
+        self.start = 0  # the first batch to give
 
     def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
+        self.epoch, self.start = epoch, 0
 
     def __len__(self) -> int:
         return -(-len(self.indices) // self.batch_size)
 
     def __iter__(self) -> Iterator[list[Key]]:
-        for start in range(0, len(self.indices), self.batch_size):
+        for start in range(self.start * self.batch_size, len(self.indices), self.batch_size):
             yield [(self.epoch, i) for i in self.indices[start : start + self.batch_size]]

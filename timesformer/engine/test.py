@@ -17,6 +17,7 @@ from timesformer import checkpoint, distributed, metrics
 from timesformer.config.load import portable
 from timesformer.datasets import build_loader, normalizer, num_test_views
 from timesformer.datasets.lists import VideoList
+from timesformer.datasets.loader import ClipLoader
 from timesformer.engine import log
 from timesformer.models import build_model
 
@@ -49,7 +50,7 @@ def test(cfg: CfgNode, device: torch.device) -> None:
     started = time.perf_counter()
     parts = distributed.gather(_score(cfg, model, loader, device))
     if distributed.is_main():
-        videos: VideoList = loader.dataset.videos  # type: ignore[attr-defined]
+        videos: VideoList = loader.dataset.videos
         _report(cfg, _merge(parts), videos, source, time.perf_counter() - started)
     distributed.barrier()
 
@@ -83,9 +84,7 @@ def load_tested(cfg: CfgNode, model: nn.Module) -> str:
 
 
 @torch.inference_mode()
-def _score(
-    cfg: CfgNode, model: nn.Module, loader: "torch.utils.data.DataLoader", device: torch.device
-) -> Scored:
+def _score(cfg: CfgNode, model: nn.Module, loader: ClipLoader, device: torch.device) -> Scored:
     """Scores of this process's videos."""
     normalize, num_views = normalizer(cfg), num_test_views(cfg)
     most = max(cfg.TEST.BATCH_SIZE // distributed.local_world_size(), 1)

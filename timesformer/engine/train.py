@@ -10,11 +10,12 @@ import torch
 from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import DataLoader
 
 from timesformer import checkpoint, distributed
 from timesformer.config.load import portable
-from timesformer.datasets import Batch, build_loader, normalizer, num_workers
+from timesformer.datasets import build_loader, normalizer, num_workers
+from timesformer.datasets.clips import Batch
+from timesformer.datasets.loader import ClipLoader
 from timesformer.engine import log, optim
 from timesformer.engine.losses import build_loss, build_mixup
 from timesformer.engine.meters import EpochMeter
@@ -74,10 +75,10 @@ class Trainer:
         self.loss = build_loss(cfg)
         self.normalize = normalizer(cfg)
 
-    def run_epoch(self, loader: "DataLoader[Batch]", epoch: int) -> None:
+    def run_epoch(self, loader: ClipLoader, epoch: int) -> None:
         """Every batch of ``loader``; an incomplete last group steps with what it has."""
         self.model.train()
-        loader.batch_sampler.set_epoch(epoch)  # type: ignore[union-attr]
+        loader.batch_sampler.set_epoch(epoch)
         num_batches = len(loader)
         meter = EpochMeter(self.cfg, epoch, num_batches, self.scalars)
         waited_from = time.perf_counter()
@@ -200,7 +201,7 @@ def _save(cfg: CfgNode, model: nn.Module, optimizer: torch.optim.Optimizer, epoc
     distributed.barrier()
 
 
-def _bar(loader: "DataLoader[Batch]", epoch: int, num_epochs: int) -> Iterator[Batch]:
+def _bar(loader: ClipLoader, epoch: int, num_epochs: int) -> Iterator[Batch]:
     title = f"epoch {epoch + 1}/{num_epochs}"
     return iter(log.progress(loader, total=len(loader), title=title))
 
@@ -212,14 +213,14 @@ def _log_model(model: nn.Module, cfg: CfgNode) -> None:
         logger.info("%s", model_info(model, cfg))
 
 
-def _log_batches(cfg: CfgNode, loader: "DataLoader[Batch]") -> int:
+def _log_batches(cfg: CfgNode, loader: ClipLoader) -> int:
     """Say what one optimizer step is made of; returns the batches that it accumulates."""
     machines = distributed.world_size() // distributed.local_world_size()
     online = cfg.TRAIN.BATCH_SIZE * machines
     steps = optim.accumulation_steps(online, cfg.GLOBAL_BATCH_SIZE)
     logger.info(
         "%d videos, %d batches of %d clips an epoch (%d a process), %d loader process(es) each",
-        len(loader.dataset),  # type: ignore[arg-type]
+        len(loader.dataset),
         len(loader),
         online,
         online // distributed.world_size(),

@@ -28,7 +28,7 @@ class Validator:
     def run(self, model: nn.Module, epoch: int, scalars: log.Scalars) -> None:
         """Validate ``model`` (bare, not wrapped in DDP) after 0-based ``epoch``."""
         model.eval()
-        self.loader.batch_sampler.set_epoch(epoch)  # type: ignore[union-attr]
+        self.loader.batch_sampler.set_epoch(epoch)
         started = time.perf_counter()
         scores, labels, unreadable = [], [], 0
         bar = log.progress(self.loader, total=len(self.loader), title="validation")

@@ -37,6 +37,7 @@ class Frames(NamedTuple):
 
     images: np.ndarray
     index: np.ndarray
+    decoded: int = 0  # frames that the decoder made for them
 
 
 def read_video(
@@ -119,6 +120,7 @@ class _Video:
         self.deadline = time.monotonic() + time_limit
         self.packets = list_packets(container, stream)
         self.images: dict[int, np.ndarray] = {}  # by pts
+        self.decoded = 0
 
     def read(self, select: Select) -> Frames:
         """The chosen frames; the timeline is corrected until decoding agrees with it."""
@@ -132,7 +134,7 @@ class _Video:
             if corrected is timeline:
                 height, width = self.images[int(unique[0])].shape[:2]
                 stacked = [_same_size(self.images[pts], height, width) for pts in unique.tolist()]
-                return Frames(np.stack(stacked), index.reshape(chosen.shape))
+                return Frames(np.stack(stacked), index.reshape(chosen.shape), self.decoded)
             timeline = corrected
         raise VideoError(
             f"{self.path}: no decodable frame; re-encode it or remove it from the list"
@@ -153,6 +155,7 @@ class _Video:
                 before = len(wanted)
                 dropped = self.packets.disposable - wanted
                 seen = self._decode_run(start, seek, wanted, dropped, pts)
+                self.decoded += len(seen)
                 missing |= _skipped(pts, self.packets.keyframes[start].pts, seen) - dropped
                 arrival += seen
                 if len(wanted) < before:

@@ -1,0 +1,125 @@
+"""Batches from loader processes; a video that kills or hangs its process does not end the run.
+
+Each process notes which video it reads, in shared memory. When one dies, the video is known: it is
+marked as broken, new processes are started, and loading goes on at the batch that is due. A process
+that does not answer within the time limit is ended by a watchdog thread, even inside native code.
+
+What a loader has given is a position, (epoch, batch): every draw follows from it and the seed, so
+the position is all that a resumed run needs.
+"""
+
+import logging
+import os
+import re
+import signal
+import threading
+from collections.abc import Iterator
+from functools import partial
+
+import cv2
+import torch
+from torch.utils.data import DataLoader, get_worker_info
+
+from timesformer.datasets.clips import Batch, ClipDataset, collate
+from timesformer.datasets.samplers import EvalBatches, TrainBatches
+
+logger = logging.getLogger(__name__)
+
+MAX_UNEXPLAINED = 3  # deaths in a row of processes that read no video: not the data's fault
+_DEATH = re.compile(r"DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\)")
+
+
+class ClipLoader:
+    """Iterates over the batches of one epoch, in order; see the module docstring."""
+
+    def __init__(
+        self,
+        dataset: ClipDataset,
+        batch_sampler: TrainBatches | EvalBatches,
+        *,
+        num_workers: int,
+        pin_memory: bool,
+    ) -> None:
+        self.dataset = dataset
+        self.batch_sampler = batch_sampler
+        self.num_workers = num_workers
+        self.pin_memory = pin_memory
+        self.reading = torch.full((max(num_workers, 1), 2), -1).share_memory_()  # (pid, video)
+        self._loader: DataLoader[Batch] | None = None
+
+    def __len__(self) -> int:
+        return len(self.batch_sampler)
+
+    def __iter__(self) -> Iterator[Batch]:
+        unexplained = 0
+        while True:
+            try:
+                for batch in self._processes():
+                    self.batch_sampler.start += 1
+                    unexplained = 0
+                    yield batch
+                break
+            except RuntimeError as error:
+                death = _DEATH.search(str(error))
+                if death is None:
+                    raise
+                explained = self._blame([int(pid) for pid in death[1].split(",")])
+                unexplained = 0 if explained else unexplained + 1
+                if unexplained > MAX_UNEXPLAINED:
+                    raise
+                self._loader = None
+        self.batch_sampler.set_epoch(self.batch_sampler.epoch + 1)
+
+    def state_dict(self) -> dict[str, int]:
+        """The batch that is due next: {"epoch", "batch"}."""
+        return {"epoch": self.batch_sampler.epoch, "batch": self.batch_sampler.start}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on with the batch that was due."""
+        self.batch_sampler.set_epoch(state["epoch"])
+        self.batch_sampler.start = state["batch"]
+
+    def _processes(self) -> Iterator[Batch]:
+        """An iterator over the remaining batches, from processes that live on between epochs."""
+        if self._loader is None:
+            self._loader = DataLoader(
+                self.dataset,  # type: ignore[arg-type]
+                batch_sampler=self.batch_sampler,
+                collate_fn=collate,
+                num_workers=self.num_workers,
+                persistent_workers=self.num_workers > 0,
+                pin_memory=self.pin_memory,
+                worker_init_fn=partial(_start_worker, reading=self.reading),
+            )
+        if threading.current_thread() is not threading.main_thread() or os.name == "nt":
+            return iter(self._loader)
+        # PyTorch raises from a signal handler when a process dies, in the middle of whatever runs;
+        # without it the death is found where the batch is awaited.
+        handler = signal.getsignal(signal.SIGCHLD)
+        batches = iter(self._loader)
+        signal.signal(signal.SIGCHLD, handler)
+        return batches
+
+    def _blame(self, pids: list[int]) -> bool:
+        """Mark the videos that dead processes were reading; whether there were any."""
+        found = False
+        for pid, index in self.reading.tolist():
+            if pid in pids and index >= 0:
+                name = self.dataset.videos.name(index)
+                reason = (
+                    f"{name}: its loader process died or did not answer within "
+                    f"{self.dataset.time_limit:g} seconds; re-encode it or remove it from the list"
+                )
+                self.dataset.known_bad[index] = reason
+                logger.warning("going on with new loader processes: %s", reason)
+                found = True
+        self.reading.fill_(-1)
+        return found
+
+
+def _start_worker(number: int, *, reading: torch.Tensor) -> None:
+    """In a loader process: no threads of OpenCV, and a slot for what it reads."""
+    cv2.setNumThreads(0)  # the processes are the parallelism
+    info = get_worker_info()
+    reading[number, 0] = os.getpid()
+    info.dataset.slot = reading[number]  # type: ignore[union-attr]
