@@ -17,7 +17,7 @@ LAYERS = [  # a module imports its own layer or a lower one
     ("models", "video", "transforms", "metrics", "convert", "distributed"),
     ("config", "checkpoint"),
     ("datasets",),
-    ("engine",),
+    ("engine", "benchmark"),
 ]
 MAY_LOOK_UP = {"models/vit.py"}  # imports the loader inside its constructor
 

@@ -88,11 +88,15 @@ def outcome(seed, files, backend):
             assert frames.images.ndim == 4
             kind = "frames"
         except VideoError as error:
-            assert str(path) in str(error)
-            kind = str(error).split("(")[1].split(":")[0] if "(" in str(error) else "no frames"
+            kind = _kind(str(error), str(path))
         if time.monotonic() - started > SLOW_SECONDS + 10:
             kind = "hang"
     return kind, psutil.Process().memory_info().rss / 2**20
+
+
+def _kind(message, path):
+    assert path in message
+    return message.split("(")[1].split(":")[0] if "(" in message else message.removeprefix(path)
 
 
 def fuzz(files, seeds, backend):

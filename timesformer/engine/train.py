@@ -219,12 +219,15 @@ def _log_batches(cfg: CfgNode, loader: ClipLoader) -> int:
     online = cfg.TRAIN.BATCH_SIZE * machines
     steps = optim.accumulation_steps(online, cfg.GLOBAL_BATCH_SIZE)
     logger.info(
-        "%d videos, %d batches of %d clips an epoch (%d a process), %d loader process(es) each",
+        "%d videos, %d batches of %d clips an epoch; each process: %d clips a batch, %d loader "
+        "process(es) with %s decoder thread(s) each, %d torch thread(s)",
         len(loader.dataset),
         len(loader),
         online,
         online // distributed.world_size(),
         num_workers(cfg),
+        "several" if loader.dataset.multi_thread else "1",
+        torch.get_num_threads(),
     )
     note = (
         ""

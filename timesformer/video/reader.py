@@ -63,6 +63,8 @@ def read_video(
             if not container.streams.video:
                 raise VideoError(f"{path}: no video stream; remove it from the list")
             stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise VideoError(f"{path}: no decoder knows its codec; re-encode it")
             stream.thread_type = "AUTO" if multi_thread else "SLICE"
             stream.codec_context.thread_count = 0 if multi_thread else 1
             return _Video(container, stream, str(path), time_limit).read(select)

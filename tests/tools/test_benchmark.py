@@ -1,0 +1,39 @@
+import json
+import re
+
+from tests.conftest import run_tool
+from timesformer.benchmark import Cost, median_cost
+
+
+def test_the_table_shows_ours_the_floor_and_the_naive_way(tiny_yaml):
+    result = run_tool("benchmark.py", "data", "--videos", "2", "--repeats", "1", "--seconds", "0.3",
+                      "--json", "--cfg", tiny_yaml, "DATA.NUM_FRAMES", 4)  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    for name in ("train clip", "1 x 3 views", "10 x 3 views"):
+        assert re.search(rf"^{name} +\d+\.\d", result.stdout, re.MULTILINE), result.stdout
+    assert "bottleneck of a training clip" in result.stdout
+    report = json.loads(result.stdout[result.stdout.index("\n{") :])
+    clip = report["costs"]["train clip"]
+    assert clip["kept"] == 4
+    assert clip["converted"] <= 4 <= clip["decoded"] <= 20
+    assert report["costs"]["10 x 3 views"]["kept"] == 40
+    assert report["costs"]["10 x 3 views"]["converted"] <= 20  # each frame of the video once
+    assert set(report["clips_per_s"]) >= {"0", "1"}
+
+
+def test_medians_are_over_videos():
+    costs = [Cost(ours, 1, 2, 3, 4, 5, 6) for ours in (1.0, 9.0, 2.0)]
+    assert median_cost(costs) == Cost(2.0, 1, 2, 3, 4, 5, 6)
+
+
+def test_a_list_without_a_readable_video_is_named(tiny_yaml, tmp_path):
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken/a.mp4").write_text("no video")
+    (tmp_path / "broken/train.csv").write_text("a.mp4 0\n")
+    result = run_tool("benchmark.py", "data", "--cfg", tiny_yaml, "DATA.PATH_TO_DATA_DIR",
+                      tmp_path / "broken")  # fmt: skip
+    assert result.returncode == 2
+    assert "can be measured" in result.stderr
+    result = run_tool("benchmark.py", "data", "--cfg", tiny_yaml, "DATA.PATH_TO_DATA_DIR", tmp_path)
+    assert result.returncode == 2
+    assert "train.csv does not exist" in result.stderr
