@@ -183,7 +183,11 @@ def _decode(
     container: "av.container.InputContainer", stream: "av.VideoStream", errors: list[str]
 ) -> "Iterable[av.VideoFrame]":
     """Every frame with a time, from the beginning; errors are appended and decoding goes on."""
-    container.seek(0 if stream.start_time is None else stream.start_time, stream=stream)
+    try:
+        container.seek(0 if stream.start_time is None else stream.start_time, stream=stream)
+    except _DECODER_ERRORS as error:
+        errors.append(_reason(error))
+        return
     packets = container.demux(stream)
     while True:
         try:

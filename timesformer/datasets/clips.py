@@ -6,7 +6,7 @@ processes, and in a resumed run.
     clips   (V, 3, T, S, S)   uint8 RGB; V = 1 in training and validation, the views in testing
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -143,13 +143,17 @@ class ClipDataset(Dataset[Sample]):
         read: ReadVideo = read_video,
         reverse_channels: bool = False,
         multi_thread: bool = False,
+        known_bad: Mapping[int, str] | None = None,
     ) -> None:
+        """``known_bad``: why some videos cannot be read, by index; they are not even tried."""
         self.videos = videos
         self.view = view
         self.seed = seed
         self.read = read
         self.reverse_channels = reverse_channels
         self.multi_thread = multi_thread
+        self.known_bad = dict(known_bad or {})
+        self.usable = np.setdiff1d(np.arange(len(videos.labels)), list(self.known_bad))
 
     def __len__(self) -> int:
         return len(self.videos.labels)
@@ -177,10 +181,12 @@ class ClipDataset(Dataset[Sample]):
                     f"{len(failures)} videos in a row of {self.videos.origin} cannot be read; the "
                     f"last: {failures[-1]}"
                 )
-            index = int(rng.integers(len(self)))
+            index = int(self.usable[rng.integers(len(self.usable))])
         return Sample(clips, int(self.videos.labels[index]), index, tuple(failures))
 
     def _clips(self, index: int, rng: np.random.Generator) -> Tensor:
+        if index in self.known_bad:
+            raise VideoError(self.known_bad[index])
         select, spatials = self.view.draw(rng)
         files = self.videos.files(index)
         frames = read_files(files, select, read=self.read, multi_thread=self.multi_thread)

@@ -118,7 +118,8 @@ def known_bad(videos: VideoList) -> dict[int, str]:
     rows = {row[0]: Row(*row) for row in bad.itertuples(index=False, name=None)}
     names = {os.path.basename(key) for key in rows}
     found = {}
-    for i, source in enumerate(videos.sources if rows else ()):
+    for i in range(len(videos.sources) if rows else 0):
+        source = videos.sources[i]
         if os.path.basename(source.replace("\\", "/")) not in names:
             continue  # a path is worked out for candidates alone: lists are long
         row = rows.get(row_key(source, videos.origin))
