@@ -57,7 +57,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     add("--again", action="store_true", help="scan files with a problem again, though unchanged")
     add("--strict", action="store_true", help="exit with status 1 if there is any problem")
     add("--out", type=Path, metavar="DIR", help="for the reports (default: check/ beside the list)")
-    add("--strips", type=int, default=60, metavar="N",
+    add("--strips", type=_natural, default=60, metavar="N",
         help="classes of which the page shows frames (default: %(default)s)")  # fmt: skip
     arguments = parser.parse_args(argv)
     if not arguments.timeout > 0:
@@ -131,7 +131,7 @@ def summarize(
     if num_classes is not None:
         wanted = f"{num_classes} (given); the highest label + 1 is {findings.suggested_classes}"
     return [
-        *((str(each.file), f"{len(each.entries)} videos") for each in listings),
+        *((each.file.name, f"{len(each.entries)} videos") for each in listings),
         ("files", f"{len(done.rows)}: {done.scanned} scanned, {done.reused} known from the index"),
         ("material", f"{sum(row.frames for row in rows)} frames, {hours:.2f} h, {size:.2f} GB"),
         ("classes", classes),
@@ -152,7 +152,7 @@ def draw_strips(
         row = done.rows.get(entry.video)
         if row is not None and not row.problem:
             chosen.setdefault(entry.label, entry.video)
-    chosen = dict(sorted(chosen.items())[: max(most, 0)])
+    chosen = dict(sorted(chosen.items())[:most])
     videos = list(dict.fromkeys(chosen.values()))
     answers = guarded_map(thumbnail_strip, videos, workers=workers, seconds=seconds)
     images = {answer.item: answer.value for answer in _bar("thumbnails")(answers, len(videos))}
@@ -227,11 +227,15 @@ def _bar(title: str) -> "Progress":
     )
 
 
-def _positive(text: str) -> int:
+def _natural(text: str, least: int = 0) -> int:
     value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} must be at least 1")
+    if value < least:
+        raise argparse.ArgumentTypeError(f"{value} must be at least {least}")
     return value
+
+
+def _positive(text: str) -> int:
+    return _natural(text, least=1)
 
 
 if __name__ == "__main__":

@@ -82,8 +82,8 @@ def _of_entry(
 ) -> Iterator[tuple[str, str]]:
     """Kinds and details of what is wrong with one line."""
     if entry.label < 0 or (num_classes is not None and entry.label >= num_classes):
-        last = "" if num_classes is None else f"{num_classes - 1}"
-        yield "label out of range", f"label {entry.label} is outside 0 .. {last}"
+        rule = "below 0" if num_classes is None else f"outside 0 .. {num_classes - 1}"
+        yield "label out of range", f"label {entry.label} is {rule}"
     if row is None:
         yield "missing", "no such file; correct the path or the prefix, or remove the line"
         return
@@ -123,7 +123,7 @@ def rows_in_order(entries: list[tuple[Listing, Entry]], rows: dict[str, Row]) ->
 
 
 def _where(other: Entry, entry: Entry) -> str:
-    differs = "" if other.label == entry.label else f", with label {other.label}"
+    differs = "" if other.label == entry.label else f", with label {other.label} there"
     return f"{other.split} line {other.line}{differs}"
 
 

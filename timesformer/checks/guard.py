@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 NO_ANSWER = "no answer"
 CRASHED = "crashed"
-START_SECONDS = 60.0  # that a new process may take to import its modules, on a busy machine
+START_SECONDS = 300.0  # that a new process may take to import its modules, on a busy machine
 READY = "ready"
 
 
@@ -28,7 +28,7 @@ class Answer(NamedTuple):
     detail: str = ""
 
 
-@dataclass
+@dataclass(eq=False)
 class _Worker:
     process: Any  # of a multiprocessing context
     pipe: Connection
@@ -55,12 +55,13 @@ def guarded_map(
             now = time.monotonic()
             patience = min(worker.deadline for worker in team) - now
             ready = set(wait([worker.pipe for worker in team], timeout=max(patience, 0)))
-            for i, worker in enumerate(team):
+            for worker in list(team):
                 heard = worker.pipe in ready
                 answer, alive = _hear(worker) if heard else _late(worker, seconds)
                 if not alive:
                     _stop(worker)
-                    team[i] = _start(function)
+                    team.remove(worker)
+                    team += [_start(function)] if queue else []
                 elif heard:
                     _assign(worker, queue, seconds)
                 if answer is not None:

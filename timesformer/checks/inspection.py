@@ -186,7 +186,7 @@ def _decode(
     try:
         container.seek(0 if stream.start_time is None else stream.start_time, stream=stream)
     except _DECODER_ERRORS as error:
-        errors.append(_reason(error))
+        errors.append(f"the beginning cannot be found: {_reason(error)}")
         return
     packets = container.demux(stream)
     while True:

@@ -9,6 +9,7 @@ from timesformer.checks.listing import Problem
 
 MOST_PROBLEMS = 1000  # rows of the page; report.csv has all
 MOST_CLASSES = 1000  # bars of the page
+BAR_WIDTH = 12  # rem, of the most frequent class
 
 STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem;
@@ -17,7 +18,7 @@ h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2.2rem }
 table { border-collapse: collapse; width: 100% }
 th, td { text-align: left; vertical-align: top; padding: .25rem .8rem .25rem 0;
   border-bottom: 1px solid #ddd; overflow-wrap: anywhere }
-th { white-space: nowrap } td.n, th.n { text-align: right; white-space: nowrap }
+th { white-space: nowrap } td.n, th.n { text-align: right; white-space: nowrap; width: 1% }
 .bar { display: inline-block; height: .8em; background: #2f6f9f; min-width: 1px }
 .note { color: #666 } img { height: 72px; display: block }
 @media (prefers-color-scheme: dark) { body { color: #ddd; background: #181818 }
@@ -89,14 +90,19 @@ def _histogram(histogram: dict[int, dict[str, int]]) -> str:
     lines = []
     for label, counts in list(histogram.items())[:MOST_CLASSES]:
         cells = "".join(
-            f'<td class="n">{counts.get(split, 0)}</td><td><span class="bar" style="width:'
-            f'{12 * counts.get(split, 0) / most:.2f}rem"></span></td>'
+            f'<td class="n">{counts.get(split, 0)}</td><td>{_bar(counts.get(split, 0) / most)}</td>'
             for split in splits
         )
         lines.append(f'<tr><td class="n">{label}</td>{cells}</tr>')
     left = len(histogram) - len(lines)
     note = f'<p class="note">{left} more classes.</p>' if left else ""
     return f'<table><tr><th class="n">label</th>{head}</tr>{"".join(lines)}</table>{note}'
+
+
+def _bar(share: float) -> str:
+    if not share:
+        return ""
+    return f'<span class="bar" style="width:{BAR_WIDTH * share:.2f}rem"></span>'
 
 
 def _strips(strips: dict[int, tuple[str, bytes]], num_classes: int) -> str:
