@@ -164,7 +164,7 @@ def write_csv(path: Path, problems: "list[Problem]") -> None:
     with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.writer(file)
         writer.writerow(["kind", "list", "line", "video", "label", "detail"])
-        writer.writerows(problems)
+        writer.writerows(problem._replace(line=problem.line or "") for problem in problems)
 
 
 def write_page(

@@ -62,7 +62,8 @@ def _look(picture: str) -> np.ndarray | None:
     contrast = cells.std(axis=1, keepdims=True)
     if contrast.min() < LEAST_CONTRAST:
         return None
-    return ((cells - cells.mean(axis=1, keepdims=True)) / contrast).ravel()
+    look: np.ndarray = (cells - cells.mean(axis=1, keepdims=True)) / contrast
+    return look.ravel()
 
 
 def _near_pairs(looks: np.ndarray) -> list[tuple[int, int]]:

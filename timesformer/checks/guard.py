@@ -75,7 +75,7 @@ def guarded_map(
 def _start(function: Callable[[str], Any]) -> _Worker:
     """A process of its own, never a fork: forks inherit locks of decoder threads."""
     methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    context: Any = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     here, there = context.Pipe()
     process = context.Process(target=_work, args=(function, there), daemon=True)
     process.start()

@@ -5,7 +5,7 @@ Imports no torch: every scan process imports this module, and a killed one is re
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -92,9 +92,9 @@ def thumbnail_strip(path: str) -> bytes:
     with av.open(path, metadata_errors="replace") as container:
         stream = container.streams.video[0]
         wanted = _at(_list_packets(container, stream).pts, STRIP_AT)
-        images = []
-        for frame in _decode(container, stream, []):
-            if len(images) < len(wanted) and frame.pts >= wanted[len(images)]:
+        images: list[np.ndarray] = []
+        for pts, frame in _decode(container, stream, []):
+            if len(images) < len(wanted) and pts >= wanted[len(images)]:
                 width = max(frame.width * THUMBNAIL_HEIGHT // frame.height, 1)
                 image = frame.to_ndarray(format="bgr24")
                 images.append(
@@ -116,17 +116,20 @@ def _inspect(container: "av.container.InputContainer", facts: Facts) -> Facts:
     stream = container.streams.video[0]
     stream.codec_context.thread_count = 1
     packets = _list_packets(container, stream)
-    wanted, images = _at(packets.pts, PICTURES_AT), []
+    wanted = _at(packets.pts, PICTURES_AT)
+    images: list[np.ndarray] = []
+    last: int | None = None
     errors = [packets.error] * bool(packets.error)
-    frames, size, last = 0, (stream.width or 0, stream.height or 0), None
-    for frame in _decode(container, stream, errors):
+    frames, size = 0, (stream.width or 0, stream.height or 0)
+    for pts, frame in _decode(container, stream, errors):
         size = size if frames else (frame.width, frame.height)
         frames += 1
-        last = frame.pts if last is None else max(last, frame.pts)
-        if len(images) < len(wanted) and frame.pts >= wanted[len(images)]:
+        last = pts if last is None else max(last, pts)
+        if len(images) < len(wanted) and pts >= wanted[len(images)]:
             images.append(frame.to_ndarray(format="gray"))
     fps = float(stream.average_rate or stream.guessed_rate or 0)
-    claimed = stream.duration * stream.time_base if stream.duration else _tagged_seconds(stream)
+    tick = stream.time_base or Fraction(0)
+    claimed = stream.duration * tick if stream.duration else _tagged_seconds(stream)
     facts = facts._replace(
         frames=frames,
         header_frames=stream.frames or 0,
@@ -138,7 +141,7 @@ def _inspect(container: "av.container.InputContainer", facts: Facts) -> Facts:
         picture=picture(images) if len(images) == len(PICTURES_AT) else "",
     )
     promised = max(len(packets.pts), facts.header_frames - packets.dropped)
-    end = float(last * stream.time_base) if last is not None else 0.0
+    end = float(last * tick) if last is not None else 0.0
     tagged = float(_tagged_seconds(stream) or 0)
     problem, detail = _judge(frames, promised, unseen=(tagged - end) * fps, errors=errors)
     return facts._replace(problem=problem, detail=detail)
@@ -181,8 +184,8 @@ def _list_packets(container: "av.container.InputContainer", stream: "av.VideoStr
 
 def _decode(
     container: "av.container.InputContainer", stream: "av.VideoStream", errors: list[str]
-) -> "Iterable[av.VideoFrame]":
-    """Every frame with a time, from the beginning; errors are appended and decoding goes on."""
+) -> "Iterator[tuple[int, av.VideoFrame]]":
+    """Times and frames from the beginning; errors are appended and decoding goes on."""
     try:
         container.seek(0 if stream.start_time is None else stream.start_time, stream=stream)
     except _DECODER_ERRORS as error:
@@ -198,7 +201,9 @@ def _decode(
             errors.append(_reason(error))
             return
         try:
-            yield from (frame for frame in packet.decode() if frame.pts is not None)
+            for frame in packet.decode():
+                if frame.pts is not None:
+                    yield frame.pts, frame
         except _DECODER_ERRORS as error:
             errors.append(_reason(error))
 

@@ -63,7 +63,8 @@ def read_listing(file: Path, *, prefix: str, separator: str) -> Listing:
     Raises:
         ListError: the file cannot be read, is an SSv2 frame list, or no line of it parses.
     """
-    entries, problems = [], []
+    entries: list[Entry] = []
+    problems: list[Problem] = []
     for number, line in lists._lines(file):
         if not entries and not problems and line.startswith("original_vido_id"):
             raise lists.ListError(

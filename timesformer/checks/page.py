@@ -2,6 +2,7 @@
 
 import base64
 from collections import Counter
+from collections.abc import Sequence
 from html import escape
 
 from timesformer.checks.findings import KINDS, Findings
@@ -120,7 +121,7 @@ def _strips(strips: dict[int, tuple[str, bytes]], num_classes: int) -> str:
 
 
 def _table(
-    head: tuple[str, ...], rows: list[tuple[str, ...]], numbers: tuple[int, ...] = ()
+    head: tuple[str, ...], rows: Sequence[tuple[str, ...]], numbers: tuple[int, ...] = ()
 ) -> str:
     def line(tag: str, cells: tuple[str, ...]) -> str:
         kinds = [' class="n"' if i in numbers else "" for i in range(len(cells))]
