@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from timesformer.config import ConfigError, load_config
+from timesformer.datasets import index
+from timesformer.datasets.index import Row
 from timesformer.engine.preflight import preflight
 
 
@@ -42,3 +44,27 @@ def test_what_is_not_enabled_needs_nothing(config, tmp_path, data_dir):
     (tmp_path / "lists/videos").symlink_to(data_dir / "videos")
     (tmp_path / "lists/test.csv").write_text((data_dir / "test.csv").read_text())
     preflight(config("TRAIN.ENABLE", 0, "DATA.PATH_TO_DATA_DIR", tmp_path / "lists"))
+
+
+def test_a_list_of_known_bad_videos_is_too_small(config, tmp_path, data_dir):
+    folder = tmp_path / "lists"
+    folder.mkdir()
+    (folder / "videos").symlink_to(data_dir / "videos")
+    for split in ("train", "val", "test"):
+        (folder / f"{split}.csv").write_text((data_dir / f"{split}.csv").read_text())
+    rows = []
+    for i in range(22):
+        path = f"videos/train {i}.mp4"
+        size, mtime_ns = index.file_state(str(folder / path))
+        rows.append(Row(path, 0, size, mtime_ns, 0, 0, 0, 0, 0, 0, "", "crashed", "x", "", ""))
+    index.write_index(folder / "train.csv", rows)
+    cfg = config("DATA.PATH_TO_DATA_DIR", folder)
+    with pytest.raises(
+        ConfigError, match=r"has 2 videos that its index .* \(22 are\), fewer than one"
+    ):
+        preflight(cfg)
+    index.write_index(folder / "train.csv", rows[:20])
+    preflight(cfg)
+    (folder / "val.csv.index.csv").write_text("nonsense")
+    with pytest.raises(ConfigError, match=r"val\.csv\.index\.csv is not an index"):
+        preflight(cfg)

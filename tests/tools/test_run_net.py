@@ -249,3 +249,23 @@ def test_torchrun_processes_must_divide_the_batch(tiny_yaml):
     assert (
         "TRAIN.BATCH_SIZE is 4, but the 3 processes of this machine must divide it" in result.stderr
     )
+
+
+def test_a_run_skips_what_check_data_found_unreadable(tiny_yaml, tmp_path, data_dir):
+    """Training never samples it and says so; testing names it as not scored."""
+    folder = list_with(data_dir, tmp_path / "lists", GOOD + "text.mp4 1\n")
+    (folder / "text.mp4").write_text("no video")
+    (folder / "test.csv").write_text("text.mp4 0\n" + GOOD)
+    checked = run_tool("check_data.py", folder, "--timeout", 60)
+    assert checked.returncode == 0, checked.stderr
+    result = run_tool("run_net.py", "--cfg", tiny_yaml, "DATA.PATH_TO_DATA_DIR", folder)
+    assert result.returncode == 0, result.stderr
+    assert "train: 1 of 9 videos are known to be unreadable and are never sampled" in result.stdout
+    assert "found by tools/check_data.py" in result.stdout
+    assert f"python tools/check_data.py {folder / 'train.csv'} --again" in result.stdout
+    assert 'unreadable": 1' not in result.stdout  # val has none
+    assert "scored 8 of 9 videos, 1 unreadable" in result.stdout
+    rows = (tmp_path / "out/test_predictions.csv").read_text().splitlines()
+    assert len(rows) == 10
+    assert "text.mp4,0,," in rows[1]
+    assert "(known from test.csv.index.csv)" in rows[1]

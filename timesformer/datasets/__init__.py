@@ -1,5 +1,6 @@
 """The data that a configuration names: lists, datasets, loaders, and the views of one video."""
 
+import logging
 import os
 from functools import partial
 from pathlib import Path
@@ -11,12 +12,14 @@ from torch import Tensor
 
 from timesformer import distributed, transforms
 from timesformer.config.load import portable
-from timesformer.datasets import clips, lists
+from timesformer.datasets import clips, index, lists
 from timesformer.datasets.clips import ClipDataset, DenseSampling, SegmentSampling
 from timesformer.datasets.loader import ClipLoader
 from timesformer.datasets.samplers import EvalBatches, TrainBatches
 from timesformer.tables import choose
 from timesformer.video import READERS, VideoError, sampling
+
+logger = logging.getLogger(__name__)
 
 DATASETS = {"kinetics": lists.read_kinetics, "ssv2": lists.read_ssv2}
 CROPS = {1: (1,), 2: (0, 1), 3: (0, 1, 2)}  # NUM_SPATIAL_CROPS -> start, centre, end
@@ -42,15 +45,25 @@ def read_list(cfg: CfgNode, split: str) -> lists.VideoList:
 
 
 def build_dataset(cfg: CfgNode, split: str) -> ClipDataset:
-    """Samples of ``split``: random clips for train, the middle clip for val, views for test."""
+    """Samples of ``split``: random clips for train, the middle clip for val, views for test.
+
+    Videos that the index of the list knows to be unreadable are not tried. All processes of a run
+    build their data sets together.
+    """
+    videos = read_list(cfg, split)
+    found = distributed.gather(index.known_bad(videos))  # a machine may see other file times
+    bad = {i: reason for part in found for i, reason in part.items()}
+    if bad:
+        logger.info("%s", index.describe_known_bad(videos, bad, split=split))
     return ClipDataset(
-        read_list(cfg, split),
+        videos,
         build_view(cfg, split),
         seed=cfg.RNG_SEED,
         read=_reader(cfg),
         reverse_channels=cfg.DATA.REVERSE_INPUT_CHANNEL,
         multi_thread=cfg.DATA_LOADER.ENABLE_MULTI_THREAD_DECODE or not cfg.DATA_LOADER.NUM_WORKERS,
         time_limit=cfg.DATA.DECODE_TIMEOUT,
+        known_bad=bad,
     )
 
 
@@ -60,11 +73,12 @@ def build_loader(cfg: CfgNode, split: str) -> ClipLoader:
     rank, world = distributed.rank(), distributed.world_size()
     if split == "train":
         batches: TrainBatches | EvalBatches = TrainBatches(
-            len(dataset),
+            len(dataset.usable),
             batch_size=cfg.TRAIN.BATCH_SIZE // distributed.local_world_size(),
             rank=rank,
             world=world,
             seed=cfg.RNG_SEED,
+            usable=dataset.usable,
         )
     else:
         section = cfg.TEST if split == "test" else cfg.TRAIN

@@ -10,7 +10,7 @@ import contextlib
 import faulthandler
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -150,7 +150,9 @@ class ClipDataset(Dataset[Sample]):
         reverse_channels: bool = False,
         multi_thread: bool = False,
         time_limit: float = math.inf,
+        known_bad: Mapping[int, str] | None = None,
     ) -> None:
+        """``known_bad``: why some videos cannot be read, by index; they are not even tried."""
         self.videos = videos
         self.view = view
         self.seed = seed
@@ -158,7 +160,8 @@ class ClipDataset(Dataset[Sample]):
         self.reverse_channels = reverse_channels
         self.multi_thread = multi_thread
         self.time_limit = time_limit  # seconds for one video
-        self.known_bad: dict[int, str] = {}  # index -> why the video must not be read
+        self.known_bad = dict(known_bad or {})  # a loader adds videos that end its processes
+        self.usable = np.setdiff1d(np.arange(len(videos.labels)), list(self.known_bad))
         self.slot: Tensor | None = None  # (process id, index being read), in a loader process
 
     def __len__(self) -> int:
@@ -187,7 +190,7 @@ class ClipDataset(Dataset[Sample]):
                     f"{len(failures)} videos in a row of {self.videos.origin} cannot be read; the "
                     f"last: {failures[-1]}"
                 )
-            index = int(rng.integers(len(self)))
+            index = int(self.usable[rng.integers(len(self.usable))])
         return Sample(clips, int(self.videos.labels[index]), index, tuple(failures))
 
     def _clips(self, index: int, rng: np.random.Generator) -> Tensor:

@@ -16,9 +16,18 @@ class TrainBatches(Sampler[list[Key]]):
     """
 
     def __init__(
-        self, num_videos: int, *, batch_size: int, rank: int, world: int, seed: int
+        self,
+        num_videos: int,
+        *,
+        batch_size: int,
+        rank: int,
+        world: int,
+        seed: int,
+        usable: np.ndarray | None = None,
     ) -> None:
+        """``usable`` (num_videos,): the indices to draw from; None: 0 .. num_videos - 1."""
         self.num_videos = num_videos
+        self.usable = usable
         self.batch_size = batch_size  # of one process
         self.rank = rank
         self.world = world
@@ -35,6 +44,8 @@ class TrainBatches(Sampler[list[Key]]):
     def __iter__(self) -> Iterator[list[Key]]:
         order = np.random.default_rng([self.seed, self.epoch]).permutation(self.num_videos)
         order = order[: len(self) * self.batch_size * self.world]
+        if self.usable is not None:
+            order = self.usable[order]
         for batch in order.reshape(-1, self.world, self.batch_size)[self.start :, self.rank]:
             yield [(self.epoch, int(index)) for index in batch]
 

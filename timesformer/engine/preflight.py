@@ -13,6 +13,7 @@ from fvcore.common.config import CfgNode
 from timesformer.config import ConfigError
 from timesformer.config.load import portable
 from timesformer.datasets import read_list
+from timesformer.datasets.index import known_bad
 from timesformer.datasets.lists import ListError
 
 
@@ -79,6 +80,7 @@ def _checkpoint_problems(cfg: CfgNode) -> Iterator[str]:
 def _list_problems(cfg: CfgNode, split: str) -> Iterator[str]:
     try:
         videos = read_list(cfg, split)
+        usable = len(videos.labels) - len(known_bad(videos))
     except ListError as error:
         yield str(error)
         return
@@ -89,8 +91,10 @@ def _list_problems(cfg: CfgNode, split: str) -> Iterator[str]:
             f"({shown}); set DATA.PATH_PREFIX to their folder, or remove these lines"
         )
     batch = cfg.TRAIN.BATCH_SIZE * cfg.NUM_SHARDS
-    if split == "train" and len(videos.labels) < batch:
+    if split == "train" and usable < batch:
+        unreadable = len(videos.labels) - usable
+        known = f" that its index does not call unreadable ({unreadable} are)" if unreadable else ""
         yield (
-            f"{videos.origin} has {len(videos.labels)} videos, fewer than one batch "
+            f"{videos.origin} has {usable} videos{known}, fewer than one batch "
             f"({batch}); lower TRAIN.BATCH_SIZE"
         )

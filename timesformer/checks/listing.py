@@ -1,0 +1,89 @@
+"""The lines of a list as entries, and its wrong lines as problems: nothing ends at the first one."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from timesformer.datasets import lists
+
+
+class Entry(NamedTuple):
+    """One line of a list that parses."""
+
+    split: str  # name of the list without .csv
+    line: int  # in its file, from 1
+    video: str  # where the file lies
+    label: int
+
+
+class Problem(NamedTuple):
+    """Something to look at; ``line`` is 0 where it is about the whole list."""
+
+    kind: str
+    list_file: str
+    line: int
+    video: str
+    label: str
+    detail: str
+
+
+class Listing(NamedTuple):
+    """One list: its file, its good lines and its wrong ones."""
+
+    file: Path
+    entries: list[Entry]
+    problems: list[Problem]
+
+
+def find_lists(arguments: list[Path]) -> list[Path]:
+    """The lists that the user means: the files named, and train, val and test.csv of folders.
+
+    Raises:
+        ListError: a path that does not exist, or a folder without these files.
+    """
+    found: list[Path] = []
+    for path in arguments:
+        if path.is_dir():
+            inside = [path / f"{split}.csv" for split in ("train", "val", "test")]
+            inside = [file for file in inside if file.is_file()]
+            if not inside:
+                raise lists.ListError(
+                    f"folder {path} has no train.csv, val.csv or test.csv; name the list files"
+                )
+            found += inside
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise lists.ListError(f"list {path} does not exist; check the path")
+    return list(dict.fromkeys(found))
+
+
+def read_listing(file: Path, *, prefix: str, separator: str) -> Listing:
+    """Every line of ``file``, as training would read it.
+
+    Raises:
+        ListError: the file cannot be read, is an SSv2 frame list, or no line of it parses.
+    """
+    entries: list[Entry] = []
+    problems: list[Problem] = []
+    for number, line in lists._lines(file):
+        if not entries and not problems and line.startswith("original_vido_id"):
+            raise lists.ListError(
+                f"{file} is an SSv2 list of frame images; only lists of `path label` are checked"
+            )
+        try:
+            path, label = lists._parse_line(line, separator, where=f"{file}:{number}")
+        except lists.ListError as error:
+            detail = str(error).removeprefix(f"{file}:{number}: ")
+            problems.append(Problem("not a line", str(file), number, "", "", detail))
+            continue
+        entries.append(Entry(file.stem, number, lists._locate(path, prefix, file.parent), label))
+    if not entries:
+        raise lists.ListError(
+            f"{file}: none of its lines is `path label`"
+            + (
+                f"; the first problem, line {problems[0].line}: {problems[0].detail}"
+                if problems
+                else ""
+            )
+        )
+    return Listing(file, entries, problems)

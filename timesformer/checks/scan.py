@@ -1,0 +1,106 @@
+"""Lists to index rows: what the index knows is reused, the rest is scanned and kept as it comes."""
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from timesformer.checks.guard import Answer, guarded_map
+from timesformer.checks.inspection import Facts, inspect_video
+from timesformer.checks.listing import Listing
+from timesformer.datasets.index import Row, file_state, read_index, row_key, write_index
+
+FLUSH_SECONDS = 5.0  # between two writes of the indices; more if writing takes long
+WRITING_SHARE = 0.05  # of the time of a scan that may go into writing
+
+Progress = Callable[[Iterable[Answer], int], Iterable[Answer]]  # (answers, total) -> answers
+
+
+class Scan(NamedTuple):
+    """Rows by video file (absent for a missing file), and how many were scanned or reused."""
+
+    rows: dict[str, Row]
+    scanned: int
+    reused: int
+
+
+def scan(
+    listings: list[Listing],
+    *,
+    workers: int,
+    seconds: float,
+    again: bool,
+    progress: Progress,
+    inspect: Callable[[str], Facts] = inspect_video,
+) -> Scan:
+    """Rows of all existing videos of ``listings``, written beside each list too.
+
+    An interrupted scan leaves what it has in the indices.
+
+    Args:
+        listings: of one data set; a file in several of them is scanned once.
+        workers: processes.
+        seconds: time limit of one video.
+        again: scan those with a problem once more, although they have not changed.
+        progress: shows that answers arrive.
+        inspect: what happens to a video, see ``inspect_video``.
+    """
+    states = {
+        entry.video: state
+        for listing in listings
+        for entry in listing.entries
+        if (state := file_state(entry.video)) is not None
+    }
+    rows = _reusable(listings, states, again=again)
+    reused, todo = len(rows), [video for video in states if video not in rows]
+    written, pause = time.monotonic(), FLUSH_SECONDS
+    try:
+        answers = guarded_map(inspect, todo, workers=workers, seconds=seconds)
+        for answer in progress(answers, len(todo)):
+            rows[answer.item] = _row(answer, states[answer.item])
+            if time.monotonic() - written > pause:
+                started = time.monotonic()
+                _write(listings, rows)
+                written = time.monotonic()
+                pause = max(FLUSH_SECONDS, (written - started) / WRITING_SHARE)
+    finally:
+        _write(listings, rows)
+    return Scan(rows, len(todo), reused)
+
+
+def _reusable(
+    listings: list[Listing], states: dict[str, tuple[int, int]], *, again: bool
+) -> dict[str, Row]:
+    rows = {}
+    for listing in listings:
+        index = read_index(listing.file)
+        for video in {entry.video for entry in listing.entries} if index else ():
+            row = index.get(row_key(video, listing.file))
+            if row is None or states.get(video) != (row.size, row.mtime_ns):
+                continue
+            if not (again and row.problem):
+                rows[video] = row
+    return rows
+
+
+def _row(answer: Answer, state: tuple[int, int]) -> Row:
+    facts = answer.value or Facts(problem=answer.problem, detail=answer.detail)
+    size, mtime_ns = state
+    return Row(path="", label=0, size=size, mtime_ns=mtime_ns, **facts._asdict())
+
+
+def _write(listings: list[Listing], rows: dict[str, Row]) -> None:
+    for listing in listings:
+        kept = {}
+        for entry in listing.entries:
+            if entry.video in rows:
+                key = row_key(entry.video, listing.file)
+                kept[key] = rows[entry.video]._replace(path=key, label=entry.label)
+        write_index(listing.file, kept.values())
+
+
+def default_workers() -> int:
+    """One process a core that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

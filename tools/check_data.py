@@ -1,0 +1,242 @@
+"""Check a data set before training: python tools/check_data.py FOLDER, or train.csv val.csv ...
+
+Every video is decoded once, in parallel; what was found is kept beside each list
+(train.csv.index.csv), so that only new and changed files are scanned again, and training skips the
+files that cannot be read. Writes report.csv and report.html.
+"""
+
+import argparse
+import csv
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # the scan processes import this file, and need none of it
+    from fvcore.common.config import CfgNode
+
+    from timesformer.checks.findings import Findings, Shortest
+    from timesformer.checks.listing import Listing, Problem
+    from timesformer.checks.scan import Progress, Scan
+
+PRINTED = 20  # problems on the terminal; the reports have all
+DETAIL_WIDTH = 90  # characters of a detail on the terminal
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Check and report; returns 0, 1 for problems with --strict, 2 for input that cannot be used."""
+    arguments = parse_arguments(argv)
+    from timesformer.config import ConfigError
+    from timesformer.datasets.lists import ListError
+
+    try:
+        problems = check(arguments)
+    except (ConfigError, ListError, OSError) as error:
+        print(f"check_data.py: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; what was scanned is kept, the same command goes on", file=sys.stderr)
+        return 130
+    return 1 if arguments.strict and problems else 0
+
+
+def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("lists", nargs="+", type=Path, metavar="LIST", help="lists of one data set, or its folder")
+    add("--cfg", metavar="FILE", help="YAML file: clip length, NUM_CLASSES, DATA.PATH_PREFIX")
+    add("--min-frames", type=_positive, metavar="N", help="fewer are too short (default: the clip)")
+    add("--num-classes", type=_positive, metavar="N", help="labels are 0 .. N - 1")
+    add("--prefix", default="", metavar="DIR", help="folder of the videos (default: of --cfg)")
+    add("--separator", default="", metavar="C", help="between path and label (default: of --cfg)")
+    add("--workers", type=_positive, metavar="N", help="processes (default: one a core)")
+    add("--timeout", type=float, default=120, metavar="S",
+        help="seconds that one video may take (default: %(default)s)")  # fmt: skip
+    add("--again", action="store_true", help="scan files with a problem again, though unchanged")
+    add("--strict", action="store_true", help="exit with status 1 if there is any problem")
+    add("--out", type=Path, metavar="DIR", help="for the reports (default: check/ beside the list)")
+    add("--strips", type=_natural, default=60, metavar="N",
+        help="classes of which the page shows frames (default: %(default)s)")  # fmt: skip
+    arguments = parser.parse_args(argv)
+    if not arguments.timeout > 0:
+        parser.error(f"argument --timeout: {arguments.timeout:g} must be more than 0 seconds")
+    return arguments
+
+
+def check(arguments: argparse.Namespace) -> "list[Problem]":
+    """Scan, print, write the reports; returns the problems.
+
+    Raises:
+        ConfigError: the configuration cannot be used.
+        ListError: a list, or an index, cannot be used.
+        OSError: an index or a report cannot be written.
+    """
+    from timesformer.checks.findings import find
+    from timesformer.checks.inspection import inspect_video
+    from timesformer.checks.listing import find_lists, read_listing
+    from timesformer.checks.scan import default_workers, scan
+
+    cfg = _load(arguments.cfg)
+    prefix = arguments.prefix or (cfg.DATA.PATH_PREFIX if cfg else "")
+    separator = arguments.separator or (cfg.DATA.PATH_LABEL_SEPARATOR if cfg else " ")
+    num_classes = arguments.num_classes or (cfg.MODEL.NUM_CLASSES if cfg else None)
+    files = find_lists(arguments.lists)
+    listings = [read_listing(file, prefix=prefix, separator=separator) for file in files]
+    out = arguments.out or files[0].parent / "check"
+    out.mkdir(parents=True, exist_ok=True)
+    workers = arguments.workers or default_workers()
+    done = scan(
+        listings,
+        workers=workers,
+        seconds=arguments.timeout,
+        again=arguments.again,
+        progress=_bar("scan"),
+        inspect=inspect_video,
+    )
+    shortest = clip_length(cfg, arguments.min_frames)
+    findings = find(listings, done.rows, num_classes=num_classes, shortest=shortest)
+    summary = summarize(listings, done, findings, num_classes)
+    write_csv(out / "report.csv", findings.problems)
+    strips = draw_strips(listings, done, arguments.strips, workers, arguments.timeout)
+    write_page(out / "report.html", findings, summary, strips)
+    print_report(findings, summary)
+    print(f"\nreports: {out / 'report.csv'}, {out / 'report.html'}")
+    return findings.problems
+
+
+def clip_length(cfg: "CfgNode | None", min_frames: int | None) -> "Shortest":
+    """The frames that a video of some rate must have, by --min-frames, else by the configuration."""
+    if min_frames is not None or cfg is None:
+        return lambda fps: min_frames or 1
+    if cfg.TRAIN.DATASET == "ssv2":
+        return lambda fps: cfg.DATA.NUM_FRAMES
+    from timesformer.video.sampling import ClipShape
+
+    shape = ClipShape(cfg.DATA.NUM_FRAMES, cfg.DATA.SAMPLING_RATE, cfg.DATA.TARGET_FPS)
+    return lambda fps: int(shape.span(fps))
+
+
+def summarize(
+    listings: "list[Listing]", done: "Scan", findings: "Findings", num_classes: int | None
+) -> list[tuple[str, str]]:
+    """Names and values for the head of the reports."""
+    rows = done.rows.values()
+    hours = sum(row.frames / row.fps for row in rows if row.fps) / 3600
+    size = sum(row.size for row in rows) / 1e9
+    labels = findings.histogram
+    classes = f"{len(labels)}, labels {min(labels)} .. {max(labels)}"
+    wanted = f"{findings.suggested_classes} (suggested: the highest label + 1)"
+    if num_classes is not None:
+        wanted = f"{num_classes} (given); the highest label + 1 is {findings.suggested_classes}"
+    return [
+        *((each.file.name, f"{len(each.entries)} videos") for each in listings),
+        ("files", f"{len(done.rows)}: {done.scanned} scanned, {done.reused} known from the index"),
+        ("material", f"{sum(row.frames for row in rows)} frames, {hours:.2f} h, {size:.2f} GB"),
+        ("classes", classes),
+        ("MODEL.NUM_CLASSES", wanted),
+        ("problems", str(len(findings.problems))),
+    ]
+
+
+def draw_strips(
+    listings: "list[Listing]", done: "Scan", most: int, workers: int, seconds: float
+) -> dict[int, tuple[str, bytes]]:
+    """Label -> video and JPEG strip, for the first ``most`` classes, of their first sound video."""
+    from timesformer.checks.guard import guarded_map
+    from timesformer.checks.inspection import thumbnail_strip
+
+    chosen: dict[int, str] = {}
+    for entry in (entry for each in listings for entry in each.entries):
+        row = done.rows.get(entry.video)
+        if row is not None and not row.problem:
+            chosen.setdefault(entry.label, entry.video)
+    chosen = dict(sorted(chosen.items())[:most])
+    videos = list(dict.fromkeys(chosen.values()))
+    answers = guarded_map(thumbnail_strip, videos, workers=workers, seconds=seconds)
+    images = {answer.item: answer.value for answer in _bar("thumbnails")(answers, len(videos))}
+    return {label: (video, images[video]) for label, video in chosen.items() if images[video]}
+
+
+def write_csv(path: Path, problems: "list[Problem]") -> None:
+    """One row a problem."""
+    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        writer = csv.writer(file)
+        writer.writerow(["kind", "list", "line", "video", "label", "detail"])
+        writer.writerows(problem._replace(line=problem.line or "") for problem in problems)
+
+
+def write_page(
+    path: Path,
+    findings: "Findings",
+    summary: list[tuple[str, str]],
+    strips: dict[int, tuple[str, bytes]],
+) -> None:
+    """The HTML page."""
+    from timesformer.checks.page import render_page
+
+    path.write_text(render_page(findings, summary, strips), encoding="utf-8")
+
+
+def print_report(findings: "Findings", summary: list[tuple[str, str]]) -> None:
+    """The summary, the kinds of problems, and the first of them."""
+    from timesformer.checks.findings import KINDS
+    from timesformer.checks.page import count_kinds
+
+    width = max(len(name) for name, _ in summary)
+    for name, value in summary:
+        print(f"{name.ljust(width)}  {value}")
+    if not findings.problems:
+        print("\nno problems")
+        return
+    print()
+    for kind, count in count_kinds(findings.problems):
+        print(f"{count:7d}  {kind}: {KINDS[kind]}")
+    print()
+    for problem in findings.problems[:PRINTED]:
+        where = f"{Path(problem.list_file).name}:{problem.line or ''}".rstrip(":")
+        text = f"{where}  {problem.video}".rstrip()
+        detail = problem.detail
+        if len(detail) > DETAIL_WIDTH:
+            detail = detail[: DETAIL_WIDTH - 3] + "..."
+        print(_printable(f"{problem.kind}: {text}: {detail}"))
+    if len(findings.problems) > PRINTED:
+        print(f"... and {len(findings.problems) - PRINTED} more in the reports")
+
+
+def _printable(text: str) -> str:
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _load(path: str | None) -> "CfgNode | None":
+    if path is None:
+        return None
+    from timesformer.config import load_config
+
+    return load_config(path)
+
+
+def _bar(title: str) -> "Progress":
+    """A progress bar with rate and time left."""
+    from tqdm import tqdm
+
+    return lambda items, total: tqdm(
+        items, total=total, desc=title, unit="video", disable=not total
+    )
+
+
+def _natural(text: str, least: int = 0) -> int:
+    value = int(text)
+    if value < least:
+        raise argparse.ArgumentTypeError(f"{value} must be at least {least}")
+    return value
+
+
+def _positive(text: str) -> int:
+    return _natural(text, least=1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
