@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from timesformer import checkpoint, convert
+from timesformer import checkpoint, convert, imagenet
 from timesformer.checkpoint import CheckpointError, load_weights
 from timesformer.models.timesformer import TimeSformer
 
@@ -310,7 +310,7 @@ def test_the_newest_checkpoint_is_the_one_of_the_highest_epoch(tmp_path):
 
 def test_imagenet_weights_of_an_unknown_shape_name_the_ways_out():
     with pytest.raises(CheckpointError, match=r"no ImageNet weights .* patch 4, width 16.*none"):
-        checkpoint.load_imagenet(model())
+        imagenet.load_imagenet(model())
 
 
 def test_imagenet_weights_come_through_timm_and_are_inflated(monkeypatch):
@@ -327,7 +327,7 @@ def test_imagenet_weights_come_through_timm_and_are_inflated(monkeypatch):
         timm, "create_model", lambda name, **kw: asked.append((name, kw)) or Image()
     )
     target = TimeSformer(**sizes)
-    report = checkpoint.load_imagenet(target)
+    report = imagenet.load_imagenet(target)
     assert asked == [("vit_tiny_patch16_224.augreg_in21k_ft_in1k", {"pretrained": True})]
     assert torch.all(target.blocks[3].temporal_attn.proj.weight == 0.5)
     assert torch.all(target.blocks[3].temporal_fc.weight == 0)
@@ -339,7 +339,7 @@ def test_the_names_of_the_imagenet_table_exist_in_timm():
     import timm
 
     known = set(timm.list_pretrained())
-    for (patch, width, depth, heads), name in checkpoint.IMAGENET_VITS.items():
+    for (patch, width, depth, heads), name in imagenet.IMAGENET_VITS.items():
         assert name in known
         net = timm.create_model(name, device="meta")
         sizes = (net.patch_embed.patch_size[0], net.embed_dim, len(net.blocks))
@@ -355,4 +355,50 @@ def test_an_unreachable_hub_names_the_ways_out(monkeypatch):
 
     monkeypatch.setattr(timm, "create_model", offline)
     with pytest.raises(CheckpointError, match=r"could not be fetched \(OSError: no route.*none"):
-        checkpoint.load_imagenet(TimeSformer(embed_dim=192, num_heads=3))
+        imagenet.load_imagenet(TimeSformer(embed_dim=192, num_heads=3))
+
+
+def test_a_file_with_a_scrap_of_the_model_is_refused(tmp_path):
+    torch.save({"norm.weight": torch.zeros(16)}, tmp_path / "file")
+    with pytest.raises(CheckpointError, match=r"almost nothing in .* fits the model"):
+        load_weights(model(), tmp_path / "file")
+
+
+def test_a_position_embedding_that_is_no_square_grid_is_named(tmp_path):
+    state = model().state_dict()
+    state["pos_embed"] = torch.zeros(1, 18, 16)  # DeiT's distillation token
+    torch.save(state, tmp_path / "file")
+    with pytest.raises(
+        CheckpointError, match=r"pos_embed: file \(1, 18, 16\), model \(1, 17, 16\)"
+    ):
+        load_weights(model(), tmp_path / "file")
+
+
+def test_a_whole_file_with_other_objects_names_them(tmp_path):
+    import argparse
+
+    torch.save({"model": model().state_dict(), "args": argparse.Namespace(lr=1)}, tmp_path / "file")
+    with pytest.raises(
+        CheckpointError, match=r"it holds argparse\.Namespace.*save its weights alone"
+    ):
+        load_weights(model(), tmp_path / "file")
+
+
+@pytest.mark.parametrize(("saved", "now"), [("adamw", "sgd"), ("sgd", "adamw"), (None, "sgd")])
+def test_another_optimizer_is_not_gone_on_with(tmp_path, saved, now):
+    kinds = {"sgd": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9), "adamw": torch.optim.AdamW}
+    net = model()
+    payload = {"epoch": 0, "model_state": net.state_dict(), "optimizer_state": None}
+    if saved:
+        payload["optimizer_state"] = kinds[saved](net.parameters()).state_dict()
+    torch.save(payload, tmp_path / "file")
+    with pytest.raises(CheckpointError, match="does not fit SOLVER.OPTIMIZING_METHOD"):
+        checkpoint.load_training_state(tmp_path / "file", net, kinds[now](net.parameters()))
+
+
+def test_grids_are_resized_smoothly():
+    """Antialiased: a checkerboard turns grey, where plain bicubic keeps its contrast."""
+    embed = torch.zeros(1, 65, 1)
+    embed[0, 1:, 0] = (torch.arange(8)[:, None] + torch.arange(8)).remainder(2).flatten().float()
+    small = convert.resize_position(embed, 1 + 9)[0, 1:, 0]
+    assert (small - 0.5).abs().max() < 0.2

@@ -98,3 +98,10 @@ def test_normalisation_is_per_channel():
     clip[:, 1] = 255
     values = transforms.normalize(clip, MEAN, STD)[0, :, 0, 0, 0].tolist()
     assert values == pytest.approx([-0.45 / 0.225, (1 - 0.40) / 0.25, -0.35 / 0.2])
+
+
+@pytest.mark.parametrize("width", [230, 237, 244, 251, 453])
+def test_frames_whose_short_side_fits_are_left_alone(width):
+    """Rounding width / height * height down would cut a column off."""
+    assert transforms.scaled_size(224, width, 224) == (224, width)
+    assert transforms.scaled_size(width, 224, 224) == (width, 224)

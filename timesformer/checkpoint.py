@@ -16,19 +16,17 @@ from torch import Tensor, nn
 from timesformer import convert
 
 _NAME = re.compile(r"checkpoint_epoch_(\d+)\.pyth")
-_HEAD = ("head.weight", "head.bias")
-
-# (patch, width, depth, heads) of the ImageNet ViTs that timm has; the first is what the published
-# code downloaded (jx_vit_base_p16_224: pretrained on ImageNet-21k, fine-tuned on ImageNet-1k).
-IMAGENET_VITS = {
-    (16, 768, 12, 12): "vit_base_patch16_224.orig_in21k_ft_in1k",
-    (8, 768, 12, 12): "vit_base_patch8_224.augreg2_in21k_ft_in1k",
-    (32, 768, 12, 12): "vit_base_patch32_224.augreg_in21k_ft_in1k",
-    (16, 1024, 24, 16): "vit_large_patch16_224.augreg_in21k_ft_in1k",
-    (16, 384, 12, 6): "vit_small_patch16_224.augreg_in21k_ft_in1k",
-    (32, 384, 12, 6): "vit_small_patch32_224.augreg_in21k_ft_in1k",
-    (16, 192, 12, 3): "vit_tiny_patch16_224.augreg_in21k_ft_in1k",
+# Options of optimizers that newer versions of PyTorch added: their absence says nothing.
+_NEW_OPTIONS = {
+    "foreach",
+    "fused",
+    "maximize",
+    "differentiable",
+    "capturable",
+    "decoupled_weight_decay",
 }
+_REFUSED = re.compile(r"(?:Unsupported global: GLOBAL|[Uu]nsupported class) ([\w.]+)")
+_HEAD = ("head.weight", "head.bias")
 
 
 class CheckpointError(ValueError):
@@ -91,34 +89,13 @@ def load_weights(
     return load_state(model, state, source=str(path))
 
 
-def load_imagenet(model: nn.Module) -> LoadReport:
-    """Give ``model`` the weights of the ImageNet ViT of its shape, through timm and its cache.
-
-    Raises:
-        CheckpointError: timm has no ViT of this shape, or its weights cannot be fetched.
-    """
-    block = model.blocks[0]
-    shape = (model.patch_size, model.norm.weight.numel(), len(model.blocks), block.attn.num_heads)
-    ways_out = (
-        "set TIMESFORMER.PRETRAINED_MODEL to a checkpoint file, or to none for random weights, or "
-        "start from TRAIN.CHECKPOINT_FILE_PATH with TRAIN.FINETUNE True"
-    )
-    if shape not in IMAGENET_VITS or block.mlp.fc1.out_features != 4 * shape[1]:
+def refuse_unless_tested(report: LoadReport) -> None:
+    """Raise CheckpointError unless the file is of this very architecture and its classes."""
+    if report.missing or report.unexpected:
         raise CheckpointError(
-            "there are no ImageNet weights for a ViT of patch {}, width {}, depth {}, heads {}; "
-            "{}".format(*shape, ways_out)
+            f"{report.path} is not a checkpoint of this model, so its score would mean nothing: "
+            f"{report}; correct MODEL.NUM_CLASSES and TIMESFORMER.*, or fine-tune it first"
         )
-    import timm
-
-    name = IMAGENET_VITS[shape]
-    try:
-        state = timm.create_model(name, pretrained=True).state_dict()
-    except (OSError, RuntimeError, ValueError) as error:  # what hubs raise, offline or not
-        raise CheckpointError(
-            f"the ImageNet weights {name} could not be fetched ({type(error).__name__}: "
-            f"{_first_line(error)}); connect to the network once, or {ways_out}"
-        ) from error
-    return load_state(model, state, source=f"timm/{name}")
 
 
 def read_state(path: str | Path) -> dict[str, Tensor]:
@@ -143,9 +120,14 @@ def read_file(path: str | Path) -> Any:
             return load_file(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises whatever its parsers raise
+        if refused := _REFUSED.search(str(error)):
+            raise CheckpointError(
+                f"checkpoint {path} cannot be read: it holds {refused[1]}, and code in a file is never "
+                "run; where you trust it, save its weights alone: torch.save(model.state_dict(), FILE)"
+            ) from error
         raise CheckpointError(
             f"checkpoint {path} cannot be read ({path.stat().st_size} bytes, "
-            f"{type(error).__name__}: {_first_line(error)}); it is truncated or no PyTorch file: "
+            f"{type(error).__name__}: {first_line(error)}); it is truncated or no PyTorch file: "
             "copy it again"
         ) from error
 
@@ -181,10 +163,10 @@ def load_state(model: nn.Module, state: dict[str, Tensor], *, source: str) -> Lo
             f"{source} is of another architecture, {len(wrong)} tensors differ in shape: "
             f"{'; '.join(wrong[:4])}; set TIMESFORMER.* to the sizes of the file"
         )
-    if not fitted:
+    if len(fitted) < len(target) / 4:
         raise CheckpointError(
-            f"nothing in {source} fits the model: it has {', '.join(sorted(state)[:4])}, the model "
-            f"wants {', '.join(list(target)[:4])}"
+            f"{_amount(len(fitted))} in {source} fits the model: it has "
+            f"{', '.join(sorted(state)[:4])}, the model wants {', '.join(list(target)[:4])}"
         )
     if report.fresh:  # never a classifier that is half the file's
         fitted = {key: value for key, value in fitted.items() if key not in _HEAD}
@@ -242,7 +224,11 @@ def save_checkpoint(
 
 
 def load_training_state(
-    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer
+    path: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    *,
+    cut_from_names: tuple[str, ...] = (),
 ) -> tuple[int, LoadReport]:
     """Weights, optimizer state and 0-based epoch of a checkpoint of this very model.
 
@@ -255,7 +241,8 @@ def load_training_state(
             f"{path} holds no epoch and optimizer state to go on from; set TRAIN.FINETUNE True to "
             "start from its weights alone"
         )
-    report = load_state(model, convert.find_state(payload), source=str(path))
+    state = convert_names(convert.find_state(payload), cut_from_names)
+    report = load_state(model, state, source=str(path))
     if not report.exact:
         raise CheckpointError(
             f"{path} is not a checkpoint of this model, so its training cannot go on: {report}; use "
@@ -263,8 +250,11 @@ def load_training_state(
             "its weights"
         )
     try:
-        optimizer.load_state_dict(_without_empty_groups(payload["optimizer_state"]))
-    except (ValueError, KeyError) as error:
+        saved = _without_empty_groups(payload["optimizer_state"])
+        if foreign := optimizer.defaults.keys() - saved["param_groups"][0].keys() - _NEW_OPTIONS:
+            raise ValueError(f"it has no {', '.join(sorted(foreign))}")
+        optimizer.load_state_dict(saved)
+    except (ValueError, KeyError, TypeError, IndexError) as error:
         raise CheckpointError(
             f"the optimizer state of {path} does not fit SOLVER.OPTIMIZING_METHOD: {error}; set "
             "TRAIN.CHECKPOINT_EPOCH_RESET True to start from its weights alone"
@@ -285,10 +275,18 @@ def _resize(key: str, value: Tensor, target: Tensor) -> Tensor | None:
         return None
     if key == "time_embed":
         return convert.resize_time(value, target.shape[1])
-    return convert.resize_position(value, target.shape[1])
+    try:
+        return convert.resize_position(value, target.shape[1])
+    except ValueError:  # not a square grid: a class token too many, or none
+        return None
 
 
-def _first_line(error: Exception) -> str:
+def _amount(count: int) -> str:
+    return "almost nothing" if count else "nothing"
+
+
+def first_line(error: Exception) -> str:
+    """The beginning of a message that may be long."""
     return str(error).strip().partition("\n")[0][:160]
 
 

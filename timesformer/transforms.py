@@ -25,6 +25,8 @@ class Spatial(NamedTuple):
 
 def scaled_size(height: int, width: int, short_side: int) -> tuple[int, int]:
     """(height, width) with the short side scaled, the long one rounded down, as published."""
+    if min(height, width) == short_side:
+        return height, width
     if height <= width:
         return short_side, math.floor(width / height * short_side)
     return math.floor(height / width * short_side), short_side

@@ -16,12 +16,11 @@ def main() -> int:
     except ConfigError as error:
         return complain(error)
     logging.getLogger().handlers.clear()
-    from timesformer.checkpoint import CheckpointError
-    from timesformer.engine.run import launch
+    from timesformer.engine.run import INPUT_ERRORS, launch
 
     try:
         launch(cfg, init_method=arguments.init_method)
-    except (ConfigError, CheckpointError) as error:
+    except INPUT_ERRORS as error:
         return complain(error)
     return 0
 

@@ -73,6 +73,7 @@ def test_yaml_scalars_mean_what_they_say(write):
         ("SOLVER.MAX_EPOCH", "True", "a whole number"),
         ("SOLVER.MAX_EPOCH", "inf", "a whole number"),
         ("SOLVER.BASE_LR", "fast", "a number"),
+        ("SOLVER.BASE_LR", "1e400", "a number"),
         ("TRAIN.ENABLE", "maybe", "true or false"),
         ("DATA.MEAN", "0.5", "a list of numbers"),
         ("DATA.MEAN", "['a', 'b', 'c']", "a list of numbers"),
@@ -190,7 +191,7 @@ def test_base_files_that_refer_back_are_named(write):
         load_config(write("_BASE_: a.yaml", "b.yaml"))
 
 
-@pytest.mark.parametrize("text", ["TRAIN: {a: [}", "_BASE_: gone.yaml"])
+@pytest.mark.parametrize("text", ["TRAIN: {a: [}", "_BASE_: gone.yaml", "_BASE_: 3"])
 def test_unreadable_yaml_names_the_file(write, text):
     with pytest.raises(ConfigError, match=r"config\.yaml: not a readable YAML config"):
         load_config(write(text))
@@ -235,3 +236,8 @@ def _flat(tree, prefix=""):
     for key, value in tree.items():
         keys |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key}
     return keys
+
+
+def test_an_empty_file_and_back_slashes_in_base_paths_are_fine(write):
+    assert load_config(write("", "base/empty.yaml")).NUM_GPUS == 1
+    assert load_config(write("_BASE_: base\\empty.yaml\nNUM_GPUS: 0")).NUM_GPUS == 0

@@ -40,6 +40,12 @@ def load(tmp_path):
             ["TEST.NUM_SPATIAL_CROPS", 1, "DATA.TEST_CROP_SIZE", 320],
             r"frames are scaled to TRAIN_JITTER_SCALES\[0\] \(256\)",
         ),
+        (["RNG_SEED", 1 << 70], "RNG_SEED is .*, but must be below 2"),
+        (["SOLVER.MOMENTUM", 1.5], r"SOLVER.MOMENTUM is 1.5, but must be in \[0, 1\)"),
+        ([*STEPS, "SOLVER.STEPS", "[0]", "SOLVER.LRS", "[-1]"], "no value may be negative"),
+        (["MIXUP.ENABLED", 1, "MIXUP.ALPHA", 0, "MIXUP.CUTMIX_ALPHA", 0], "needs MIXUP.ALPHA or"),
+        (["MIXUP.ENABLED", 1, "MIXUP.CUTMIX_MINMAX", "[0.2]"], r"must be \[least, most\]"),
+        (["MIXUP.ENABLED", 1, "MIXUP.PROB", 3], r"MIXUP.PROB is 3.0, but must be in \[0, 1\]"),
         (["SHARD_ID", 2], r"SHARD_ID is 2, but must be below NUM_SHARDS \(1\)"),
         (
             ["NUM_GPUS", 4, "TRAIN.BATCH_SIZE", 6],
@@ -81,3 +87,8 @@ def test_all_values_are_validated_together(load):
 def test_what_is_not_enabled_is_not_checked(load):
     load("TEST.ENABLE", 0, "DATA.TEST_CROP_SIZE", 230)
     load("TRAIN.ENABLE", 0, "NUM_GPUS", 4, "TRAIN.BATCH_SIZE", 6)
+
+
+def test_ssv2_scales_a_single_crop_to_its_own_size(load):
+    one = ["TEST.NUM_SPATIAL_CROPS", 1, "DATA.TEST_CROP_SIZE", 320]
+    load(*one, "TEST.DATASET", "ssv2")

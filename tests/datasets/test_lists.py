@@ -159,3 +159,26 @@ def test_missing_ssv2_files_and_wrong_labels_are_named(ssv2):
     (ssv2 / "something-something-v2-labels.json").unlink()
     with pytest.raises(ListError, match=r"labels\.json does not exist; SSv2 needs it"):
         read_it(ssv2)
+
+
+def test_a_list_in_utf_16_is_named(read):
+    with pytest.raises(ListError, match="is UTF-16, as PowerShell's > writes; save it as UTF-8"):
+        read("/a.mp4 1", encoding="utf-16")
+
+
+def test_ssv2_entries_without_a_template_and_labels_that_are_no_object_are_named(ssv2):
+    (ssv2 / "something-something-v2-train.json").write_text('[{"id": 7}]')
+    with pytest.raises(ListError, match="entry 0 is .* must have id and template"):
+        read_it(ssv2)
+    (ssv2 / "something-something-v2-labels.json").write_text("[1]")
+    with pytest.raises(ListError, match="must be a JSON object"):
+        read_it(ssv2)
+
+
+def test_ssv2_ids_may_be_numbers_and_videos_without_frames_are_counted(ssv2, caplog):
+    videos = [{"id": i, "template": "Pushing [x]"} for i in (7, 8, 9)]
+    (ssv2 / "something-something-v2-train.json").write_text(json.dumps(videos))
+    labels = ssv2 / "something-something-v2-labels.json"
+    labels.write_text('{"Pushing x": "0"}')
+    assert len(read_it(ssv2).sources) == 2
+    assert "1 annotated videos have no frames" in caplog.text

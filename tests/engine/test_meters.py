@@ -1,9 +1,13 @@
 import json
 import logging
+import subprocess
+import sys
+import textwrap
 
 import pytest
 import torch
 
+from tests.conftest import ROOT
 from timesformer.config import load_config
 from timesformer.engine import log
 from timesformer.engine.meters import EpochMeter
@@ -61,3 +65,40 @@ def test_numbers_are_printed_with_five_decimals_and_sorted_keys(caplog):
 
 def test_times_are_hours_minutes_seconds():
     assert log.eta(3725.9) == "1:02:05"
+
+
+def test_every_step_keeps_its_own_learning_rate(config, monkeypatch):
+    added = []
+
+    class Board:
+        def add(self, values, step):
+            added.append((step, values["Train/lr"]))
+
+    meter = EpochMeter(config, epoch=0, num_batches=3, scalars=Board())
+    for lr in (0.3, 0.2, 0.1):
+        meter.update(*batch(1.0, wrong=0, clips=2), lr, ())
+    meter.finish()
+    assert added == [(0, 0.3), (1, 0.2), (2, 0.1)]
+
+
+def test_an_epoch_is_summed_where_its_tensors_live(config):
+    """NCCL has no backend for tensors on the CPU."""
+    code = textwrap.dedent(f"""
+        import sys, torch, torch.distributed as dist
+        sys.path.insert(0, {str(ROOT)!r})
+        from timesformer import distributed
+        from timesformer.engine import log
+        from timesformer.engine.meters import EpochMeter
+        from tests.engine.test_meters import batch
+        from timesformer.config import defaults
+        summed = []
+        distributed.total = lambda values: summed.append(values.shape) or values
+        meter = EpochMeter(defaults(), 0, 1, log.Scalars(None))
+        meter.update(*batch(1.0, 1, 2), 0.1, ("a: broken",))
+        meter.finish()
+        assert summed == [torch.Size([1, 5])], summed  # the device window and nothing else
+    """)
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr

@@ -7,6 +7,7 @@ from timesformer.config import ConfigError, load_config
 from timesformer.datasets import index
 from timesformer.datasets.index import Row
 from timesformer.engine.preflight import preflight
+from timesformer.models import build_model
 
 
 @pytest.fixture
@@ -68,3 +69,33 @@ def test_a_list_of_known_bad_videos_is_too_small(config, tmp_path, data_dir):
     (folder / "val.csv.index.csv").write_text("nonsense")
     with pytest.raises(ConfigError, match=r"val\.csv\.index\.csv is not an index"):
         preflight(cfg)
+
+
+@pytest.mark.parametrize("key", ["TRAIN.CHECKPOINT_FILE_PATH", "TEST.CHECKPOINT_FILE_PATH"])
+def test_a_checkpoint_that_does_not_fit_is_found_before_training(config, tmp_path, key):
+    path = tmp_path / "model.pyth"
+    torch.save(build_model(config("TIMESFORMER.EMBED_DIM", 64)).state_dict(), path)
+    with pytest.raises(ConfigError, match=f"{key}: .*another architecture"):
+        preflight(config(key, path))
+    path.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(ConfigError, match=f"{key}: .*truncated"):
+        preflight(config(key, path))
+
+
+def test_a_checkpoint_that_this_run_writes_may_be_tested(config, tmp_path):
+    path = tmp_path / "out/checkpoints/checkpoint_epoch_00002.pyth"
+    preflight(config("TEST.CHECKPOINT_FILE_PATH", path))
+
+
+def test_files_of_figures_are_checked_only_if_there_are_figures(config):
+    board = ["TENSORBOARD.CONFUSION_MATRIX.ENABLE", 1, "TENSORBOARD.CLASS_NAMES_PATH", "gone.json"]
+    preflight(config(*board))
+    with pytest.raises(ConfigError, match=r"TENSORBOARD file gone\.json cannot be read"):
+        preflight(config(*board, "TENSORBOARD.ENABLE", 1))
+
+
+def test_machines_of_torchrun_count_for_the_smallest_list(config, monkeypatch):
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "1")
+    monkeypatch.setenv("WORLD_SIZE", "8")
+    with pytest.raises(ConfigError, match=r"24 videos.*, fewer than one batch \(32\)"):
+        preflight(config())

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from timesformer.checkpoint import CheckpointError
 from timesformer.config import load_config
 from timesformer.datasets import build_loader, load_views
 from timesformer.datasets.lists import PackedStrings, VideoList
@@ -102,3 +103,26 @@ def test_bf16_scores_are_close_to_fp32(config):
     ]
     assert not np.array_equal(*scores)
     assert np.allclose(*scores, atol=0.05)
+
+
+def test_testing_drops_nothing(config, tmp_path):
+    cfg = config("TIMESFORMER.DROP_PATH_RATE", 0.9, "TIMESFORMER.DROP_RATE", 0.9)
+    torch.save(build_model(cfg).state_dict(), tmp_path / "model.pyth")
+    cfg = config("TIMESFORMER.DROP_PATH_RATE", 0.9, "TIMESFORMER.DROP_RATE", 0.9,
+                 "TEST.CHECKPOINT_FILE_PATH", tmp_path / "model.pyth")  # fmt: skip
+    (tmp_path / "out").mkdir()
+    scores = []
+    for _ in range(2):
+        testing.test(cfg, CPU)
+        scores.append((tmp_path / "out/test_predictions.csv").read_text())
+    assert scores[0] == scores[1]
+
+
+@pytest.mark.parametrize(
+    "change", [("TIMESFORMER.ATTENTION_TYPE", "joint_space_time"), ("TIMESFORMER.DEPTH", 1)]
+)
+def test_a_checkpoint_of_another_architecture_is_not_scored(config, tmp_path, change):
+    torch.save(build_model(config()).state_dict(), tmp_path / "model.pyth")
+    cfg = config(*change, "TEST.CHECKPOINT_FILE_PATH", tmp_path / "model.pyth")
+    with pytest.raises(CheckpointError, match="its score would mean nothing.*unexpected"):
+        testing.test(cfg, CPU)

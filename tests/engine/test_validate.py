@@ -47,3 +47,21 @@ def test_a_val_list_without_a_readable_video_ends_the_run(tiny_yaml, tmp_path, c
     cfg = load_config(tiny_yaml, ["DATA.PATH_TO_DATA_DIR", str(tmp_path / "broken")])
     with pytest.raises(RuntimeError, match="no video of the val list can be read"):
         run(cfg, caplog)
+
+
+def test_validation_drops_nothing_and_takes_the_middle_clip(tiny_yaml, caplog):
+    """Stochastic depth and dropout are of training; the clip is the paper's."""
+    random = ["TIMESFORMER.DROP_PATH_RATE", "0.9", "TIMESFORMER.DROP_RATE", "0.9"]
+    _, first = run(load_config(tiny_yaml, random), caplog)
+    _, second = run(load_config(tiny_yaml, random), caplog)
+    assert first["top1_err"] == second["top1_err"]
+    view = build_dataset(load_config(tiny_yaml), "val").view
+    assert (view.placement, view.num_views, view.crops) == ("paper", 1, (1,))
+
+
+def test_batches_are_logged_as_published(tiny_yaml, caplog):
+    run(load_config(tiny_yaml, ["LOG_PERIOD", "1"]), caplog)
+    lines = [m for m in caplog.messages if '"val_iter"' in m]
+    assert len(lines) == 2
+    keys = {"_type", "epoch", "eta", "gpu_mem", "iter", "time_diff", "top1_err", "top5_err"}
+    assert json.loads(lines[0].removeprefix("json_stats: ")).keys() == keys

@@ -1,7 +1,9 @@
 """Load a run's configuration: defaults, then the YAML chain, then the command line."""
 
 import difflib
+import io
 import logging
+import math
 from ast import literal_eval
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,6 +19,17 @@ logger = logging.getLogger(__name__)
 
 _WORDS = {"true": True, "yes": True, "on": True, "1": True}
 _WORDS |= {"false": False, "no": False, "off": False, "0": False}
+
+
+_YAML_ERRORS = (OSError, AssertionError, AttributeError, TypeError, ValueError, yaml.YAMLError)
+
+
+class _Yaml(CfgNode):
+    """fvcore's loader of ``_BASE_`` chains, with either slash in their paths."""
+
+    @classmethod
+    def _open_cfg(cls, filename: str) -> Any:
+        return io.StringIO(portable(filename).read_text("utf-8").strip() or "{}")
 
 
 class ConfigError(ValueError):
@@ -64,13 +77,11 @@ def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ConfigError(f"config file {path} does not exist; pass --cfg with a file of configs/")
     try:
-        tree = CfgNode.load_yaml_with_base(str(path))
+        tree = _Yaml.load_yaml_with_base(str(path))
     except RecursionError:
         raise ConfigError(f"{path}: its _BASE_ files refer back to each other") from None
-    except (OSError, AssertionError, yaml.YAMLError, UnicodeDecodeError) as error:
+    except _YAML_ERRORS as error:
         raise ConfigError(f"{path}: not a readable YAML config: {error}") from error
-    if tree is None:
-        return {}
     if not isinstance(tree, dict):
         raise ConfigError(f"{path}: expected KEY: VALUE lines, found {type(tree).__name__}")
     return _flatten(tree)
@@ -112,7 +123,9 @@ def _merge(cfg: CfgNode, values: dict[str, Any], source: dict[str, str]) -> None
     if problems:
         raise ConfigError("\n".join(problems))
     if ignored:
-        logger.warning("Config keys without effect on a TimeSformer, ignored: %s", _listed(ignored))
+        logger.warning(
+            "Config keys without effect on a TimeSformer, ignored: %s", ", ".join(ignored)
+        )
 
 
 def _set(cfg: CfgNode, key: str, value: Any) -> None:
@@ -120,11 +133,6 @@ def _set(cfg: CfgNode, key: str, value: Any) -> None:
     for section in sections:
         cfg = cfg[section]
     cfg[name] = value
-
-
-def _listed(keys: list[str], most: int = 20) -> str:
-    more = f" and {len(keys) - most} more" if len(keys) > most else ""
-    return ", ".join(keys[:most]) + more
 
 
 def _unknown(key: str, known: dict[str, Any]) -> str:
@@ -180,7 +188,7 @@ def _to_int(value: Any, _: int) -> int:
 
 
 def _to_float(value: Any, _: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError
     return float(value)
 

@@ -67,7 +67,8 @@ _AT_LEAST = {
     "SOLVER.MAX_EPOCH": 1,
     "SOLVER.WARMUP_EPOCHS": 0,
     "SOLVER.WARMUP_START_LR": 0,
-    "SOLVER.MOMENTUM": 0,
+    "MIXUP.ALPHA": 0,
+    "MIXUP.CUTMIX_ALPHA": 0,
     "SOLVER.WEIGHT_DECAY": 0,
     "TENSORBOARD.HISTOGRAM.TOPK": 1,
 }
@@ -76,6 +77,7 @@ _FRACTIONS = (
     "TIMESFORMER.DROP_RATE",
     "TIMESFORMER.ATTN_DROP_RATE",
     "TIMESFORMER.DROP_PATH_RATE",
+    "SOLVER.MOMENTUM",
 )
 
 
@@ -169,14 +171,22 @@ def _data_problems(cfg: CfgNode) -> Iterator[str]:
             f"DATA.TRAIN_JITTER_SCALES starts at {jitter[0]}, but a crop of TRAIN_CROP_SIZE "
             f"({data.TRAIN_CROP_SIZE}) must fit; use [{data.TRAIN_CROP_SIZE}, ...] or more"
         )
-    elif cfg.TEST.ENABLE and cfg.TEST.NUM_SPATIAL_CROPS == 1 and jitter[0] < data.TEST_CROP_SIZE:
+    elif _scales_to_jitter(cfg) and jitter[0] < data.TEST_CROP_SIZE:
         yield (
             f"DATA.TEST_CROP_SIZE is {data.TEST_CROP_SIZE}, but with TEST.NUM_SPATIAL_CROPS 1 "
             f"frames are scaled to TRAIN_JITTER_SCALES[0] ({jitter[0]}); lower the crop"
         )
 
 
+def _scales_to_jitter(cfg: CfgNode) -> bool:
+    """Whether test frames are scaled to TRAIN_JITTER_SCALES[0], as published."""
+    one_crop = cfg.TEST.NUM_SPATIAL_CROPS == 1
+    return cfg.TEST.ENABLE and one_crop and cfg.TEST.DATASET != "ssv2"
+
+
 def _batch_problems(cfg: CfgNode) -> Iterator[str]:
+    if cfg.RNG_SEED >= 1 << 63:
+        yield f"RNG_SEED is {cfg.RNG_SEED}, but must be below 2 ** 63"
     if cfg.SHARD_ID >= cfg.NUM_SHARDS:
         yield f"SHARD_ID is {cfg.SHARD_ID}, but must be below NUM_SHARDS ({cfg.NUM_SHARDS})"
     for section in ("TRAIN", "TEST"):
@@ -187,14 +197,25 @@ def _batch_problems(cfg: CfgNode) -> Iterator[str]:
                 f"{section}.BATCH_SIZE is {batch}, but NUM_GPUS ({cfg.NUM_GPUS}) must divide it; "
                 f"use {near}, or another NUM_GPUS"
             )
-    if not cfg.MIXUP.ENABLED:
-        return
+    if cfg.MIXUP.ENABLED:
+        yield from _mixup_problems(cfg)
+
+
+def _mixup_problems(cfg: CfgNode) -> Iterator[str]:
     per_gpu = cfg.TRAIN.BATCH_SIZE // max(cfg.NUM_GPUS, 1)
     if per_gpu % 2:
         yield (
             f"TRAIN.BATCH_SIZE gives {per_gpu} clips a process, but MIXUP mixes pairs; "
             "use an even number a process"
         )
+    mixup = cfg.MIXUP
+    for name in ("PROB", "SWITCH_PROB"):
+        if not 0 <= mixup[name] <= 1:
+            yield f"MIXUP.{name} is {mixup[name]}, but must be in [0, 1]"
+    if max(mixup.ALPHA, mixup.CUTMIX_ALPHA) <= 0 and not mixup.CUTMIX_MINMAX:
+        yield "MIXUP.ENABLED needs MIXUP.ALPHA or MIXUP.CUTMIX_ALPHA above 0"
+    if mixup.CUTMIX_MINMAX is not None and len(mixup.CUTMIX_MINMAX) != 2:
+        yield f"MIXUP.CUTMIX_MINMAX is {mixup.CUTMIX_MINMAX}, but must be [least, most] of a side"
     if cfg.MODEL.LOSS_FUNC != "cross_entropy":
         yield "MIXUP.ENABLED needs MODEL.LOSS_FUNC cross_entropy"
 
@@ -204,6 +225,8 @@ def _solver_problems(cfg: CfgNode) -> Iterator[str]:
     if solver.LR_POLICY == "steps_with_relative_lrs":
         if not solver.STEPS or solver.STEPS[0] != 0 or sorted(solver.STEPS) != solver.STEPS:
             yield f"SOLVER.STEPS is {solver.STEPS}, but must be epochs in order, the first one 0"
+        if any(lr < 0 for lr in solver.LRS):
+            yield f"SOLVER.LRS is {solver.LRS}, but no value may be negative"
         if len(solver.STEPS) != len(solver.LRS):
             yield (
                 f"SOLVER.LRS has {len(solver.LRS)} values, but SOLVER.STEPS has "

@@ -4,6 +4,7 @@ A list of a million videos is two arrays, shared by all loader processes, not a 
 """
 
 import json
+import logging
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+
+logger = logging.getLogger(__name__)
 
 _LINE = re.compile(r"(?P<path>.*[^\s,])[\s,]+(?P<label>-?\d+)")  # blank, tab or comma
 _BRACKETS = str.maketrans("", "", "[]")
@@ -106,20 +109,30 @@ def read_ssv2(
     """
     folder = Path(folder)
     labels = _read_json(folder / "something-something-v2-labels.json")
+    if not isinstance(labels, dict):
+        raise ListError(f"{folder}: the labels file must be a JSON object of template: id")
     part = "train" if split == "train" else "validation"
     annotation = folder / f"something-something-v2-{part}.json"
     origin = folder / ("train.csv" if split == "train" else "val.csv")
     frames = _read_frame_list(origin, prefix)
-    sources, targets = [], []
-    for video in _read_json(annotation):
-        template = video["template"].translate(_BRACKETS)
+    sources, targets, without = [], [], 0
+    for number, video in enumerate(_read_json(annotation)):
+        try:
+            name, template = str(video["id"]), video["template"].translate(_BRACKETS)
+        except (TypeError, KeyError, AttributeError):
+            raise ListError(
+                f"{annotation}: entry {number} is {str(video)[:80]!r}, but must have id and template"
+            ) from None
         if template not in labels:
             raise ListError(f"{annotation}: template {template!r} is not in the labels file")
         label = int(labels[template])
-        _check_label(label, num_classes, where=f"{annotation}, video {video['id']}")
-        if video["id"] in frames:
-            sources.append("\n".join(frames[video["id"]]))
+        _check_label(label, num_classes, where=f"{annotation}, video {name}")
+        if name in frames:
+            sources.append("\n".join(frames[name]))
             targets.append(label)
+        without += name not in frames
+    if without:
+        logger.warning("%s: %d annotated videos have no frames in %s", annotation, without, origin)
     if not sources:
         raise ListError(f"{origin} and {annotation} have no video id in common")
     return VideoList(PackedStrings(sources), np.array(targets, dtype=np.int64), str(origin))
@@ -133,7 +146,10 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
             "of train.csv, val.csv and test.csv"
         )
     try:
-        text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
+        data = path.read_bytes()
+        if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            raise ListError(f"list {path} is UTF-16, as PowerShell's > writes; save it as UTF-8")
+        text = data.decode("utf-8-sig", errors="surrogateescape")
     except OSError as error:
         raise ListError(f"list {path} cannot be read: {error}") from error
     for number, line in enumerate(text.splitlines(), start=1):

@@ -10,13 +10,13 @@ the position is all that a resumed run needs.
 
 import logging
 import os
-import re
 import signal
 import threading
 from collections.abc import Iterator
 from functools import partial
 
 import cv2
+import psutil
 import torch
 from torch.utils.data import DataLoader, get_worker_info
 
@@ -26,7 +26,6 @@ from timesformer.datasets.samplers import EvalBatches, TrainBatches
 logger = logging.getLogger(__name__)
 
 MAX_UNEXPLAINED = 3  # deaths in a row of processes that read no video: not the data's fault
-_DEATH = re.compile(r"DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\)")
 
 
 class ClipLoader:
@@ -59,11 +58,11 @@ class ClipLoader:
                     unexplained = 0
                     yield batch
                 break
-            except RuntimeError as error:
-                death = _DEATH.search(str(error))
-                if death is None:
+            except (RuntimeError, OSError, EOFError):  # a death shows as any of them
+                dead = [pid for pid in self.reading[:, 0].tolist() if pid > 0 and _is_dead(pid)]
+                if not dead:
                     raise
-                explained = self._blame([int(pid) for pid in death[1].split(",")])
+                explained = self._blame(dead)
                 unexplained = 0 if explained else unexplained + 1
                 if unexplained > MAX_UNEXPLAINED:
                     raise
@@ -115,6 +114,13 @@ class ClipLoader:
                 found = True
         self.reading.fill_(-1)
         return found
+
+
+def _is_dead(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _start_worker(number: int, *, reading: torch.Tensor) -> None:

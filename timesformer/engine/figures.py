@@ -39,6 +39,18 @@ def figures(cfg: CfgNode, predictions: np.ndarray, labels: np.ndarray) -> dict[s
     return made
 
 
+def check_files(cfg: CfgNode) -> None:
+    """Read every file that ``figures`` will read.
+
+    Raises:
+        ConfigError: one of them cannot be used.
+    """
+    board, classes = cfg.TENSORBOARD, _Classes(cfg)
+    classes.subset(board.CONFUSION_MATRIX.SUBSET_PATH)
+    classes.subset(board.HISTOGRAM.SUBSET_PATH)
+    classes.categories(board.CATEGORIES_PATH)
+
+
 class _Classes:
     """Names and groups of classes, from the files of TENSORBOARD.*."""
 

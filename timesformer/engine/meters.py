@@ -28,8 +28,10 @@ class EpochMeter:
         self.scalars = scalars
         self.lr = 0.0
         self.unreadable = 0
-        self.window: list[Tensor] = []  # (loss, top-1 errors, top-5 errors, clips) of each batch
-        self.sums = torch.zeros(4, dtype=torch.float64)
+        # (loss, top-1 errors, top-5 errors, clips, unreadable videos) of each batch, on the device
+        self.window: list[Tensor] = []
+        self.window_lrs: list[float] = []
+        self.sums = torch.zeros(5, dtype=torch.float64)
         self.count = 0
         self.wait_seconds = self.window_wait = 0.0
         self.started = self.window_started = time.perf_counter()
@@ -44,8 +46,9 @@ class EpochMeter:
     ) -> None:
         """Count one batch: a scalar loss, logits (B, K), labels (B,)."""
         errors = [len(labels) - metrics.topk_correct(logits, labels, k) for k in (1, 5)]
-        clips = torch.full_like(loss, len(labels))
-        self.window.append(torch.stack([loss, *(e.to(loss.dtype) for e in errors), clips]))
+        counts = [torch.full_like(loss, len(counted)) for counted in (labels, failures)]
+        self.window.append(torch.stack([loss, *(e.to(loss.dtype) for e in errors), *counts]))
+        self.window_lrs.append(lr)
         self.lr = lr
         self.count += 1
         for message in failures:
@@ -62,8 +65,7 @@ class EpochMeter:
         """
         self._close_window()
         seconds = time.perf_counter() - self.started
-        loss, top1, top5, clips = self.sums.tolist()
-        unreadable = int(distributed.total(torch.tensor(float(self.unreadable))).item())
+        loss, top1, top5, clips, unreadable = self.sums.tolist()
         left = (self.cfg.SOLVER.MAX_EPOCH - self.epoch - 1) * seconds
         log.json_stats(
             logger,
@@ -80,7 +82,7 @@ class EpochMeter:
                 "loss": loss / clips,
                 "top1_err": 100.0 * top1 / clips,
                 "top5_err": 100.0 * top5 / clips,
-                "unreadable": unreadable,
+                "unreadable": int(unreadable),
             },
         )
 
@@ -118,12 +120,14 @@ class EpochMeter:
         window = torch.stack(self.window).double()
         window[:, 0] *= window[:, 3]  # the loss is a mean over the clips of a process
         window = distributed.total(window).cpu()
-        self.window = []
+        lrs, self.window, self.window_lrs = self.window_lrs, [], []
         self.sums += window.sum(dim=0)
         window[:, 0] /= window[:, 3]
         rows: list[list[float]] = window.tolist()
         first = self.count - len(rows)
-        for i, (loss, top1, top5, clips) in enumerate(rows, start=first):
+        for i, ((loss, top1, top5, clips, _), lr) in enumerate(
+            zip(rows, lrs, strict=True), start=first
+        ):
             if not math.isfinite(loss):
                 raise FloatingPointError(
                     f"the loss is {loss} in epoch {self.epoch + 1}, batch {i + 1} of "
@@ -132,7 +136,7 @@ class EpochMeter:
                 )
             step = self.num_batches * self.epoch + i
             names = ("Train/loss", "Train/Top1_err", "Train/Top5_err", "Train/lr")
-            values = (loss, 100.0 * top1 / clips, 100.0 * top5 / clips, self.lr)
+            values = (loss, 100.0 * top1 / clips, 100.0 * top5 / clips, lr)
             self.scalars.add(dict(zip(names, values, strict=True)), step)
         return rows
 

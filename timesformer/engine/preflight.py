@@ -10,16 +10,19 @@ from pathlib import Path
 import torch
 from fvcore.common.config import CfgNode
 
+from timesformer.checkpoint import CheckpointError, load_weights, refuse_unless_tested
 from timesformer.config import ConfigError
 from timesformer.config.load import portable
 from timesformer.datasets import read_list
 from timesformer.datasets.index import known_bad
 from timesformer.datasets.lists import ListError
+from timesformer.models import build_model
 
 
 def preflight(cfg: CfgNode) -> None:
     """Raise one ConfigError that lists everything that would stop the run later, or return."""
     problems = [*_device_problems(cfg), *_output_problems(cfg), *_checkpoint_problems(cfg)]
+    problems += _board_problems(cfg)
     for split in _splits(cfg):
         problems += _list_problems(cfg, split)
     if problems:
@@ -63,18 +66,58 @@ def _output_problems(cfg: CfgNode) -> Iterator[str]:
 
 
 def _checkpoint_problems(cfg: CfgNode) -> Iterator[str]:
+    """Files that are missing, cannot be read, or do not fit the model."""
     named = []
     if cfg.TRAIN.ENABLE:
-        named += [f"TENSORBOARD.{key}" for key in ("CLASS_NAMES_PATH", "CATEGORIES_PATH")]
         named.append("TRAIN.CHECKPOINT_FILE_PATH")
-        if cfg.TIMESFORMER.PRETRAINED_MODEL != "none":
+        if cfg.TIMESFORMER.PRETRAINED_MODEL.lower() != "none":
             named.append("TIMESFORMER.PRETRAINED_MODEL")
-    if cfg.TEST.ENABLE:
+    if cfg.TEST.ENABLE and not _is_written_by_this_run(cfg):
         named.append("TEST.CHECKPOINT_FILE_PATH")
     for key in named:
         section, name = key.split(".")
-        if cfg[section][name] and not portable(cfg[section][name]).exists():
+        if not cfg[section][name]:
+            continue
+        path = portable(cfg[section][name])
+        if not path.is_file():
             yield f"{key} is {cfg[section][name]!r}, but there is no such file; check the path"
+            continue
+        try:
+            _check_fit(cfg, path, tested=section == "TEST")
+        except CheckpointError as error:
+            yield f"{key}: {error}"
+
+
+def _is_written_by_this_run(cfg: CfgNode) -> bool:
+    """Whether the checkpoint to test is one that training is going to write."""
+    folder = Path(cfg.OUTPUT_DIR, "checkpoints").resolve()
+    path = portable(cfg.TEST.CHECKPOINT_FILE_PATH)
+    return cfg.TRAIN.ENABLE and path.resolve().parent == folder
+
+
+def _check_fit(cfg: CfgNode, path: Path, *, tested: bool) -> None:
+    """Raise CheckpointError if the file cannot give the configured model its weights."""
+    with torch.device("meta"):
+        model = build_model(cfg)
+    cut = tuple(cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN) if not tested else ()
+    report = load_weights(model, path, cut_from_names=cut)
+    if tested:
+        refuse_unless_tested(report)
+
+
+def _board_problems(cfg: CfgNode) -> Iterator[str]:
+    """Files of TENSORBOARD.* figures, if there are going to be any."""
+    board = cfg.TENSORBOARD
+    if not (cfg.TRAIN.ENABLE and board.ENABLE):
+        return
+    if not (board.CONFUSION_MATRIX.ENABLE or board.HISTOGRAM.ENABLE):
+        return
+    from timesformer.engine.figures import check_files
+
+    try:
+        check_files(cfg)
+    except ConfigError as error:
+        yield str(error)
 
 
 def _list_problems(cfg: CfgNode, split: str) -> Iterator[str]:
@@ -90,7 +133,9 @@ def _list_problems(cfg: CfgNode, split: str) -> Iterator[str]:
             f"{videos.origin}: {len(missing)} of {len(videos.labels)} videos do not exist "
             f"({shown}); set DATA.PATH_PREFIX to their folder, or remove these lines"
         )
-    batch = cfg.TRAIN.BATCH_SIZE * cfg.NUM_SHARDS
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    machines = max(cfg.NUM_SHARDS, int(os.environ.get("WORLD_SIZE", 1)) // local)
+    batch = cfg.TRAIN.BATCH_SIZE * machines
     if split == "train" and usable < batch:
         unreadable = len(videos.labels) - usable
         known = f" that its index does not call unreadable ({unreadable} are)" if unreadable else ""

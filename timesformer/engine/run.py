@@ -11,12 +11,18 @@ import torch.multiprocessing as mp
 from fvcore.common.config import CfgNode
 
 from timesformer import __version__, distributed
+from timesformer.checkpoint import CheckpointError
+from timesformer.config import ConfigError
 from timesformer.engine import log
 from timesformer.engine.preflight import preflight
 from timesformer.engine.test import test
 from timesformer.engine.train import train
+from timesformer.video import VideoError
 
 logger = logging.getLogger(__name__)
+
+# What a message explains without a traceback.
+INPUT_ERRORS = (ConfigError, CheckpointError, VideoError, FloatingPointError)
 
 
 def launch(cfg: CfgNode, *, init_method: str = "") -> None:
@@ -41,8 +47,11 @@ def launch(cfg: CfgNode, *, init_method: str = "") -> None:
         return
     if cfg.NUM_SHARDS == 1:
         init_method = f"tcp://localhost:{_free_port()}"  # two runs on one machine never collide
-    world = local * cfg.NUM_SHARDS
-    mp.spawn(_run_distributed, args=(cfg, init_method, (local, world)), nprocs=local)
+    sizes = (local, local * cfg.NUM_SHARDS)
+    try:
+        mp.spawn(_run_distributed, args=(cfg, init_method, sizes), nprocs=local)
+    except mp.ProcessExitedException as error:  # it has said why
+        raise SystemExit(error.exit_code or 1) from None
 
 
 def run(cfg: CfgNode) -> None:
@@ -74,6 +83,9 @@ def _run_distributed(
         )
     try:
         run(cfg)
+    except INPUT_ERRORS as error:
+        logger.error("%s", error)
+        raise SystemExit(2) from None
     finally:
         dist.destroy_process_group()
 

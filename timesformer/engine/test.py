@@ -67,18 +67,14 @@ def load_tested(cfg: CfgNode, model: nn.Module) -> str:
     """
     named = (cfg.TEST.CHECKPOINT_FILE_PATH, checkpoint.newest_checkpoint(cfg.OUTPUT_DIR))
     named += (cfg.TRAIN.CHECKPOINT_FILE_PATH, cfg.TIMESFORMER.PRETRAINED_MODEL)
-    path = next((str(name) for name in named if name and name != "none"), None)
+    path = next((str(name) for name in named if name and str(name).lower() != "none"), None)
     if path is None:
         raise checkpoint.CheckpointError(
             "there are no weights to test; set TEST.CHECKPOINT_FILE_PATH, or train into this "
             "OUTPUT_DIR first"
         )
     report = checkpoint.load_weights(model, portable(path))
-    if report.missing:
-        raise checkpoint.CheckpointError(
-            f"{path} is not a checkpoint of this model, so its score would mean nothing: {report}; "
-            "correct MODEL.NUM_CLASSES and TIMESFORMER.*, or fine-tune it first"
-        )
+    checkpoint.refuse_unless_tested(report)
     logger.info("testing: %s", report)
     return path
 
@@ -101,11 +97,10 @@ def _score(cfg: CfgNode, model: nn.Module, loader: ClipLoader, device: torch.dev
             ]
             scores.append(metrics.ensemble(torch.cat(logits), num_views, cfg.DATA.ENSEMBLE_METHOD))
             indices.append(batch.indices)
-        if i % cfg.LOG_PERIOD == 0:
-            seconds = (time.perf_counter() - started) / i
-            left = log.eta(seconds * (len(loader) - i))
-            stats = {"split": "test_iter", "cur_iter": str(i), "eta": left, "time_diff": seconds}
-            log.json_stats(logger, stats)
+        seconds = (time.perf_counter() - started) / i
+        left = log.eta(seconds * (len(loader) - i))
+        stats = {"split": "test_iter", "cur_iter": str(i), "eta": left, "time_diff": seconds}
+        log.json_stats(logger, stats)
     if not scores:
         return Scored(np.empty((0, cfg.MODEL.NUM_CLASSES)), np.empty(0, np.int64), failures)
     return Scored(torch.cat(scores).cpu().numpy(), torch.cat(indices).numpy(), failures)

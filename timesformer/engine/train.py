@@ -20,6 +20,7 @@ from timesformer.engine import log, optim
 from timesformer.engine.losses import build_loss, build_mixup
 from timesformer.engine.meters import EpochMeter
 from timesformer.engine.validate import Validator
+from timesformer.imagenet import load_imagenet
 from timesformer.models import build_model
 
 logger = logging.getLogger(__name__)
@@ -157,11 +158,11 @@ def precision(name: str, device: torch.device) -> torch.autocast:
 
 def _start_from_file(cfg: CfgNode, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
     path = portable(cfg.TRAIN.CHECKPOINT_FILE_PATH)
+    cut = tuple(cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN)
     if cfg.TRAIN.FINETUNE or cfg.TRAIN.CHECKPOINT_EPOCH_RESET:
-        cut = tuple(cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN)
         logger.info("%s", checkpoint.load_weights(model, path, cut_from_names=cut))
         return 0
-    epoch, report = checkpoint.load_training_state(path, model, optimizer)
+    epoch, report = checkpoint.load_training_state(path, model, optimizer, cut_from_names=cut)
     if epoch + 1 >= cfg.SOLVER.MAX_EPOCH:
         raise checkpoint.CheckpointError(
             f"{path} is of epoch {epoch + 1}, and SOLVER.MAX_EPOCH is {cfg.SOLVER.MAX_EPOCH}: "
@@ -174,14 +175,10 @@ def _start_from_file(cfg: CfgNode, model: nn.Module, optimizer: torch.optim.Opti
 
 def _load_pretrained(name: str, model: nn.Module) -> None:
     """By the first process alone: wrapping in DDP hands its weights to the others."""
-    if name == "none":
+    if name.lower() == "none":
         logger.info("training from random weights (TIMESFORMER.PRETRAINED_MODEL none)")
     elif distributed.is_main():
-        report = (
-            checkpoint.load_weights(model, portable(name))
-            if name
-            else checkpoint.load_imagenet(model)
-        )
+        report = checkpoint.load_weights(model, portable(name)) if name else load_imagenet(model)
         logger.info("%s", report)
 
 

@@ -32,7 +32,7 @@ class Validator:
         started = time.perf_counter()
         scores, labels, unreadable = [], [], 0
         bar = log.progress(self.loader, total=len(self.loader), title="validation")
-        for batch in bar:
+        for i, batch in enumerate(bar, start=1):
             for message in batch.failures:
                 unreadable += 1
                 logger.warning("video not validated: %s", message)
@@ -42,10 +42,31 @@ class Validator:
                 with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=enabled):
                     scores.append(model(clips).float())
                 labels.append(batch.labels.to(self.device, non_blocking=True))
+            if i % self.cfg.LOG_PERIOD == 0 and labels:
+                self._log_batch(scores[-1], labels[-1], i, epoch, started)
         self._report(scores, labels, unreadable, epoch, started, scalars)
         board = self.cfg.TENSORBOARD
         if board.ENABLE and (board.CONFUSION_MATRIX.ENABLE or board.HISTOGRAM.ENABLE):
             self._draw(scores, labels, epoch, scalars)
+
+    def _log_batch(
+        self, scores: torch.Tensor, labels: torch.Tensor, i: int, epoch: int, started: float
+    ) -> None:
+        """The published line of one batch, of this process."""
+        seconds, batches = (time.perf_counter() - started) / i, len(self.loader)
+        errors = {f"top{k}_err": 100.0 - metrics.accuracy(scores, labels, k) for k in (1, 5)}
+        log.json_stats(
+            logger,
+            {
+                "_type": "val_iter",
+                "epoch": f"{epoch + 1}/{self.cfg.SOLVER.MAX_EPOCH}",
+                "iter": f"{i}/{batches}",
+                "eta": log.eta(seconds * (batches - i)),
+                "time_diff": seconds,
+                "gpu_mem": log.gpu_memory(),
+                **errors,
+            },
+        )
 
     def _report(
         self,

@@ -37,7 +37,7 @@ class TimeSformer(timesformer.TimeSformer):
             **kwargs,
         )
         if pretrained_model == "imagenet":
-            from timesformer.checkpoint import load_imagenet
+            from timesformer.imagenet import load_imagenet
 
             load_imagenet(self)
         elif pretrained_model:

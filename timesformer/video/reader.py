@@ -134,13 +134,20 @@ class _Video:
             missing, arrival = self._decode(wanted, timeline.pts)
             corrected = _corrected(timeline, missing, arrival)
             if corrected is timeline:
-                height, width = self.images[int(unique[0])].shape[:2]
-                stacked = [_same_size(self.images[pts], height, width) for pts in unique.tolist()]
-                return Frames(np.stack(stacked), index.reshape(chosen.shape), self.decoded)
+                return Frames(
+                    self._stack(unique.tolist()), index.reshape(chosen.shape), self.decoded
+                )
             timeline = corrected
         raise VideoError(
             f"{self.path}: no decodable frame; re-encode it or remove it from the list"
         )
+
+    def _stack(self, chosen: list[int]) -> np.ndarray:
+        """The images of sorted pts as one array, without holding both."""
+        stacked = np.empty((len(chosen), *self.images[chosen[0]].shape), np.uint8)
+        for i, pts in enumerate(chosen):
+            stacked[i] = _same_size(self.images.pop(pts), *stacked.shape[1:3])
+        return stacked
 
     def _decode(self, wanted: set[int], pts: np.ndarray) -> tuple[set[int], list[int]]:
         """Put the frames of ``wanted`` (by pts) into ``images``.
