@@ -76,7 +76,7 @@ def read_folder(files: Sequence[str | Path], select: Select) -> Frames:
     """
     if not files:
         raise VideoError("a frame folder without frames; remove it from the list")
-    indices = select(Timeline(np.arange(len(files)), fps=30.0))
+    indices = select(Timeline(np.arange(len(files)), fps=30.0, tick_seconds=1 / 30))
     unique, index = np.unique(indices, return_inverse=True)
     images = [_read_image(files[i]) for i in unique]
     sizes = {image.shape for image in images}
@@ -147,6 +147,7 @@ def _list_packets(
         fps=float(rate),
         header_frames=stream.frames or None,
         duration=stream.duration,
+        tick_seconds=float(stream.time_base or 0),
     )
     starts = np.array(sorted(keyframes.items()), dtype=np.int64).reshape(-1, 2)
     return timeline, Keyframes(starts[:, 0], starts[:, 1])
