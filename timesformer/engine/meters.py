@@ -42,7 +42,7 @@ class EpochMeter:
     def update(
         self, loss: Tensor, logits: Tensor, labels: Tensor, lr: float, failures: tuple[str, ...]
     ) -> None:
-        """Count one batch: a scalar loss, logits (B, K), labels (B,)."""
+        """Count one batch: a scalar loss, logits (B, K), labels (B,) or (B, K)."""
         errors = [len(labels) - metrics.topk_correct(logits, labels, k) for k in (1, 5)]
         clips = torch.full_like(loss, len(labels))
         self.window.append(torch.stack([loss, *(e.to(loss.dtype) for e in errors), clips]))
