@@ -54,6 +54,7 @@ class VideoFolder:
             self.paths += [
                 here / name for name in sorted(files, key=natural_key) if _is_video(name)
             ]
+        self._exact = frozenset(self.paths)
         self._by_name: dict[str, list[Path]] = defaultdict(list)
         for path in self.paths:
             self._by_name[_bare(path.name)].append(path)
@@ -61,9 +62,11 @@ class VideoFolder:
     def find(self, name: str, *, parents: tuple[str, ...] = ()) -> Path | None:
         """The video called ``name`` (with or without suffix), best in a folder of ``parents``.
 
-        ``name`` may hold folders: ``Archery/v_Archery_g01_c01.avi`` is that file, else the file of
+        ``name`` may hold folders: ``Archery/v_Archery_g01_c01.avi`` is that file, else the video of
         that name anywhere below the root. None if there is no such video.
         """
+        if self.root / name in self._exact:
+            return self.root / name
         *folders, last = name.replace("\\", "/").split("/")
         found = self._by_name.get(_bare(last)) or self._by_name.get(last, [])
         wanted = (*folders[-1:], *parents)
