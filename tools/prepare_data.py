@@ -25,9 +25,10 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
+from timesformer.datasets.annotations import SPLITS, Clip, Entry, Source, locate
 from timesformer.datasets.classes import FILE, ClassNamesError, class_names, read_class_names
 from timesformer.datasets.folders import VideoFolder
-from timesformer.datasets.formats import FORMATS, SPLITS, Clip, Entry, Source, locate
+from timesformer.datasets.formats import FORMATS
 from timesformer.datasets.rows import ListError
 from timesformer.datasets.splits import assign_splits, complete_splits
 from timesformer.video import VideoError

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from timesformer.datasets.formats import Entry
+from timesformer.datasets.annotations import Entry
 from timesformer.datasets.rows import ListError
 from timesformer.datasets.splits import assign_splits, complete_splits, group_of
 

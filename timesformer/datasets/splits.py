@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from timesformer.datasets.formats import SPLITS, Entry
+from timesformer.datasets.annotations import SPLITS, Entry
 from timesformer.datasets.rows import ListError
 
 _GROUPS = (
