@@ -231,6 +231,16 @@ def test_checkpoints_have_the_published_name_fields_and_prefix(tmp_path):
     assert [file.name for file in path.parent.iterdir()] == [path.name]  # nothing temporary left
 
 
+def test_checkpoints_carry_class_names_where_the_data_have_them(tmp_path):
+    net, optimizer = trained(0)
+    path = checkpoint.save_checkpoint(
+        tmp_path, model=net, optimizer=optimizer, epoch=0, cfg_text="", class_names=("run", "sit")
+    )
+    assert torch.load(path, weights_only=True)["class_names"] == ["run", "sit"]
+    assert checkpoint.load_training_state(path, net, optimizer)[0] == 0
+    assert checkpoint.load_weights(model(seed=9), path).exact
+
+
 def test_a_failed_write_leaves_the_old_checkpoint(tmp_path, monkeypatch):
     net, optimizer = trained(0)
     path = save(tmp_path, net, optimizer, epoch=0)

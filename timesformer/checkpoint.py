@@ -1,11 +1,12 @@
 """Checkpoint files: write them whole, find the newest, load weights and say what happened.
 
 A checkpoint is the published dictionary: ``epoch`` (0-based; the file name counts from 1),
-``model_state`` (names begin ``model.``), ``optimizer_state``, ``cfg`` (YAML text).
+``model_state`` (names begin ``model.``), ``optimizer_state``, ``cfg`` (YAML); ``class_names`` if known.
 """
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -203,6 +204,7 @@ def save_checkpoint(
     optimizer: torch.optim.Optimizer,
     epoch: int,
     cfg_text: str,
+    class_names: Sequence[str] = (),
 ) -> Path:
     """Write the checkpoint of 0-based ``epoch``: whole under a temporary name, then renamed."""
     path = checkpoint_path(output_dir, epoch)
@@ -213,7 +215,7 @@ def save_checkpoint(
         "model_state": state,
         "optimizer_state": optimizer.state_dict(),
         "cfg": cfg_text,
-    }
+    } | ({"class_names": list(class_names)} if class_names else {})
     temporary = path.with_name(f"{path.name}.tmp")
     with temporary.open("wb") as file:
         torch.save(payload, file)

@@ -34,11 +34,14 @@ def summary(folder: Path) -> tuple[str, ...]:
     path = folder / RESULTS
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
+        if "map" in found:  # several labels a video
+            scores = (f"map {found['map']:.4f}", "-")
+        else:
+            scores = (f"{found['top1_acc']:.2f}", f"{found['top5_acc']:.2f}")
         return (
             folder.name,
             found["attention_type"],
-            f"{found['top1_acc']:.2f}",
-            f"{found['top5_acc']:.2f}",
+            *scores,
             f"{found['scored']}/{found['videos']}",
             str(found["unreadable"]),
             f"{found['seconds']:.1f}",

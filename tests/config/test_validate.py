@@ -2,6 +2,7 @@ import pytest
 
 from timesformer.config import ConfigError, load_config
 
+MULTI = ["DATA.MULTI_LABEL", 1, "MODEL.LOSS_FUNC", "bce_logit"]
 STEPS = ["SOLVER.LR_POLICY", "steps_with_relative_lrs"]
 
 
@@ -57,6 +58,16 @@ def load(tmp_path):
             ["MIXUP.ENABLED", 1, "MODEL.LOSS_FUNC", "bce_logit"],
             "MIXUP.ENABLED needs .*cross_entropy",
         ),
+        (["TRAIN.SAMPLER", "even"], "SAMPLER is 'even'; choose one of uniform, balanced, sqrt"),
+        (["DATA.MULTI_LABEL", 1], "MULTI_LABEL needs .* bce_logit, .* it is cross_entropy"),
+        ([*MULTI, "DATA.PATH_LABEL_SEPARATOR", ";"], "SEPARATOR is ';', but .* writes 3;7; use a"),
+        ([*MULTI, "MIXUP.ENABLED", 1], "MIXUP.ENABLED mixes single labels, but DATA.MULTI_LABEL"),
+        ([*MULTI, "TRAIN.SAMPLER", "sqrt"], "TRAIN.SAMPLER needs one class a video, but"),
+        (
+            [*MULTI, "TENSORBOARD.CONFUSION_MATRIX.ENABLE", 1],
+            "CONFUSION_MATRIX.ENABLE has one class a row, but",
+        ),
+        ([*MULTI, "TENSORBOARD.HISTOGRAM.ENABLE", 1], "HISTOGRAM.ENABLE counts one class a video"),
         ([*STEPS, "SOLVER.STEPS", "[5]", "SOLVER.LRS", "[1]"], "epochs in order, the first one 0"),
         ([*STEPS, "SOLVER.STEPS", "[0, 9, 5]", "SOLVER.LRS", "[1, 1, 1]"], "epochs in order"),
         ([*STEPS, "SOLVER.STEPS", "[0, 5]", "SOLVER.LRS", "[1]"], "LRS has 1 values, but .* 2"),

@@ -1,6 +1,7 @@
 """Datasets and loaders: the published views, reproducible draws, and videos that break."""
 
 import json
+import re
 
 import cv2
 import numpy as np
@@ -216,3 +217,62 @@ def test_short_videos_repeat_their_last_frame(numbered_video, config):
     views = load_views(path, cfg)
     frames = ((views[0] * 0.225 + 0.45) * 255).permute(1, 2, 3, 0).numpy()
     assert [frame_number(frame) for frame in frames] == [0, 2, 2, 2]
+
+
+@pytest.fixture
+def whole_frames(config, tmp_path):
+    """A function: the frame numbers of the test views of a list line."""
+
+    def numbers(line, **overrides):
+        (tmp_path / "test.csv").write_text(line)
+        options = {"DATA.TEST_CROP_SIZE": 64, "DATA.TRAIN_JITTER_SCALES": "[64, 64]",
+                   "TEST.NUM_SPATIAL_CROPS": 1, "TEST.NUM_ENSEMBLE_VIEWS": 1,
+                   "DATA.SAMPLING_RATE": 8, "DATA.PATH_TO_DATA_DIR": tmp_path, **overrides}  # fmt: skip
+        cfg = config(*[item for pair in options.items() for item in pair])
+        sample = build_dataset(cfg, "test")[0, 0]
+        views = [view.permute(1, 2, 3, 0).numpy() for view in sample.clips]
+        return [[frame_number(frame) for frame in view] for view in views], sample.failures
+
+    return numbers
+
+
+def test_a_part_of_a_longer_file_is_sampled_like_a_video_of_its_own(numbered_video, whole_frames):
+    numbered_video(120, height=64, width=64)  # 4 seconds
+    assert whole_frames("video.mp4 0")[0] == [[0, 10, 20, 31]]
+    assert whole_frames("video.mp4 0 2 4")[0] == [[60, 70, 80, 91]]
+    assert whole_frames("video.mp4 0 3.9 4.1")[0] == [[117, 119, 119, 119]]
+    numbered_video(120, name="a.mkv", height=64, width=64)  # counts frames instead of times
+    assert whole_frames("a.mkv 0 2 4")[0] == [[60, 70, 80, 91]]
+
+
+def test_a_part_behind_the_end_of_its_file_is_named(numbered_video, whole_frames):
+    numbered_video(30, height=64, width=64)
+    views, failures = whole_frames("video.mp4 0 7 9.5")
+    assert views == []
+    assert re.search(r"video\.mp4: no frame from 7 to 9\.5 seconds; correct", failures[0])
+
+
+def test_a_frame_folder_in_a_list_is_a_video(tmp_path, whole_frames):
+    (tmp_path / "clip").mkdir()
+    for i in range(40):
+        cv2.imwrite(str(tmp_path / f"clip/img_{i}.png"), numbered_frame(i, height=64, width=64))
+    assert whole_frames("clip 1")[0] == [[0, 10, 20, 31]]
+    assert whole_frames("clip 1 0.5 1.2")[0] == [[15, 25, 35, 35]]
+    (tmp_path / "empty").mkdir()
+    assert "a folder without frames" in whole_frames("empty 1")[1][0]
+
+
+def test_a_repeat_of_a_video_in_an_epoch_is_another_clip(config):
+    dataset = build_dataset(config(), "train")
+    assert torch.equal(dataset[0, 3, 1].clips, dataset[0, 3, 1].clips)
+    assert not torch.equal(dataset[0, 3].clips, dataset[0, 3, 1].clips)
+
+
+def test_balanced_loaders_draw_every_class_alike(config, data_dir, tmp_path):
+    lines = (data_dir / "train.csv").read_text().splitlines()
+    kept = [line for line in lines if line[-1] == "0"] + lines[1:3]
+    (tmp_path / "train.csv").write_text("\n".join(f"{data_dir}/{line}" for line in kept))
+    cfg = config("DATA.PATH_TO_DATA_DIR", tmp_path, "TRAIN.SAMPLER", "balanced",
+                 "TRAIN.BATCH_SIZE", 10)  # fmt: skip
+    (batch,) = build_loader(cfg, "train")
+    assert sorted(torch.bincount(batch.labels).tolist()) == [3, 3, 4]

@@ -182,3 +182,77 @@ def test_ssv2_ids_may_be_numbers_and_videos_without_frames_are_counted(ssv2, cap
     labels.write_text('{"Pushing x": "0"}')
     assert len(read_it(ssv2).sources) == 2
     assert "1 annotated videos have no frames" in caplog.text
+
+
+def segments(videos):
+    return [videos.segment(i) for i in range(len(videos.sources))]
+
+
+def test_a_part_of_a_file_has_start_and_end_columns(read):
+    videos = read("/a b.mp4 3 10 20.5\n/c.avi,0,0,7\n/d.mp4 1\n")
+    assert pairs(videos) == [("/a b.mp4", 3), ("/c.avi", 0), ("/d.mp4", 1)]
+    assert segments(videos) == [(10, 20.5), (0, 7), None]
+    assert read("/a.mp4 1").segments is None
+    videos = read("/a.mp4::3::1::2\n/b::4", separator="::")
+    assert pairs(videos) == [("/a.mp4", 3), ("/b", 4)]
+    assert segments(videos) == [(1, 2), None]
+
+
+def test_numbers_in_a_path_are_no_times_unless_they_are_decimal(read):
+    videos = read("/clip 3 10 2\n/clip 3 10.0 20.0")
+    assert pairs(videos) == [("/clip 3 10", 2), ("/clip", 3)]
+    assert segments(videos) == [None, (10, 20)]
+
+
+def test_a_part_that_ends_before_it_starts_is_named(read):
+    with pytest.raises(
+        ListError, match=r"train\.csv:1: the part from 7 to 7 seconds holds nothing"
+    ):
+        read("/a.mp4 1 7 7")
+
+
+def test_several_labels_become_multi_hot(read, tmp_path):
+    (tmp_path / "val.csv").write_text("/a.mp4 3;1\n/b.mp4 4\n/c.mp4 0;2 1 2\n")
+    videos = read_kinetics(
+        tmp_path, "val", prefix="", separator=" ", num_classes=5, multi_label=True
+    )
+    assert videos.labels.dtype == np.float32
+    assert videos.labels.tolist() == [[0, 1, 0, 1, 0], [0, 0, 0, 0, 1], [1, 0, 1, 0, 0]]
+    assert [videos.label_text(i) for i in range(3)] == ["1;3", "4", "0;2"]
+    assert segments(videos) == [None, None, (1, 2)]
+    assert read("/a.mp4 3").label_text(0) == "3"
+    with pytest.raises(ListError, match=r"train\.csv:1: /a.mp4 has 2 labels; set DATA.MULTI_LABEL"):
+        read("/a.mp4 3;1")
+    with pytest.raises(ListError, match=r"label 5 is outside 0 \.\. 4"):
+        read("/a.mp4 3;5")
+
+
+def test_a_folder_is_a_video_of_its_frames_in_natural_order(read, tmp_path):
+    (tmp_path / "clip").mkdir()
+    for name in ("img_10.jpg", "img_9.JPG", "img_1.jpg", "flow_x_1.jpg", "notes.txt"):
+        (tmp_path / "clip" / name).touch()
+    videos = read("clip 2")
+    names = [file.rpartition("/")[2] for file in videos.files(0)]
+    assert names == ["img_1.jpg", "img_9.JPG", "img_10.jpg"]
+    assert videos.name(0) == str(tmp_path / "clip")
+    assert videos.missing() == []
+
+
+def test_class_names_travel_with_the_list(read, tmp_path):
+    assert read("/a.mp4 1").class_names == ()
+    (tmp_path / "classes.txt").write_text("run\nwalk\nsit\n")
+    assert read("/a.mp4 1", num_classes=3).class_names == ("run", "walk", "sit")
+    with pytest.raises(
+        ListError, match=r"classes\.txt names 3 classes, but MODEL.NUM_CLASSES is 5"
+    ):
+        read("/a.mp4 1")
+    (tmp_path / "classes.txt").write_text("run\n\nsit\n")
+    with pytest.raises(ListError, match=r"classes\.txt:2: a blank line"):
+        read("/a.mp4 1", num_classes=3)
+
+
+def test_ssv2_names_its_classes_and_has_one_label_a_video(ssv2):
+    assert read_it(ssv2, num_classes=2).class_names == ("Pushing something", "Pulling something")
+    assert read_it(ssv2).class_names == ()
+    with pytest.raises(ListError, match="an SSv2 video has one label"):
+        read_ssv2(ssv2, "train", prefix="", separator=" ", num_classes=2, multi_label=True)

@@ -28,3 +28,11 @@ def test_folders_without_a_result_are_named(tmp_path):
     result = run_tool("compare_runs.py", tmp_path)
     assert result.returncode == 2
     assert "is no result of a test" in result.stderr
+
+
+def test_runs_with_several_labels_a_video_show_their_precision(tmp_path):
+    found = {key: value for key, value in RESULT.items() if "acc" not in key} | {"map": 0.51234}
+    (tmp_path / "test_results.json").write_text(json.dumps(found))
+    result = run_tool("compare_runs.py", tmp_path)
+    assert result.returncode == 0
+    assert result.stdout.splitlines()[2].split()[2:5] == ["map", "0.5123", "-"]

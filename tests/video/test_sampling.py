@@ -8,6 +8,7 @@ from timesformer.video.sampling import (
     ClipShape,
     Timeline,
     clip_indices,
+    cut,
     random_place,
     segment_indices,
     segment_view_indices,
@@ -140,3 +141,47 @@ def test_segment_views_are_published_for_one_and_differ_for_several():
     assert segment_view_indices(80, 8, 0, 1).tolist() == segment_indices(80, 8).tolist()
     views = {tuple(segment_view_indices(80, 8, view, 4)) for view in range(4)}
     assert len(views) == 4
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        (1.0, 2.0, range(30, 60)),
+        (NAN, 1.0, range(30)),
+        (9.5, NAN, range(285, 300)),
+        (0.0, 99.0, range(300)),
+        (1.01, 1.05, [31]),
+        (11.0, 12.0, []),
+    ],
+)
+def test_a_part_holds_the_frames_from_its_start_to_before_its_end(start, end, expected):
+    whole = constant_rate(300)._replace(pts=np.arange(300) * 512 + 777, tick_seconds=1 / 15360)
+    part, first = cut(whole, start, end)
+    assert [first + i for i in range(len(part.pts))] == list(expected)
+    if len(expected) > 1:
+        assert (part.pts[0], part.header_frames) == (0, len(expected))
+        assert part.duration == 512 * len(expected)
+
+
+def test_a_clip_of_a_part_is_the_clip_of_a_video_that_holds_only_the_part():
+    whole = constant_rate(300)._replace(tick_seconds=1 / 15360)
+    for timeline in (whole, whole._replace(header_frames=None, duration=None)):
+        part, first = cut(timeline, 2.0, 7.0)
+        alone = constant_rate(150)._replace(tick_seconds=1 / 15360)
+        if timeline.duration is None:
+            alone = alone._replace(header_frames=None, duration=None)
+        for view in range(4):
+            place = view_place(view, 4, "paper")
+            indices = clip_indices(part, ClipShape(8, 8, 30), place)
+            assert indices.tolist() == clip_indices(alone, ClipShape(8, 8, 30), place).tolist()
+    assert first == 60
+
+
+def test_a_part_keeps_the_order_in_which_its_frames_arrive():
+    arrival = np.arange(12)[[0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10]]
+    timeline = Timeline(np.arange(12), 4.0, 12, 12, arrival, tick_seconds=0.25)
+    part, first = cut(timeline, 1.0, 2.0)
+    assert (first, part.arrival.tolist()) == (4, [1, 0, 2, 3])

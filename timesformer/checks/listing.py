@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from timesformer.datasets import lists
+from timesformer.datasets import lists, rows
 
 
 class Entry(NamedTuple):
@@ -12,7 +12,7 @@ class Entry(NamedTuple):
     split: str  # name of the list without .csv
     line: int  # in its file, from 1
     video: str  # where the file lies
-    label: int
+    label: int  # the first of several
 
 
 class Problem(NamedTuple):
@@ -65,18 +65,20 @@ def read_listing(file: Path, *, prefix: str, separator: str) -> Listing:
     """
     entries: list[Entry] = []
     problems: list[Problem] = []
-    for number, line in lists._lines(file):
+    for number, line in rows.numbered_lines(file):
         if not entries and not problems and line.startswith("original_vido_id"):
             raise lists.ListError(
                 f"{file} is an SSv2 list of frame images; only lists of `path label` are checked"
             )
         try:
-            path, label = lists._parse_line(line, separator, where=f"{file}:{number}")
+            row = rows.parse_row(line, separator, where=f"{file}:{number}")
         except lists.ListError as error:
             detail = str(error).removeprefix(f"{file}:{number}: ")
             problems.append(Problem("not a line", str(file), number, "", "", detail))
             continue
-        entries.append(Entry(file.stem, number, lists._locate(path, prefix, file.parent), label))
+        entries.append(
+            Entry(file.stem, number, lists._locate(row.path, prefix, file.parent), row.labels[0])
+        )
     if not entries:
         raise lists.ListError(
             f"{file}: none of its lines is `path label`"

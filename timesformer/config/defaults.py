@@ -47,6 +47,9 @@ def _train(cfg: CfgNode) -> None:
     cfg.TRAIN.ENABLE = True
     # Data format of the train and val lists: kinetics or ssv2.
     cfg.TRAIN.DATASET = "kinetics"
+    # (ours) Clips of an epoch: uniform (each video once), balanced (as many of every class), or sqrt
+    # (a class in proportion to the square root of its videos). Always as many as the list has.
+    cfg.TRAIN.SAMPLER = "uniform"
     # Start from the weights of CHECKPOINT_FILE_PATH at epoch 0. An interrupted fine-tuning resumes.
     cfg.TRAIN.FINETUNE = False
     # Clips per forward pass on one machine, over all its GPUs.
@@ -134,6 +137,8 @@ def _data(cfg: CfgNode) -> None:
     cfg.DATA.PATH_PREFIX = ""
     # Between path and label; the default accepts blanks, tabs and commas.
     cfg.DATA.PATH_LABEL_SEPARATOR = " "
+    # Videos may have several labels, `path 3;7`: needs bce_logit, reports mean average precision.
+    cfg.DATA.MULTI_LABEL = False
     # Frames of a clip, T.
     cfg.DATA.NUM_FRAMES = 8
     # A clip spans SAMPLING_RATE * NUM_FRAMES frames of a TARGET_FPS video (kinetics only).
@@ -158,7 +163,7 @@ def _data(cfg: CfgNode) -> None:
     # (ours) Seconds after which reading one video is given up, even if it hangs in the decoder.
     cfg.DATA.DECODE_TIMEOUT = 120.0
     # How the views of a video become one score: sum of logits, max of logits, or softmax (the
-    # mean of the class probabilities, ours; what the paper describes).
+    # mean of the class probabilities, ours; what the paper describes; of sigmoids if MULTI_LABEL).
     cfg.DATA.ENSEMBLE_METHOD = "sum"
 
     cfg.DATA_LOADER = CfgNode()

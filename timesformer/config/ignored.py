@@ -21,8 +21,8 @@ _BY_SECTION = {
         WEIGHT_DECAY
     """,
     "DATA": """
-        AUTO_AUGMENT COLOR_JITTER CROP_SIZE DEIT_TRANSFORMS INPUT_CHANNEL_NUM MULTI_LABEL
-        RE_PROB TEMPORAL_EXTENT
+        AUTO_AUGMENT COLOR_JITTER CROP_SIZE DEIT_TRANSFORMS INPUT_CHANNEL_NUM RE_PROB
+        TEMPORAL_EXTENT
     """,
     "DEMO": """
         BUFFER_SIZE CLIP_VIS_SIZE COMMON_CLASS_NAMES COMMON_CLASS_THRES DETECTRON2_CFG
@@ -83,7 +83,6 @@ IGNORED = frozenset(
 
 # key -> the only value that it may have, and what the others would ask for
 HARMLESS = {
-    "DATA.MULTI_LABEL": (False, "multi-label training is not available"),
     "DETECTION.ENABLE": (False, "detection is not available"),
     "MULTIGRID.LONG_CYCLE": (False, "multigrid training cannot work with a ViT"),
     "MULTIGRID.SHORT_CYCLE": (False, "multigrid training is not available"),

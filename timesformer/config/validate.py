@@ -23,6 +23,7 @@ _CHOICES = {
     ),
     "TRAIN.DATASET": ("kinetics", "ssv2"),
     "TEST.DATASET": ("kinetics", "ssv2"),
+    "TRAIN.SAMPLER": ("uniform", "balanced", "sqrt"),
     "TRAIN.PRECISION": ("fp32", "bf16"),
     "TEST.PRECISION": ("fp32", "bf16"),
     "TEST.VIEW_PLACEMENT": ("released", "paper"),
@@ -103,6 +104,7 @@ def _problems(cfg: CfgNode) -> Iterator[str]:
         return  # named above; the rules below divide by them
     yield from _model_problems(cfg)
     yield from _data_problems(cfg)
+    yield from _label_problems(cfg)
     yield from _batch_problems(cfg)
     yield from _solver_problems(cfg)
 
@@ -182,6 +184,31 @@ def _scales_to_jitter(cfg: CfgNode) -> bool:
     """Whether test frames are scaled to TRAIN_JITTER_SCALES[0], as published."""
     one_crop = cfg.TEST.NUM_SPATIAL_CROPS == 1
     return cfg.TEST.ENABLE and one_crop and cfg.TEST.DATASET != "ssv2"
+
+
+def _label_problems(cfg: CfgNode) -> Iterator[str]:
+    if not cfg.DATA.MULTI_LABEL:
+        return
+    if cfg.MODEL.LOSS_FUNC != "bce_logit":
+        yield (
+            f"DATA.MULTI_LABEL needs MODEL.LOSS_FUNC bce_logit, one sigmoid a class, and it is "
+            f"{cfg.MODEL.LOSS_FUNC}"
+        )
+    if cfg.DATA.PATH_LABEL_SEPARATOR == ";":
+        yield "DATA.PATH_LABEL_SEPARATOR is ';', but DATA.MULTI_LABEL writes 3;7; use a blank"
+    board = cfg.TENSORBOARD
+    for key, refused, reason in (
+        ("MIXUP.ENABLED", cfg.MIXUP.ENABLED, "mixes single labels"),
+        ("TRAIN.SAMPLER", cfg.TRAIN.SAMPLER != "uniform", "needs one class a video"),
+        (
+            "TENSORBOARD.CONFUSION_MATRIX.ENABLE",
+            board.CONFUSION_MATRIX.ENABLE,
+            "has one class a row",
+        ),
+        ("TENSORBOARD.HISTOGRAM.ENABLE", board.HISTOGRAM.ENABLE, "counts one class a video"),
+    ):
+        if refused:
+            yield f"{key} {reason}, but DATA.MULTI_LABEL is True; leave {key} at its default"
 
 
 def _batch_problems(cfg: CfgNode) -> Iterator[str]:

@@ -14,10 +14,11 @@ from timesformer import distributed, transforms
 from timesformer.config.load import portable
 from timesformer.datasets import clips, index, lists
 from timesformer.datasets.clips import ClipDataset, DenseSampling, SegmentSampling
+from timesformer.datasets.folders import frame_files
 from timesformer.datasets.loader import ClipLoader
-from timesformer.datasets.samplers import EvalBatches, TrainBatches
+from timesformer.datasets.samplers import EvalBatches, TrainBatches, class_shares
 from timesformer.tables import choose
-from timesformer.video import READERS, VideoError, sampling
+from timesformer.video import READERS, sampling
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ def read_list(cfg: CfgNode, split: str) -> lists.VideoList:
         prefix=str(portable(cfg.DATA.PATH_PREFIX)) if cfg.DATA.PATH_PREFIX else "",
         separator=cfg.DATA.PATH_LABEL_SEPARATOR,
         num_classes=cfg.MODEL.NUM_CLASSES,
+        multi_label=cfg.DATA.MULTI_LABEL,
     )
 
 
@@ -79,6 +81,7 @@ def build_loader(cfg: CfgNode, split: str) -> ClipLoader:
             world=world,
             seed=cfg.RNG_SEED,
             usable=dataset.usable,
+            shares=class_shares(dataset.videos.labels[dataset.usable], cfg.TRAIN.SAMPLER),
         )
     else:
         section = cfg.TEST if split == "test" else cfg.TRAIN
@@ -94,7 +97,7 @@ def load_views(path: str | Path, cfg: CfgNode) -> Tensor:
     """The test views of one video, (views, 3, T, S, S) float32, normalised.
 
     View = temporal view * NUM_SPATIAL_CROPS + crop. ``path`` is a video file or a folder of frames,
-    which are taken in the order of their names.
+    which are taken in the natural order of their names.
 
     Raises:
         VideoError: the video cannot be read.
@@ -102,9 +105,7 @@ def load_views(path: str | Path, cfg: CfgNode) -> Tensor:
     path = portable(path)
     files = [str(path)]
     if path.is_dir():
-        files = sorted(str(file) for file in path.iterdir() if file.is_file())
-        if not files:
-            raise VideoError(f"{path}: a folder without frames")
+        files = frame_files(path)
     view = build_view(cfg, "test")
     select, spatials = view.draw(np.random.default_rng(cfg.RNG_SEED))
     frames = clips.read_files(files, select, read=_reader(cfg), multi_thread=True)

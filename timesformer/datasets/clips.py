@@ -22,6 +22,7 @@ from torch.utils.data import Dataset
 
 from timesformer import transforms
 from timesformer.datasets.lists import VideoList
+from timesformer.datasets.samplers import Key
 from timesformer.video import Frames, VideoError, read_folder, read_video, sampling
 from timesformer.video.reader import Select
 
@@ -36,13 +37,16 @@ class Sample(NamedTuple):
     """The clips of one video; ``clips`` is empty (V = 0) if the video cannot be read."""
 
     clips: Tensor
-    label: int
+    label: int | np.ndarray  # a class, or (K,) float32 multi-hot
     index: int  # of the video in the list
     failures: tuple[str, ...]  # one message for each video that could not be read
 
 
 class Batch(NamedTuple):
-    """Clips (sum of V, 3, T, S, S) of several videos; labels and indices (B,) of the readable ones."""
+    """Clips (sum of V, 3, T, S, S) of several videos; labels and indices (B,) of the readable ones.
+
+    With several labels a video, labels are (B, K) float32.
+    """
 
     clips: Tensor
     labels: Tensor
@@ -167,14 +171,14 @@ class ClipDataset(Dataset[Sample]):
     def __len__(self) -> int:
         return len(self.videos.labels)
 
-    def __getitem__(self, key: tuple[int, int]) -> Sample:
-        """The sample of video ``index`` in ``epoch``.
+    def __getitem__(self, key: Key) -> Sample:
+        """The sample of video ``index`` in ``epoch``; a repeat of it has draws of its own.
 
         Raises:
             VideoError: in training, a video and all its replacements cannot be read.
         """
-        epoch, index = key
-        rng = np.random.default_rng([self.seed, epoch, index])
+        epoch, index, *repeat = key
+        rng = np.random.default_rng([self.seed, epoch, index, *repeat])
         failures: list[str] = []
         while True:
             try:
@@ -191,12 +195,15 @@ class ClipDataset(Dataset[Sample]):
                     f"last: {failures[-1]}"
                 )
             index = int(self.usable[rng.integers(len(self.usable))])
-        return Sample(clips, int(self.videos.labels[index]), index, tuple(failures))
+        label = self.videos.labels[index]
+        return Sample(clips, label if label.ndim else int(label), index, tuple(failures))
 
     def _clips(self, index: int, rng: np.random.Generator) -> Tensor:
         if index in self.known_bad:
             raise VideoError(self.known_bad[index])
         select, spatials = self.view.draw(rng)
+        if segment := self.videos.segment(index):
+            select = within(select, *segment, name=self.videos.name(index))
         read = partial(self.read, time_limit=self.time_limit)
         with self._watched(index):
             files = self.videos.files(index)
@@ -221,6 +228,24 @@ class ClipDataset(Dataset[Sample]):
         else:
             yield
         self.slot[1] = -1
+
+
+def within(select: Select, start: float, end: float, *, name: str) -> Select:
+    """``select`` on the part [``start``, ``end``) seconds of the video ``name``.
+
+    Raises, when called:
+        VideoError: the video has no frame there.
+    """
+
+    def select_part(timeline: sampling.Timeline) -> np.ndarray:
+        part, first = sampling.cut(timeline, start, end)
+        if not len(part.pts):
+            raise VideoError(
+                f"{name}: no frame from {start:g} to {end:g} seconds; correct the times in the list"
+            )
+        return select(part) + first
+
+    return select_part
 
 
 def read_files(
@@ -261,7 +286,7 @@ def collate(samples: list[Sample]) -> Batch:
     clips = [sample.clips for sample in readable]
     return Batch(
         clips=torch.cat(clips) if clips else torch.empty(0, dtype=torch.uint8),
-        labels=torch.tensor([sample.label for sample in readable], dtype=torch.int64),
+        labels=torch.from_numpy(np.array([sample.label for sample in readable])),
         indices=torch.tensor([sample.index for sample in readable], dtype=torch.int64),
         failures=tuple(message for sample in samples for message in sample.failures),
         failed=torch.tensor(unreadable, dtype=torch.int64),

@@ -6,21 +6,19 @@ A list of a million videos is two arrays, shared by all loader processes, not a 
 import json
 import logging
 import os
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from timesformer.datasets.classes import FILE, ClassNamesError, read_class_names
+from timesformer.datasets.folders import frame_files
+from timesformer.datasets.rows import ListError, check_label, check_row, numbered_lines, parse_row
+
 logger = logging.getLogger(__name__)
 
-_LINE = re.compile(r"(?P<path>.*[^\s,])[\s,]+(?P<label>-?\d+)")  # blank, tab or comma
 _BRACKETS = str.maketrans("", "", "[]")
-
-
-class ListError(ValueError):
-    """An annotation list that cannot be used; the message names file, line, rule and remedy."""
 
 
 class PackedStrings(Sequence[str]):
@@ -42,35 +40,69 @@ class PackedStrings(Sequence[str]):
 
 
 class VideoList(NamedTuple):
-    """Labelled videos: ``sources[i]`` is a file, or the frame files of a video, one a line."""
+    """Labelled videos: a source is a file, a frame folder, or the frame files of a video, one a line.
+
+    ``segments`` are the parts of the files that count, in seconds from their first frame; nan is
+    the beginning or the end of the file.
+    """
 
     sources: PackedStrings
-    labels: np.ndarray  # (N,) int64
+    labels: np.ndarray  # (N,) int64, or (N, K) float32 multi-hot
     origin: str  # the list file, for messages
+    class_names: tuple[str, ...] = ()  # K of them, or none if they are not known
+    segments: np.ndarray | None = None  # (N, 2) float64; None: every file whole
 
     def files(self, index: int) -> list[str]:
-        """The files of video ``index``: one, or its frames in order."""
-        return self.sources[index].split("\n")
+        """The files of video ``index``: one, or its frames in order.
+
+        Raises:
+            VideoError: a frame folder without frames.
+        """
+        files = self.sources[index].split("\n")
+        return frame_files(files[0]) if len(files) == 1 and os.path.isdir(files[0]) else files
 
     def name(self, index: int) -> str:
         """What to call video ``index`` in messages and results: its file, or its frame folder."""
-        files = self.files(index)
+        files = self.sources[index].split("\n")
         return files[0] if len(files) == 1 else str(Path(files[0]).parent)
+
+    def segment(self, index: int) -> tuple[float, float] | None:
+        """Start and end of video ``index`` in seconds, None if its file counts as a whole."""
+        if self.segments is None or np.isnan(self.segments[index]).all():
+            return None
+        start, end = self.segments[index].tolist()
+        return start, end
+
+    def label_text(self, index: int) -> str:
+        """The labels of video ``index`` as lists write them: ``3``, or ``3;7``."""
+        label = self.labels[index]
+        return ";".join(map(str, np.flatnonzero(label))) if label.ndim else str(int(label))
 
     def missing(self) -> list[str]:
         """The videos of which the (first) file does not exist."""
         return [
-            self.name(i) for i in range(len(self.sources)) if not os.path.exists(self.files(i)[0])
+            self.name(i)
+            for i, source in enumerate(self.sources)
+            if not os.path.exists(source.partition("\n")[0])
         ]
 
 
 def read_kinetics(
-    folder: str | Path, split: str, *, prefix: str, separator: str, num_classes: int
+    folder: str | Path,
+    split: str,
+    *,
+    prefix: str,
+    separator: str,
+    num_classes: int,
+    multi_label: bool = False,
 ) -> VideoList:
     """``folder``/``split``.csv: a line ``path label`` for each video, no header.
 
     Blank lines and lines that begin with # are skipped; paths may hold blanks. The default
-    ``separator`` (a blank) accepts blanks, tabs and commas; any other is taken literally.
+    ``separator`` (a blank) accepts blanks, tabs and commas; any other is taken literally. A path
+    may be a folder of frames. ``path label start end`` is a part of a longer file, in seconds; the
+    path then ends as video files do, or both times have a decimal point. ``classes.txt`` in
+    ``folder`` names the classes, a line each.
 
     Args:
         folder: of the list.
@@ -78,24 +110,49 @@ def read_kinetics(
         prefix: folder of the videos; empty: paths are relative to here, else to ``folder``.
         separator: between path and label.
         num_classes: labels are 0 .. num_classes - 1.
+        multi_label: lines may have several labels, ``path 3;7;12``; labels become multi-hot.
 
     Raises:
-        ListError: a missing or empty list, a malformed line, a label out of range.
+        ListError: a missing or empty list, a malformed line, a label out of range, a part that ends
+            before it starts, or class names that are not ``num_classes``.
     """
     origin = Path(folder) / f"{split}.csv"
-    paths, labels = [], []
-    for number, line in _lines(origin):
-        path, label = _parse_line(line, separator, where=f"{origin}:{number}")
-        _check_label(label, num_classes, where=f"{origin}:{number}")
-        paths.append(_locate(path, prefix, Path(folder)))
-        labels.append(label)
+    paths, labels, times = [], [], []
+    for number, line in numbered_lines(origin):
+        where = f"{origin}:{number}"
+        row = parse_row(line, separator, where=where)
+        check_row(row, num_classes, multi_label=multi_label, where=where)
+        paths.append(_locate(row.path, prefix, Path(folder)))
+        labels.append(row.labels)
+        times.append((row.start, row.end))
     if not paths:
         raise ListError(f"{origin} names no video; write a line `path label` for each")
-    return VideoList(PackedStrings(paths), np.array(labels, dtype=np.int64), str(origin))
+    segments = np.array(times, dtype=np.float64)
+    return VideoList(
+        PackedStrings(paths),
+        multi_hot(labels, num_classes) if multi_label else np.array(labels, dtype=np.int64)[:, 0],
+        str(origin),
+        _class_names(Path(folder) / FILE, num_classes),
+        None if np.isnan(segments).all() else segments,
+    )
+
+
+def multi_hot(labels: Sequence[Sequence[int]], num_classes: int) -> np.ndarray:
+    """1 at each label of a video, (N, K) float32."""
+    hot = np.zeros((len(labels), num_classes), dtype=np.float32)
+    for row, of_video in zip(hot, labels, strict=True):
+        row[list(of_video)] = 1
+    return hot
 
 
 def read_ssv2(
-    folder: str | Path, split: str, *, prefix: str, separator: str, num_classes: int
+    folder: str | Path,
+    split: str,
+    *,
+    prefix: str,
+    separator: str,
+    num_classes: int,
+    multi_label: bool = False,
 ) -> VideoList:
     """Something-Something v2 as published: labels, annotations and frame list in ``folder``.
 
@@ -105,8 +162,13 @@ def read_ssv2(
     test split is the validation set. Annotated videos without frames are left out, as published.
 
     Raises:
-        ListError: a missing file, a wrong header or line, an unknown template, or no video at all.
+        ListError: a missing file, a wrong header or line, an unknown template, no video at all, or
+            ``multi_label``.
     """
+    if multi_label:
+        raise ListError(
+            "DATA.MULTI_LABEL is True, but an SSv2 video has one label; set it to False"
+        )
     folder = Path(folder)
     labels = _read_json(folder / "something-something-v2-labels.json")
     if not isinstance(labels, dict):
@@ -126,7 +188,7 @@ def read_ssv2(
         if template not in labels:
             raise ListError(f"{annotation}: template {template!r} is not in the labels file")
         label = int(labels[template])
-        _check_label(label, num_classes, where=f"{annotation}, video {name}")
+        check_label(label, num_classes, where=f"{annotation}, video {name}")
         if name in frames:
             sources.append("\n".join(frames[name]))
             targets.append(label)
@@ -135,59 +197,29 @@ def read_ssv2(
         logger.warning("%s: %d annotated videos have no frames in %s", annotation, without, origin)
     if not sources:
         raise ListError(f"{origin} and {annotation} have no video id in common")
-    return VideoList(PackedStrings(sources), np.array(targets, dtype=np.int64), str(origin))
+    names = tuple(sorted(labels, key=lambda name: int(labels[name])))
+    return VideoList(
+        PackedStrings(sources),
+        np.array(targets, dtype=np.int64),
+        str(origin),
+        names if len(names) == num_classes else (),
+    )
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Numbered lines with something on them; a byte-order mark is dropped."""
+def _class_names(path: Path, num_classes: int) -> tuple[str, ...]:
+    """The names in ``path``, none if there is no such file."""
     if not path.is_file():
-        raise ListError(
-            f"list {path} does not exist; put it there, or set DATA.PATH_TO_DATA_DIR to the folder "
-            "of train.csv, val.csv and test.csv"
-        )
+        return ()
     try:
-        data = path.read_bytes()
-        if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            raise ListError(f"list {path} is UTF-16, as PowerShell's > writes; save it as UTF-8")
-        text = data.decode("utf-8-sig", errors="surrogateescape")
-    except OSError as error:
-        raise ListError(f"list {path} cannot be read: {error}") from error
-    for number, line in enumerate(text.splitlines(), start=1):
-        line = line.strip()
-        if line and not line.startswith("#"):
-            yield number, line
-
-
-def _parse_line(line: str, separator: str, where: str) -> tuple[str, int]:
-    if separator in ("", " "):
-        match = _LINE.fullmatch(line)
-        path, label = (match["path"], match["label"]) if match else ("", "")
-    else:
-        path, _, label = line.rpartition(separator)
-    path = path.strip()
-    if len(path) > 1 and path[0] == path[-1] == '"':
-        path = path[1:-1]
-    try:
-        return _nonempty(path), int(label)
-    except ValueError:
+        names = read_class_names(path)
+    except ClassNamesError as error:
+        raise ListError(str(error)) from error
+    if len(names) != num_classes:
         raise ListError(
-            f"{where}: {line[:120]!r} is not `path label`; write a path, a blank, tab or comma "
-            "(or DATA.PATH_LABEL_SEPARATOR), and a whole number"
-        ) from None
-
-
-def _nonempty(path: str) -> str:
-    if not path:
-        raise ValueError
-    return path
-
-
-def _check_label(label: int, num_classes: int, where: str) -> None:
-    if not 0 <= label < num_classes:
-        raise ListError(
-            f"{where}: label {label} is outside 0 .. {num_classes - 1}; set MODEL.NUM_CLASSES to the "
-            "number of classes, or correct the label"
+            f"{path} names {len(names)} classes, but MODEL.NUM_CLASSES is {num_classes}; set it to "
+            f"{len(names)}, or correct or remove the file"
         )
+    return names
 
 
 def _locate(path: str, prefix: str, folder: Path) -> str:
@@ -210,7 +242,7 @@ def _read_json(path: Path) -> "list[dict[str, str]] | dict[str, str]":  # type: 
 def _read_frame_list(path: Path, prefix: str) -> dict[str, list[str]]:
     """Video id -> frame files in the order of the lines."""
     frames: dict[str, list[str]] = {}
-    lines = _lines(path)
+    lines = numbered_lines(path)
     _, header = next(lines, (0, ""))
     if not header.startswith("original_vido_id"):
         raise ListError(

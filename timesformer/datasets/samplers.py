@@ -1,11 +1,62 @@
 """Which videos form which batch, on which process: the same for any number of processes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from torch.utils.data import Sampler
 
-Key = tuple[int, int]  # (epoch, index of the video)
+from timesformer.tables import choose
+
+Key = tuple[int, ...]  # (epoch, index of the video), and the count of a repeat from its second on
+
+# TRAIN.SAMPLER -> share of an epoch's clips that a class gets, from its number of videos
+SHARES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "uniform": lambda counts: counts,
+    "sqrt": np.sqrt,
+    "balanced": np.sign,
+}
+
+
+def class_shares(labels: np.ndarray, sampler: str) -> np.ndarray | None:
+    """How often a video is shown in an epoch on average, and its class, (2, N); None: each once.
+
+    A class of n videos gets clips in proportion to n (``uniform``), the square root of n (``sqrt``)
+    or 1 (``balanced``); an epoch has as many clips as the list has videos.
+    """
+    share = choose(SHARES, sampler, key="TRAIN.SAMPLER")
+    if sampler == "uniform":
+        return None
+    counts = np.bincount(labels)
+    of_class = share(counts.astype(np.float64))
+    per_video = of_class / of_class.sum() * len(labels) / np.maximum(counts, 1)
+    return np.stack([per_video[labels], labels.astype(np.float64)])
+
+
+def draw_order(shares: np.ndarray | None, num_videos: int, rng: np.random.Generator) -> np.ndarray:
+    """Indices (N,) of an epoch's videos in random order, from ``class_shares`` (2, N).
+
+    Systematic sampling: a class gets its share of clips rounded up or down, and its videos take
+    turns, so that none is shown twice more often than another.
+    """
+    shuffled = rng.permutation(num_videos)
+    if shares is None:
+        return shuffled
+    per_video, labels = shares
+    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    ends = np.cumsum(per_video[by_class])
+    points = (rng.random() + np.arange(num_videos)) * ends[-1] / num_videos
+    drawn = by_class[np.minimum(np.searchsorted(ends, points, side="right"), num_videos - 1)]
+    return rng.permutation(drawn)
+
+
+def count_repeats(order: np.ndarray) -> np.ndarray:
+    """How often each video of ``order`` (N,) came before in it, (N,): 7 3 7 7 gives 0 0 1 2."""
+    by_video = np.argsort(order, kind="stable")
+    is_first = np.diff(order[by_video], prepend=-1) != 0
+    firsts = np.maximum.accumulate(np.where(is_first, np.arange(len(order)), 0))
+    repeats = np.empty_like(order)
+    repeats[by_video] = np.arange(len(order)) - firsts
+    return repeats
 
 
 class TrainBatches(Sampler[list[Key]]):
@@ -13,6 +64,14 @@ class TrainBatches(Sampler[list[Key]]):
 
     Process ``rank`` of ``world`` gets its slice of each global batch. The last videos of an epoch
     that do not fill a batch are left out, as published; they are others in every epoch.
+
+    Args:
+        num_videos: of the list, and of an epoch.
+        batch_size: clips of one process.
+        rank: of this process.
+        world: number of processes.
+        seed: with the epoch, decides the order.
+        shares: of ``class_shares``; None shows every video once.
     """
 
     def __init__(
@@ -24,14 +83,16 @@ class TrainBatches(Sampler[list[Key]]):
         world: int,
         seed: int,
         usable: np.ndarray | None = None,
+        shares: np.ndarray | None = None,
     ) -> None:
         """``usable`` (num_videos,): the indices to draw from; None: 0 .. num_videos - 1."""
         self.num_videos = num_videos
         self.usable = usable
-        self.batch_size = batch_size  # of one process
+        self.batch_size = batch_size
         self.rank = rank
         self.world = world
         self.seed = seed
+        self.shares = shares
         self.epoch = 0
         self.start = 0  # the first batch to give
 
@@ -42,12 +103,21 @@ class TrainBatches(Sampler[list[Key]]):
         return self.num_videos // (self.batch_size * self.world)
 
     def __iter__(self) -> Iterator[list[Key]]:
-        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.num_videos)
-        order = order[: len(self) * self.batch_size * self.world]
+        rng = np.random.default_rng([self.seed, self.epoch])
+        order = draw_order(self.shares, self.num_videos, rng)
+        repeats = count_repeats(order)
         if self.usable is not None:
             order = self.usable[order]
-        for batch in order.reshape(-1, self.world, self.batch_size)[self.start :, self.rank]:
-            yield [(self.epoch, int(index)) for index in batch]
+        step = self.batch_size * self.world
+        first_of_rank = self.start * step + self.rank * self.batch_size
+        for first in range(first_of_rank, len(self) * step, step):
+            batch = slice(first, first + self.batch_size)
+            yield [
+                (self.epoch, index, repeat) if repeat else (self.epoch, index)
+                for index, repeat in zip(
+                    order[batch].tolist(), repeats[batch].tolist(), strict=True
+                )
+            ]
 
 
 class EvalBatches(Sampler[list[Key]]):

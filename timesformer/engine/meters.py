@@ -44,7 +44,7 @@ class EpochMeter:
     def update(
         self, loss: Tensor, logits: Tensor, labels: Tensor, lr: float, failures: tuple[str, ...]
     ) -> None:
-        """Count one batch: a scalar loss, logits (B, K), labels (B,)."""
+        """Count one batch: a scalar loss, logits (B, K), labels (B,) or (B, K)."""
         errors = [len(labels) - metrics.topk_correct(logits, labels, k) for k in (1, 5)]
         counts = [torch.full_like(loss, len(counted)) for counted in (labels, failures)]
         self.window.append(torch.stack([loss, *(e.to(loss.dtype) for e in errors), *counts]))

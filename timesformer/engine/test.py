@@ -82,7 +82,9 @@ def load_tested(cfg: CfgNode, model: nn.Module) -> str:
 @torch.inference_mode()
 def _score(cfg: CfgNode, model: nn.Module, loader: ClipLoader, device: torch.device) -> Scored:
     """Scores of this process's videos."""
-    normalize, num_views = normalizer(cfg), num_test_views(cfg)
+    normalize, num_views, method = normalizer(cfg), num_test_views(cfg), cfg.DATA.ENSEMBLE_METHOD
+    if cfg.DATA.MULTI_LABEL and method == "softmax":  # the probabilities of independent classes
+        method = "sigmoid"
     most = max(cfg.TEST.BATCH_SIZE // distributed.local_world_size(), 1)
     scores, indices, failures = [], [], {}
     started = time.perf_counter()
@@ -95,7 +97,7 @@ def _score(cfg: CfgNode, model: nn.Module, loader: ClipLoader, device: torch.dev
                 _forward(cfg, model, normalize(clips.to(device, non_blocking=True)))
                 for clips in batch.clips.split(most)
             ]
-            scores.append(metrics.ensemble(torch.cat(logits), num_views, cfg.DATA.ENSEMBLE_METHOD))
+            scores.append(metrics.ensemble(torch.cat(logits), num_views, method))
             indices.append(batch.indices)
         seconds = (time.perf_counter() - started) / i
         left = log.eta(seconds * (len(loader) - i))
@@ -130,7 +132,8 @@ def _report(cfg: CfgNode, scored: Scored, videos: VideoList, source: str, second
         write_pickle(folder / cfg.TEST.SAVE_RESULTS_PATH, scored, videos)
     scores = torch.from_numpy(scored.scores)
     labels = torch.from_numpy(videos.labels[scored.indices])
-    top1, top5 = (metrics.accuracy(scores, labels, k) for k in (1, 5))
+    measure = _precision if cfg.DATA.MULTI_LABEL else _accuracies
+    found = measure(scores, labels)
     total, failed = len(videos.labels), len(scored.failures)
     protocol = (
         f"{cfg.TEST.NUM_ENSEMBLE_VIEWS} temporal views ({cfg.TEST.VIEW_PLACEMENT}) x "
@@ -139,12 +142,10 @@ def _report(cfg: CfgNode, scored: Scored, videos: VideoList, source: str, second
     )
     logger.info("protocol: %s; weights: %s", protocol, source)
     logger.info("scored %d of %d videos, %d unreadable", total - failed, total, failed)
-    log.json_stats(
-        logger, {"split": "test_final", "top1_acc": f"{top1:.2f}", "top5_acc": f"{top5:.2f}"}
-    )
+    printed = {name: f"{v:.2f}" if name.endswith("acc") else v for name, v in found.items()}
+    log.json_stats(logger, {"split": "test_final", **printed})
     results = {
-        "top1_acc": top1,
-        "top5_acc": top5,
+        **found,
         "videos": total,
         "scored": total - failed,
         "unreadable": failed,
@@ -158,10 +159,19 @@ def _report(cfg: CfgNode, scored: Scored, videos: VideoList, source: str, second
     logger.info("predictions: %s; summary: %s", folder / PREDICTIONS, folder / RESULTS)
 
 
+def _accuracies(scores: Tensor, labels: Tensor) -> dict[str, float]:
+    return {f"top{k}_acc": metrics.accuracy(scores, labels, k) for k in (1, 5)}
+
+
+def _precision(scores: Tensor, labels: Tensor) -> dict[str, float]:
+    return {"map": metrics.mean_average_precision(scores, labels)}
+
+
 def write_predictions(path: Path, scored: Scored, videos: VideoList) -> None:
     """A row for each video of the list: path, label, prediction, error, and a score for each class.
 
-    Unreadable videos have an error instead of a prediction and scores.
+    Unreadable videos have an error instead of a prediction and scores. Several labels are written
+    as in lists, ``3;7``; the prediction is the class of the highest score.
     """
     row_of = {int(index): row for row, index in enumerate(scored.indices)}
     num_classes = scored.scores.shape[1]
@@ -169,19 +179,20 @@ def write_predictions(path: Path, scored: Scored, videos: VideoList) -> None:
         writer = csv.writer(file)
         classes = [f"score_{k}" for k in range(num_classes)]
         writer.writerow(["path", "label", "prediction", "error", *classes])
-        for index, label in enumerate(videos.labels.tolist()):
+        for index in range(len(videos.labels)):
             if index in row_of:
                 scores = scored.scores[row_of[index]]
                 values = [int(scores.argmax()), "", *(f"{score:.6g}" for score in scores)]
             else:
                 values = ["", scored.failures[index], *[""] * num_classes]
-            writer.writerow([videos.name(index), label, *values])
+            writer.writerow([videos.name(index), videos.label_text(index), *values])
 
 
 def write_pickle(path: Path, scored: Scored, videos: VideoList) -> None:
     """The published layout, [scores (videos, K), labels (videos,)] as tensors, in list order.
 
-    Unreadable videos have nan scores. The published code stored the labels twice.
+    Several labels are (videos, K). Unreadable videos have nan scores. The published code stored the
+    labels twice.
     """
     scores = torch.full((len(videos.labels), scored.scores.shape[1]), torch.nan)
     scores[torch.from_numpy(scored.indices)] = torch.from_numpy(scored.scores)

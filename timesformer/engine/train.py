@@ -47,7 +47,7 @@ def train(cfg: CfgNode, device: torch.device) -> None:
     for epoch in range(start_epoch, cfg.SOLVER.MAX_EPOCH):
         trainer.run_epoch(train_loader, epoch)
         if is_due(epoch, cfg.TRAIN.CHECKPOINT_PERIOD, cfg.SOLVER.MAX_EPOCH):
-            _save(cfg, model, optimizer, epoch)
+            _save(cfg, model, optimizer, epoch, train_loader.dataset.videos.class_names)  # type: ignore[attr-defined]
         if is_due(epoch, cfg.TRAIN.EVAL_PERIOD, cfg.SOLVER.MAX_EPOCH):
             validator.run(checkpoint.unwrap(model), epoch, scalars)
     scalars.close()
@@ -98,7 +98,7 @@ class Trainer:
     def backward(self, batch: Batch, group: int, *, is_last: bool) -> tuple[Tensor, Tensor, Tensor]:
         """Gradients of one batch of a group; the last one of the group updates the parameters.
 
-        Returns the detached loss, logits (B, K) and labels (B,), on the device, without a sync.
+        Returns the detached loss, logits (B, K) and labels (B,) or (B, K), on the device, without a sync.
         """
         clips = self.normalize(batch.clips.to(self.device, non_blocking=True))
         labels = batch.labels.to(self.device, non_blocking=True)
@@ -189,10 +189,21 @@ def _parallelize(model: nn.Module, device: torch.device) -> nn.Module:
     return DistributedDataParallel(model, device_ids=ids, gradient_as_bucket_view=True)
 
 
-def _save(cfg: CfgNode, model: nn.Module, optimizer: torch.optim.Optimizer, epoch: int) -> None:
+def _save(
+    cfg: CfgNode,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    epoch: int,
+    class_names: tuple[str, ...],
+) -> None:
     if distributed.is_main():
         path = checkpoint.save_checkpoint(
-            cfg.OUTPUT_DIR, model=model, optimizer=optimizer, epoch=epoch, cfg_text=cfg.dump()
+            cfg.OUTPUT_DIR,
+            model=model,
+            optimizer=optimizer,
+            epoch=epoch,
+            cfg_text=cfg.dump(),
+            class_names=class_names,
         )
         logger.info("saved %s", path)
     distributed.barrier()

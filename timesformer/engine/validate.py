@@ -5,7 +5,7 @@ import time
 
 import torch
 from fvcore.common.config import CfgNode
-from torch import nn
+from torch import Tensor, nn
 
 from timesformer import distributed, metrics
 from timesformer.datasets import build_loader, normalizer
@@ -14,15 +14,22 @@ from timesformer.engine import log
 logger = logging.getLogger(__name__)
 
 
+_BETTER = {"top1_err": min, "top5_err": min, "map": max}
+
+
 class Validator:
-    """Top-1 and top-5 errors over exactly the readable videos of the val list."""
+    """Top-1 and top-5 errors over exactly the readable videos of the val list.
+
+    Mean average precision instead, where videos have several labels.
+    """
 
     def __init__(self, cfg: CfgNode, device: torch.device) -> None:
         self.cfg = cfg
         self.device = device
         self.loader = build_loader(cfg, "val")
         self.normalize = normalizer(cfg)
-        self.best = {"min_top1_err": 100.0, "min_top5_err": 100.0}  # of this process's lifetime
+        self.measure = _precision if cfg.DATA.MULTI_LABEL else _errors
+        self.best: dict[str, float] = {}  # of this process's lifetime
 
     @torch.inference_mode()
     def run(self, model: nn.Module, epoch: int, scalars: log.Scalars) -> None:
@@ -77,20 +84,16 @@ class Validator:
         started: float,
         scalars: log.Scalars,
     ) -> None:
-        counts = torch.zeros(4, dtype=torch.float64, device=self.device)
-        if labels:
-            everything, targets = torch.cat(scores), torch.cat(labels)
-            counts[0] = metrics.topk_correct(everything, targets, 1)
-            counts[1] = metrics.topk_correct(everything, targets, 5)
-            counts[2] = len(targets)
-        counts[3] = unreadable
-        top1, top5, videos, unread = distributed.total(counts).tolist()
+        counts = torch.tensor([sum(map(len, labels)), unreadable], dtype=torch.float64)
+        videos, unread = distributed.total(counts.to(self.device)).tolist()
         if not videos:
             raise RuntimeError("no video of the val list can be read; see the warnings above")
-        top1_err, top5_err = 100.0 * (1 - top1 / videos), 100.0 * (1 - top5 / videos)
-        self.best["min_top1_err"] = min(self.best["min_top1_err"], top1_err)
-        self.best["min_top5_err"] = min(self.best["min_top5_err"], top5_err)
-        scalars.add({"Val/Top1_err": top1_err, "Val/Top5_err": top5_err}, epoch + 1)
+        found = self.measure(scores, labels, videos, self.device)
+        for name, value in found.items():
+            best = f"{_BETTER[name].__name__}_{name}"
+            self.best[best] = _BETTER[name](self.best.get(best, value), value)
+        titled = {f"Val/{name[0].upper()}{name[1:]}": value for name, value in found.items()}
+        scalars.add(titled, epoch + 1)
         log.json_stats(
             logger,
             {
@@ -99,8 +102,7 @@ class Validator:
                 "time_diff": time.perf_counter() - started,
                 "gpu_mem": log.gpu_memory(),
                 "RAM": log.ram(),
-                "top1_err": top1_err,
-                "top5_err": top5_err,
+                **found,
                 "videos": int(videos),
                 "unreadable": int(unread),
                 **self.best,
@@ -125,3 +127,24 @@ class Validator:
             predicted, true = torch.cat(parts, dim=1).numpy()
             for tag, figure in figures(self.cfg, predicted, true).items():
                 scalars.add_figure(tag, figure, epoch + 1)
+
+
+def _errors(
+    scores: list[Tensor], labels: list[Tensor], videos: float, device: torch.device
+) -> dict[str, float]:
+    """Percentages of the ``videos`` of all processes, from the batches of this one."""
+    right = torch.zeros(2, dtype=torch.float64, device=device)
+    for of_batch, true in zip(scores, labels, strict=True):
+        right += torch.stack([metrics.topk_correct(of_batch, true, k) for k in (1, 5)])
+    top1, top5 = distributed.total(right).tolist()
+    return {"top1_err": 100.0 * (1 - top1 / videos), "top5_err": 100.0 * (1 - top5 / videos)}
+
+
+def _precision(
+    scores: list[Tensor], labels: list[Tensor], _: float, __: torch.device
+) -> dict[str, float]:
+    """Mean average precision over the videos of all processes."""
+    pairs = [(s.cpu(), y.cpu()) for s, y in zip(scores, labels, strict=True)]
+    parts = [pair for process in distributed.gather(pairs) for pair in process]
+    everything, hot = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
+    return {"map": metrics.mean_average_precision(everything, hot)}

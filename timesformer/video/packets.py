@@ -73,6 +73,7 @@ def list_packets(container: "av.container.InputContainer", stream: "av.VideoStre
         fps=float(stream.average_rate or stream.guessed_rate or 30),
         header_frames=stream.frames or None,
         duration=stream.duration,
+        tick_seconds=float(stream.time_base or 0),
     )
     return Packets(timeline, sorted(keyframes.values()), disposable, sorted(doubtful), kept)
 

@@ -85,7 +85,7 @@ def read_folder(files: Sequence[str | Path], select: Select) -> Frames:
     """
     if not files:
         raise VideoError("a frame folder without frames; remove it from the list")
-    indices = select(Timeline(np.arange(len(files)), fps=30.0))
+    indices = select(Timeline(np.arange(len(files)), fps=30.0, tick_seconds=1 / 30))
     unique, index = np.unique(indices, return_inverse=True)
     images = [_read_image(files[i]) for i in unique]
     sizes = {image.shape for image in images}

@@ -5,6 +5,7 @@ that span, first and last included, so that the real stride is (span - 1) / (T -
 are never resampled to ``target_fps``. All as published (a5ef29a, datasets/decoder.py).
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -21,7 +22,8 @@ class Timeline(NamedTuple):
     ``pts`` holds the presentation time of every frame, sorted, in ticks of the stream.
     ``header_frames`` and ``duration`` (ticks) are the container's claims, None where it makes none;
     they may be wrong. ``arrival`` holds ``pts`` in the order in which the decoder gives the frames,
-    where that is not their order in time (AVI files with B-frames).
+    where that is not their order in time (AVI files with B-frames). ``tick_seconds`` is the length
+    of a tick; only parts of a video (``cut``) need it.
     """
 
     pts: np.ndarray
@@ -29,6 +31,7 @@ class Timeline(NamedTuple):
     header_frames: int | None = None
     duration: int | None = None
     arrival: np.ndarray | None = None
+    tick_seconds: float = 0.0
 
 
 class ClipShape(NamedTuple):
@@ -80,6 +83,31 @@ def clip_indices(timeline: Timeline, shape: ClipShape, place: Placement) -> np.n
             return kept[_spread(0.0, span, shape.num_frames, len(kept))]
     start = place(max(len(timeline.pts) - span, 0))
     return _spread(start, span, shape.num_frames, len(timeline.pts))
+
+
+def cut(timeline: Timeline, start: float, end: float) -> tuple[Timeline, int]:
+    """The part of a video in [``start``, ``end``) as a video of its own, and its first frame.
+
+    Times are seconds from the first frame; nan is the beginning or the end of the video. The part
+    begins at tick 0, its duration reaches to its end or that of the video, and its frames follow
+    each other: index i of the part is index first + i of the whole. It may hold no frame.
+    """
+    ticks = timeline.pts - timeline.pts[0]
+    begin = 0 if np.isnan(start) else math.ceil(round(start / timeline.tick_seconds, 3))
+    last = int(ticks[-1]) + max(round(1 / (timeline.fps * timeline.tick_seconds)), 1)
+    stop = last if np.isnan(end) else min(math.ceil(round(end / timeline.tick_seconds, 3)), last)
+    first, beyond = np.searchsorted(ticks, [begin, stop]).tolist()
+    offset = int(timeline.pts[0]) + begin
+    arrival = timeline.arrival
+    if arrival is not None:
+        arrival = arrival[(arrival >= offset) & (arrival < offset - begin + stop)] - offset
+    part = timeline._replace(
+        pts=timeline.pts[first:beyond] - offset,
+        header_frames=(beyond - first) if timeline.header_frames else None,
+        duration=(stop - begin) if timeline.duration else None,
+        arrival=arrival,
+    )
+    return part, first
 
 
 def segment_indices(

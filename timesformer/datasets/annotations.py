@@ -1,0 +1,82 @@
+"""What every annotation format comes down to: clips with labels, then the videos that they name.
+
+Source -> a parser of ``formats.py`` -> Annotations (clips) -> ``locate`` -> entries
+"""
+
+from collections.abc import Iterable, Mapping
+from math import nan
+from pathlib import Path
+from typing import NamedTuple
+
+from timesformer.datasets.folders import VideoFolder
+from timesformer.datasets.rows import ListError
+
+SPLITS = ("train", "val", "test")
+SPLIT_NAMES = {name: name for name in SPLITS} | {"training": "train", "testing": "test"}
+SPLIT_NAMES |= {"validate": "val", "validation": "val", "valid": "val"}
+
+
+class Clip(NamedTuple):
+    """One labelled clip as annotated: the video ``name``, or a part of the video ``whole``.
+
+    ``name`` is looked for first; ``whole`` with the part from ``start`` to ``end`` (seconds) where
+    there is no such video. ``split`` is train, val, test, or empty where the format has none.
+    """
+
+    name: str
+    labels: tuple[int, ...]
+    split: str = ""
+    folders: tuple[str, ...] = ()  # where the video lies if several have its name
+    whole: str = ""
+    start: float = nan
+    end: float = nan
+
+
+class Annotations(NamedTuple):
+    """Clips, and the names of their classes (none if the format has none)."""
+
+    clips: list[Clip]
+    class_names: tuple[str, ...] = ()
+
+
+class Source(NamedTuple):
+    """What a format is read from; a format names the parts that it misses."""
+
+    videos: VideoFolder
+    annotations: tuple[Path, ...] = ()  # files or a folder, see each format
+    lists: Mapping[str, Path] = {}  # split -> file, for formats with a file a split
+    class_names: tuple[str, ...] = ()  # in the order of the labels, if the caller knows them
+    fold: int = 1  # which of several official splits
+
+
+class Entry(NamedTuple):
+    """A located clip: a row of our lists."""
+
+    path: Path
+    labels: tuple[int, ...]
+    split: str
+    start: float
+    end: float
+
+
+def locate(clips: Iterable[Clip], videos: VideoFolder) -> tuple[list[Entry], list[Clip]]:
+    """The clips of which ``videos`` has the video, in order, and the others.
+
+    Raises:
+        ListError: none is there.
+    """
+    entries, missing = [], []
+    for clip in clips:
+        if path := videos.find(clip.name, parents=clip.folders):
+            entries.append(Entry(path, clip.labels, clip.split, nan, nan))
+        elif clip.whole and (path := videos.find(clip.whole, parents=clip.folders)):
+            entries.append(Entry(path, clip.labels, clip.split, clip.start, clip.end))
+        else:
+            missing.append(clip)
+    if not entries:
+        example = f", as {missing[0].name}" if missing else ""
+        raise ListError(
+            f"none of the {len(missing)} annotated videos is in {videos.root} ({len(videos.paths)} "
+            f"videos){example}; pass the folder of the videos as --videos"
+        )
+    return entries, missing

@@ -1,0 +1,54 @@
+"""Names of classes in the order of their labels: of the public data sets, and beside lists."""
+
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "labels"  # {data set}.txt, a name a line
+FILE = "classes.txt"  # beside train.csv, val.csv and test.csv
+
+
+class ClassNamesError(ValueError):
+    """Class names that cannot be used; the message names the file, the rule and the remedy."""
+
+
+def class_names(dataset: str) -> tuple[str, ...]:
+    """The classes of a public data set: ``class_names("kinetics400")[24]`` is "blowing glass".
+
+    Raises:
+        ClassNamesError: no such data set; the message lists those that ship with the package.
+    """
+    path = FOLDER / f"{dataset}.txt"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in FOLDER.glob("*.txt")))
+        raise ClassNamesError(
+            f"no class names of {dataset!r} ship with the package; it has {known}"
+        )
+    return read_class_names(path)
+
+
+def read_class_names(path: str | Path) -> tuple[str, ...]:
+    """The names in a text file, a line each; the first line is class 0.
+
+    Raises:
+        ClassNamesError: the file cannot be read, is empty, or has a blank line or a name twice.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ClassNamesError(f"class names {path} cannot be read: {error}") from error
+    names = tuple(line.strip() for line in text.rstrip().splitlines())
+    if not names:
+        raise ClassNamesError(
+            f"{path} names no class; write a name a line, class 0 first, or delete it"
+        )
+    first: dict[str, int] = {}
+    for number, name in enumerate(names, start=1):
+        if not name:
+            raise ClassNamesError(
+                f"{path}:{number}: a blank line; the line number is the label, so write a name there"
+            )
+        if name in first:
+            raise ClassNamesError(
+                f"{path}:{number}: {name!r} is on line {first[name]} too; give every class its own name"
+            )
+        first[name] = number
+    return names

@@ -1,0 +1,260 @@
+"""Lists for training from other annotation formats: train.csv, val.csv, test.csv and classes.txt.
+
+    python tools/prepare_data.py folders   --videos clips --out data/mine
+    python tools/prepare_data.py kinetics  --videos k400 --annotations train.csv validate.csv --out ...
+    python tools/prepare_data.py mmaction2 --videos k400_tiny --train train.txt --val val.txt --out ...
+    python tools/prepare_data.py ucf101    --videos UCF-101 --annotations ucfTrainTestlist --out ...
+    python tools/prepare_data.py hmdb51    --videos hmdb51 --annotations testTrainMulti_7030_splits ...
+    python tools/prepare_data.py ssv2      --videos 20bn-something-something-v2 --annotations labels ...
+    python tools/prepare_data.py csv       --videos frames --annotations list.csv --out ...
+
+``--resize 256`` also writes every video again with that short side, under OUT/videos-256; run the same
+command again to go on after an interruption. The status is 1 if a video could not be re-encoded, and
+2 for input that cannot be used.
+"""
+
+import argparse
+import os
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from math import isnan
+from pathlib import Path
+
+import pandas as pd
+from tqdm import tqdm
+
+from timesformer.datasets.annotations import SPLITS, Clip, Entry, Source, locate
+from timesformer.datasets.classes import FILE, ClassNamesError, class_names, read_class_names
+from timesformer.datasets.folders import VideoFolder
+from timesformer.datasets.formats import FORMATS
+from timesformer.datasets.rows import ListError
+from timesformer.datasets.splits import assign_splits, complete_splits
+from timesformer.video import VideoError
+from timesformer.video.reencode import reencode
+
+Parts = dict[str, list[Entry]]
+
+
+def main() -> int:
+    """Command line."""
+    args = _arguments()
+    try:
+        failed = prepare(args)
+    except (ListError, ClassNamesError) as error:
+        print(f"prepare_data.py: error: {error}", file=sys.stderr)
+        return 2
+    return 1 if failed else 0
+
+
+def prepare(args: argparse.Namespace) -> int:
+    """Write the lists and print the table; returns the number of videos that failed."""
+    if not args.videos.is_dir():
+        raise ListError(f"--videos {args.videos} is not a folder; pass the folder of the videos")
+    videos = VideoFolder(args.videos)
+    if not videos.paths:
+        raise ListError(f"{args.videos} holds no video file and no frame folder; check --videos")
+    source = Source(
+        videos,
+        tuple(args.annotations),
+        {split: path for split in SPLITS if (path := getattr(args, split))},
+        _names(args.classes),
+        args.fold,
+    )
+    annotations = FORMATS[args.format](source)
+    entries, missing = locate(annotations.clips, videos)
+    names = annotations.class_names
+    entries = assign_splits(
+        entries,
+        seed=args.seed,
+        shares={"val": args.val_share, "test": args.test_share},
+        names=names,
+    )
+    parts = complete_splits(entries)
+    failures: list[str] = []
+    if args.resize:
+        parts, failures = resize(parts, videos.root, args.out, args.resize, args.jobs)
+    _check_labels(parts, names)
+    write_lists(args.out, parts, names)
+    print(summary(parts, names, missing, len(failures)))
+    _report(missing, failures, args.out)
+    return len(failures)
+
+
+def resize(
+    parts: Parts, root: Path, out: Path, short_side: int, jobs: int
+) -> tuple[Parts, list[str]]:
+    """Re-encode every video of ``parts`` to OUT/videos-<short side>.
+
+    Returns the parts that point there, and why some videos are not among them.
+
+    Raises:
+        ListError: a frame folder, which has nothing to re-encode; ``out`` within ``root``; no video
+            of a list could be re-encoded.
+    """
+    paths = sorted({entry.path for part in parts.values() for entry in part})
+    if folder := next((path for path in paths if path.is_dir()), None):
+        raise ListError(f"--resize works on video files, but {folder} is a folder of frames")
+    if out.resolve().is_relative_to(root.resolve()):
+        raise ListError(
+            f"--out {out} lies in --videos {root}, so the next run would take its videos for yours; "
+            "choose another folder"
+        )
+    targets = _targets(paths, root, out / f"videos-{short_side}")
+    failures: dict[Path, str] = {}
+    with ProcessPoolExecutor(jobs) as pool:
+        try:
+            waiting = {
+                pool.submit(reencode, path, target, short_side=short_side): path
+                for path, target in targets.items()
+            }
+            done = as_completed(waiting)
+            for future in tqdm(done, total=len(waiting), unit="video", desc=f"resize {short_side}"):
+                if isinstance(error := future.exception(), VideoError):
+                    failures[waiting[future]] = str(error)
+                elif error:
+                    raise error
+        finally:
+            pool.shutdown(cancel_futures=True)  # after an error or Ctrl-C, stop at once
+    kept = {
+        split: [e._replace(path=targets[e.path]) for e in part if e.path not in failures]
+        for split, part in parts.items()
+    }
+    if not all(kept.values()):
+        raise ListError(
+            f"re-encoding left a list empty; the first: {next(iter(failures.values()))}"
+        )
+    return kept, sorted(failures.values())
+
+
+def _targets(paths: Sequence[Path], root: Path, folder: Path) -> dict[Path, Path]:
+    """Where each video goes: a/b.avi to a/b.mp4, or a/b.avi.mp4 where there is an a/b.mkv too."""
+    stems = Counter(path.with_suffix("") for path in paths)
+    targets = {}
+    for path in paths:
+        stem = path.with_suffix("") if stems[path.with_suffix("")] == 1 else path
+        relative = stem.relative_to(root)
+        targets[path] = folder / relative.with_name(f"{relative.name}.mp4")
+    return targets
+
+
+def write_lists(out: Path, parts: Parts, names: Sequence[str]) -> None:
+    """One CSV a split, paths relative to ``out`` where they lie in it; the class names, if known."""
+    out.mkdir(parents=True, exist_ok=True)
+    for split, entries in parts.items():
+        lines = [_line(entry, out) for entry in entries]
+        _write(out / f"{split}.csv", lines)
+    if names:
+        _write(out / FILE, names)
+
+
+def summary(parts: Parts, names: Sequence[str], missing: Sequence[Clip], failed: int) -> str:
+    """The table that a run prints."""
+    rows = {
+        split: {
+            "videos": len(part),
+            "classes": len({label for entry in part for label in entry.labels}),
+            "fewest": min(_per_class(part)),
+            "most": max(_per_class(part)),
+            "missing": sum(clip.split == split for clip in missing),
+        }
+        for split, part in parts.items()
+    }
+    labels = {label for part in parts.values() for entry in part for label in entry.labels}
+    several = any(len(entry.labels) > 1 for part in parts.values() for entry in part)
+    lines = [pd.DataFrame.from_dict(rows, orient="index").to_string()]
+    lines.append(f"missing: {len(missing)}; not re-encoded: {failed}")
+    lines.append(f"MODEL.NUM_CLASSES {len(names) or max(labels) + 1}")
+    if several:
+        lines.append("DATA.MULTI_LABEL True MODEL.LOSS_FUNC bce_logit")
+    return "\n".join(lines)
+
+
+def _per_class(part: Sequence[Entry]) -> list[int]:
+    """Videos of each class that occurs."""
+    return pd.Series([label for entry in part for label in entry.labels]).value_counts().tolist()
+
+
+def _report(missing: Sequence[Clip], failures: Sequence[str], out: Path) -> None:
+    for name, texts in (("missing", [clip.name for clip in missing]), ("failed", failures)):
+        path = out / f"{name}.txt"
+        path.unlink(missing_ok=True)
+        if texts:
+            _write(path, texts)
+            print(
+                f"{name}: {', '.join(texts[:3])}{', ...' if len(texts) > 3 else ''}; all in {path}"
+            )
+    print(f"lists: {out}; train with DATA.PATH_TO_DATA_DIR {out}")
+
+
+def _check_labels(parts: Parts, names: Sequence[str]) -> None:
+    largest = max(label for part in parts.values() for entry in part for label in entry.labels)
+    if names and largest >= len(names):
+        raise ListError(f"label {largest} has no name: --classes names {len(names)} classes")
+
+
+def _line(entry: Entry, out: Path) -> str:
+    path = entry.path.absolute()
+    inside = path.is_relative_to(out.absolute())
+    text = str(path.relative_to(out.absolute()) if inside else path)
+    line = f"{text} {';'.join(map(str, entry.labels))}"
+    return line if isnan(entry.start) else f"{line} {entry.start} {entry.end}"
+
+
+def _write(path: Path, lines: Sequence[str]) -> None:
+    """Write a whole file or none."""
+    partial = path.with_suffix(".partial")
+    text = "".join(f"{line}\n" for line in lines)
+    partial.write_text(text, encoding="utf-8", errors="surrogateescape")
+    partial.replace(path)
+
+
+def _names(given: str) -> tuple[str, ...]:
+    """Class names of a file, or of a data set of the package."""
+    if not given:
+        return ()
+    return read_class_names(given) if Path(given).is_file() else class_names(given)
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"{value} must be in [0, 1): a part of each class")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} must be at least 1")
+    return value
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("format", choices=FORMATS, help="format of the annotations")
+    parser.add_argument("--videos", type=Path, required=True, metavar="DIR", help="of the videos")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
+    parser.add_argument("--annotations", type=Path, nargs="+", default=[], metavar="PATH")
+    for split in SPLITS:
+        parser.add_argument(
+            f"--{split}", type=Path, metavar="FILE", help=f"{split} list (mmaction2)"
+        )
+    parser.add_argument("--classes", default="", metavar="NAMES", help="file, or as kinetics400")
+    parser.add_argument("--fold", type=_count, default=1, metavar="N", help="official split")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of a split made here")
+    for split in ("val", "test"):
+        meaning = f"part of each class for {split}, where the format has no splits (0.1)"
+        parser.add_argument(f"--{split}-share", type=_share, default=0.1, metavar="P", help=meaning)
+    parser.add_argument(
+        "--resize", type=_count, metavar="SIDE", help="re-encode to this short side"
+    )
+    parser.add_argument("--jobs", type=_count, default=os.cpu_count() or 1, metavar="N")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
