@@ -12,6 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from timesformer.video.remote import is_url, join
+from timesformer.video.shards import split_member
+from timesformer.video.sources import missing
+
 _LINE = re.compile(r"(?P<path>.*[^\s,])[\s,]+(?P<label>-?\d+)")  # blank, tab or comma
 _BRACKETS = str.maketrans("", "", "[]")
 
@@ -52,13 +56,16 @@ class VideoList(NamedTuple):
     def name(self, index: int) -> str:
         """What to call video ``index`` in messages and results: its file, or its frame folder."""
         files = self.files(index)
-        return files[0] if len(files) == 1 else str(Path(files[0]).parent)
+        return files[0] if len(files) == 1 else os.path.dirname(files[0])
 
     def missing(self) -> list[str]:
-        """The videos of which the (first) file does not exist."""
-        return [
-            self.name(i) for i in range(len(self.sources)) if not os.path.exists(self.files(i)[0])
-        ]
+        """The videos of which the (first) file does not exist.
+
+        Raises:
+            SourceError: a protocol that is unknown or whose package is missing; a broken shard.
+        """
+        firsts = (self.files(i)[0] for i in range(len(self.sources)))
+        return [self.name(i) for i in missing(firsts)]
 
 
 def read_kinetics(
@@ -175,11 +182,17 @@ def _check_label(label: int, num_classes: int, where: str) -> None:
 
 
 def _locate(path: str, prefix: str, folder: Path) -> str:
-    """Where ``path`` of a list lies: under ``prefix``, else here, else in ``folder`` of the list."""
+    """Where ``path`` of a list lies: under ``prefix``, else here, else in ``folder`` of the list.
+
+    Whether a URL exists is not asked here, nor is a tar opened for one member.
+    """
+    if is_url(path) or is_url(prefix):
+        return join(prefix, path)
     candidates = [os.path.join(prefix, path)] if prefix else [path, os.path.join(folder, path)]
     if "\\" in path and os.sep == "/":  # a list written on Windows
         candidates += [candidate.replace("\\", "/") for candidate in candidates]
-    return next(filter(os.path.exists, candidates), candidates[0])
+    files = (os.path.exists(split_member(candidate)[0]) for candidate in candidates)
+    return next((c for c, there in zip(candidates, files, strict=True) if there), candidates[0])
 
 
 def _read_json(path: Path) -> "list[dict[str, str]] | dict[str, str]":  # type: ignore[type-arg]

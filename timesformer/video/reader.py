@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from timesformer.video.sampling import Timeline
+from timesformer.video.sources import open_source
 
 Select = Callable[[Timeline], np.ndarray]  # timeline -> indices into its pts, (V, T)
 
@@ -40,7 +41,7 @@ def read_video(path: str | Path, select: Select, *, multi_thread: bool = False) 
     """The frames that ``select`` chooses from a video file.
 
     Args:
-        path: the file.
+        path: the file: a local path, a URL, or a member of a tar (see ``sources``).
         select: called with the timeline; called again, with the corrected one, if the file holds
             packets from which the decoder makes no frame.
         multi_thread: let the decoder use several cores; right where no other process decodes.
@@ -52,7 +53,10 @@ def read_video(path: str | Path, select: Select, *, multi_thread: bool = False) 
         VideoError: no such file, no video stream, no decodable frame.
     """
     try:
-        with av.open(str(path), metadata_errors="replace") as container:
+        with (
+            open_source(path) as source,
+            av.open(source, metadata_errors="replace") as container,
+        ):
             if not container.streams.video:
                 raise VideoError(f"{path}: no video stream; remove it from the list")
             stream = container.streams.video[0]
