@@ -3,6 +3,7 @@
 import json
 
 import cv2
+import fsspec
 import numpy as np
 import pytest
 import torch
@@ -216,3 +217,20 @@ def test_short_videos_repeat_their_last_frame(numbered_video, config):
     views = load_views(path, cfg)
     frames = ((views[0] * 0.225 + 0.45) * 255).permute(1, 2, 3, 0).numpy()
     assert [frame_number(frame) for frame in frames] == [0, 2, 2, 2]
+
+
+@pytest.mark.torchcodec
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_every_backend_gives_the_same_clips(config, split):
+    pyav, torchcodec = (
+        build_dataset(config("DATA.DECODING_BACKEND", name), split)
+        for name in ("pyav", "torchcodec")
+    )
+    for index in range(3):
+        assert torch.equal(pyav[1, index].clips, torchcodec[1, index].clips)
+
+
+def test_a_url_is_a_video_too(numbered_video, config):
+    path = numbered_video(20)
+    fsspec.filesystem("memory").pipe("/clips.mp4", path.read_bytes())
+    assert torch.equal(load_views("memory://clips.mp4", config()), load_views(path, config()))

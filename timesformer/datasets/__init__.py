@@ -17,7 +17,9 @@ from timesformer.datasets import clips, lists
 from timesformer.datasets.clips import Batch, ClipDataset, DenseSampling, SegmentSampling
 from timesformer.datasets.samplers import EvalBatches, TrainBatches
 from timesformer.tables import choose
-from timesformer.video import READERS, VideoError, sampling
+from timesformer.video import READERS, VideoError, read_torchcodec, sampling
+from timesformer.video.remote import is_url
+from timesformer.video.sources import is_local_file
 
 DATASETS = {"kinetics": lists.read_kinetics, "ssv2": lists.read_ssv2}
 CROPS = {1: (1,), 2: (0, 1), 3: (0, 1, 2)}  # NUM_SPATIAL_CROPS -> start, centre, end
@@ -36,7 +38,7 @@ def read_list(cfg: CfgNode, split: str) -> lists.VideoList:
     return choose(DATASETS, _dataset(cfg, split), key=f"{split.upper()}.DATASET")(
         portable(cfg.DATA.PATH_TO_DATA_DIR),
         split,
-        prefix=str(portable(cfg.DATA.PATH_PREFIX)) if cfg.DATA.PATH_PREFIX else "",
+        prefix=_prefix(cfg.DATA.PATH_PREFIX),
         separator=cfg.DATA.PATH_LABEL_SEPARATOR,
         num_classes=cfg.MODEL.NUM_CLASSES,
     )
@@ -81,24 +83,21 @@ def build_loader(cfg: CfgNode, split: str) -> "DataLoader[Batch]":
         persistent_workers=workers > 0,
         pin_memory=cfg.DATA_LOADER.PIN_MEMORY and torch.cuda.is_available(),
         worker_init_fn=_start_worker,
+        # A forked process cannot use a GPU that its parent has used.
+        multiprocessing_context="spawn" if workers and cfg.DATA.DECODING_DEVICE == "cuda" else None,
     )
 
 
 def load_views(path: str | Path, cfg: CfgNode) -> Tensor:
     """The test views of one video, (views, 3, T, S, S) float32, normalised.
 
-    View = temporal view * NUM_SPATIAL_CROPS + crop. ``path`` is a video file or a folder of frames,
-    which are taken in the order of their names.
+    View = temporal view * NUM_SPATIAL_CROPS + crop. ``path`` is a video (a file, a URL or a member of
+    a tar), or a folder of frames, which are taken in the order of their names.
 
     Raises:
         VideoError: the video cannot be read.
     """
-    path = portable(path)
-    files = [str(path)]
-    if path.is_dir():
-        files = sorted(str(file) for file in path.iterdir() if file.is_file())
-        if not files:
-            raise VideoError(f"{path}: a folder without frames")
+    files = _files(portable(path)) if is_local_file(path) else [str(path)]
     view = _view(cfg, "test")
     select, spatials = view.draw(np.random.default_rng(cfg.RNG_SEED))
     frames = clips.read_files(files, select, read=_reader(cfg), multi_thread=True)
@@ -123,7 +122,24 @@ def num_workers(cfg: CfgNode) -> int:
 
 
 def _reader(cfg: CfgNode) -> clips.ReadVideo:
-    return choose(READERS, cfg.DATA.DECODING_BACKEND, key="DATA.DECODING_BACKEND")
+    read = choose(READERS, cfg.DATA.DECODING_BACKEND, key="DATA.DECODING_BACKEND")
+    if read is read_torchcodec:
+        return partial(read_torchcodec, device=cfg.DATA.DECODING_DEVICE)
+    return read
+
+
+def _prefix(prefix: str) -> str:
+    return prefix if not prefix or is_url(prefix) else str(portable(prefix))
+
+
+def _files(path: Path) -> list[str]:
+    """A video file, or the frames of a folder."""
+    if not path.is_dir():
+        return [str(path)]
+    files = sorted(str(file) for file in path.iterdir() if file.is_file())
+    if not files:
+        raise VideoError(f"{path}: a folder without frames")
+    return files
 
 
 def _dataset(cfg: CfgNode, split: str) -> str:

@@ -13,12 +13,14 @@ from fvcore.common.config import CfgNode
 from timesformer.config import ConfigError
 from timesformer.config.load import portable
 from timesformer.datasets import read_list
-from timesformer.datasets.lists import ListError
+from timesformer.datasets.lists import ListError, VideoList
+from timesformer.video import BackendError, check_torchcodec
 
 
 def preflight(cfg: CfgNode) -> None:
     """Raise one ConfigError that lists everything that would stop the run later, or return."""
     problems = [*_device_problems(cfg), *_output_problems(cfg), *_checkpoint_problems(cfg)]
+    problems += _decoder_problems(cfg)
     for split in _splits(cfg):
         problems += _list_problems(cfg, split)
     if problems:
@@ -76,21 +78,39 @@ def _checkpoint_problems(cfg: CfgNode) -> Iterator[str]:
             yield f"{key} is {cfg[section][name]!r}, but there is no such file; check the path"
 
 
+def _decoder_problems(cfg: CfgNode) -> Iterator[str]:
+    if cfg.DATA.DECODING_BACKEND == "torchcodec":
+        try:
+            check_torchcodec(cfg.DATA.DECODING_DEVICE)
+        except BackendError as error:
+            yield str(error)
+
+
 def _list_problems(cfg: CfgNode, split: str) -> Iterator[str]:
     try:
         videos = read_list(cfg, split)
     except ListError as error:
         yield str(error)
         return
-    if missing := videos.missing():
-        shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
-        yield (
-            f"{videos.origin}: {len(missing)} of {len(videos.labels)} videos do not exist "
-            f"({shown}); set DATA.PATH_PREFIX to their folder, or remove these lines"
-        )
+    if cfg.DATA.CHECK_EXISTENCE:
+        yield from _existence_problems(videos)
     batch = cfg.TRAIN.BATCH_SIZE * cfg.NUM_SHARDS
     if split == "train" and len(videos.labels) < batch:
         yield (
             f"{videos.origin} has {len(videos.labels)} videos, fewer than one batch "
             f"({batch}); lower TRAIN.BATCH_SIZE"
+        )
+
+
+def _existence_problems(videos: VideoList) -> Iterator[str]:
+    try:
+        missing = videos.missing()
+    except OSError as error:
+        yield f"{videos.origin}: {error}"
+        return
+    if missing:
+        shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+        yield (
+            f"{videos.origin}: {len(missing)} of {len(videos.labels)} videos do not exist "
+            f"({shown}); set DATA.PATH_PREFIX to their folder, or remove these lines"
         )
