@@ -1,6 +1,7 @@
 """Datasets and loaders: the published views, reproducible draws, and videos that break."""
 
 import json
+import pickle
 
 import cv2
 import fsspec
@@ -234,3 +235,13 @@ def test_a_url_is_a_video_too(numbered_video, config):
     path = numbered_video(20)
     fsspec.filesystem("memory").pipe("/clips.mp4", path.read_bytes())
     assert torch.equal(load_views("memory://clips.mp4", config()), load_views(path, config()))
+
+
+def test_loaders_that_decode_on_a_gpu_start_fresh_processes(config):
+    keys = ("DATA.DECODING_BACKEND", "torchcodec", "DATA.DECODING_DEVICE")
+    cfg = config(*keys, "cuda", "DATA_LOADER.NUM_WORKERS", 1)
+    loader = build_loader(cfg, "train")
+    assert loader.multiprocessing_context.get_start_method() == "spawn"
+    assert len(pickle.loads(pickle.dumps(loader.dataset))) == len(loader.dataset)
+    forked = build_loader(config(*keys, "cpu", "DATA_LOADER.NUM_WORKERS", 1), "train")
+    assert forked.multiprocessing_context is None

@@ -9,12 +9,13 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import aiohttp
+import cv2
 import fsspec
 import numpy as np
 import pytest
 
-from tests.conftest import frame_number
-from timesformer.video import VideoError, read_video, remote, shards, sources
+from tests.conftest import frame_number, numbered_frame
+from timesformer.video import VideoError, read_folder, read_video, remote, shards, sources
 from timesformer.video.remote import SourceError
 from timesformer.video.sources import open_binary, open_source
 
@@ -129,6 +130,13 @@ def test_a_video_is_the_same_wherever_it_lies(numbered_video, place, name):
     assert [frame_number(image) for image in frames.images] == [3, 40, 59]
     assert np.array_equal(frames.images, here.images)
     assert sources.missing([path]) == []
+
+
+def test_frames_of_a_folder_may_lie_anywhere(tmp_path, place):
+    cv2.imwrite(str(tmp_path / "frame.png"), numbered_frame(7))
+    path = place((tmp_path / "frame.png").read_bytes())
+    frames = read_folder([path, path], lambda timeline: np.array([[0, 1]]))
+    assert [frame_number(image) for image in frames.images] == [7, 7]
 
 
 def test_bytes_seeks_and_sizes_are_those_of_the_content(place):

@@ -97,6 +97,7 @@ MADE = {
     "10 bit": ("a.mp4", video(pix_fmt="yuv420p10le"), False),
     "full range": ("a.mp4", video(pix_fmt="yuvj420p"), False),
     "4:4:4": ("a.mp4", video(pix_fmt="yuv444p"), False),
+    "mpeg4": ("a.mp4", video(codec="mpeg4", options={"bf": "2", "g": "12"}), False),
     "avi": ("a.avi", video(codec="mpeg4", options={"bf": "0"}), True),
     "rotation": ("a.mp4", rotated, True),
 }

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from timesformer.video.sampling import Timeline
-from timesformer.video.sources import open_source
+from timesformer.video.sources import open_binary, open_source
 
 Select = Callable[[Timeline], np.ndarray]  # timeline -> indices into its pts, (V, T)
 
@@ -92,7 +92,8 @@ def read_folder(files: Sequence[str | Path], select: Select) -> Frames:
 def _read_image(path: str | Path) -> np.ndarray:
     """(H, W, 3) uint8 RGB."""
     try:
-        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+        with open_binary(path) as file:
+            image = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_COLOR)
     except (OSError, cv2.error) as error:
         raise VideoError(f"{path}: cannot be read ({type(error).__name__}: {error})") from error
     if image is None:
