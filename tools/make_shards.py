@@ -27,7 +27,7 @@ import tarfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, NoReturn
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -69,7 +69,7 @@ class Shard(NamedTuple):
 class Digest:
     """A file that is read once, forwards, and hashed on the way."""
 
-    def __init__(self, file: IO[bytes], bar: "tqdm[None]") -> None:
+    def __init__(self, file: IO[bytes], bar: "tqdm[NoReturn]") -> None:
         self.file, self.bar, self.sha = file, bar, hashlib.sha256()
 
     def read(self, size: int) -> bytes:
@@ -174,7 +174,7 @@ def is_complete(shard: Shard) -> bool:
     return bool(json.loads(index.read_text())["bytes"] == shard.path.stat().st_size)
 
 
-def write_shard(shard: Shard, bar: "tqdm[None]") -> None:
+def write_shard(shard: Shard, bar: "tqdm[NoReturn]") -> None:
     """Write the tar and then its index, whole or not at all."""
     partial = shard.path.with_suffix(".tar.partial")
     with tarfile.open(partial, "w") as tar:

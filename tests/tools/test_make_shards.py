@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tests.conftest import run_tool
+from tests.ranges import serve
 from timesformer.config import load_config
 from timesformer.datasets import build_dataset, build_loader
 from timesformer.engine.preflight import preflight
@@ -71,15 +72,20 @@ def test_lists_name_members_in_the_order_of_the_originals(packed, data_dir):
         assert keys == [f"{i:06d}.mp4" for i in range(len(theirs))]
 
 
-@pytest.fixture(params=["local", "memory"])
+@pytest.fixture(params=["local", "memory", "http"])
 def place(request, packed):
-    """Overrides that read the packed lists, from disk or through a URL."""
-    if request.param == "local":
-        return ["DATA.PATH_TO_DATA_DIR", str(packed)]
-    system = fsspec.filesystem("memory")
-    for path in packed.rglob("shard-*"):
-        system.pipe(f"/packed/{path.relative_to(packed)}", path.read_bytes())
-    return ["DATA.PATH_TO_DATA_DIR", str(packed), "DATA.PATH_PREFIX", "memory://packed"]
+    """Overrides that read the packed lists, from disk or through URLs."""
+    files = {f"/packed/{p.relative_to(packed)}": p.read_bytes() for p in packed.rglob("shard-*")}
+    overrides = ["DATA.PATH_TO_DATA_DIR", str(packed)]
+    if request.param == "memory":
+        fsspec.filesystem("memory").pipe(files)
+        overrides += ["DATA.PATH_PREFIX", "memory://packed"]
+    if request.param != "http":
+        yield overrides
+        return
+    with serve() as server:
+        server.files = files
+        yield [*overrides, "DATA.PATH_PREFIX", f"{server.url}/packed"]
 
 
 def test_training_gets_exactly_the_clips_of_the_files(tiny_yaml, place):
@@ -99,6 +105,8 @@ def test_training_gets_exactly_the_clips_of_the_files(tiny_yaml, place):
 def test_loader_processes_read_shards_too(tiny_yaml, place, workers):
     def batches(*overrides):
         return list(build_loader(load_config(tiny_yaml, overrides), "train"))
+
+    preflight(load_config(tiny_yaml, place))  # this process has asked the server before it forks
 
     ours = batches(*place, "DATA_LOADER.NUM_WORKERS", workers)
     for one, two in zip(ours, batches(), strict=True):

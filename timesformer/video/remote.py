@@ -69,7 +69,7 @@ def foreign_errors(path: str | Path) -> Iterator[None]:
             f"{path}: {error}; install the fsspec package of this protocol (s3: pip install s3fs, "
             "gs: pip install gcsfs)"
         ) from error
-    except (asyncio.TimeoutError, *_network_errors()) as error:
+    except _network_errors() as error:
         raise SourceError(
             f"{path}: {type(error).__name__}: {error}; check the address and the network"
         ) from error
@@ -85,5 +85,5 @@ def _network_errors() -> tuple[type[Exception], ...]:
     try:
         from aiohttp import ClientError
     except ImportError:
-        return ()
-    return (ClientError,)
+        return (asyncio.TimeoutError,)
+    return (asyncio.TimeoutError, ClientError)

@@ -52,7 +52,7 @@ class Window(io.RawIOBase):
         self._position = origin + offset
         return self._position
 
-    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def,override]
+    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]
         view = memoryview(buffer).cast("B")
         count = min(len(view), max(self._size - self._position, 0))
         if not count:

@@ -10,6 +10,7 @@ levels at most (another release of its decoder), 10-bit video by 3 on average (c
 full size without interpolation). The GPU converts colours by its own arithmetic.
 """
 
+import logging
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +21,8 @@ import numpy as np
 from timesformer.video.reader import Frames, Select, _list_packets, read_video
 from timesformer.video.sampling import Timeline
 from timesformer.video.sources import open_source
+
+logger = logging.getLogger(__name__)
 
 WITHOUT_TIMES = ("avi",)  # containers (FFmpeg's names) that store no presentation times
 _ERRORS = (av.FFmpegError, OSError, RuntimeError, ValueError, IndexError, MemoryError)
@@ -75,7 +78,7 @@ def check_torchcodec(device: str = "cpu") -> None:
 @cache
 def _decoder_class() -> Any:
     try:
-        from torchcodec.decoders import VideoDecoder
+        from torchcodec.decoders import VideoDecoder  # type: ignore[attr-defined]
     except (ImportError, OSError, RuntimeError) as error:  # the last two: no FFmpeg libraries
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise BackendError(
@@ -106,6 +109,7 @@ def _read(path: str | Path, select: Select, *, num_threads: int, device: str) ->
     except _ERRORS as error:
         if isinstance(error, BackendError):
             raise
+        logger.debug("%s: PyAV reads it, because torchcodec said: %s", path, error)
         return None  # PyAV reads what is left of a damaged file, or says what is wrong with it
 
 
