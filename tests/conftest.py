@@ -13,6 +13,8 @@ import pytest
 import torch
 import yaml
 
+from timesformer.video import BackendError, check_torchcodec
+
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("TIMESFORMER_SHARED", ROOT.parent / "shared"))
 BITS = 9  # of a frame number
@@ -23,6 +25,17 @@ def pytest_collection_modifyitems(items):
         for item in items:
             if "cuda" in item.keywords:
                 item.add_marker(pytest.mark.skip(reason="needs an NVIDIA GPU"))
+    if any(item.get_closest_marker("torchcodec") for item in items):
+        _skip_without_torchcodec(items)
+
+
+def _skip_without_torchcodec(items):
+    try:
+        check_torchcodec()
+    except BackendError as error:
+        for item in items:
+            if item.get_closest_marker("torchcodec"):
+                item.add_marker(pytest.mark.skip(reason=str(error)))
 
 
 @pytest.fixture(autouse=True)

@@ -20,7 +20,12 @@ def load(tmp_path):
         (["MODEL.MODEL_NAME", "SlowFast"], "MODEL_NAME is 'SlowFast'; choose one of vit_base"),
         (["MODEL.LOSS_FUNC", "bce"], "choose one of cross_entropy, bce_logit .*use bce_logit"),
         (["TIMESFORMER.ATTENTION_TYPE", "divided"], "choose one of divided_space_time"),
-        (["DATA.DECODING_BACKEND", "torchvision"], "choose one of pyav"),
+        (["DATA.DECODING_BACKEND", "torchvision"], "choose one of pyav, torchcodec"),
+        (["DATA.DECODING_DEVICE", "gpu"], "choose one of cpu, cuda"),
+        (
+            ["DATA.DECODING_DEVICE", "cuda"],
+            "pyav decodes on the CPU; set DATA.DECODING_BACKEND tor",
+        ),
         (["DATA.ENSEMBLE_METHOD", "mean"], "choose one of sum, max, softmax"),
         (["TEST.NUM_SPATIAL_CROPS", 5], "NUM_SPATIAL_CROPS is 5; choose one of 1, 2, 3"),
         (["TEST.VIEW_PLACEMENT", "middle"], "choose one of released, paper"),

@@ -1,9 +1,11 @@
 """Datasets and loaders: the published views, reproducible draws, and videos that break."""
 
 import json
+import pickle
 import re
 
 import cv2
+import fsspec
 import numpy as np
 import pytest
 import torch
@@ -276,3 +278,30 @@ def test_balanced_loaders_draw_every_class_alike(config, data_dir, tmp_path):
                  "TRAIN.BATCH_SIZE", 10)  # fmt: skip
     (batch,) = build_loader(cfg, "train")
     assert sorted(torch.bincount(batch.labels).tolist()) == [3, 3, 4]
+
+
+@pytest.mark.torchcodec
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_every_backend_gives_the_same_clips(config, split):
+    pyav, torchcodec = (
+        build_dataset(config("DATA.DECODING_BACKEND", name), split)
+        for name in ("pyav", "torchcodec")
+    )
+    for index in range(3):
+        assert torch.equal(pyav[1, index].clips, torchcodec[1, index].clips)
+
+
+def test_a_url_is_a_video_too(numbered_video, config):
+    path = numbered_video(20)
+    fsspec.filesystem("memory").pipe("/clips.mp4", path.read_bytes())
+    assert torch.equal(load_views("memory://clips.mp4", config()), load_views(path, config()))
+
+
+def test_loaders_that_decode_on_a_gpu_start_fresh_processes(config):
+    keys = ("DATA.DECODING_BACKEND", "torchcodec", "DATA.DECODING_DEVICE")
+    cfg = config(*keys, "cuda", "DATA_LOADER.NUM_WORKERS", 1)
+    loader = build_loader(cfg, "train")
+    assert loader.start_method == "spawn"
+    assert len(pickle.loads(pickle.dumps(loader.dataset))) == len(loader.dataset)
+    forked = build_loader(config(*keys, "cpu", "DATA_LOADER.NUM_WORKERS", 1), "train")
+    assert forked.start_method is None

@@ -1,5 +1,6 @@
 """What is only known on the machine; lists and files are tested through tools/run_net.py."""
 
+import fsspec
 import pytest
 import torch
 
@@ -99,3 +100,43 @@ def test_machines_of_torchrun_count_for_the_smallest_list(config, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "8")
     with pytest.raises(ConfigError, match=r"24 videos.*, fewer than one batch \(32\)"):
         preflight(config())
+
+
+@pytest.fixture
+def remote_list(tmp_path):
+    """A test list of ``lines``; returns the overrides that use it."""
+
+    def make(*lines):
+        (tmp_path / "remote").mkdir()
+        (tmp_path / "remote/test.csv").write_text("\n".join(lines))
+        return ["TRAIN.ENABLE", 0, "DATA.PATH_TO_DATA_DIR", tmp_path / "remote"]
+
+    return make
+
+
+def test_missing_remote_videos_are_named_unless_the_check_is_off(config, remote_list):
+    fsspec.filesystem("memory").pipe("/preflight/a.mp4", b"x")
+    overrides = remote_list("memory://preflight/a.mp4 0", "memory://preflight/b.mp4 1")
+    with pytest.raises(ConfigError, match=r"1 of 2 videos do not exist \(memory://preflight/b.mp4"):
+        preflight(config(*overrides))
+    preflight(config(*overrides, "DATA.CHECK_EXISTENCE", 0))
+
+
+def test_prefixes_may_be_urls(config, remote_list):
+    overrides = [*remote_list("b.mp4 1"), "DATA.PATH_PREFIX", "memory://preflight"]
+    with pytest.raises(ConfigError, match=r"1 of 1 videos do not exist \(memory://preflight/b.mp4"):
+        preflight(config(*overrides))
+
+
+def test_unknown_protocols_are_named(config, remote_list):
+    with pytest.raises(ConfigError, match=r"test.csv: nosuch://a.mp4: .*protocol that fsspec"):
+        preflight(config(*remote_list("nosuch://a.mp4 0")))
+
+
+@pytest.mark.torchcodec
+def test_a_decoder_without_its_gpu_is_named(config, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    keys = ("DATA.DECODING_BACKEND", "torchcodec", "DATA.DECODING_DEVICE")
+    with pytest.raises(ConfigError, match="DECODING_DEVICE is 'cuda', but this machine has no GPU"):
+        preflight(config(*keys, "cuda"))
+    preflight(config(*keys, "cpu"))

@@ -183,8 +183,15 @@ def test_all_problems_are_reported_together(tiny_yaml, tmp_path, data_dir):
             "PRETRAINED_MODEL is 'x.pyth', but there is no",
         ),
         (
-            ["TENSORBOARD.CLASS_NAMES_PATH", "x.json"],
-            "CLASS_NAMES_PATH is 'x.json', but there is no",
+            [
+                "TENSORBOARD.ENABLE",
+                "1",
+                "TENSORBOARD.HISTOGRAM.ENABLE",
+                "1",
+                "TENSORBOARD.CLASS_NAMES_PATH",
+                "x.json",
+            ],
+            "TENSORBOARD file x.json cannot be read",
         ),
         (
             ["OUTPUT_DIR", "/proc/nothing"],

@@ -133,7 +133,8 @@ def _data(cfg: CfgNode) -> None:
     cfg.DATA = CfgNode()
     # Folder of train.csv, val.csv and test.csv (kinetics), or of the SSv2 json and csv lists.
     cfg.DATA.PATH_TO_DATA_DIR = ""
-    # Prepended to the paths of the lists; empty: relative to here, else to PATH_TO_DATA_DIR.
+    # Prepended to the paths of the lists: a folder or a URL, as s3://bucket/kinetics; empty: relative
+    # to here, else to PATH_TO_DATA_DIR. Paths that are URLs stay as they are.
     cfg.DATA.PATH_PREFIX = ""
     # Between path and label; the default accepts blanks, tabs and commas.
     cfg.DATA.PATH_LABEL_SEPARATOR = " "
@@ -158,10 +159,14 @@ def _data(cfg: CfgNode) -> None:
     cfg.DATA.RANDOM_FLIP = True
     # Hand the model BGR instead of RGB: what published SSv2 checkpoints were trained on.
     cfg.DATA.REVERSE_INPUT_CHANNEL = False
-    # Decoder of video files: pyav.
+    # Decoder of video files: pyav, or torchcodec (pip install -e ".[codec]" and FFmpeg).
     cfg.DATA.DECODING_BACKEND = "pyav"
     # (ours) Seconds after which reading one video is given up, even if it hangs in the decoder.
     cfg.DATA.DECODE_TIMEOUT = 120.0
+    # (ours) Where it decodes: cpu, or cuda (torchcodec only: the GPU's decoder, NVDEC).
+    cfg.DATA.DECODING_DEVICE = "cpu"
+    # (ours) Before a run, look whether every video of the lists exists; remote ones cost a request.
+    cfg.DATA.CHECK_EXISTENCE = True
     # How the views of a video become one score: sum of logits, max of logits, or softmax (the
     # mean of the class probabilities, ours; what the paper describes; of sigmoids if MULTI_LABEL).
     cfg.DATA.ENSEMBLE_METHOD = "sum"

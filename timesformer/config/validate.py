@@ -28,7 +28,8 @@ _CHOICES = {
     "TEST.PRECISION": ("fp32", "bf16"),
     "TEST.VIEW_PLACEMENT": ("released", "paper"),
     "TEST.NUM_SPATIAL_CROPS": (1, 2, 3),
-    "DATA.DECODING_BACKEND": ("pyav",),
+    "DATA.DECODING_BACKEND": ("pyav", "torchcodec"),
+    "DATA.DECODING_DEVICE": ("cpu", "cuda"),
     "DATA.ENSEMBLE_METHOD": ("sum", "max", "softmax"),
     "MIXUP.MODE": ("batch", "pair", "elem"),
     "SOLVER.OPTIMIZING_METHOD": ("sgd", "adam", "adamw"),
@@ -165,6 +166,11 @@ def _data_problems(cfg: CfgNode) -> Iterator[str]:
             yield f"DATA.{key} has {len(data[key])} values, but needs one for each of R, G, B"
     if any(value <= 0 for value in data.STD):
         yield f"DATA.STD is {data.STD}, but every value must be above 0"
+    if data.DECODING_DEVICE == "cuda" and data.DECODING_BACKEND != "torchcodec":
+        yield (
+            f"DATA.DECODING_DEVICE is 'cuda', but {data.DECODING_BACKEND} decodes on the CPU; set "
+            "DATA.DECODING_BACKEND torchcodec, or the device to cpu"
+        )
     jitter = data.TRAIN_JITTER_SCALES
     if len(jitter) != 2 or jitter[0] > jitter[1]:
         yield f"DATA.TRAIN_JITTER_SCALES is {jitter}, but must be [smallest, largest]"

@@ -18,7 +18,9 @@ from timesformer.datasets.folders import frame_files
 from timesformer.datasets.loader import ClipLoader
 from timesformer.datasets.samplers import EvalBatches, TrainBatches, class_shares
 from timesformer.tables import choose
-from timesformer.video import READERS, sampling
+from timesformer.video import READERS, read_torchcodec, sampling
+from timesformer.video.remote import is_url
+from timesformer.video.sources import is_local_file
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +41,7 @@ def read_list(cfg: CfgNode, split: str) -> lists.VideoList:
     return choose(DATASETS, _dataset(cfg, split), key=f"{split.upper()}.DATASET")(
         portable(cfg.DATA.PATH_TO_DATA_DIR),
         split,
-        prefix=str(portable(cfg.DATA.PATH_PREFIX)) if cfg.DATA.PATH_PREFIX else "",
+        prefix=_prefix(cfg.DATA.PATH_PREFIX),
         separator=cfg.DATA.PATH_LABEL_SEPARATOR,
         num_classes=cfg.MODEL.NUM_CLASSES,
         multi_label=cfg.DATA.MULTI_LABEL,
@@ -90,22 +92,29 @@ def build_loader(cfg: CfgNode, split: str) -> ClipLoader:
         batch_size = max(per_process // num_clips, 1)
         batches = EvalBatches(len(dataset), batch_size=batch_size, rank=rank, world=world)
     pin_memory = cfg.DATA_LOADER.PIN_MEMORY and torch.cuda.is_available()
-    return ClipLoader(dataset, batches, num_workers=num_workers(cfg), pin_memory=pin_memory)
+    return ClipLoader(
+        dataset,
+        batches,
+        num_workers=num_workers(cfg),
+        pin_memory=pin_memory,
+        # A forked process cannot use a GPU that its parent has used.
+        start_method="spawn" if cfg.DATA.DECODING_DEVICE == "cuda" else None,
+    )
 
 
 def load_views(path: str | Path, cfg: CfgNode) -> Tensor:
     """The test views of one video, (views, 3, T, S, S) float32, normalised.
 
-    View = temporal view * NUM_SPATIAL_CROPS + crop. ``path`` is a video file or a folder of frames,
-    which are taken in the natural order of their names.
+    View = temporal view * NUM_SPATIAL_CROPS + crop. ``path`` is a video (a file, a URL or a member of
+    a tar), or a folder of frames, which are taken in the natural order of their names.
 
     Raises:
         VideoError: the video cannot be read.
     """
-    path = portable(path)
     files = [str(path)]
-    if path.is_dir():
-        files = frame_files(path)
+    if is_local_file(path):
+        path = portable(path)
+        files = frame_files(path) if path.is_dir() else [str(path)]
     view = build_view(cfg, "test")
     select, spatials = view.draw(np.random.default_rng(cfg.RNG_SEED))
     frames = clips.read_files(files, select, read=_reader(cfg), multi_thread=True)
@@ -130,7 +139,14 @@ def num_workers(cfg: CfgNode) -> int:
 
 
 def _reader(cfg: CfgNode) -> clips.ReadVideo:
-    return choose(READERS, cfg.DATA.DECODING_BACKEND, key="DATA.DECODING_BACKEND")
+    read = choose(READERS, cfg.DATA.DECODING_BACKEND, key="DATA.DECODING_BACKEND")
+    if read is read_torchcodec:
+        return partial(read_torchcodec, device=cfg.DATA.DECODING_DEVICE)
+    return read
+
+
+def _prefix(prefix: str) -> str:
+    return prefix if not prefix or is_url(prefix) else str(portable(prefix))
 
 
 def _dataset(cfg: CfgNode, split: str) -> str:

@@ -15,6 +15,9 @@ import numpy as np
 from timesformer.datasets.classes import FILE, ClassNamesError, read_class_names
 from timesformer.datasets.folders import frame_files
 from timesformer.datasets.rows import ListError, check_label, check_row, numbered_lines, parse_row
+from timesformer.video.remote import is_url, join
+from timesformer.video.shards import split_member
+from timesformer.video.sources import missing
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +67,7 @@ class VideoList(NamedTuple):
     def name(self, index: int) -> str:
         """What to call video ``index`` in messages and results: its file, or its frame folder."""
         files = self.sources[index].split("\n")
-        return files[0] if len(files) == 1 else str(Path(files[0]).parent)
+        return files[0] if len(files) == 1 else os.path.dirname(files[0])
 
     def segment(self, index: int) -> tuple[float, float] | None:
         """Start and end of video ``index`` in seconds, None if its file counts as a whole."""
@@ -79,12 +82,12 @@ class VideoList(NamedTuple):
         return ";".join(map(str, np.flatnonzero(label))) if label.ndim else str(int(label))
 
     def missing(self) -> list[str]:
-        """The videos of which the (first) file does not exist."""
-        return [
-            self.name(i)
-            for i, source in enumerate(self.sources)
-            if not os.path.exists(source.partition("\n")[0])
-        ]
+        """The videos of which the (first) file does not exist.
+
+        Raises:
+            SourceError: a protocol that is unknown or whose package is missing; a broken shard.
+        """
+        return [self.name(i) for i in missing(s.partition("\n")[0] for s in self.sources)]
 
 
 def read_kinetics(
@@ -223,11 +226,17 @@ def _class_names(path: Path, num_classes: int) -> tuple[str, ...]:
 
 
 def _locate(path: str, prefix: str, folder: Path) -> str:
-    """Where ``path`` of a list lies: under ``prefix``, else here, else in ``folder`` of the list."""
+    """Where ``path`` of a list lies: under ``prefix``, else here, else in ``folder`` of the list.
+
+    Whether a URL exists is not asked here, nor is a tar opened for one member.
+    """
+    if is_url(path) or is_url(prefix):
+        return join(prefix, path)
     candidates = [os.path.join(prefix, path)] if prefix else [path, os.path.join(folder, path)]
     if "\\" in path and os.sep == "/":  # a list written on Windows
         candidates += [candidate.replace("\\", "/") for candidate in candidates]
-    return next(filter(os.path.exists, candidates), candidates[0])
+    files = (os.path.exists(split_member(candidate)[0]) for candidate in candidates)
+    return next((c for c, there in zip(candidates, files, strict=True) if there), candidates[0])
 
 
 def _read_json(path: Path) -> "list[dict[str, str]] | dict[str, str]":  # type: ignore[type-arg]

@@ -38,11 +38,14 @@ class ClipLoader:
         *,
         num_workers: int,
         pin_memory: bool,
+        start_method: str | None = None,
     ) -> None:
+        """``start_method`` of the processes: spawn, forkserver or fork; None is the system's."""
         self.dataset = dataset
         self.batch_sampler = batch_sampler
         self.num_workers = num_workers
         self.pin_memory = pin_memory
+        self.start_method = start_method if num_workers else None
         self.reading = torch.full((max(num_workers, 1), 2), -1).share_memory_()  # (pid, video)
         self._loader: DataLoader[Batch] | None = None
 
@@ -88,6 +91,7 @@ class ClipLoader:
                 num_workers=self.num_workers,
                 persistent_workers=self.num_workers > 0,
                 pin_memory=self.pin_memory,
+                multiprocessing_context=self.start_method,
                 worker_init_fn=partial(_start_worker, reading=self.reading),
             )
         if threading.current_thread() is not threading.main_thread() or os.name == "nt":

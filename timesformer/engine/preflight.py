@@ -15,14 +15,15 @@ from timesformer.config import ConfigError
 from timesformer.config.load import portable
 from timesformer.datasets import read_list
 from timesformer.datasets.index import known_bad
-from timesformer.datasets.lists import ListError
+from timesformer.datasets.lists import ListError, VideoList
 from timesformer.models import build_model
+from timesformer.video import BackendError, check_torchcodec
 
 
 def preflight(cfg: CfgNode) -> None:
     """Raise one ConfigError that lists everything that would stop the run later, or return."""
     problems = [*_device_problems(cfg), *_output_problems(cfg), *_checkpoint_problems(cfg)]
-    problems += _board_problems(cfg)
+    problems += [*_board_problems(cfg), *_decoder_problems(cfg)]
     for split in _splits(cfg):
         problems += _list_problems(cfg, split)
     if problems:
@@ -120,6 +121,14 @@ def _board_problems(cfg: CfgNode) -> Iterator[str]:
         yield str(error)
 
 
+def _decoder_problems(cfg: CfgNode) -> Iterator[str]:
+    if cfg.DATA.DECODING_BACKEND == "torchcodec":
+        try:
+            check_torchcodec(cfg.DATA.DECODING_DEVICE)
+        except BackendError as error:
+            yield str(error)
+
+
 def _list_problems(cfg: CfgNode, split: str) -> Iterator[str]:
     try:
         videos = read_list(cfg, split)
@@ -127,12 +136,8 @@ def _list_problems(cfg: CfgNode, split: str) -> Iterator[str]:
     except ListError as error:
         yield str(error)
         return
-    if missing := videos.missing():
-        shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
-        yield (
-            f"{videos.origin}: {len(missing)} of {len(videos.labels)} videos do not exist "
-            f"({shown}); set DATA.PATH_PREFIX to their folder, or remove these lines"
-        )
+    if cfg.DATA.CHECK_EXISTENCE:
+        yield from _existence_problems(videos)
     local = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     machines = max(cfg.NUM_SHARDS, int(os.environ.get("WORLD_SIZE", 1)) // local)
     batch = cfg.TRAIN.BATCH_SIZE * machines
@@ -142,4 +147,18 @@ def _list_problems(cfg: CfgNode, split: str) -> Iterator[str]:
         yield (
             f"{videos.origin} has {usable} videos{known}, fewer than one batch "
             f"({batch}); lower TRAIN.BATCH_SIZE"
+        )
+
+
+def _existence_problems(videos: VideoList) -> Iterator[str]:
+    try:
+        missing = videos.missing()
+    except OSError as error:
+        yield f"{videos.origin}: {error}"
+        return
+    if missing:
+        shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+        yield (
+            f"{videos.origin}: {len(missing)} of {len(videos.labels)} videos do not exist "
+            f"({shown}); set DATA.PATH_PREFIX to their folder, or remove these lines"
         )

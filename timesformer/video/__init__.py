@@ -1,7 +1,20 @@
 """Video files and frame folders as frames, and which of their frames become clips."""
 
 from timesformer.video.reader import Frames, VideoError, read_folder, read_video
+from timesformer.video.torchcodec_reader import BackendError, check_torchcodec, read_torchcodec
 
-READERS = {"pyav": read_video}  # DATA.DECODING_BACKEND -> how a video file is read
+READERS = {  # DATA.DECODING_BACKEND -> how a video file is read
+    "pyav": read_video,
+    "torchcodec": read_torchcodec,
+}
 
-__all__ = ["READERS", "Frames", "VideoError", "read_folder", "read_video"]
+__all__ = [
+    "READERS",
+    "BackendError",
+    "Frames",
+    "VideoError",
+    "check_torchcodec",
+    "read_folder",
+    "read_torchcodec",
+    "read_video",
+]

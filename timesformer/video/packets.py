@@ -96,6 +96,8 @@ def is_disposable(data: "bytes | memoryview", nal_prefix: int) -> bool:
 
 def _nal_prefix(stream: "av.VideoStream") -> int:
     """Bytes of a NAL unit's length in the packets of mp4, mov and mkv; 0 for anything else."""
+    if stream.codec_context is None:  # no decoder knows the codec
+        return 0
     extradata = stream.codec_context.extradata
     if stream.codec_context.name != "h264" or not extradata or extradata[0] != 1:
         return 0

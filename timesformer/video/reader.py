@@ -20,6 +20,7 @@ import numpy as np
 
 from timesformer.video.packets import list_packets
 from timesformer.video.sampling import Timeline
+from timesformer.video.sources import open_binary, open_source
 
 Select = Callable[[Timeline], np.ndarray]  # timeline -> indices into its pts, (V, T)
 
@@ -46,7 +47,7 @@ def read_video(
     """The frames that ``select`` chooses from a video file.
 
     Args:
-        path: the file.
+        path: the file: a local path, a URL, or a member of a tar (see ``sources``).
         select: called with the timeline; called again, with the corrected one, if the file holds
             packets from which the decoder makes no frame.
         multi_thread: let the decoder use several cores; right where no other process decodes.
@@ -59,7 +60,10 @@ def read_video(
         VideoError: no such file, no video stream, no decodable frame, or too slow.
     """
     try:
-        with av.open(str(path), metadata_errors="replace") as container:
+        with (
+            open_source(path) as source,
+            av.open(source, metadata_errors="replace") as container,
+        ):
             if not container.streams.video:
                 raise VideoError(f"{path}: no video stream; remove it from the list")
             stream = container.streams.video[0]
@@ -97,7 +101,8 @@ def read_folder(files: Sequence[str | Path], select: Select) -> Frames:
 def _read_image(path: str | Path) -> np.ndarray:
     """(H, W, 3) uint8 RGB."""
     try:
-        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+        with open_binary(path) as file:
+            image = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_COLOR)
     except (OSError, cv2.error) as error:
         raise VideoError(f"{path}: cannot be read ({type(error).__name__}: {error})") from error
     if image is None:

@@ -1,0 +1,146 @@
+"""The frames of ``reader.read_video``, decoded by torchcodec, on a CPU or by NVDEC.
+
+The timeline comes from the same list of packets as PyAV's, so the same indices are chosen; torchcodec
+then decodes them by number. Where its frames are not those of that list, PyAV reads the file: AVI,
+which stores no presentation times; rotation metadata, which torchcodec obeys and this project, like
+the published code, ignores; another count of frames; a frame of another time; an error.
+
+Pixels on a CPU are PyAV's, bit by bit, for 8-bit H.264, H.265 and AV1; MPEG-4 differs by 2 grey
+levels at most (another release of its decoder), 10-bit video by 3 on average (colour is enlarged to
+full size without interpolation). The GPU converts colours by its own arithmetic.
+"""
+
+import logging
+import math
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import av
+import numpy as np
+
+from timesformer.video.packets import list_packets
+from timesformer.video.reader import Frames, Select, read_video
+from timesformer.video.sampling import Timeline
+from timesformer.video.sources import open_source
+
+logger = logging.getLogger(__name__)
+
+WITHOUT_TIMES = ("avi",)  # containers (FFmpeg's names) that store no presentation times
+_ERRORS = (av.FFmpegError, OSError, RuntimeError, ValueError, IndexError, MemoryError)
+
+
+class BackendError(RuntimeError):
+    """A decoder that this machine lacks; the message names what to install or set."""
+
+
+class _Description(NamedTuple):
+    timeline: Timeline
+    time_base: float  # seconds of a tick
+    stream: int  # number of the video stream in the file
+
+
+def read_torchcodec(
+    path: str | Path,
+    select: Select,
+    *,
+    multi_thread: bool = False,
+    time_limit: float = math.inf,
+    device: str = "cpu",
+) -> Frames:
+    """As ``reader.read_video``, which also says what is raised.
+
+    Args:
+        path: the file: a local path, a URL, or a member of a tar.
+        select: called with the timeline; again, if PyAV has to read the file.
+        multi_thread: let the decoder use several cores.
+        time_limit: seconds, where PyAV has to read the file.
+        device: cpu, or cuda for NVDEC; the frames end on the CPU.
+
+    Raises:
+        VideoError: PyAV cannot read the file either.
+        BackendError: torchcodec, FFmpeg or CUDA is missing.
+    """
+    check_torchcodec(device)
+    frames = _read(path, select, num_threads=0 if multi_thread else 1, device=device)
+    return frames or read_video(path, select, multi_thread=multi_thread, time_limit=time_limit)
+
+
+def check_torchcodec(device: str = "cpu") -> None:
+    """Return if videos can be decoded on ``device``.
+
+    Raises:
+        BackendError: torchcodec, FFmpeg or CUDA is missing.
+    """
+    _decoder_class()
+    if device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise BackendError(
+                "DATA.DECODING_DEVICE is 'cuda', but this machine has no GPU that torch can use; "
+                "set it to cpu"
+            )
+
+
+@cache
+def _decoder_class() -> Any:
+    try:
+        from torchcodec.decoders import VideoDecoder  # type: ignore[attr-defined]
+    except (ImportError, OSError, RuntimeError) as error:  # the last two: no FFmpeg libraries
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise BackendError(
+            f"DATA.DECODING_BACKEND is 'torchcodec', but it cannot be loaded ({reason[0]}); "
+            "install it (pip install -e '.[codec]') and the FFmpeg libraries (apt install ffmpeg), "
+            "or set DATA.DECODING_BACKEND pyav"
+        ) from error
+    return VideoDecoder
+
+
+def _read(path: str | Path, select: Select, *, num_threads: int, device: str) -> Frames | None:
+    """The chosen frames, or None if PyAV has to read the file."""
+    try:
+        with open_source(path) as source:
+            described = _describe(source)
+            if described is None:
+                return None
+            if not isinstance(source, str):
+                source.seek(0)
+            decoder = _decoder_class()(
+                source,
+                stream_index=described.stream,
+                dimension_order="NHWC",
+                num_ffmpeg_threads=num_threads,
+                device=device,
+            )
+            return _fetch(decoder, described, select)
+    except _ERRORS as error:
+        if isinstance(error, BackendError):
+            raise
+        logger.debug("%s: PyAV reads it, because torchcodec said: %s", path, error)
+        return None  # PyAV reads what is left of a damaged file, or says what is wrong with it
+
+
+def _describe(source: Any) -> _Description | None:
+    """Timeline and stream by PyAV; None for files that torchcodec would read in another order."""
+    with av.open(source, metadata_errors="replace") as container:
+        if not container.streams.video or container.format.name in WITHOUT_TIMES:
+            return None
+        stream = container.streams.video[0]
+        timeline = list_packets(container, stream).timeline
+        return _Description(timeline, float(stream.time_base or 0), stream.index)
+
+
+def _fetch(decoder: Any, described: _Description, select: Select) -> Frames | None:
+    """The frames that ``select`` chooses; None if torchcodec's are others than listed."""
+    timeline = described.timeline
+    rotated = getattr(decoder.metadata, "rotation", None)
+    if rotated or not len(timeline.pts) or len(decoder) != len(timeline.pts):
+        return None
+    chosen = select(timeline)
+    unique, index = np.unique(chosen, return_inverse=True)
+    batch = decoder.get_frames_at(unique.tolist())
+    pts = np.rint(batch.pts_seconds.numpy() / described.time_base).astype(np.int64)
+    if not np.array_equal(pts, timeline.pts[unique]):
+        return None
+    return Frames(batch.data.cpu().numpy(), index.reshape(chosen.shape))
