@@ -29,6 +29,7 @@ _CHOICES = {
     "TEST.NUM_SPATIAL_CROPS": (1, 2, 3),
     "DATA.DECODING_BACKEND": ("pyav",),
     "DATA.ENSEMBLE_METHOD": ("sum", "max", "softmax"),
+    "AUG.AUTO_AUGMENT": ("", "randaugment", "trivialaugment"),
     "MIXUP.MODE": ("batch", "pair", "elem"),
     "SOLVER.OPTIMIZING_METHOD": ("sgd", "adam", "adamw"),
     "SOLVER.LR_POLICY": ("cosine", "steps_with_relative_lrs"),
@@ -61,6 +62,9 @@ _AT_LEAST = {
     "DATA.TRAIN_CROP_SIZE": 1,
     "DATA.TEST_CROP_SIZE": 1,
     "DATA_LOADER.NUM_WORKERS": 0,
+    "AUG.NUM_REPEATS": 1,
+    "AUG.RAND_AUGMENT_NUM_OPS": 1,
+    "AUG.RAND_AUGMENT_MAGNITUDE": 0,
     "SOLVER.BASE_LR": 0,
     "SOLVER.COSINE_END_LR": 0,
     "SOLVER.MAX_EPOCH": 1,
@@ -76,6 +80,9 @@ _FRACTIONS = (
     "TIMESFORMER.ATTN_DROP_RATE",
     "TIMESFORMER.DROP_PATH_RATE",
 )
+_PROBABILITIES = ("AUG.GRAYSCALE_PROB", "AUG.BLUR_PROB", "AUG.ERASING_PROB")
+_MOST_MAGNITUDE = 30  # of torchvision's 31 steps
+_MOST_HUE = 0.5  # half a turn: further ones come back from the other side
 
 
 def validate(cfg: CfgNode) -> None:
@@ -88,7 +95,7 @@ def validate(cfg: CfgNode) -> None:
 def _problems(cfg: CfgNode) -> Iterator[str]:
     for key, choices in _CHOICES.items():
         if _get(cfg, key) not in choices:
-            names = ", ".join(map(str, choices))
+            names = ", ".join(str(choice) or '""' for choice in choices)
             yield f"{key} is {_get(cfg, key)!r}; choose one of {names}{_WHY.get(key, '')}"
     for key, least in _AT_LEAST.items():
         if not _get(cfg, key) >= least:
@@ -96,15 +103,24 @@ def _problems(cfg: CfgNode) -> Iterator[str]:
     for key in _FRACTIONS:
         if not 0 <= _get(cfg, key) < 1:
             yield f"{key} is {_get(cfg, key)}, but must be in [0, 1)"
+    for key in _PROBABILITIES:
+        if not 0 <= _get(cfg, key) <= 1:
+            yield f"{key} is {_get(cfg, key)}, but must be in [0, 1]"
     if any(_get(cfg, key) < max(_AT_LEAST[key], 1) for key in _DIVISORS):
         return  # named above; the rules below divide by them
     yield from _model_problems(cfg)
     yield from _data_problems(cfg)
+    yield from _augmentation_problems(cfg)
     yield from _batch_problems(cfg)
     yield from _solver_problems(cfg)
 
 
-_DIVISORS = ("TIMESFORMER.PATCH_SIZE", "TIMESFORMER.NUM_HEADS", "TRAIN.BATCH_SIZE")
+_DIVISORS = (
+    "TIMESFORMER.PATCH_SIZE",
+    "TIMESFORMER.NUM_HEADS",
+    "TRAIN.BATCH_SIZE",
+    "AUG.NUM_REPEATS",
+)
 _WHY = {
     "MODEL.ARCH": " (SlowFast, ResNet and X3D are not part of this project)",
     "MODEL.LOSS_FUNC": " (bce wants probabilities, and the model gives logits: use bce_logit)",
@@ -172,6 +188,43 @@ def _data_problems(cfg: CfgNode) -> Iterator[str]:
         yield (
             f"DATA.TEST_CROP_SIZE is {data.TEST_CROP_SIZE}, but with TEST.NUM_SPATIAL_CROPS 1 "
             f"frames are scaled to TRAIN_JITTER_SCALES[0] ({jitter[0]}); lower the crop"
+        )
+
+
+def _augmentation_problems(cfg: CfgNode) -> Iterator[str]:
+    aug, jitter = cfg.AUG, cfg.AUG.COLOR_JITTER
+    if aug.RAND_AUGMENT_MAGNITUDE > _MOST_MAGNITUDE:
+        yield (
+            f"AUG.RAND_AUGMENT_MAGNITUDE is {aug.RAND_AUGMENT_MAGNITUDE}, but the strongest is "
+            f"{_MOST_MAGNITUDE}"
+        )
+    if len(jitter) != 4 or min(jitter) < 0 or jitter[3] > _MOST_HUE:
+        yield (
+            f"AUG.COLOR_JITTER is {jitter}, but must be [brightness, contrast, saturation, hue], "
+            f"none below 0, hue at most {_MOST_HUE}"
+        )
+    if aug.FLIP_MAP and not cfg.DATA.RANDOM_FLIP:
+        yield (
+            f"AUG.FLIP_MAP is {aug.FLIP_MAP!r}, but DATA.RANDOM_FLIP is False, so that no clip is "
+            "flipped; set one or the other"
+        )
+    yield from _repeat_problems(cfg)
+
+
+def _repeat_problems(cfg: CfgNode) -> Iterator[str]:
+    repeats, clips = cfg.AUG.NUM_REPEATS, cfg.TRAIN.BATCH_SIZE // max(cfg.NUM_GPUS, 1)
+    if repeats == 1:
+        return
+    if clips % repeats:
+        near = max(clips // repeats, 1) * repeats * max(cfg.NUM_GPUS, 1)
+        yield (
+            f"TRAIN.BATCH_SIZE gives {clips} clips a process, but AUG.NUM_REPEATS ({repeats}) must "
+            f"divide them; use {near}, or another NUM_REPEATS"
+        )
+    elif cfg.MIXUP.ENABLED and clips // repeats % 2:
+        yield (
+            f"TRAIN.BATCH_SIZE gives {clips // repeats} videos of {repeats} clips a process, but MIXUP "
+            "mixes pairs of videos; use an even number a process"
         )
 
 
