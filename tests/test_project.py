@@ -15,7 +15,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = [  # a module imports its own layer or a lower one
     ("tables",),
     ("models", "video", "transforms", "metrics", "convert", "distributed"),
-    ("config", "checkpoint"),
+    ("config", "checkpoint", "augment"),
     ("datasets",),
     ("engine",),
 ]

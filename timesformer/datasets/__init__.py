@@ -12,9 +12,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from timesformer import distributed, transforms
+from timesformer.augment import build_augment, unchanged
 from timesformer.config.load import portable
 from timesformer.datasets import clips, lists
 from timesformer.datasets.clips import Batch, ClipDataset, DenseSampling, SegmentSampling
+from timesformer.datasets.flip_map import build_flip_map
 from timesformer.datasets.samplers import EvalBatches, TrainBatches
 from timesformer.tables import choose
 from timesformer.video import READERS, VideoError, sampling
@@ -46,11 +48,13 @@ def build_dataset(cfg: CfgNode, split: str) -> ClipDataset:
     """Samples of ``split``: random clips for train, the middle clip for val, views for test."""
     return ClipDataset(
         read_list(cfg, split),
-        _view(cfg, split),
+        build_view(cfg, split),
         seed=cfg.RNG_SEED,
         read=_reader(cfg),
         reverse_channels=cfg.DATA.REVERSE_INPUT_CHANNEL,
         multi_thread=cfg.DATA_LOADER.ENABLE_MULTI_THREAD_DECODE or not cfg.DATA_LOADER.NUM_WORKERS,
+        augment=build_augment(cfg) if split == "train" else unchanged,
+        opposite=None if split == "test" else build_flip_map(cfg),
     )
 
 
@@ -59,9 +63,10 @@ def build_loader(cfg: CfgNode, split: str) -> "DataLoader[Batch]":
     dataset = build_dataset(cfg, split)
     rank, world = distributed.rank(), distributed.world_size()
     if split == "train":
+        num_clips = cfg.TRAIN.BATCH_SIZE // distributed.local_world_size()
         batches = TrainBatches(
             len(dataset),
-            batch_size=cfg.TRAIN.BATCH_SIZE // distributed.local_world_size(),
+            batch_size=num_clips // cfg.AUG.NUM_REPEATS,
             rank=rank,
             world=world,
             seed=cfg.RNG_SEED,
@@ -99,10 +104,11 @@ def load_views(path: str | Path, cfg: CfgNode) -> Tensor:
         files = sorted(str(file) for file in path.iterdir() if file.is_file())
         if not files:
             raise VideoError(f"{path}: a folder without frames")
-    view = _view(cfg, "test")
+    view = build_view(cfg, "test")
     select, spatials = view.draw(np.random.default_rng(cfg.RNG_SEED))
     frames = clips.read_files(files, select, read=_reader(cfg), multi_thread=True)
-    views = clips.cut_clips(frames, spatials, reverse_channels=cfg.DATA.REVERSE_INPUT_CHANNEL)
+    crops = clips.place_crops(frames, spatials)
+    views = clips.cut_clips(frames, crops, reverse_channels=cfg.DATA.REVERSE_INPUT_CHANNEL)
     return normalizer(cfg)(views)
 
 
@@ -130,7 +136,8 @@ def _dataset(cfg: CfgNode, split: str) -> str:
     return cfg.TEST.DATASET if split == "test" else cfg.TRAIN.DATASET
 
 
-def _view(cfg: CfgNode, split: str) -> clips.Train | clips.Views:
+def build_view(cfg: CfgNode, split: str) -> clips.Train | clips.Views:
+    """Which frames and crops of a video become the clips of ``split``."""
     data, is_ssv2 = cfg.DATA, _dataset(cfg, split) == "ssv2"
     sampled: DenseSampling | SegmentSampling
     if is_ssv2:
@@ -147,6 +154,7 @@ def _view(cfg: CfgNode, split: str) -> clips.Train | clips.Views:
             flip=data.RANDOM_FLIP,
             inverse=data.INV_UNIFORM_SAMPLE,
             replaces=split == "train",
+            num_repeats=cfg.AUG.NUM_REPEATS if split == "train" else 1,
         )
     if split == "val":
         return clips.Views(sampled, 1, "paper", smallest, data.TRAIN_CROP_SIZE, CROPS[1])

@@ -3,9 +3,11 @@
 Every random draw comes from (seed, epoch, video): a clip is the same on any number of workers and
 processes, and in a resumed run.
 
-    clips   (V, 3, T, S, S)   uint8 RGB; V = 1 in training and validation, the views in testing
+    clips   (V, 3, T, S, S)   uint8 RGB; V = 1 in validation, the repeats (of one decode) in training,
+                              the views in testing
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -16,6 +18,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from timesformer import transforms
+from timesformer.augment import Augment, unchanged
 from timesformer.datasets.lists import VideoList
 from timesformer.video import Frames, VideoError, read_folder, read_video, sampling
 from timesformer.video.reader import Select
@@ -23,20 +26,28 @@ from timesformer.video.reader import Select
 MAX_REPLACEMENTS = 10  # of one clip, before training gives up: the list itself must be wrong
 
 ReadVideo = Callable[..., Frames]  # (path, select, *, multi_thread) -> Frames
-Spatials = Callable[[int, int], list[transforms.Spatial]]  # (H, W) of the frames -> the crops
+Spatials = Callable[[int, int], list[transforms.Spatial]]  # (H, W) -> crops of one temporal view
+Crops = list[list[transforms.Spatial]]  # of each temporal view
 
 
 class Sample(NamedTuple):
-    """The clips of one video; ``clips`` is empty (V = 0) if the video cannot be read."""
+    """The clips of one video; ``clips`` is empty (V = 0) if the video cannot be read.
+
+    ``labels`` has one label for each clip of training, where a flip may change it, and one label for
+    all views of an evaluated video.
+    """
 
     clips: Tensor
-    label: int
+    labels: Tensor
     index: int  # of the video in the list
     failures: tuple[str, ...]  # one message for each video that could not be read
 
 
 class Batch(NamedTuple):
-    """Clips (sum of V, 3, T, S, S) of several videos; labels and indices (B,) of the readable ones."""
+    """Clips (sum of V, 3, T, S, S) of several videos; labels and indices (B,) of the readable ones.
+
+    B counts clips in training and videos in evaluation.
+    """
 
     clips: Tensor
     labels: Tensor
@@ -85,7 +96,7 @@ class SegmentSampling:
 
 @dataclass(frozen=True)
 class Train:
-    """A random clip and crop; a video that breaks is replaced by another and reported."""
+    """Random clips, each with a crop; a video that breaks is replaced by another and reported."""
 
     sampling: DenseSampling | SegmentSampling
     jitter: tuple[int, int]
@@ -93,9 +104,15 @@ class Train:
     flip: bool
     inverse: bool
     replaces: bool = True
+    num_repeats: int = 1
+    one_label = False
 
     def draw(self, rng: np.random.Generator) -> tuple[Select, Spatials]:
-        select = self.sampling.random(rng)
+        selects = [self.sampling.random(rng) for _ in range(self.num_repeats)]
+
+        def select(timeline: sampling.Timeline) -> np.ndarray:
+            return np.concatenate([one(timeline) for one in selects])
+
         return select, lambda height, width: [
             transforms.random_spatial(
                 height,
@@ -120,6 +137,7 @@ class Views:
     crop: int
     crops: tuple[int, ...]  # 0 start, 1 centre, 2 end of the longer side
     replaces: bool = False
+    one_label = True
 
     def draw(self, rng: np.random.Generator) -> tuple[Select, Spatials]:
         select = self.sampling.views(self.num_views, self.placement)
@@ -143,6 +161,8 @@ class ClipDataset(Dataset[Sample]):
         read: ReadVideo = read_video,
         reverse_channels: bool = False,
         multi_thread: bool = False,
+        augment: Augment = unchanged,
+        opposite: np.ndarray | None = None,
     ) -> None:
         self.videos = videos
         self.view = view
@@ -150,6 +170,8 @@ class ClipDataset(Dataset[Sample]):
         self.read = read
         self.reverse_channels = reverse_channels
         self.multi_thread = multi_thread
+        self.augment = augment
+        self.opposite = opposite  # (K,) label of a flipped clip, see flip_map
 
     def __len__(self) -> int:
         return len(self.videos.labels)
@@ -165,12 +187,12 @@ class ClipDataset(Dataset[Sample]):
         failures: list[str] = []
         while True:
             try:
-                clips = self._clips(index, rng)
+                clips, crops = self._clips(index, rng)
                 break
             except VideoError as error:
                 failures.append(str(error))
             if not self.view.replaces:
-                clips = torch.empty(0, dtype=torch.uint8)
+                clips, crops = torch.empty(0, dtype=torch.uint8), []
                 break
             if len(failures) > MAX_REPLACEMENTS:
                 raise VideoError(
@@ -178,13 +200,24 @@ class ClipDataset(Dataset[Sample]):
                     f"last: {failures[-1]}"
                 )
             index = int(rng.integers(len(self)))
-        return Sample(clips, int(self.videos.labels[index]), index, tuple(failures))
+        return Sample(clips, self._labels(index, crops), index, tuple(failures))
 
-    def _clips(self, index: int, rng: np.random.Generator) -> Tensor:
+    def _labels(self, index: int, crops: Crops) -> Tensor:
+        """(1,) of an evaluated video, (V,) of training clips."""
+        label = int(self.videos.labels[index])
+        if self.view.one_label:
+            return torch.tensor([label])
+        opposite = label if self.opposite is None else int(self.opposite[label])
+        return torch.tensor([opposite if crop.flip else label for view in crops for crop in view])
+
+    def _clips(self, index: int, rng: np.random.Generator) -> tuple[Tensor, Crops]:
         select, spatials = self.view.draw(rng)
         files = self.videos.files(index)
         frames = read_files(files, select, read=self.read, multi_thread=self.multi_thread)
-        return cut_clips(frames, spatials, reverse_channels=self.reverse_channels)
+        crops = place_crops(frames, spatials)
+        augment = functools.partial(self.augment, rng=rng)
+        reverse = self.reverse_channels
+        return cut_clips(frames, crops, reverse_channels=reverse, augment=augment), crops
 
 
 def read_files(
@@ -196,24 +229,36 @@ def read_files(
     return read(files[0], select, multi_thread=multi_thread)
 
 
-def cut_clips(frames: Frames, spatials: Spatials, *, reverse_channels: bool) -> Tensor:
-    """Every crop of every temporal view, (views * crops, 3, T, S, S) uint8.
+def place_crops(frames: Frames, spatials: Spatials) -> Crops:
+    """The crops of each temporal view.
 
     Raises:
-        VideoError: the frames are so small or narrow that the crop does not fit.
+        VideoError: the frames have no area.
     """
     height, width = frames.images.shape[1:3]
     if min(height, width) < 2:
         raise VideoError(f"frames of {height} x {width} pixels; remove the video from the list")
-    crops = spatials(height, width)
-    scaled = {
-        side: transforms.scale(frames.images, side) for side in {crop.short_side for crop in crops}
-    }
-    clips = [
-        transforms.cut(scaled[crop.short_side][view], crop)
-        for view in frames.index
-        for crop in crops
-    ]
+    return [spatials(height, width) for _ in frames.index]
+
+
+def cut_clips(
+    frames: Frames,
+    crops: Crops,
+    *,
+    reverse_channels: bool,
+    augment: Callable[[Tensor], Tensor] = lambda clip: clip,
+) -> Tensor:
+    """Every crop of every temporal view, augmented as RGB, (views * crops, 3, T, S, S) uint8."""
+
+    @functools.cache
+    def scaled(image: int, short_side: int) -> np.ndarray:
+        return transforms.scale(frames.images[image : image + 1], short_side)[0]
+
+    clips = []
+    for view, places in zip(frames.index, crops, strict=True):
+        for crop in places:
+            images = np.stack([scaled(image, crop.short_side) for image in view.tolist()])
+            clips.append(augment(transforms.cut(images, crop)))
     stacked = torch.stack(clips)
     return stacked.flip(1) if reverse_channels else stacked
 
@@ -225,8 +270,10 @@ def collate(samples: list[Sample]) -> Batch:
     clips = [sample.clips for sample in readable]
     return Batch(
         clips=torch.cat(clips) if clips else torch.empty(0, dtype=torch.uint8),
-        labels=torch.tensor([sample.label for sample in readable], dtype=torch.int64),
-        indices=torch.tensor([sample.index for sample in readable], dtype=torch.int64),
+        labels=torch.cat([sample.labels for sample in readable] or [torch.empty(0).long()]),
+        indices=torch.tensor(
+            [sample.index for sample in readable for _ in sample.labels], dtype=torch.int64
+        ),
         failures=tuple(message for sample in samples for message in sample.failures),
         failed=torch.tensor(unreadable, dtype=torch.int64),
     )

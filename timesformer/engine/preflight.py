@@ -13,6 +13,7 @@ from fvcore.common.config import CfgNode
 from timesformer.config import ConfigError
 from timesformer.config.load import portable
 from timesformer.datasets import read_list
+from timesformer.datasets.flip_map import build_flip_map
 from timesformer.datasets.lists import ListError
 
 
@@ -21,6 +22,7 @@ def preflight(cfg: CfgNode) -> None:
     problems = [*_device_problems(cfg), *_output_problems(cfg), *_checkpoint_problems(cfg)]
     for split in _splits(cfg):
         problems += _list_problems(cfg, split)
+    problems += _flip_map_problems(cfg)
     if problems:
         raise ConfigError("\n".join(problems))
 
@@ -42,11 +44,13 @@ def _device_problems(cfg: CfgNode) -> Iterator[str]:
             f"NUM_GPUS is {cfg.NUM_GPUS}, but torchrun started {local} processes on this machine; "
             f"pass NUM_GPUS {local}, or 0 for the CPU"
         )
-    for section in ("TRAIN", "TEST"):
-        if cfg[section].ENABLE and cfg[section].BATCH_SIZE % local:
+    repeats = {"TRAIN": cfg.AUG.NUM_REPEATS, "TEST": 1}
+    for section, repeat in repeats.items():
+        if cfg[section].ENABLE and cfg[section].BATCH_SIZE % (local * repeat):
+            share = f" times AUG.NUM_REPEATS ({repeat})" if repeat > 1 else ""
             yield (
                 f"{section}.BATCH_SIZE is {cfg[section].BATCH_SIZE}, but the {local} processes of "
-                "this machine must divide it"
+                f"this machine{share} must divide it"
             )
 
 
@@ -88,9 +92,17 @@ def _list_problems(cfg: CfgNode, split: str) -> Iterator[str]:
             f"{videos.origin}: {len(missing)} of {len(videos.labels)} videos do not exist "
             f"({shown}); set DATA.PATH_PREFIX to their folder, or remove these lines"
         )
-    batch = cfg.TRAIN.BATCH_SIZE * cfg.NUM_SHARDS
+    batch = cfg.TRAIN.BATCH_SIZE * cfg.NUM_SHARDS // cfg.AUG.NUM_REPEATS
     if split == "train" and len(videos.labels) < batch:
         yield (
             f"{videos.origin} has {len(videos.labels)} videos, fewer than one batch "
             f"({batch}); lower TRAIN.BATCH_SIZE"
         )
+
+
+def _flip_map_problems(cfg: CfgNode) -> Iterator[str]:
+    try:
+        if cfg.TRAIN.ENABLE:
+            build_flip_map(cfg)
+    except ConfigError as error:
+        yield str(error)

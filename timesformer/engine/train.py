@@ -217,9 +217,11 @@ def _log_batches(cfg: CfgNode, loader: "DataLoader[Batch]") -> int:
     machines = distributed.world_size() // distributed.local_world_size()
     online = cfg.TRAIN.BATCH_SIZE * machines
     steps = optim.accumulation_steps(online, cfg.GLOBAL_BATCH_SIZE)
+    repeats = cfg.AUG.NUM_REPEATS
     logger.info(
-        "%d videos, %d batches of %d clips an epoch (%d a process), %d loader process(es) each",
+        "%d videos%s, %d batches of %d clips an epoch (%d a process), %d loader process(es) each",
         len(loader.dataset),  # type: ignore[arg-type]
+        f" of {repeats} clips" if repeats > 1 else "",
         len(loader),
         online,
         online // distributed.world_size(),
