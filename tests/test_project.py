@@ -14,7 +14,7 @@ PACKAGE = ROOT / "timesformer"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = [  # a module imports its own layer or a lower one
     ("tables",),
-    ("models", "video", "transforms", "metrics", "convert", "distributed"),
+    ("models", "video", "transforms", "metrics", "convert", "distributed", "contact_sheet"),
     ("config", "checkpoint", "augment"),
     ("datasets",),
     ("engine",),

@@ -42,3 +42,21 @@ def test_what_is_not_enabled_needs_nothing(config, tmp_path, data_dir):
     (tmp_path / "lists/videos").symlink_to(data_dir / "videos")
     (tmp_path / "lists/test.csv").write_text((data_dir / "test.csv").read_text())
     preflight(config("TRAIN.ENABLE", 0, "DATA.PATH_TO_DATA_DIR", tmp_path / "lists"))
+
+
+def test_repeats_count_videos_instead_of_clips(config, monkeypatch):
+    preflight(config("AUG.NUM_REPEATS", 2, "TRAIN.BATCH_SIZE", 48))  # of 24 videos
+    with pytest.raises(ConfigError, match=r"24 videos, fewer than one batch \(25\)"):
+        preflight(config("AUG.NUM_REPEATS", 2, "TRAIN.BATCH_SIZE", 50))
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    with pytest.raises(
+        ConfigError,
+        match=r"TRAIN.BATCH_SIZE is 6, but the 2 processes .* times AUG.NUM_REPEATS \(2\) must",
+    ):
+        preflight(config("AUG.NUM_REPEATS", 2, "TRAIN.BATCH_SIZE", 6))
+
+
+def test_a_flip_map_is_read_before_the_run(config):
+    with pytest.raises(ConfigError, match="AUG.FLIP_MAP no_such.json cannot be read"):
+        preflight(config("AUG.FLIP_MAP", "no_such.json"))
+    preflight(config("AUG.FLIP_MAP", "no_such.json", "TRAIN.ENABLE", 0))

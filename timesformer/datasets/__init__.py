@@ -19,7 +19,8 @@ from timesformer.datasets.clips import Batch, ClipDataset, DenseSampling, Segmen
 from timesformer.datasets.flip_map import build_flip_map
 from timesformer.datasets.samplers import EvalBatches, TrainBatches
 from timesformer.tables import choose
-from timesformer.video import READERS, VideoError, sampling
+from timesformer.video import READERS, Frames, VideoError, sampling
+from timesformer.video.reader import Select
 
 DATASETS = {"kinetics": lists.read_kinetics, "ssv2": lists.read_ssv2}
 CROPS = {1: (1,), 2: (0, 1), 3: (0, 1, 2)}  # NUM_SPATIAL_CROPS -> start, centre, end
@@ -92,8 +93,21 @@ def build_loader(cfg: CfgNode, split: str) -> "DataLoader[Batch]":
 def load_views(path: str | Path, cfg: CfgNode) -> Tensor:
     """The test views of one video, (views, 3, T, S, S) float32, normalised.
 
-    View = temporal view * NUM_SPATIAL_CROPS + crop. ``path`` is a video file or a folder of frames,
-    which are taken in the order of their names.
+    View = temporal view * NUM_SPATIAL_CROPS + crop. ``path`` is as in ``load_frames``.
+
+    Raises:
+        VideoError: the video cannot be read.
+    """
+    view = build_view(cfg, "test")
+    select, spatials = view.draw(np.random.default_rng(cfg.RNG_SEED))
+    frames = load_frames(path, select, cfg)
+    crops = clips.place_crops(frames, spatials)
+    views = clips.cut_clips(frames, crops, reverse_channels=cfg.DATA.REVERSE_INPUT_CHANNEL)
+    return normalizer(cfg)(views)
+
+
+def load_frames(path: str | Path, select: Select, cfg: CfgNode) -> Frames:
+    """The frames that ``select`` chooses from a video file, or from a folder in the order of names.
 
     Raises:
         VideoError: the video cannot be read.
@@ -104,12 +118,7 @@ def load_views(path: str | Path, cfg: CfgNode) -> Tensor:
         files = sorted(str(file) for file in path.iterdir() if file.is_file())
         if not files:
             raise VideoError(f"{path}: a folder without frames")
-    view = build_view(cfg, "test")
-    select, spatials = view.draw(np.random.default_rng(cfg.RNG_SEED))
-    frames = clips.read_files(files, select, read=_reader(cfg), multi_thread=True)
-    crops = clips.place_crops(frames, spatials)
-    views = clips.cut_clips(frames, crops, reverse_channels=cfg.DATA.REVERSE_INPUT_CHANNEL)
-    return normalizer(cfg)(views)
+    return clips.read_files(files, select, read=_reader(cfg), multi_thread=True)
 
 
 def normalizer(cfg: CfgNode) -> "partial[Tensor]":
