@@ -1,5 +1,6 @@
 """Augmented clips: one draw a clip, reproducible anywhere, and nothing at all unless asked for."""
 
+import pickle
 import subprocess
 import sys
 
@@ -222,3 +223,10 @@ def test_channels_are_reversed_after_the_augmentation(config):
         for on in (0, 1)
     )
     assert torch.equal(bgr.clips, rgb.clips.flip(1))
+
+
+def test_an_augmented_data_set_travels_to_workers_that_are_started_anew(config):
+    """Windows and macOS start loader processes by pickling the data set."""
+    dataset = build_dataset(config(*EVERYTHING, *REPEATS), "train")
+    there = pickle.loads(pickle.dumps(dataset))
+    assert torch.equal(there[1, 2].clips, dataset[1, 2].clips)
