@@ -58,8 +58,8 @@ def draw(sheet: Sheet) -> Figure:
         box = (left / total_width, bottom / total_height, wide / total_width, high / total_height)
         return figure.add_axes(box)
 
-    place = {"x": 0.2 / total_width, "y": 1 - 0.12 / total_height, "va": "top"}
-    figure.text(s=sheet.title, size=11, weight="bold", **place)
+    corner = (0.2 / total_width, 1 - 0.12 / total_height)
+    figure.text(*corner, sheet.title, size=11, weight="bold", va="top")
     lanes = INCH["lane"] * (num_views + 1)
     _draw_timeline(axes(0.8, INCH["head"] - 0.25, total_width - 1.0, lanes), sheet, num_views)
     for i, (row, caption) in enumerate(zip(sheet.rows, captions, strict=True)):
@@ -132,10 +132,19 @@ def _wrap(caption: str, inches: float) -> str:
     return "\n".join(line for part in lines for line in part)
 
 
-def _head(axes: Axes, text: str, **style: object) -> None:
+def _head(axes: Axes, text: str, *, color: str, size: int, weight: str = "normal") -> None:
     """Text above the axes, clear of the labels of the frames."""
-    where = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "bottom"}
-    axes.annotate(text, (0, 1), (0, 16), **where, **style)
+    axes.annotate(
+        text,
+        (0, 1),
+        (0, 16),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        va="bottom",
+        color=color,
+        size=size,
+        weight=weight,
+    )
 
 
 def table(sheet: Sheet) -> str:

@@ -215,9 +215,13 @@ class ClipDataset(Dataset[Sample]):
         files = self.videos.files(index)
         frames = read_files(files, select, read=self.read, multi_thread=self.multi_thread)
         crops = place_crops(frames, spatials)
-        augment = functools.partial(self.augment, rng=rng)
-        reverse = self.reverse_channels
-        return cut_clips(frames, crops, reverse_channels=reverse, augment=augment), crops
+        clips = cut_clips(
+            frames,
+            crops,
+            reverse_channels=self.reverse_channels,
+            augment=lambda clip: self.augment(clip, rng),
+        )
+        return clips, crops
 
 
 def read_files(
@@ -252,7 +256,8 @@ def cut_clips(
 
     @functools.cache
     def scaled(image: int, short_side: int) -> np.ndarray:
-        return transforms.scale(frames.images[image : image + 1], short_side)[0]
+        images: np.ndarray = transforms.scale(frames.images[image : image + 1], short_side)
+        return images.squeeze(0)
 
     clips = []
     for view, places in zip(frames.index, crops, strict=True):
