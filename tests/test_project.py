@@ -14,8 +14,8 @@ PACKAGE = ROOT / "timesformer"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = [  # a module imports its own layer or a lower one
     ("tables",),
-    ("models", "video", "transforms", "metrics", "convert", "distributed"),
-    ("config", "checkpoint", "imagenet"),
+    ("models", "video", "transforms", "metrics", "convert", "distributed", "contact_sheet"),
+    ("config", "checkpoint", "imagenet", "augment"),
     ("datasets", "checks"),
     ("engine", "benchmark"),
 ]

@@ -17,8 +17,9 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from timesformer.datasets.clips import ClipDataset, Train, Views, cut_clips
+from timesformer.datasets.clips import ClipDataset, cut_clips, place_crops
 from timesformer.datasets.loader import ClipLoader
+from timesformer.datasets.views import Train, Views
 from timesformer.video import VideoError, read_video
 from timesformer.video.sampling import Timeline
 
@@ -50,14 +51,15 @@ def measure_video(dataset: ClipDataset, view: Train | Views, index: int, *, repe
         started = time.perf_counter()
         frames = read_video(path, select)
         read_times.append(time.perf_counter() - started)
-        clips, cut_time = _timed(partial(cut_clips, frames, spatials, reverse_channels=False))
+        crops = place_crops(frames, spatials)
+        clips, cut_time = _timed(partial(cut_clips, frames, crops, reverse_channels=False))
         cut_times.append(cut_time)
         union = (min(first for first, _ in spans), max(last for _, last in spans))
         floor_times.append(_timed(partial(_decode_plainly, path, union))[1])
-        crops = len(clips) // len(spans)
+        num_crops = len(clips) // len(spans)
         side = clips.shape[-1]
         naive = [_timed(partial(_read_naively, path, span, side))[1] for span in spans]
-        naive_times.append(crops * sum(naive))
+        naive_times.append(num_crops * sum(naive))
     read = statistics.median(read_times)
     ours = read + statistics.median(cut_times)
     return Cost(

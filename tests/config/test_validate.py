@@ -40,6 +40,32 @@ def load(tmp_path):
         (["DATA.TEST_CROP_SIZE", 230], r"TEST_CROP_SIZE is 230.*must divide it; use 224 or 240"),
         (["DATA.MEAN", "[0.5]"], "DATA.MEAN has 1 values, but needs one for each of R, G, B"),
         (["DATA.STD", "[0, 1, 1]"], "every value must be above 0"),
+        (["AUG.AUTO_AUGMENT", "rand"], 'choose one of "", randaugment, trivialaugment'),
+        (["AUG.RAND_AUGMENT_NUM_OPS", 0], "RAND_AUGMENT_NUM_OPS is 0, but must be at least 1"),
+        (["AUG.RAND_AUGMENT_MAGNITUDE", 31], "MAGNITUDE is 31, but the strongest is 30"),
+        (["AUG.COLOR_JITTER", "[0.4]"], r"JITTER is \[0.4\], but must be \[brightness, contrast"),
+        (["AUG.COLOR_JITTER", "[0, -1, 0, 0]"], "COLOR_JITTER .* none below 0"),
+        (["AUG.COLOR_JITTER", "[0, 0, 0, 0.6]"], "COLOR_JITTER .* hue at most 0.5"),
+        (["AUG.BLUR_PROB", 1.5], r"AUG.BLUR_PROB is 1.5, but must be in \[0, 1\]"),
+        (["AUG.ERASING_PROB", -1], r"AUG.ERASING_PROB is -1.0, but must be in \[0, 1\]"),
+        (["AUG.GRAYSCALE_PROB", 2], r"AUG.GRAYSCALE_PROB is 2.0, but must be in \[0, 1\]"),
+        (["AUG.NUM_REPEATS", 0], "NUM_REPEATS is 0, but must be at least 1"),
+        (
+            ["AUG.NUM_REPEATS", 3, "TRAIN.BATCH_SIZE", 8],
+            r"BATCH_SIZE gives 8 clips a process, but AUG.NUM_REPEATS \(3\).*use 6, or another",
+        ),
+        (
+            ["AUG.NUM_REPEATS", 4, "TRAIN.BATCH_SIZE", 12, "NUM_GPUS", 2],
+            r"gives 6 clips a process, but AUG.NUM_REPEATS \(4\).*use 8, or another",
+        ),
+        (
+            ["AUG.NUM_REPEATS", 2, "TRAIN.BATCH_SIZE", 6, "MIXUP.ENABLED", 1],
+            "3 videos of 2 clips a process, but MIXUP mixes pairs of videos; use an even number",
+        ),
+        (
+            ["AUG.FLIP_MAP", "flip.json", "DATA.RANDOM_FLIP", 0],
+            "FLIP_MAP is 'flip.json', but DATA.RANDOM_FLIP is False, so that no clip is flipped",
+        ),
         (["DATA.TRAIN_JITTER_SCALES", "[320, 256]"], r"must be \[smallest, largest\]"),
         (["DATA.TRAIN_JITTER_SCALES", "[128, 256]"], r"crop of TRAIN_CROP_SIZE \(224\) must fit"),
         (

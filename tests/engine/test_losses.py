@@ -2,8 +2,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from timesformer import distributed
 from timesformer.config import load_config
 from timesformer.engine.losses import MIXUP_LABEL_SMOOTHING, build_loss, build_mixup
+from timesformer.engine.train import seed_step
 
 
 @pytest.fixture
@@ -56,3 +58,39 @@ def test_mixup_mixes_clips_and_labels_by_the_same_weight(config):
     weight = (mixed[row].mean() - labels[7 - row]) / (labels[row] - labels[7 - row])
     expected = weight * one_hot[row] + (1 - weight) * one_hot[7 - row]
     assert torch.allclose(targets[row], expected, atol=1e-5)
+
+
+def test_repeats_of_a_video_are_mixed_with_another_video(config):
+    """Clips of a video stand side by side; clip i is mixed with clip B - 1 - i."""
+    mix = build_mixup(config("MIXUP.ENABLED", 1, "MIXUP.CUTMIX_ALPHA", 0, "AUG.NUM_REPEATS", 2))
+    videos = torch.arange(4).repeat_interleave(2)
+    clips = videos.view(8, 1, 1, 1, 1).expand(8, 3, 2, 8, 8).float().clone()
+    mixed, _ = mix(clips.clone(), videos % 3)
+    assert (mixed != clips).flatten(1).any(dim=1).all()
+
+
+def test_an_erased_box_and_a_flipped_label_go_through_mixup_as_they_are(config):
+    """Erasing leaves zeros after normalising: they dilute the partner; labels arrive mapped."""
+    mix = build_mixup(config("MIXUP.ENABLED", 1, "MIXUP.CUTMIX_ALPHA", 0))
+    clips, labels = solid()
+    clips[:, :, :, :8, :8] = 0
+    mixed, targets = mix(clips.clone(), labels)
+    assert torch.equal(mixed[:, :, :, :8, :8], torch.zeros_like(mixed[:, :, :, :8, :8]))
+    assert torch.allclose(targets.sum(dim=1), torch.ones(8))
+
+
+@pytest.mark.parametrize("name", ["MIXUP.ALPHA", "MIXUP.CUTMIX_ALPHA"])
+def test_each_process_mixes_reproducibly_in_its_own_way(config, monkeypatch, name):
+    only = {"MIXUP.ALPHA": 0, "MIXUP.CUTMIX_ALPHA": 0, name: 1}
+    mix = build_mixup(config("MIXUP.ENABLED", 1, *(x for pair in only.items() for x in pair)))
+
+    def mixed(rank):
+        monkeypatch.setattr(distributed, "rank", lambda: rank)
+        seed_step(1, 2, 3)
+        clips, labels = solid()
+        return mix(clips, labels)
+
+    first, again, other = mixed(0), mixed(0), mixed(1)
+    assert torch.equal(first[0], again[0])
+    assert torch.equal(first[1], again[1])
+    assert not torch.equal(first[1], other[1])

@@ -140,3 +140,21 @@ def test_a_decoder_without_its_gpu_is_named(config, monkeypatch):
     with pytest.raises(ConfigError, match="DECODING_DEVICE is 'cuda', but this machine has no GPU"):
         preflight(config(*keys, "cuda"))
     preflight(config(*keys, "cpu"))
+
+
+def test_repeats_count_videos_instead_of_clips(config, monkeypatch):
+    preflight(config("AUG.NUM_REPEATS", 2, "TRAIN.BATCH_SIZE", 48))  # of 24 videos
+    with pytest.raises(ConfigError, match=r"24 videos, fewer than one batch \(25\)"):
+        preflight(config("AUG.NUM_REPEATS", 2, "TRAIN.BATCH_SIZE", 50))
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    with pytest.raises(
+        ConfigError,
+        match=r"TRAIN.BATCH_SIZE is 6, but the 2 processes .* times AUG.NUM_REPEATS \(2\) must",
+    ):
+        preflight(config("AUG.NUM_REPEATS", 2, "TRAIN.BATCH_SIZE", 6))
+
+
+def test_a_flip_map_is_read_before_the_run(config):
+    with pytest.raises(ConfigError, match="AUG.FLIP_MAP no_such.json cannot be read"):
+        preflight(config("AUG.FLIP_MAP", "no_such.json"))
+    preflight(config("AUG.FLIP_MAP", "no_such.json", "TRAIN.ENABLE", 0))

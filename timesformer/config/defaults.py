@@ -15,6 +15,7 @@ def defaults() -> CfgNode:
     _test(cfg)
     _model(cfg)
     _data(cfg)
+    _augmentation(cfg)
     _mixup(cfg)
     _solver(cfg)
     _tensorboard(cfg)
@@ -178,6 +179,32 @@ def _data(cfg: CfgNode) -> None:
     cfg.DATA_LOADER.PIN_MEMORY = True
     # Let the decoder use several threads a video: for few workers on many cores.
     cfg.DATA_LOADER.ENABLE_MULTI_THREAD_DECODE = False
+
+
+def _augmentation(cfg: CfgNode) -> None:
+    # (ours) Of training clips, after scale, crop and flip; one draw for all frames of a clip. All off
+    # by default: the published recipes have none.
+    cfg.AUG = CfgNode()
+    # Clips that a video gives to its batch: other frames, crops and draws, read in one pass. BATCH_SIZE
+    # counts clips, so a batch holds BATCH_SIZE / NUM_REPEATS videos and an epoch has NUM_REPEATS times
+    # as many batches.
+    cfg.AUG.NUM_REPEATS = 1
+    # Empty (none), randaugment or trivialaugment (one operation of random strength).
+    cfg.AUG.AUTO_AUGMENT = ""
+    # Operations of randaugment, one after the other, and their strength, 0 .. 30.
+    cfg.AUG.RAND_AUGMENT_NUM_OPS = 2
+    cfg.AUG.RAND_AUGMENT_MAGNITUDE = 9
+    # Largest change of brightness, contrast, saturation (0.4: factors 0.6 .. 1.4) and hue (turns of
+    # the colour circle, 0 .. 0.5).
+    cfg.AUG.COLOR_JITTER = [0.0, 0.0, 0.0, 0.0]
+    # Chance of a clip to become grey; to be blurred (Gaussian, standard deviation 0.1 .. 2 pixels).
+    cfg.AUG.GRAYSCALE_PROB = 0.0
+    cfg.AUG.BLUR_PROB = 0.0
+    # Chance of a clip to lose a box (2 .. 33 % of its area, the same box in all frames) to DATA.MEAN.
+    cfg.AUG.ERASING_PROB = 0.0
+    # JSON file {class: class} of classes that a flip turns into each other, as left and right: names
+    # of classes.txt in PATH_TO_DATA_DIR, or ids. Empty: a flip changes no label.
+    cfg.AUG.FLIP_MAP = ""
 
 
 def _mixup(cfg: CfgNode) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from fvcore.common.config import CfgNode
 
+from timesformer.config.augmentation import augmentation_problems, mixup_problems
 from timesformer.config.load import ConfigError
 
 _CHOICES = {
@@ -31,6 +32,7 @@ _CHOICES = {
     "DATA.DECODING_BACKEND": ("pyav", "torchcodec"),
     "DATA.DECODING_DEVICE": ("cpu", "cuda"),
     "DATA.ENSEMBLE_METHOD": ("sum", "max", "softmax"),
+    "AUG.AUTO_AUGMENT": ("", "randaugment", "trivialaugment"),
     "MIXUP.MODE": ("batch", "pair", "elem"),
     "SOLVER.OPTIMIZING_METHOD": ("sgd", "adam", "adamw"),
     "SOLVER.LR_POLICY": ("cosine", "steps_with_relative_lrs"),
@@ -64,6 +66,9 @@ _AT_LEAST = {
     "DATA.TRAIN_CROP_SIZE": 1,
     "DATA.TEST_CROP_SIZE": 1,
     "DATA_LOADER.NUM_WORKERS": 0,
+    "AUG.NUM_REPEATS": 1,
+    "AUG.RAND_AUGMENT_NUM_OPS": 1,
+    "AUG.RAND_AUGMENT_MAGNITUDE": 0,
     "SOLVER.BASE_LR": 0,
     "SOLVER.COSINE_END_LR": 0,
     "SOLVER.MAX_EPOCH": 1,
@@ -81,6 +86,7 @@ _FRACTIONS = (
     "TIMESFORMER.DROP_PATH_RATE",
     "SOLVER.MOMENTUM",
 )
+_PROBABILITIES = ("AUG.GRAYSCALE_PROB", "AUG.BLUR_PROB", "AUG.ERASING_PROB")
 
 
 def validate(cfg: CfgNode) -> None:
@@ -93,7 +99,7 @@ def validate(cfg: CfgNode) -> None:
 def _problems(cfg: CfgNode) -> Iterator[str]:
     for key, choices in _CHOICES.items():
         if _get(cfg, key) not in choices:
-            names = ", ".join(map(str, choices))
+            names = ", ".join(str(choice) or '""' for choice in choices)
             yield f"{key} is {_get(cfg, key)!r}; choose one of {names}{_WHY.get(key, '')}"
     for key, least in _AT_LEAST.items():
         if not _get(cfg, key) >= least:
@@ -101,16 +107,25 @@ def _problems(cfg: CfgNode) -> Iterator[str]:
     for key in _FRACTIONS:
         if not 0 <= _get(cfg, key) < 1:
             yield f"{key} is {_get(cfg, key)}, but must be in [0, 1)"
+    for key in _PROBABILITIES:
+        if not 0 <= _get(cfg, key) <= 1:
+            yield f"{key} is {_get(cfg, key)}, but must be in [0, 1]"
     if any(_get(cfg, key) < max(_AT_LEAST[key], 1) for key in _DIVISORS):
         return  # named above; the rules below divide by them
     yield from _model_problems(cfg)
     yield from _data_problems(cfg)
     yield from _label_problems(cfg)
+    yield from augmentation_problems(cfg)
     yield from _batch_problems(cfg)
     yield from _solver_problems(cfg)
 
 
-_DIVISORS = ("TIMESFORMER.PATCH_SIZE", "TIMESFORMER.NUM_HEADS", "TRAIN.BATCH_SIZE")
+_DIVISORS = (
+    "TIMESFORMER.PATCH_SIZE",
+    "TIMESFORMER.NUM_HEADS",
+    "TRAIN.BATCH_SIZE",
+    "AUG.NUM_REPEATS",
+)
 _WHY = {
     "MODEL.ARCH": " (SlowFast, ResNet and X3D are not part of this project)",
     "MODEL.LOSS_FUNC": " (bce wants probabilities, and the model gives logits: use bce_logit)",
@@ -231,26 +246,7 @@ def _batch_problems(cfg: CfgNode) -> Iterator[str]:
                 f"use {near}, or another NUM_GPUS"
             )
     if cfg.MIXUP.ENABLED:
-        yield from _mixup_problems(cfg)
-
-
-def _mixup_problems(cfg: CfgNode) -> Iterator[str]:
-    per_gpu = cfg.TRAIN.BATCH_SIZE // max(cfg.NUM_GPUS, 1)
-    if per_gpu % 2:
-        yield (
-            f"TRAIN.BATCH_SIZE gives {per_gpu} clips a process, but MIXUP mixes pairs; "
-            "use an even number a process"
-        )
-    mixup = cfg.MIXUP
-    for name in ("PROB", "SWITCH_PROB"):
-        if not 0 <= mixup[name] <= 1:
-            yield f"MIXUP.{name} is {mixup[name]}, but must be in [0, 1]"
-    if max(mixup.ALPHA, mixup.CUTMIX_ALPHA) <= 0 and not mixup.CUTMIX_MINMAX:
-        yield "MIXUP.ENABLED needs MIXUP.ALPHA or MIXUP.CUTMIX_ALPHA above 0"
-    if mixup.CUTMIX_MINMAX is not None and len(mixup.CUTMIX_MINMAX) != 2:
-        yield f"MIXUP.CUTMIX_MINMAX is {mixup.CUTMIX_MINMAX}, but must be [least, most] of a side"
-    if cfg.MODEL.LOSS_FUNC != "cross_entropy":
-        yield "MIXUP.ENABLED needs MODEL.LOSS_FUNC cross_entropy"
+        yield from mixup_problems(cfg)
 
 
 def _solver_problems(cfg: CfgNode) -> Iterator[str]:

@@ -11,14 +11,18 @@ from fvcore.common.config import CfgNode
 from torch import Tensor
 
 from timesformer import distributed, transforms
+from timesformer.augment import build_augment, unchanged
 from timesformer.config.load import portable
 from timesformer.datasets import clips, index, lists
-from timesformer.datasets.clips import ClipDataset, DenseSampling, SegmentSampling
+from timesformer.datasets.clips import ClipDataset
+from timesformer.datasets.flip_map import build_flip_map
 from timesformer.datasets.folders import frame_files
 from timesformer.datasets.loader import ClipLoader
 from timesformer.datasets.samplers import EvalBatches, TrainBatches, class_shares
+from timesformer.datasets.views import DenseSampling, SegmentSampling, Train, Views
 from timesformer.tables import choose
-from timesformer.video import READERS, read_torchcodec, sampling
+from timesformer.video import READERS, Frames, read_torchcodec, sampling
+from timesformer.video.reader import Select
 from timesformer.video.remote import is_url
 from timesformer.video.sources import is_local_file
 
@@ -68,6 +72,8 @@ def build_dataset(cfg: CfgNode, split: str) -> ClipDataset:
         multi_thread=cfg.DATA_LOADER.ENABLE_MULTI_THREAD_DECODE or not cfg.DATA_LOADER.NUM_WORKERS,
         time_limit=cfg.DATA.DECODE_TIMEOUT,
         known_bad=bad,
+        augment=build_augment(cfg) if split == "train" else unchanged,
+        opposite=None if split == "test" else build_flip_map(cfg),
     )
 
 
@@ -76,9 +82,10 @@ def build_loader(cfg: CfgNode, split: str) -> ClipLoader:
     dataset = build_dataset(cfg, split)
     rank, world = distributed.rank(), distributed.world_size()
     if split == "train":
+        num_clips = cfg.TRAIN.BATCH_SIZE // distributed.local_world_size()
         batches: TrainBatches | EvalBatches = TrainBatches(
             len(dataset.usable),
-            batch_size=cfg.TRAIN.BATCH_SIZE // distributed.local_world_size(),
+            batch_size=num_clips // cfg.AUG.NUM_REPEATS,
             rank=rank,
             world=world,
             seed=cfg.RNG_SEED,
@@ -105,8 +112,23 @@ def build_loader(cfg: CfgNode, split: str) -> ClipLoader:
 def load_views(path: str | Path, cfg: CfgNode) -> Tensor:
     """The test views of one video, (views, 3, T, S, S) float32, normalised.
 
-    View = temporal view * NUM_SPATIAL_CROPS + crop. ``path`` is a video (a file, a URL or a member of
-    a tar), or a folder of frames, which are taken in the natural order of their names.
+    View = temporal view * NUM_SPATIAL_CROPS + crop. ``path`` is as in ``load_frames``.
+
+    Raises:
+        VideoError: the video cannot be read.
+    """
+    view = build_view(cfg, "test")
+    select, spatials = view.draw(np.random.default_rng(cfg.RNG_SEED))
+    frames = load_frames(path, select, cfg)
+    crops = clips.place_crops(frames, spatials)
+    views = clips.cut_clips(frames, crops, reverse_channels=cfg.DATA.REVERSE_INPUT_CHANNEL)
+    return normalizer(cfg)(views)
+
+
+def load_frames(path: str | Path, select: Select, cfg: CfgNode) -> Frames:
+    """The frames that ``select`` chooses from a video (a file, a URL or a member of a tar).
+
+    Or from a folder of frames, which are taken in the natural order of their names.
 
     Raises:
         VideoError: the video cannot be read.
@@ -115,11 +137,7 @@ def load_views(path: str | Path, cfg: CfgNode) -> Tensor:
     if is_local_file(path):
         path = portable(path)
         files = frame_files(path) if path.is_dir() else [str(path)]
-    view = build_view(cfg, "test")
-    select, spatials = view.draw(np.random.default_rng(cfg.RNG_SEED))
-    frames = clips.read_files(files, select, read=_reader(cfg), multi_thread=True)
-    views = clips.cut_clips(frames, spatials, reverse_channels=cfg.DATA.REVERSE_INPUT_CHANNEL)
-    return normalizer(cfg)(views)
+    return clips.read_files(files, select, read=_reader(cfg), multi_thread=True)
 
 
 def normalizer(cfg: CfgNode) -> "partial[Tensor]":
@@ -153,7 +171,7 @@ def _dataset(cfg: CfgNode, split: str) -> str:
     return cfg.TEST.DATASET if split == "test" else cfg.TRAIN.DATASET
 
 
-def build_view(cfg: CfgNode, split: str) -> clips.Train | clips.Views:
+def build_view(cfg: CfgNode, split: str) -> Train | Views:
     """Which clips of a video ``split`` takes, and which crops of them."""
     data, is_ssv2 = cfg.DATA, _dataset(cfg, split) == "ssv2"
     sampled: DenseSampling | SegmentSampling
@@ -164,18 +182,19 @@ def build_view(cfg: CfgNode, split: str) -> clips.Train | clips.Views:
         sampled = DenseSampling(shape)
     smallest, largest = data.TRAIN_JITTER_SCALES
     if split == "train" or (split == "val" and cfg.TRAIN.RANDOM_VALIDATION):
-        return clips.Train(
+        return Train(
             sampled,
             jitter=(smallest, largest),
             crop=data.TRAIN_CROP_SIZE,
             flip=data.RANDOM_FLIP,
             inverse=data.INV_UNIFORM_SAMPLE,
             replaces=split == "train",
+            num_repeats=cfg.AUG.NUM_REPEATS if split == "train" else 1,
         )
     if split == "val":
-        return clips.Views(sampled, 1, "paper", smallest, data.TRAIN_CROP_SIZE, CROPS[1])
+        return Views(sampled, 1, "paper", smallest, data.TRAIN_CROP_SIZE, CROPS[1])
     scaled_to_crop = is_ssv2 or cfg.TEST.NUM_SPATIAL_CROPS > 1
-    return clips.Views(
+    return Views(
         sampled,
         num_views=cfg.TEST.NUM_ENSEMBLE_VIEWS,
         placement=cfg.TEST.VIEW_PLACEMENT,

@@ -3,16 +3,16 @@
 Every random draw comes from (seed, epoch, video): a clip is the same on any number of workers and
 processes, and in a resumed run.
 
-    clips   (V, 3, T, S, S)   uint8 RGB; V = 1 in training and validation, the views in testing
+    clips   (V, 3, T, S, S)   uint8 RGB; V = 1 in validation, the repeats (of one decode) in training,
+                              the views in testing
 """
 
 import contextlib
 import faulthandler
+import functools
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -21,23 +21,29 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from timesformer import transforms
+from timesformer.augment import Augment, unchanged
 from timesformer.datasets.lists import VideoList
 from timesformer.datasets.samplers import Key
-from timesformer.video import Frames, VideoError, read_folder, read_video, sampling
+from timesformer.datasets.views import Spatials, Train, Views, within
+from timesformer.video import Frames, VideoError, read_folder, read_video
 from timesformer.video.reader import Select
 
 GRACE_SECONDS = 2.0  # beyond the time limit: decoding that answers at all gives up by itself
 MAX_REPLACEMENTS = 10  # of one clip, before training gives up: the list itself must be wrong
 
 ReadVideo = Callable[..., Frames]  # (path, select, *, multi_thread, time_limit) -> Frames
-Spatials = Callable[[int, int], list[transforms.Spatial]]  # (H, W) of the frames -> the crops
+Crops = list[list[transforms.Spatial]]  # of each temporal view
 
 
 class Sample(NamedTuple):
-    """The clips of one video; ``clips`` is empty (V = 0) if the video cannot be read."""
+    """The clips of one video; ``clips`` is empty (V = 0) if the video cannot be read.
+
+    ``labels`` has one label for each clip of training, where a flip may change it, and one label for
+    all views of an evaluated video.
+    """
 
     clips: Tensor
-    label: int | np.ndarray  # a class, or (K,) float32 multi-hot
+    labels: Tensor  # (rows,) int64 classes, or (rows, K) float32 multi-hot
     index: int  # of the video in the list
     failures: tuple[str, ...]  # one message for each video that could not be read
 
@@ -45,7 +51,8 @@ class Sample(NamedTuple):
 class Batch(NamedTuple):
     """Clips (sum of V, 3, T, S, S) of several videos; labels and indices (B,) of the readable ones.
 
-    With several labels a video, labels are (B, K) float32.
+    B counts clips in training and videos in evaluation. With several labels a video, labels are
+    (B, K) float32.
     """
 
     clips: Tensor
@@ -53,92 +60,6 @@ class Batch(NamedTuple):
     indices: Tensor
     failures: tuple[str, ...]
     failed: Tensor  # indices of the videos without clips
-
-
-@dataclass(frozen=True)
-class DenseSampling:
-    """Clips at a frame rate (Kinetics)."""
-
-    shape: sampling.ClipShape
-
-    def random(self, rng: np.random.Generator) -> Select:
-        place = sampling.random_place(rng.random())
-        return lambda timeline: sampling.clip_indices(timeline, self.shape, place)[None]
-
-    def views(self, num_views: int, placement: str) -> Select:
-        places = [sampling.view_place(view, num_views, placement) for view in range(num_views)]
-        return lambda timeline: np.stack(
-            [sampling.clip_indices(timeline, self.shape, place) for place in places]
-        )
-
-
-@dataclass(frozen=True)
-class SegmentSampling:
-    """One frame from each of T equal parts of the video (SSv2)."""
-
-    num_frames: int
-
-    def random(self, rng: np.random.Generator) -> Select:
-        offsets = rng.random(self.num_frames)
-        return lambda timeline: sampling.segment_indices(
-            len(timeline.pts), self.num_frames, offsets=offsets
-        )[None]
-
-    def views(self, num_views: int, placement: str) -> Select:
-        return lambda timeline: np.stack(
-            [
-                sampling.segment_view_indices(len(timeline.pts), self.num_frames, view, num_views)
-                for view in range(num_views)
-            ]
-        )
-
-
-@dataclass(frozen=True)
-class Train:
-    """A random clip and crop; a video that breaks is replaced by another and reported."""
-
-    sampling: DenseSampling | SegmentSampling
-    jitter: tuple[int, int]
-    crop: int
-    flip: bool
-    inverse: bool
-    replaces: bool = True
-
-    def draw(self, rng: np.random.Generator) -> tuple[Select, Spatials]:
-        select = self.sampling.random(rng)
-        return select, lambda height, width: [
-            transforms.random_spatial(
-                height,
-                width,
-                jitter=self.jitter,
-                crop=self.crop,
-                flip=self.flip,
-                inverse=self.inverse,
-                rng=rng,
-            )
-        ]
-
-
-@dataclass(frozen=True)
-class Views:
-    """Fixed temporal views and crops; view = temporal view * len(crops) + crop."""
-
-    sampling: DenseSampling | SegmentSampling
-    num_views: int
-    placement: str
-    short_side: int
-    crop: int
-    crops: tuple[int, ...]  # 0 start, 1 centre, 2 end of the longer side
-    replaces: bool = False
-
-    def draw(self, rng: np.random.Generator) -> tuple[Select, Spatials]:
-        select = self.sampling.views(self.num_views, self.placement)
-        return select, lambda height, width: [
-            transforms.uniform_spatial(
-                height, width, short_side=self.short_side, crop=self.crop, index=index
-            )
-            for index in self.crops
-        ]
 
 
 class ClipDataset(Dataset[Sample]):
@@ -155,6 +76,8 @@ class ClipDataset(Dataset[Sample]):
         multi_thread: bool = False,
         time_limit: float = math.inf,
         known_bad: Mapping[int, str] | None = None,
+        augment: Augment = unchanged,
+        opposite: np.ndarray | None = None,
     ) -> None:
         """``known_bad``: why some videos cannot be read, by index; they are not even tried."""
         self.videos = videos
@@ -167,6 +90,8 @@ class ClipDataset(Dataset[Sample]):
         self.known_bad = dict(known_bad or {})  # a loader adds videos that end its processes
         self.usable = np.setdiff1d(np.arange(len(videos.labels)), list(self.known_bad))
         self.slot: Tensor | None = None  # (process id, index being read), in a loader process
+        self.augment = augment
+        self.opposite = opposite  # (K,) label of a flipped clip, see flip_map
 
     def __len__(self) -> int:
         return len(self.videos.labels)
@@ -182,12 +107,12 @@ class ClipDataset(Dataset[Sample]):
         failures: list[str] = []
         while True:
             try:
-                clips = self._clips(index, rng)
+                clips, crops = self._clips(index, rng)
                 break
             except VideoError as error:
                 failures.append(str(error))
             if not self.view.replaces:
-                clips = torch.empty(0, dtype=torch.uint8)
+                clips, crops = torch.empty(0, dtype=torch.uint8), []
                 break
             if len(failures) > MAX_REPLACEMENTS:
                 raise VideoError(
@@ -195,20 +120,37 @@ class ClipDataset(Dataset[Sample]):
                     f"last: {failures[-1]}"
                 )
             index = int(self.usable[rng.integers(len(self.usable))])
-        label = self.videos.labels[index]
-        return Sample(clips, label if label.ndim else int(label), index, tuple(failures))
+        return Sample(clips, self._labels(index, crops), index, tuple(failures))
 
-    def _clips(self, index: int, rng: np.random.Generator) -> Tensor:
+    def _labels(self, index: int, crops: Crops) -> Tensor:
+        """One row of an evaluated video, one for each clip (V) of training."""
+        label = self.videos.labels[index]
+        if self.view.one_label:
+            return torch.from_numpy(np.stack([label]))
+        flipped = label
+        if self.opposite is not None:
+            flipped = label[self.opposite] if label.ndim else self.opposite[label]
+        rows = [flipped if crop.flip else label for view in crops for crop in view]
+        return torch.from_numpy(np.stack(rows))
+
+    def _clips(self, index: int, rng: np.random.Generator) -> tuple[Tensor, Crops]:
         if index in self.known_bad:
             raise VideoError(self.known_bad[index])
         select, spatials = self.view.draw(rng)
         if segment := self.videos.segment(index):
             select = within(select, *segment, name=self.videos.name(index))
-        read = partial(self.read, time_limit=self.time_limit)
+        read = functools.partial(self.read, time_limit=self.time_limit)
         with self._watched(index):
             files = self.videos.files(index)
             frames = read_files(files, select, read=read, multi_thread=self.multi_thread)
-            return cut_clips(frames, spatials, reverse_channels=self.reverse_channels)
+            crops = place_crops(frames, spatials)
+            clips = cut_clips(
+                frames,
+                crops,
+                reverse_channels=self.reverse_channels,
+                augment=lambda clip: self.augment(clip, rng),
+            )
+            return clips, crops
 
     @contextlib.contextmanager
     def _watched(self, index: int) -> Iterator[None]:
@@ -230,24 +172,6 @@ class ClipDataset(Dataset[Sample]):
         self.slot[1] = -1
 
 
-def within(select: Select, start: float, end: float, *, name: str) -> Select:
-    """``select`` on the part [``start``, ``end``) seconds of the video ``name``.
-
-    Raises, when called:
-        VideoError: the video has no frame there.
-    """
-
-    def select_part(timeline: sampling.Timeline) -> np.ndarray:
-        part, first = sampling.cut(timeline, start, end)
-        if not len(part.pts):
-            raise VideoError(
-                f"{name}: no frame from {start:g} to {end:g} seconds; correct the times in the list"
-            )
-        return select(part) + first
-
-    return select_part
-
-
 def read_files(
     files: Sequence[str], select: Select, *, read: ReadVideo, multi_thread: bool
 ) -> Frames:
@@ -257,24 +181,37 @@ def read_files(
     return read(files[0], select, multi_thread=multi_thread)
 
 
-def cut_clips(frames: Frames, spatials: Spatials, *, reverse_channels: bool) -> Tensor:
-    """Every crop of every temporal view, (views * crops, 3, T, S, S) uint8.
+def place_crops(frames: Frames, spatials: Spatials) -> Crops:
+    """The crops of each temporal view.
 
     Raises:
-        VideoError: the frames are so small or narrow that the crop does not fit.
+        VideoError: the frames have no area.
     """
     height, width = frames.images.shape[1:3]
     if min(height, width) < 2:
         raise VideoError(f"frames of {height} x {width} pixels; remove the video from the list")
-    crops = spatials(height, width)
-    scaled = {
-        side: transforms.scale(frames.images, side) for side in {crop.short_side for crop in crops}
-    }
-    clips = [
-        transforms.cut(scaled[crop.short_side][view], crop)
-        for view in frames.index
-        for crop in crops
-    ]
+    return [spatials(height, width) for _ in frames.index]
+
+
+def cut_clips(
+    frames: Frames,
+    crops: Crops,
+    *,
+    reverse_channels: bool,
+    augment: Callable[[Tensor], Tensor] = lambda clip: clip,
+) -> Tensor:
+    """Every crop of every temporal view, augmented as RGB, (views * crops, 3, T, S, S) uint8."""
+
+    @functools.cache
+    def scaled(image: int, short_side: int) -> np.ndarray:
+        images: np.ndarray = transforms.scale(frames.images[image : image + 1], short_side)
+        return images.squeeze(0)
+
+    clips = []
+    for view, places in zip(frames.index, crops, strict=True):
+        for crop in places:
+            images = np.stack([scaled(image, crop.short_side) for image in view.tolist()])
+            clips.append(augment(transforms.cut(images, crop)))
     stacked = torch.stack(clips)
     return stacked.flip(1) if reverse_channels else stacked
 
@@ -286,8 +223,10 @@ def collate(samples: list[Sample]) -> Batch:
     clips = [sample.clips for sample in readable]
     return Batch(
         clips=torch.cat(clips) if clips else torch.empty(0, dtype=torch.uint8),
-        labels=torch.from_numpy(np.array([sample.label for sample in readable])),
-        indices=torch.tensor([sample.index for sample in readable], dtype=torch.int64),
+        labels=torch.cat([sample.labels for sample in readable] or [torch.empty(0).long()]),
+        indices=torch.tensor(
+            [sample.index for sample in readable for _ in sample.labels], dtype=torch.int64
+        ),
         failures=tuple(message for sample in samples for message in sample.failures),
         failed=torch.tensor(unreadable, dtype=torch.int64),
     )

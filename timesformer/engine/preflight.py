@@ -14,6 +14,7 @@ from timesformer.checkpoint import CheckpointError, load_weights, refuse_unless_
 from timesformer.config import ConfigError
 from timesformer.config.load import portable
 from timesformer.datasets import read_list
+from timesformer.datasets.flip_map import build_flip_map
 from timesformer.datasets.index import known_bad
 from timesformer.datasets.lists import ListError, VideoList
 from timesformer.models import build_model
@@ -26,6 +27,7 @@ def preflight(cfg: CfgNode) -> None:
     problems += [*_board_problems(cfg), *_decoder_problems(cfg)]
     for split in _splits(cfg):
         problems += _list_problems(cfg, split)
+    problems += _flip_map_problems(cfg)
     if problems:
         raise ConfigError("\n".join(problems))
 
@@ -47,11 +49,13 @@ def _device_problems(cfg: CfgNode) -> Iterator[str]:
             f"NUM_GPUS is {cfg.NUM_GPUS}, but torchrun started {local} processes on this machine; "
             f"pass NUM_GPUS {local}, or 0 for the CPU"
         )
-    for section in ("TRAIN", "TEST"):
-        if cfg[section].ENABLE and cfg[section].BATCH_SIZE % local:
+    repeats = {"TRAIN": cfg.AUG.NUM_REPEATS, "TEST": 1}
+    for section, repeat in repeats.items():
+        if cfg[section].ENABLE and cfg[section].BATCH_SIZE % (local * repeat):
+            share = f" times AUG.NUM_REPEATS ({repeat})" if repeat > 1 else ""
             yield (
                 f"{section}.BATCH_SIZE is {cfg[section].BATCH_SIZE}, but the {local} processes of "
-                "this machine must divide it"
+                f"this machine{share} must divide it"
             )
 
 
@@ -140,7 +144,7 @@ def _list_problems(cfg: CfgNode, split: str) -> Iterator[str]:
         yield from _existence_problems(videos)
     local = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     machines = max(cfg.NUM_SHARDS, int(os.environ.get("WORLD_SIZE", 1)) // local)
-    batch = cfg.TRAIN.BATCH_SIZE * machines
+    batch = cfg.TRAIN.BATCH_SIZE * machines // cfg.AUG.NUM_REPEATS
     if split == "train" and usable < batch:
         unreadable = len(videos.labels) - usable
         known = f" that its index does not call unreadable ({unreadable} are)" if unreadable else ""
@@ -162,3 +166,11 @@ def _existence_problems(videos: VideoList) -> Iterator[str]:
             f"{videos.origin}: {len(missing)} of {len(videos.labels)} videos do not exist "
             f"({shown}); set DATA.PATH_PREFIX to their folder, or remove these lines"
         )
+
+
+def _flip_map_problems(cfg: CfgNode) -> Iterator[str]:
+    try:
+        if cfg.TRAIN.ENABLE:
+            build_flip_map(cfg)
+    except ConfigError as error:
+        yield str(error)

@@ -226,10 +226,12 @@ def _log_batches(cfg: CfgNode, loader: ClipLoader) -> int:
     machines = distributed.world_size() // distributed.local_world_size()
     online = cfg.TRAIN.BATCH_SIZE * machines
     steps = optim.accumulation_steps(online, cfg.GLOBAL_BATCH_SIZE)
+    repeats = cfg.AUG.NUM_REPEATS
     logger.info(
-        "%d videos, %d batches of %d clips an epoch; each process: %d clips a batch, %d loader "
+        "%d videos%s, %d batches of %d clips an epoch; each process: %d clips a batch, %d loader "
         "process(es) with %s decoder thread(s) each, %d torch thread(s)",
         len(loader.dataset),
+        f" of {repeats} clips" if repeats > 1 else "",
         len(loader),
         online,
         online // distributed.world_size(),

@@ -1,0 +1,123 @@
+"""Which clips of a video a split takes: random ones, or fixed views; frames first, then crops."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from timesformer import transforms
+from timesformer.video import VideoError, sampling
+from timesformer.video.reader import Select
+
+Spatials = Callable[[int, int], list[transforms.Spatial]]  # (H, W) -> crops of one temporal view
+
+
+@dataclass(frozen=True)
+class DenseSampling:
+    """Clips at a frame rate (Kinetics)."""
+
+    shape: sampling.ClipShape
+
+    def random(self, rng: np.random.Generator) -> Select:
+        place = sampling.random_place(rng.random())
+        return lambda timeline: sampling.clip_indices(timeline, self.shape, place)[None]
+
+    def views(self, num_views: int, placement: str) -> Select:
+        places = [sampling.view_place(view, num_views, placement) for view in range(num_views)]
+        return lambda timeline: np.stack(
+            [sampling.clip_indices(timeline, self.shape, place) for place in places]
+        )
+
+
+@dataclass(frozen=True)
+class SegmentSampling:
+    """One frame from each of T equal parts of the video (SSv2)."""
+
+    num_frames: int
+
+    def random(self, rng: np.random.Generator) -> Select:
+        offsets = rng.random(self.num_frames)
+        return lambda timeline: sampling.segment_indices(
+            len(timeline.pts), self.num_frames, offsets=offsets
+        )[None]
+
+    def views(self, num_views: int, placement: str) -> Select:
+        return lambda timeline: np.stack(
+            [
+                sampling.segment_view_indices(len(timeline.pts), self.num_frames, view, num_views)
+                for view in range(num_views)
+            ]
+        )
+
+
+@dataclass(frozen=True)
+class Train:
+    """Random clips, each with a crop; a video that breaks is replaced by another and reported."""
+
+    sampling: DenseSampling | SegmentSampling
+    jitter: tuple[int, int]
+    crop: int
+    flip: bool
+    inverse: bool
+    replaces: bool = True
+    num_repeats: int = 1
+    one_label = False
+
+    def draw(self, rng: np.random.Generator) -> tuple[Select, Spatials]:
+        selects = [self.sampling.random(rng) for _ in range(self.num_repeats)]
+
+        def select(timeline: sampling.Timeline) -> np.ndarray:
+            return np.concatenate([one(timeline) for one in selects])
+
+        return select, lambda height, width: [
+            transforms.random_spatial(
+                height,
+                width,
+                jitter=self.jitter,
+                crop=self.crop,
+                flip=self.flip,
+                inverse=self.inverse,
+                rng=rng,
+            )
+        ]
+
+
+@dataclass(frozen=True)
+class Views:
+    """Fixed temporal views and crops; view = temporal view * len(crops) + crop."""
+
+    sampling: DenseSampling | SegmentSampling
+    num_views: int
+    placement: str
+    short_side: int
+    crop: int
+    crops: tuple[int, ...]  # 0 start, 1 centre, 2 end of the longer side
+    replaces: bool = False
+    one_label = True
+
+    def draw(self, rng: np.random.Generator) -> tuple[Select, Spatials]:
+        select = self.sampling.views(self.num_views, self.placement)
+        return select, lambda height, width: [
+            transforms.uniform_spatial(
+                height, width, short_side=self.short_side, crop=self.crop, index=index
+            )
+            for index in self.crops
+        ]
+
+
+def within(select: Select, start: float, end: float, *, name: str) -> Select:
+    """``select`` on the part [``start``, ``end``) seconds of the video ``name``.
+
+    Raises, when called:
+        VideoError: the video has no frame there.
+    """
+
+    def select_part(timeline: sampling.Timeline) -> np.ndarray:
+        part, first = sampling.cut(timeline, start, end)
+        if not len(part.pts):
+            raise VideoError(
+                f"{name}: no frame from {start:g} to {end:g} seconds; correct the times in the list"
+            )
+        return select(part) + first
+
+    return select_part

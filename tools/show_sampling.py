@@ -1,0 +1,243 @@
+"""Draw which frames and crops of a video become clips: show_sampling.py VIDEO --cfg FILE KEY VALUE ...
+
+Writes a contact sheet (PNG) and prints a table of the frame numbers. The sheet has the whole video as
+a timeline with the frames of every clip, and below it a row for each clip: where the crop lies, and
+the clip as the model gets it.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+from unittest import mock
+
+import numpy as np
+
+if TYPE_CHECKING:  # imported where they are used, so that wrong options are told at once
+    from fvcore.common.config import CfgNode
+    from torch import Tensor
+
+    from timesformer.augment import Augment
+    from timesformer.contact_sheet import Row, Sheet
+    from timesformer.transforms import Spatial
+    from timesformer.video.sampling import Timeline
+
+CROP_NAMES = {True: ("left", "centre", "right"), False: ("top", "centre", "bottom")}  # wide?
+
+
+def main() -> int:
+    """Write the sheet and print the table; status 2 for input that cannot be used."""
+    arguments = parse_arguments()
+    from timesformer.config import ConfigError, load_config
+    from timesformer.contact_sheet import draw, table
+    from timesformer.video import VideoError
+
+    try:
+        cfg = load_config(arguments.cfg, arguments.opts)
+        if not arguments.video.exists():
+            raise VideoError(f"{arguments.video}: no such video or folder; check the path")
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)
+        made = sample(cfg, arguments)
+        draw(made).savefig(arguments.out)
+    except (ConfigError, VideoError, OSError) as error:
+        print(f"show_sampling.py: error: {error}", file=sys.stderr)
+        return 2
+    print(table(made))
+    print(f"\n{arguments.out}: {len(made.rows)} clips")
+    return 0
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The options; ``--augment`` means the training split."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("video", type=Path, metavar="VIDEO", help="a video file or frame folder")
+    parser.add_argument("--cfg", required=True, metavar="FILE", help="YAML file of configs/")
+    parser.add_argument("--split", choices=("test", "train", "val"), help="default: test")
+    parser.add_argument(
+        "--augment", action="store_true", help="training clips with what the AUG section asks for"
+    )
+    parser.add_argument(
+        "--clips", type=int, default=6, metavar="N", help="training clips to draw (%(default)s)"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("sheet.png"), help="PNG file (default: %(default)s)"
+    )
+    parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="config keys to override")
+    arguments = parser.parse_intermixed_args()
+    if arguments.augment and arguments.split not in (None, "train"):
+        parser.error(f"--augment is of training clips, not of --split {arguments.split}")
+    if arguments.clips < 1:
+        parser.error(f"--clips is {arguments.clips}, but must be at least 1")
+    if arguments.out.suffix.lower() != ".png":
+        parser.error(f"--out is {arguments.out}, but the sheet is a PNG; end the name with .png")
+    arguments.split = arguments.split or ("train" if arguments.augment else "test")
+    return arguments
+
+
+def sample(cfg: "CfgNode", arguments: argparse.Namespace) -> "Sheet":
+    """The clips of the video, exactly as a run with ``cfg`` takes them.
+
+    Raises:
+        VideoError: the video cannot be read.
+    """
+    from timesformer.augment import build_augment, unchanged
+    from timesformer.contact_sheet import Row, Sheet
+    from timesformer.datasets import build_view, clips, load_frames
+
+    view = build_view(cfg, arguments.split)
+    is_random = isinstance(view, clips.Train)
+    if is_random:
+        view = dataclasses.replace(view, num_repeats=arguments.clips)
+    rng = np.random.default_rng(cfg.RNG_SEED)
+    select, spatials = view.draw(rng)
+    chosen = {}
+
+    def remember(timeline: "Timeline") -> np.ndarray:
+        chosen["timeline"], chosen["indices"] = timeline, select(timeline)
+        return chosen["indices"]
+
+    frames = load_frames(arguments.video, remember, cfg)
+    crops = clips.place_crops(frames, spatials)
+    drawn: list[str] = []
+    augment = build_augment(cfg) if arguments.augment else unchanged
+    made = clips.cut_clips(
+        frames,
+        crops,
+        reverse_channels=False,
+        augment=partial(describe, augment=augment, rng=rng, captions=drawn),
+    )
+    names = CROP_NAMES[frames.images.shape[2] >= frames.images.shape[1]]
+    rows = []
+    for number, indices in enumerate(chosen["indices"]):
+        middle = frames.images[frames.index[number][len(indices) // 2]]
+        for i, crop in enumerate(crops[number]):
+            name = f"clip {number + 1}"
+            if not is_random:
+                name = f"view {number + 1}, {names[view.crops[i]]} crop"
+            rows.append(
+                Row(
+                    name,
+                    caption=describe_crop(crop, drawn[len(rows)]),
+                    view=number,
+                    indices=indices,
+                    frame=middle,
+                    box=box_in_frame(crop, middle),
+                    clip=made[len(rows)].permute(1, 2, 3, 0).numpy(),
+                )
+            )
+    seconds = frame_seconds(arguments.video, chosen["timeline"])
+    return Sheet(describe_video(cfg, arguments, seconds, rows), seconds, rows)
+
+
+def describe_crop(crop: "Spatial", drawn: str) -> str:
+    """Scale, place and flip of a clip, and what augmentation drew for it."""
+    flip = ", then flipped" * crop.flip
+    text = f"short side scaled to {crop.short_side}, cut at ({crop.top}, {crop.left}){flip}"
+    return f"{text}; {drawn}" if drawn else text
+
+
+def box_in_frame(crop: "Spatial", frame: np.ndarray) -> tuple[float, float, float]:
+    """(left, top, side) of the crop in the frame (H, W, 3) before it was scaled."""
+    scale = min(frame.shape[:2]) / crop.short_side
+    return crop.left * scale, crop.top * scale, crop.crop * scale
+
+
+def describe(
+    clip: "Tensor", *, augment: "Augment", rng: np.random.Generator, captions: list[str]
+) -> "Tensor":
+    """``clip`` augmented; what was drawn for it is added to ``captions``."""
+    from timesformer.augment import unchanged
+
+    if augment is unchanged:
+        captions.append("")
+        return clip
+    with recorded() as calls:
+        clip = augment(clip, rng)
+    captions.append(", ".join(calls) or "nothing drawn")
+    return clip
+
+
+@contextlib.contextmanager
+def recorded() -> Iterator[list[str]]:
+    """What torchvision's transforms do while this lasts, in words."""
+    from torchvision.transforms import v2
+
+    from timesformer import augment
+
+    calls: list[str] = []
+
+    def watch(owner: object, name: str, words: Callable[..., str]) -> None:
+        original = getattr(owner, name)
+
+        def watched(*positional: object, **named: object) -> object:
+            calls.extend(filter(None, [words(*positional, **named)]))
+            return original(*positional, **named)
+
+        stack.enter_context(mock.patch.object(owner, name, watched))
+
+    with contextlib.ExitStack() as stack:
+        for auto in (v2.RandAugment, v2.TrivialAugmentWide):
+            watch(auto, "_apply_image_or_video_transform", _operation)  # has no public name
+        watch(v2.ColorJitter, "transform", lambda _, clip, params: _jitter(params))
+        watch(v2.RandomGrayscale, "transform", lambda *_: "grey")
+        watch(v2.RandomErasing, "transform", lambda _, clip, params: _erasing(params))
+        watch(augment, "gaussian_blur", lambda _, sigma: f"blur {sigma:.1f} px")
+        yield calls
+
+
+def _operation(_: object, clip: "Tensor", name: str, magnitude: float, **__: object) -> str:
+    return f"{name} {magnitude:.2g}" if magnitude else name
+
+
+def _jitter(params: dict[str, float | None]) -> str:
+    names = ("brightness", "contrast", "saturation", "hue")
+    values = [(name, params[f"{name}_factor"]) for name in names]
+    return ", ".join(f"{name} {value:.2f}" for name, value in values if value is not None)
+
+
+def _erasing(params: dict[str, int | None]) -> str:
+    if params["v"] is None:
+        return ""
+    return f"erased {params['h']} x {params['w']} at ({params['i']}, {params['j']})"
+
+
+def frame_seconds(path: Path, timeline: "Timeline") -> np.ndarray:
+    """(N,) times of all frames after the first one; frame folders count as 30 frames a second."""
+    import av
+
+    ticks = timeline.pts - timeline.pts[0]
+    if path.is_dir():
+        return ticks / timeline.fps
+    with av.open(str(path), metadata_errors="replace") as container:
+        return ticks * float(container.streams.video[0].time_base or 1 / timeline.fps)
+
+
+def describe_video(
+    cfg: "CfgNode", arguments: argparse.Namespace, seconds: np.ndarray, rows: "list[Row]"
+) -> str:
+    """Two lines: the video, and what the sheet shows of it."""
+    from timesformer.contact_sheet import MOST_SHOWN
+
+    height, width = rows[0].frame.shape[:2]
+    num_frames, side = rows[0].clip.shape[:2]
+    what = {"test": "test views", "val": "validation clip", "train": "training clips"}
+    augmented = " with augmentation" if arguments.augment else ""
+    if augmented and not any(";" in row.caption for row in rows):
+        augmented = " (the AUG section asks for no augmentation)"
+    shown = f", {MOST_SHOWN} of {num_frames} frames shown" if num_frames > MOST_SHOWN else ""
+    if any(len(set(row.indices)) < num_frames for row in rows):
+        shown += ", repeated frames in red: the video is shorter than a clip"
+    order = ", drawn as RGB, given to the model as BGR" if cfg.DATA.REVERSE_INPUT_CHANNEL else ""
+    return (
+        f"{arguments.video.name}: {len(seconds)} frames, {seconds[-1]:.2f} s, {width} x {height}\n"
+        f"{what[arguments.split]}{augmented}: {len(rows)} x {num_frames} frames of {side} x {side}"
+        f"{shown}{order}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
