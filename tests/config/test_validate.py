@@ -1,6 +1,6 @@
 import pytest
 
-from timesformer.config import ConfigError, load_config
+from timesformer.config import ConfigError, augmentation, load_config
 
 MULTI = ["DATA.MULTI_LABEL", 1, "MODEL.LOSS_FUNC", "bce_logit"]
 STEPS = ["SOLVER.LR_POLICY", "steps_with_relative_lrs"]
@@ -134,3 +134,7 @@ def test_what_is_not_enabled_is_not_checked(load):
 def test_ssv2_scales_a_single_crop_to_its_own_size(load):
     one = ["TEST.NUM_SPATIAL_CROPS", 1, "DATA.TEST_CROP_SIZE", 320]
     load(*one, "TEST.DATASET", "ssv2")
+
+
+def test_a_default_configuration_has_no_augmentation_problem(load):
+    assert list(augmentation.augmentation_problems(load())) == []

@@ -6,8 +6,10 @@ import signal
 import pytest
 import torch
 
+from tests.conftest import numbered_frame, write_video
 from timesformer.config import load_config
 from timesformer.datasets import build_loader, clips
+from timesformer.datasets import loader as loading
 from timesformer.video import read_video
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
@@ -121,3 +123,26 @@ def test_processes_live_on_between_epochs(loader):
     list(subject)
     assert subject.reading[:, 0].tolist() == pids
     assert all(pid > 0 for pid in pids)
+
+
+def test_videos_that_lack_frames_are_named_once_and_counted(loader, tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(loading, "NAMED_SHORT", 1)
+    for name, count in (("a", 20), ("short", 5), ("tiny", 1)):
+        write_video(tmp_path / f"{name}.avi", [numbered_frame(i) for i in range(count)],
+                    options={"bf": "0"})  # fmt: skip
+    names = ("a", "short", "tiny")
+    (tmp_path / "test.csv").write_text("".join(f"{name}.avi 0\n" for name in names))
+    subject = loader("test", **{"DATA.PATH_TO_DATA_DIR": tmp_path})
+    batches = list(subject)
+    assert sorted(i for batch in batches for i in batch.indices.tolist()) == [0, 1, 2]
+    said = sorted(message for batch in batches for message in batch.shortages)
+    assert len(said) == 2
+    assert said[0].endswith(
+        "short.avi: shorter than a clip, 5 of 16 frames; its last frame is repeated"
+    )
+    assert said[1].endswith(
+        "tiny.avi: shorter than a clip, 1 of 16 frames; its last frame is repeated"
+    )
+    list(subject)
+    assert caplog.text.count("used as it is") == 1
+    assert "2 videos so far are truncated or shorter than a clip" in caplog.text

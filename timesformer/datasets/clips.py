@@ -46,6 +46,7 @@ class Sample(NamedTuple):
     labels: Tensor  # (rows,) int64 classes, or (rows, K) float32 multi-hot
     index: int  # of the video in the list
     failures: tuple[str, ...]  # one message for each video that could not be read
+    shortage: str = ""  # what the video lacks, though it can be read
 
 
 class Batch(NamedTuple):
@@ -60,6 +61,7 @@ class Batch(NamedTuple):
     indices: Tensor
     failures: tuple[str, ...]
     failed: Tensor  # indices of the videos without clips
+    shortages: tuple[str, ...] = ()  # one message for each video that lacks frames
 
 
 class ClipDataset(Dataset[Sample]):
@@ -107,12 +109,12 @@ class ClipDataset(Dataset[Sample]):
         failures: list[str] = []
         while True:
             try:
-                clips, crops = self._clips(index, rng)
+                clips, crops, shortage = self._clips(index, rng)
                 break
             except VideoError as error:
                 failures.append(str(error))
             if not self.view.replaces:
-                clips, crops = torch.empty(0, dtype=torch.uint8), []
+                clips, crops, shortage = torch.empty(0, dtype=torch.uint8), [], ""
                 break
             if len(failures) > MAX_REPLACEMENTS:
                 raise VideoError(
@@ -120,7 +122,7 @@ class ClipDataset(Dataset[Sample]):
                     f"last: {failures[-1]}"
                 )
             index = int(self.usable[rng.integers(len(self.usable))])
-        return Sample(clips, self._labels(index, crops), index, tuple(failures))
+        return Sample(clips, self._labels(index, crops), index, tuple(failures), shortage)
 
     def _labels(self, index: int, crops: Crops) -> Tensor:
         """One row of an evaluated video, one for each clip (V) of training."""
@@ -133,7 +135,7 @@ class ClipDataset(Dataset[Sample]):
         rows = [flipped if crop.flip else label for view in crops for crop in view]
         return torch.from_numpy(np.stack(rows))
 
-    def _clips(self, index: int, rng: np.random.Generator) -> tuple[Tensor, Crops]:
+    def _clips(self, index: int, rng: np.random.Generator) -> tuple[Tensor, Crops, str]:
         if index in self.known_bad:
             raise VideoError(self.known_bad[index])
         select, spatials = self.view.draw(rng)
@@ -150,7 +152,14 @@ class ClipDataset(Dataset[Sample]):
                 reverse_channels=self.reverse_channels,
                 augment=lambda clip: self.augment(clip, rng),
             )
-            return clips, crops
+        return clips, crops, self._shortage(index, frames)
+
+    def _shortage(self, index: int, frames: Frames) -> str:
+        """What the whole video lacks; parts of files are as long as their list says."""
+        if frames.timeline is None or self.videos.segment(index):
+            return ""
+        shortage = self.view.sampling.shortage(frames.timeline)
+        return shortage and f"{self.videos.name(index)}: {shortage}"
 
     @contextlib.contextmanager
     def _watched(self, index: int) -> Iterator[None]:
@@ -229,4 +238,5 @@ def collate(samples: list[Sample]) -> Batch:
         ),
         failures=tuple(message for sample in samples for message in sample.failures),
         failed=torch.tensor(unreadable, dtype=torch.int64),
+        shortages=tuple(sample.shortage for sample in samples if sample.shortage),
     )

@@ -25,6 +25,7 @@ from timesformer.datasets.samplers import EvalBatches, TrainBatches
 
 logger = logging.getLogger(__name__)
 
+NAMED_SHORT = 20  # videos that lack frames: more are only counted
 MAX_UNEXPLAINED = 3  # deaths in a row of processes that read no video: not the data's fault
 
 
@@ -47,6 +48,7 @@ class ClipLoader:
         self.pin_memory = pin_memory
         self.start_method = start_method if num_workers else None
         self.reading = torch.full((max(num_workers, 1), 2), -1).share_memory_()  # (pid, video)
+        self.short: set[str] = set()  # a message for each video that lacks frames
         self._loader: DataLoader[Batch] | None = None
 
     def __len__(self) -> int:
@@ -58,6 +60,7 @@ class ClipLoader:
             try:
                 for batch in self._processes():
                     self.batch_sampler.start += 1
+                    self._note(batch.shortages)
                     unexplained = 0
                     yield batch
                 break
@@ -70,7 +73,16 @@ class ClipLoader:
                 if unexplained > MAX_UNEXPLAINED:
                     raise
                 self._loader = None
+        if len(self.short) > NAMED_SHORT:
+            logger.warning("%d videos so far are truncated or shorter than a clip", len(self.short))
         self.batch_sampler.set_epoch(self.batch_sampler.epoch + 1)
+
+    def _note(self, shortages: tuple[str, ...]) -> None:
+        """Name videos that lack frames, once each; in a list of short ones, count the rest."""
+        for shortage in shortages:
+            if shortage not in self.short and len(self.short) < NAMED_SHORT:
+                logger.warning("used as it is: %s", shortage)
+            self.short.add(shortage)
 
     def state_dict(self) -> dict[str, int]:
         """The batch that is due next: {"epoch", "batch"}."""

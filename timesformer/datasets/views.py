@@ -1,5 +1,6 @@
 """Which clips of a video a split takes: random ones, or fixed views; frames first, then crops."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,6 +10,8 @@ from timesformer import transforms
 from timesformer.video import VideoError, sampling
 from timesformer.video.reader import Select
 
+LEAST_SHARE = 0.9  # of the frames that a header promises; a few less are its rounding
+
 Spatials = Callable[[int, int], list[transforms.Spatial]]  # (H, W) -> crops of one temporal view
 
 
@@ -17,6 +20,16 @@ class DenseSampling:
     """Clips at a frame rate (Kinetics)."""
 
     shape: sampling.ClipShape
+
+    def shortage(self, timeline: sampling.Timeline) -> str:
+        """What a video lacks: frames that its header promises, or those of a clip; "" if nothing."""
+        count, promised = len(timeline.pts), timeline.header_frames or 0
+        if count < LEAST_SHARE * promised:
+            return f"truncated, {count} of {promised} frames can be decoded"
+        span = self.shape.span(timeline.fps)
+        if count < math.floor(span):
+            return f"shorter than a clip, {count} of {span:.0f} frames; its last frame is repeated"
+        return ""
 
     def random(self, rng: np.random.Generator) -> Select:
         place = sampling.random_place(rng.random())
@@ -34,6 +47,11 @@ class SegmentSampling:
     """One frame from each of T equal parts of the video (SSv2)."""
 
     num_frames: int
+
+    def shortage(self, timeline: sampling.Timeline) -> str:
+        """As ``DenseSampling.shortage``: fewer frames than segments."""
+        count = len(timeline.pts)
+        return f"{count} frames for {self.num_frames} segments" if count < self.num_frames else ""
 
     def random(self, rng: np.random.Generator) -> Select:
         offsets = rng.random(self.num_frames)

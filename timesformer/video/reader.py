@@ -39,6 +39,7 @@ class Frames(NamedTuple):
     images: np.ndarray
     index: np.ndarray
     decoded: int = 0  # frames that the decoder made for them
+    timeline: Timeline | None = None  # of the whole video
 
 
 def read_video(
@@ -139,9 +140,8 @@ class _Video:
             missing, arrival = self._decode(wanted, timeline.pts)
             corrected = _corrected(timeline, missing, arrival)
             if corrected is timeline:
-                return Frames(
-                    self._stack(unique.tolist()), index.reshape(chosen.shape), self.decoded
-                )
+                images = self._stack(unique.tolist())
+                return Frames(images, index.reshape(chosen.shape), self.decoded, timeline)
             timeline = corrected
         raise VideoError(
             f"{self.path}: no decodable frame; re-encode it or remove it from the list"
