@@ -98,7 +98,7 @@ def test_training_gets_exactly_the_clips_of_the_files(tiny_yaml, place):
             ours, theirs = members[epoch, index], files[epoch, index]
             assert not ours.failures
             assert torch.equal(ours.clips, theirs.clips)
-            assert ours.label == theirs.label
+            assert torch.equal(ours.labels, theirs.labels)
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
