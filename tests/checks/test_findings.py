@@ -88,3 +88,10 @@ def test_wrong_lines_come_first():
     wrong = Problem("not a line", "train.csv", 9, "", "", "x")
     lists = [listing("train", ("gone", 0))._replace(problems=[wrong])]
     assert [p[0] for p in found(lists, {})[0]] == ["not a line", "missing"]
+
+
+def test_splits_keep_the_order_of_the_lists():
+    lists = [listing("train", ("b", 1), ("a", 0)), listing("test", ("c", 0))]
+    histogram = found(lists, {name: row(name) for name in "abc"})[1].histogram
+    assert list(histogram) == [0, 1]
+    assert list(histogram[0]) == ["train", "test"]

@@ -70,11 +70,11 @@ def find(
 
 
 def count_classes(entries: list[Entry]) -> dict[int, dict[str, int]]:
-    """Videos of each label and split, labels ascending."""
+    """Videos of each label and split; labels ascending, splits as they come."""
     counts: dict[int, dict[str, int]] = {}
-    for (label, split), count in sorted(Counter((e.label, e.split) for e in entries).items()):
+    for (label, split), count in Counter((e.label, e.split) for e in entries).items():
         counts.setdefault(label, {})[split] = count
-    return counts
+    return dict(sorted(counts.items()))
 
 
 def _of_entry(
