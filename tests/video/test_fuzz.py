@@ -22,6 +22,7 @@ from timesformer.video import READERS, VideoError
 from timesformer.video.sampling import ClipShape, clip_indices, view_place
 
 SLOW_SECONDS = 20
+MARKS = {"torchcodec": pytest.mark.torchcodec}  # skipped where it cannot be loaded
 
 
 def flip_bits(data, rng, others):
@@ -115,7 +116,10 @@ def fuzz(files, seeds, backend):
     return counts, memory
 
 
-@pytest.mark.parametrize("backend", sorted(READERS))
+BACKENDS = [pytest.param(name, marks=MARKS.get(name, ())) for name in sorted(READERS)]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_mutated_files_neither_crash_nor_hang(tmp_path, backend):
     files = []
     for name, gop in (("a.mp4", "12"), ("b.mkv", "5"), ("c.avi", "30")):
