@@ -47,7 +47,7 @@ def train(cfg: CfgNode, device: torch.device) -> None:
     for epoch in range(start_epoch, cfg.SOLVER.MAX_EPOCH):
         trainer.run_epoch(train_loader, epoch)
         if is_due(epoch, cfg.TRAIN.CHECKPOINT_PERIOD, cfg.SOLVER.MAX_EPOCH):
-            _save(cfg, model, optimizer, epoch, train_loader.dataset.videos.class_names)  # type: ignore[attr-defined]
+            _save(cfg, model, optimizer, epoch, train_loader.dataset.videos.class_names)
         if is_due(epoch, cfg.TRAIN.EVAL_PERIOD, cfg.SOLVER.MAX_EPOCH):
             validator.run(checkpoint.unwrap(model), epoch, scalars)
     scalars.close()
