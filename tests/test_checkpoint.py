@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from timesformer import checkpoint, convert, imagenet
+from timesformer import checkpoint, convert, imagenet, run_checkpoint
 from timesformer.checkpoint import CheckpointError, load_weights
 from timesformer.models.timesformer import TimeSformer
 
@@ -216,7 +216,7 @@ def trained(seed, steps=3):
 
 
 def save(folder, net, optimizer, epoch):
-    return checkpoint.save_checkpoint(
+    return run_checkpoint.save_checkpoint(
         folder, model=net, optimizer=optimizer, epoch=epoch, cfg_text="A: 1\n"
     )
 
@@ -233,11 +233,11 @@ def test_checkpoints_have_the_published_name_fields_and_prefix(tmp_path):
 
 def test_checkpoints_carry_class_names_where_the_data_have_them(tmp_path):
     net, optimizer = trained(0)
-    path = checkpoint.save_checkpoint(
+    path = run_checkpoint.save_checkpoint(
         tmp_path, model=net, optimizer=optimizer, epoch=0, cfg_text="", class_names=("run", "sit")
     )
     assert torch.load(path, weights_only=True)["class_names"] == ["run", "sit"]
-    assert checkpoint.load_training_state(path, net, optimizer)[0] == 0
+    assert run_checkpoint.load_training_state(path, net, optimizer)[0] == 0
     assert checkpoint.load_weights(model(seed=9), path).exact
 
 
@@ -254,7 +254,7 @@ def test_a_failed_write_leaves_the_old_checkpoint(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         save(tmp_path, net, optimizer, epoch=0)
     assert path.read_bytes() == before
-    assert checkpoint.newest_checkpoint(tmp_path) == path
+    assert run_checkpoint.newest_checkpoint(tmp_path) == path
 
 
 def test_training_goes_on_from_model_optimizer_and_epoch(tmp_path):
@@ -262,7 +262,7 @@ def test_training_goes_on_from_model_optimizer_and_epoch(tmp_path):
     path = save(tmp_path, net, optimizer, epoch=4)
     other = model(seed=9)
     fresh = torch.optim.SGD(other.parameters(), lr=0.1, momentum=0.9)
-    epoch, report = checkpoint.load_training_state(path, other, fresh)
+    epoch, report = run_checkpoint.load_training_state(path, other, fresh)
     assert (epoch, report.exact) == (4, True)
     clip = torch.randn(2, 3, 4, 16, 16)
     for one, its in ((net, optimizer), (other, fresh)):
@@ -276,7 +276,7 @@ def test_the_optimizer_state_of_a_published_checkpoint_is_taken(shared):
     path = shared / "golden/shared_official_divided_space_time.pyth"
     net = TimeSformer(**io["spec"])
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
-    epoch, _ = checkpoint.load_training_state(path, net, optimizer)
+    epoch, _ = run_checkpoint.load_training_state(path, net, optimizer)
     assert epoch == torch.load(path, weights_only=True)["epoch"]
 
 
@@ -288,7 +288,7 @@ def test_empty_groups_of_published_optimizer_states_are_dropped(tmp_path):
     content["optimizer_state"]["param_groups"] = [{**groups[0], "params": []}, *groups]
     torch.save(content, path)
     fresh = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
-    checkpoint.load_training_state(path, net, fresh)
+    run_checkpoint.load_training_state(path, net, fresh)
     buffers = [fresh.state[p]["momentum_buffer"] for p in net.parameters()]
     originals = [optimizer.state[p]["momentum_buffer"] for p in net.parameters()]
     assert all(torch.equal(a, b) for a, b in zip(buffers, originals, strict=True))
@@ -299,23 +299,23 @@ def test_another_model_or_optimizer_is_not_gone_on_from(tmp_path):
     path = save(tmp_path, net, optimizer, epoch=0)
     other = model(num_classes=9)
     with pytest.raises(CheckpointError, match=r"not a checkpoint of this model.*AUTO_RESUME False"):
-        checkpoint.load_training_state(path, other, torch.optim.SGD(other.parameters(), lr=0.1))
+        run_checkpoint.load_training_state(path, other, torch.optim.SGD(other.parameters(), lr=0.1))
     groups = [{"params": [p]} for p in net.parameters()]
     with pytest.raises(CheckpointError, match="optimizer state .* does not fit"):
-        checkpoint.load_training_state(path, net, torch.optim.SGD(groups, lr=0.1))
+        run_checkpoint.load_training_state(path, net, torch.optim.SGD(groups, lr=0.1))
     torch.save(net.state_dict(), tmp_path / "weights")
     with pytest.raises(CheckpointError, match=r"no epoch and optimizer state.*FINETUNE True"):
-        checkpoint.load_training_state(tmp_path / "weights", net, optimizer)
+        run_checkpoint.load_training_state(tmp_path / "weights", net, optimizer)
 
 
 def test_the_newest_checkpoint_is_the_one_of_the_highest_epoch(tmp_path):
     folder = tmp_path / "checkpoints"
     folder.mkdir()
-    assert checkpoint.newest_checkpoint(tmp_path) is None
+    assert run_checkpoint.newest_checkpoint(tmp_path) is None
     for name in ("epoch_00009.pyth", "epoch_100000.pyth", "epoch_99999.pyth", "epoch_2.pyth.tmp"):
         (folder / f"checkpoint_{name}").touch()
     (folder / "my_checkpoint_epoch_999999.pyth").touch()
-    assert checkpoint.newest_checkpoint(tmp_path).name == "checkpoint_epoch_100000.pyth"
+    assert run_checkpoint.newest_checkpoint(tmp_path).name == "checkpoint_epoch_100000.pyth"
 
 
 def test_imagenet_weights_of_an_unknown_shape_name_the_ways_out():
@@ -403,7 +403,7 @@ def test_another_optimizer_is_not_gone_on_with(tmp_path, saved, now):
         payload["optimizer_state"] = kinds[saved](net.parameters()).state_dict()
     torch.save(payload, tmp_path / "file")
     with pytest.raises(CheckpointError, match="does not fit SOLVER.OPTIMIZING_METHOD"):
-        checkpoint.load_training_state(tmp_path / "file", net, kinds[now](net.parameters()))
+        run_checkpoint.load_training_state(tmp_path / "file", net, kinds[now](net.parameters()))
 
 
 def test_grids_are_resized_smoothly():

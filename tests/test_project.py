@@ -15,9 +15,9 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = [  # a module imports its own layer or a lower one
     ("tables",),
     ("models", "video", "transforms", "metrics", "convert", "distributed", "contact_sheet"),
-    ("config", "checkpoint", "imagenet", "augment"),
+    ("config", "checkpoint", "run_checkpoint", "imagenet", "augment"),
     ("datasets", "checks"),
-    ("engine", "benchmark"),
+    ("engine", "inference", "benchmark"),
 ]
 MAY_LOOK_UP = {"models/vit.py"}  # imports the loader inside its constructor
 
@@ -56,7 +56,9 @@ def test_every_key_is_read_somewhere():
 
 
 def test_every_key_stands_below_a_comment():
-    lines = (PACKAGE / "config/defaults.py").read_text().splitlines()
+    files = sorted((PACKAGE / "config").glob("*defaults.py"))
+    lines = [line for path in files for line in path.read_text().splitlines()]
+    assert len(files) == 3
     for i, line in enumerate(lines):
         if re.match(r"    cfg\.[A-Z_.]+ = (?!CfgNode)", line):
             above = i - 1

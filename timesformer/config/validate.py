@@ -9,84 +9,8 @@ from collections.abc import Iterator
 from fvcore.common.config import CfgNode
 
 from timesformer.config.augmentation import augmentation_problems, mixup_problems
+from timesformer.config.limits import AT_LEAST, CHOICES, FRACTIONS, PROBABILITIES
 from timesformer.config.load import ConfigError
-
-_CHOICES = {
-    "MODEL.ARCH": ("vit",),
-    "MODEL.MODEL_NAME": ("vit_base_patch16_224", "TimeSformer"),
-    "MODEL.LOSS_FUNC": ("cross_entropy", "bce_logit"),
-    "TIMESFORMER.ATTENTION_TYPE": (
-        "divided_space_time",
-        "joint_space_time",
-        "space_only",
-        "sparse_local_global",
-        "axial",
-    ),
-    "TRAIN.DATASET": ("kinetics", "ssv2"),
-    "TEST.DATASET": ("kinetics", "ssv2"),
-    "TRAIN.SAMPLER": ("uniform", "balanced", "sqrt"),
-    "TRAIN.PRECISION": ("fp32", "bf16"),
-    "TEST.PRECISION": ("fp32", "bf16"),
-    "TEST.VIEW_PLACEMENT": ("released", "paper"),
-    "TEST.NUM_SPATIAL_CROPS": (1, 2, 3),
-    "DATA.DECODING_BACKEND": ("pyav", "torchcodec"),
-    "DATA.DECODING_DEVICE": ("cpu", "cuda"),
-    "DATA.ENSEMBLE_METHOD": ("sum", "max", "softmax"),
-    "AUG.AUTO_AUGMENT": ("", "randaugment", "trivialaugment"),
-    "MIXUP.MODE": ("batch", "pair", "elem"),
-    "SOLVER.OPTIMIZING_METHOD": ("sgd", "adam", "adamw"),
-    "SOLVER.LR_POLICY": ("cosine", "steps_with_relative_lrs"),
-    "DIST_BACKEND": ("nccl", "gloo"),
-}
-
-_AT_LEAST = {
-    "NUM_GPUS": 0,
-    "NUM_SHARDS": 1,
-    "SHARD_ID": 0,
-    "RNG_SEED": 0,
-    "LOG_PERIOD": 1,
-    "GLOBAL_BATCH_SIZE": 1,
-    "TRAIN.BATCH_SIZE": 1,
-    "TRAIN.EVAL_PERIOD": 1,
-    "TRAIN.CHECKPOINT_PERIOD": 1,
-    "TEST.BATCH_SIZE": 1,
-    "TEST.NUM_ENSEMBLE_VIEWS": 1,
-    "MODEL.NUM_CLASSES": 1,
-    "TIMESFORMER.PATCH_SIZE": 1,
-    "TIMESFORMER.EMBED_DIM": 1,
-    "TIMESFORMER.DEPTH": 1,
-    "TIMESFORMER.NUM_HEADS": 1,
-    "TIMESFORMER.LINEAR_STD": 0,
-    "TIMESFORMER.POS_EMBED_STD": 0,
-    "TIMESFORMER.TIME_EMBED_STD": 0,
-    "DATA.NUM_FRAMES": 1,
-    "DATA.SAMPLING_RATE": 1,
-    "DATA.TARGET_FPS": 1,
-    "DATA.DECODE_TIMEOUT": 0,
-    "DATA.TRAIN_CROP_SIZE": 1,
-    "DATA.TEST_CROP_SIZE": 1,
-    "DATA_LOADER.NUM_WORKERS": 0,
-    "AUG.NUM_REPEATS": 1,
-    "AUG.RAND_AUGMENT_NUM_OPS": 1,
-    "AUG.RAND_AUGMENT_MAGNITUDE": 0,
-    "SOLVER.BASE_LR": 0,
-    "SOLVER.COSINE_END_LR": 0,
-    "SOLVER.MAX_EPOCH": 1,
-    "SOLVER.WARMUP_EPOCHS": 0,
-    "SOLVER.WARMUP_START_LR": 0,
-    "MIXUP.ALPHA": 0,
-    "MIXUP.CUTMIX_ALPHA": 0,
-    "SOLVER.WEIGHT_DECAY": 0,
-    "TENSORBOARD.HISTOGRAM.TOPK": 1,
-}
-
-_FRACTIONS = (
-    "TIMESFORMER.DROP_RATE",
-    "TIMESFORMER.ATTN_DROP_RATE",
-    "TIMESFORMER.DROP_PATH_RATE",
-    "SOLVER.MOMENTUM",
-)
-_PROBABILITIES = ("AUG.GRAYSCALE_PROB", "AUG.BLUR_PROB", "AUG.ERASING_PROB")
 
 
 def validate(cfg: CfgNode) -> None:
@@ -97,20 +21,20 @@ def validate(cfg: CfgNode) -> None:
 
 
 def _problems(cfg: CfgNode) -> Iterator[str]:
-    for key, choices in _CHOICES.items():
+    for key, choices in CHOICES.items():
         if _get(cfg, key) not in choices:
             names = ", ".join(str(choice) or '""' for choice in choices)
             yield f"{key} is {_get(cfg, key)!r}; choose one of {names}{_WHY.get(key, '')}"
-    for key, least in _AT_LEAST.items():
+    for key, least in AT_LEAST.items():
         if not _get(cfg, key) >= least:
             yield f"{key} is {_get(cfg, key)}, but must be at least {least}"
-    for key in _FRACTIONS:
+    for key in FRACTIONS:
         if not 0 <= _get(cfg, key) < 1:
             yield f"{key} is {_get(cfg, key)}, but must be in [0, 1)"
-    for key in _PROBABILITIES:
+    for key in PROBABILITIES:
         if not 0 <= _get(cfg, key) <= 1:
             yield f"{key} is {_get(cfg, key)}, but must be in [0, 1]"
-    if any(_get(cfg, key) < max(_AT_LEAST[key], 1) for key in _DIVISORS):
+    if any(_get(cfg, key) < max(AT_LEAST[key], 1) for key in _DIVISORS):
         return  # named above; the rules below divide by them
     yield from _model_problems(cfg)
     yield from _data_problems(cfg)

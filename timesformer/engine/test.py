@@ -13,7 +13,7 @@ import torch
 from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
-from timesformer import checkpoint, distributed, metrics
+from timesformer import checkpoint, distributed, metrics, run_checkpoint
 from timesformer.config.load import portable
 from timesformer.datasets import build_loader, normalizer, num_test_views
 from timesformer.datasets.lists import VideoList
@@ -65,7 +65,7 @@ def load_tested(cfg: CfgNode, model: nn.Module) -> str:
         CheckpointError: none of them, or one that leaves parameters without weights. The published
             code tested random weights then.
     """
-    named = (cfg.TEST.CHECKPOINT_FILE_PATH, checkpoint.newest_checkpoint(cfg.OUTPUT_DIR))
+    named = (cfg.TEST.CHECKPOINT_FILE_PATH, run_checkpoint.newest_checkpoint(cfg.OUTPUT_DIR))
     named += (cfg.TRAIN.CHECKPOINT_FILE_PATH, cfg.TIMESFORMER.PRETRAINED_MODEL)
     path = next((str(name) for name in named if name and str(name).lower() != "none"), None)
     if path is None:

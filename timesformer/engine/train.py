@@ -11,7 +11,7 @@ from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from timesformer import checkpoint, distributed
+from timesformer import checkpoint, distributed, run_checkpoint
 from timesformer.config.load import portable
 from timesformer.datasets import build_loader, normalizer, num_workers
 from timesformer.datasets.clips import Batch
@@ -125,9 +125,9 @@ def restore(cfg: CfgNode, model: nn.Module, optimizer: torch.optim.Optimizer) ->
     Raises:
         CheckpointError: what is named cannot be used.
     """
-    newest = checkpoint.newest_checkpoint(cfg.OUTPUT_DIR) if cfg.TRAIN.AUTO_RESUME else None
+    newest = run_checkpoint.newest_checkpoint(cfg.OUTPUT_DIR) if cfg.TRAIN.AUTO_RESUME else None
     if newest is not None:
-        epoch, report = checkpoint.load_training_state(newest, model, optimizer)
+        epoch, report = run_checkpoint.load_training_state(newest, model, optimizer)
         logger.info("resuming after epoch %d: %s", epoch + 1, report)
         return epoch + 1
     if cfg.TRAIN.CHECKPOINT_FILE_PATH:
@@ -162,7 +162,7 @@ def _start_from_file(cfg: CfgNode, model: nn.Module, optimizer: torch.optim.Opti
     if cfg.TRAIN.FINETUNE or cfg.TRAIN.CHECKPOINT_EPOCH_RESET:
         logger.info("%s", checkpoint.load_weights(model, path, cut_from_names=cut))
         return 0
-    epoch, report = checkpoint.load_training_state(path, model, optimizer, cut_from_names=cut)
+    epoch, report = run_checkpoint.load_training_state(path, model, optimizer, cut_from_names=cut)
     if epoch + 1 >= cfg.SOLVER.MAX_EPOCH:
         raise checkpoint.CheckpointError(
             f"{path} is of epoch {epoch + 1}, and SOLVER.MAX_EPOCH is {cfg.SOLVER.MAX_EPOCH}: "
@@ -197,7 +197,7 @@ def _save(
     class_names: tuple[str, ...],
 ) -> None:
     if distributed.is_main():
-        path = checkpoint.save_checkpoint(
+        path = run_checkpoint.save_checkpoint(
             cfg.OUTPUT_DIR,
             model=model,
             optimizer=optimizer,

@@ -1,0 +1,84 @@
+"""Defaults of the keys about training and testing: TRAIN, TEST, SOLVER."""
+
+from fvcore.common.config import CfgNode
+
+
+def training_defaults(cfg: CfgNode) -> None:
+    """Add the sections to ``cfg``."""
+    _train(cfg)
+    _test(cfg)
+    _solver(cfg)
+
+
+def _train(cfg: CfgNode) -> None:
+    cfg.TRAIN = CfgNode()
+    # Train; the test, if TEST.ENABLE, follows.
+    cfg.TRAIN.ENABLE = True
+    # Data format of the train and val lists: kinetics or ssv2.
+    cfg.TRAIN.DATASET = "kinetics"
+    # (ours) Clips of an epoch: uniform (each video once), balanced (as many of every class), or sqrt
+    # (a class in proportion to the square root of its videos). Always as many as the list has.
+    cfg.TRAIN.SAMPLER = "uniform"
+    # Start from the weights of CHECKPOINT_FILE_PATH at epoch 0. An interrupted fine-tuning resumes.
+    cfg.TRAIN.FINETUNE = False
+    # Clips per forward pass on one machine, over all its GPUs.
+    cfg.TRAIN.BATCH_SIZE = 64
+    # Epochs between two validations, and between two checkpoints; the last epoch has both.
+    cfg.TRAIN.EVAL_PERIOD = 10
+    cfg.TRAIN.CHECKPOINT_PERIOD = 10
+    # Go on from the newest checkpoint in OUTPUT_DIR/checkpoints, if there is one.
+    cfg.TRAIN.AUTO_RESUME = True
+    # Checkpoint to start from. Without FINETUNE its optimizer state and epoch count too.
+    cfg.TRAIN.CHECKPOINT_FILE_PATH = ""
+    # Forget the epoch and the optimizer state of CHECKPOINT_FILE_PATH.
+    cfg.TRAIN.CHECKPOINT_EPOCH_RESET = False
+    # Substrings to cut out of the parameter names of CHECKPOINT_FILE_PATH.
+    cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN = ()
+    # (ours) Arithmetic of forward and backward: fp32, or bf16 (autocast; parameters stay fp32).
+    cfg.TRAIN.PRECISION = "fp32"
+    # (ours) Validate as published, on random clips and crops; default: middle clip, centre crop.
+    cfg.TRAIN.RANDOM_VALIDATION = False
+
+
+def _test(cfg: CfgNode) -> None:
+    cfg.TEST = CfgNode()
+    # Test after training, or alone if TRAIN.ENABLE is False.
+    cfg.TEST.ENABLE = True
+    # Data format of the test list: kinetics or ssv2.
+    cfg.TEST.DATASET = "kinetics"
+    # Clips (views, not videos) per forward pass on one machine, over all its GPUs.
+    cfg.TEST.BATCH_SIZE = 8
+    # Weights to test. Empty: the newest in OUTPUT_DIR/checkpoints, else TRAIN.CHECKPOINT_FILE_PATH.
+    cfg.TEST.CHECKPOINT_FILE_PATH = ""
+    # Temporal views of a video, and spatial crops of each: 1 (centre), 2 (left, centre) or 3.
+    cfg.TEST.NUM_ENSEMBLE_VIEWS = 10
+    cfg.TEST.NUM_SPATIAL_CROPS = 3
+    # (ours) released: clip k of K starts at k/K of the free range, as the published code does.
+    # paper: a single clip sits in the middle, several reach from the first frame to the last.
+    cfg.TEST.VIEW_PLACEMENT = "released"
+    # Pickle of [scores (videos, classes), labels] in OUTPUT_DIR; empty: only the CSV is written.
+    cfg.TEST.SAVE_RESULTS_PATH = ""
+    # (ours) Arithmetic of the forward pass: fp32 or bf16.
+    cfg.TEST.PRECISION = "fp32"
+
+
+def _solver(cfg: CfgNode) -> None:
+    cfg.SOLVER = CfgNode()
+    # sgd, adam or adamw.
+    cfg.SOLVER.OPTIMIZING_METHOD = "sgd"
+    cfg.SOLVER.BASE_LR = 0.1
+    # cosine, or steps_with_relative_lrs: LRS[k] * BASE_LR from epoch STEPS[k] on; STEPS[0] is 0.
+    cfg.SOLVER.LR_POLICY = "cosine"
+    cfg.SOLVER.COSINE_END_LR = 0.0
+    cfg.SOLVER.STEPS = []
+    cfg.SOLVER.LRS = []
+    cfg.SOLVER.MAX_EPOCH = 300
+    # Linear warm-up, in epochs, from WARMUP_START_LR to the policy's value at its end.
+    cfg.SOLVER.WARMUP_EPOCHS = 0.0
+    cfg.SOLVER.WARMUP_START_LR = 0.01
+    # Of sgd.
+    cfg.SOLVER.MOMENTUM = 0.9
+    cfg.SOLVER.DAMPENING = 0.0
+    cfg.SOLVER.NESTEROV = True
+    # Of every parameter, as published.
+    cfg.SOLVER.WEIGHT_DECAY = 1e-4
