@@ -14,8 +14,8 @@ CHOICES = {
     "TRAIN.DATASET": ("kinetics", "ssv2"),
     "TEST.DATASET": ("kinetics", "ssv2"),
     "TRAIN.SAMPLER": ("uniform", "balanced", "sqrt"),
-    "TRAIN.PRECISION": ("fp32", "bf16"),
-    "TEST.PRECISION": ("fp32", "bf16"),
+    "TRAIN.PRECISION": ("fp32", "tf32", "bf16", "fp16"),
+    "TEST.PRECISION": ("fp32", "tf32", "bf16", "fp16"),
     "TEST.VIEW_PLACEMENT": ("released", "paper"),
     "TEST.NUM_SPATIAL_CROPS": (1, 2, 3),
     "DATA.DECODING_BACKEND": ("pyav", "torchcodec"),
@@ -75,4 +75,9 @@ FRACTIONS = (
     "TIMESFORMER.DROP_PATH_RATE",
     "SOLVER.MOMENTUM",
 )
-PROBABILITIES = ("AUG.GRAYSCALE_PROB", "AUG.BLUR_PROB", "AUG.ERASING_PROB")
+PROBABILITIES = (
+    "AUG.GRAYSCALE_PROB",
+    "AUG.BLUR_PROB",
+    "AUG.ERASING_PROB",
+    "TRAIN.ACTIVATION_CHECKPOINT",
+)

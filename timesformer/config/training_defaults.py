@@ -34,8 +34,14 @@ def _train(cfg: CfgNode) -> None:
     cfg.TRAIN.CHECKPOINT_EPOCH_RESET = False
     # Substrings to cut out of the parameter names of CHECKPOINT_FILE_PATH.
     cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN = ()
-    # (ours) Arithmetic of forward and backward: fp32, or bf16 (autocast; parameters stay fp32).
+    # (ours) Arithmetic of forward and backward; parameters stay fp32. fp32; tf32 (GPU); bf16; fp16
+    # (GPU; the loss is scaled, and a step whose gradients overflow is left out).
     cfg.TRAIN.PRECISION = "fp32"
+    # (ours) Compile the model with torch.compile; the first steps take minutes.
+    cfg.TRAIN.COMPILE = False
+    # (ours) Share of the blocks, evenly spread, that recompute their activations in the backward pass
+    # instead of keeping them: less memory, more time, the same numbers. 0: none; 1: all.
+    cfg.TRAIN.ACTIVATION_CHECKPOINT = 0.0
     # (ours) Validate as published, on random clips and crops; default: middle clip, centre crop.
     cfg.TRAIN.RANDOM_VALIDATION = False
 
@@ -58,7 +64,7 @@ def _test(cfg: CfgNode) -> None:
     cfg.TEST.VIEW_PLACEMENT = "released"
     # Pickle of [scores (videos, classes), labels] in OUTPUT_DIR; empty: only the CSV is written.
     cfg.TEST.SAVE_RESULTS_PATH = ""
-    # (ours) Arithmetic of the forward pass: fp32 or bf16.
+    # (ours) Arithmetic of the forward pass: fp32, tf32 (GPU), bf16 or fp16 (GPU).
     cfg.TEST.PRECISION = "fp32"
 
 

@@ -41,6 +41,7 @@ def _problems(cfg: CfgNode) -> Iterator[str]:
     yield from _label_problems(cfg)
     yield from augmentation_problems(cfg)
     yield from _batch_problems(cfg)
+    yield from _precision_problems(cfg)
     yield from _solver_problems(cfg)
 
 
@@ -171,6 +172,14 @@ def _batch_problems(cfg: CfgNode) -> Iterator[str]:
             )
     if cfg.MIXUP.ENABLED:
         yield from mixup_problems(cfg)
+
+
+def _precision_problems(cfg: CfgNode) -> Iterator[str]:
+    for section in ("TRAIN", "TEST"):
+        name = cfg[section].PRECISION
+        if cfg[section].ENABLE and cfg.NUM_GPUS == 0 and name in ("tf32", "fp16"):
+            remedy = "bf16" if name == "fp16" else "fp32"
+            yield f"{section}.PRECISION {name} needs a GPU, and NUM_GPUS is 0; use {remedy} on a CPU"
 
 
 def _solver_problems(cfg: CfgNode) -> Iterator[str]:

@@ -17,6 +17,7 @@ from timesformer.datasets import read_list
 from timesformer.datasets.flip_map import build_flip_map
 from timesformer.datasets.index import known_bad
 from timesformer.datasets.lists import ListError, VideoList
+from timesformer.engine.precision import precision_problems
 from timesformer.models import build_model
 from timesformer.video import BackendError, check_torchcodec
 
@@ -24,7 +25,7 @@ from timesformer.video import BackendError, check_torchcodec
 def preflight(cfg: CfgNode) -> None:
     """Raise one ConfigError that lists everything that would stop the run later, or return."""
     problems = [*_device_problems(cfg), *_output_problems(cfg), *_checkpoint_problems(cfg)]
-    problems += [*_board_problems(cfg), *_decoder_problems(cfg)]
+    problems += [*_board_problems(cfg), *_decoder_problems(cfg), *precision_problems(cfg)]
     for split in _splits(cfg):
         problems += _list_problems(cfg, split)
     problems += _flip_map_problems(cfg)

@@ -19,6 +19,7 @@ from timesformer.datasets import build_loader, normalizer, num_test_views
 from timesformer.datasets.lists import VideoList
 from timesformer.datasets.loader import ClipLoader
 from timesformer.engine import log
+from timesformer.engine.precision import Precision
 from timesformer.models import build_model
 
 logger = logging.getLogger(__name__)
@@ -87,16 +88,18 @@ def _score(cfg: CfgNode, model: nn.Module, loader: ClipLoader, device: torch.dev
         method = "sigmoid"
     most = max(cfg.TEST.BATCH_SIZE // distributed.local_world_size(), 1)
     scores, indices, failures = [], [], {}
+    precision = Precision(cfg.TEST.PRECISION, device)
     started = time.perf_counter()
     for i, batch in enumerate(log.progress(loader, total=len(loader), title="test"), start=1):
         for index, message in zip(batch.failed.tolist(), batch.failures, strict=True):
             failures[index] = message
             logger.warning("video not scored: %s", message)
         if len(batch.labels):
-            logits = [
-                _forward(cfg, model, normalize(clips.to(device, non_blocking=True)))
-                for clips in batch.clips.split(most)
-            ]
+            with precision.autocast():
+                logits = [
+                    model(normalize(clips.to(device, non_blocking=True))).float()
+                    for clips in batch.clips.split(most)
+                ]
             scores.append(metrics.ensemble(torch.cat(logits), num_views, method))
             indices.append(batch.indices)
         seconds = (time.perf_counter() - started) / i
@@ -106,12 +109,6 @@ def _score(cfg: CfgNode, model: nn.Module, loader: ClipLoader, device: torch.dev
     if not scores:
         return Scored(np.empty((0, cfg.MODEL.NUM_CLASSES)), np.empty(0, np.int64), failures)
     return Scored(torch.cat(scores).cpu().numpy(), torch.cat(indices).numpy(), failures)
-
-
-def _forward(cfg: CfgNode, model: nn.Module, clips: Tensor) -> Tensor:
-    enabled = cfg.TEST.PRECISION == "bf16"
-    with torch.autocast(clips.device.type, dtype=torch.bfloat16, enabled=enabled):
-        return model(clips).float()
 
 
 def _merge(parts: list[Scored]) -> Scored:

@@ -19,6 +19,8 @@ from timesformer.datasets.loader import ClipLoader
 from timesformer.engine import log, optim
 from timesformer.engine.losses import build_loss, build_mixup
 from timesformer.engine.meters import EpochMeter
+from timesformer.engine.parallel import parallelize
+from timesformer.engine.precision import Precision
 from timesformer.engine.validate import Validator
 from timesformer.imagenet import load_imagenet
 from timesformer.models import build_model
@@ -39,7 +41,7 @@ def train(cfg: CfgNode, device: torch.device) -> None:
     _log_model(model, cfg)
     optimizer = optim.build_optimizer(model, cfg)
     start_epoch = restore(cfg, model, optimizer)
-    model = _parallelize(model, device)
+    model = parallelize(model, cfg, device)
     steps = _log_batches(cfg, train_loader)
     scalars = log.start_scalars(cfg)
     trainer = Trainer(cfg, model, optimizer, device, accumulation=steps, scalars=scalars)
@@ -75,6 +77,7 @@ class Trainer:
         self.mix = build_mixup(cfg)
         self.loss = build_loss(cfg)
         self.normalize = normalizer(cfg)
+        self.precision = Precision(cfg.TRAIN.PRECISION, device)
 
     def run_epoch(self, loader: ClipLoader, epoch: int) -> None:
         """Every batch of ``loader``; an incomplete last group steps with what it has."""
@@ -106,12 +109,12 @@ class Trainer:
         with contextlib.ExitStack() as stack:
             if isinstance(self.model, DistributedDataParallel) and not is_last:
                 stack.enter_context(self.model.no_sync())
-            with precision(self.cfg.TRAIN.PRECISION, self.device):
+            with self.precision.autocast():
                 logits = self.model(clips)
             loss = self.loss(logits.float(), targets)
-            (loss / group).backward()
+            self.precision.backward(loss / group)
         if is_last:
-            self.optimizer.step()
+            self.precision.step(self.optimizer)
             self.optimizer.zero_grad(set_to_none=True)
         return loss.detach(), logits.detach(), labels
 
@@ -151,11 +154,6 @@ def seed_step(seed: int, epoch: int, step: int) -> None:
     np.random.seed(int(state[1]))  # timm's mixup draws from the global generator
 
 
-def precision(name: str, device: torch.device) -> torch.autocast:
-    """Autocast for ``fp32`` (none) or ``bf16``."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=name == "bf16")
-
-
 def _start_from_file(cfg: CfgNode, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
     path = portable(cfg.TRAIN.CHECKPOINT_FILE_PATH)
     cut = tuple(cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN)
@@ -180,13 +178,6 @@ def _load_pretrained(name: str, model: nn.Module) -> None:
     elif distributed.is_main():
         report = checkpoint.load_weights(model, portable(name)) if name else load_imagenet(model)
         logger.info("%s", report)
-
-
-def _parallelize(model: nn.Module, device: torch.device) -> nn.Module:
-    if not distributed.is_distributed():
-        return model
-    ids = [device.index] if device.type == "cuda" else None
-    return DistributedDataParallel(model, device_ids=ids, gradient_as_bucket_view=True)
 
 
 def _save(

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from timesformer import distributed, metrics
 from timesformer.datasets import build_loader, normalizer
 from timesformer.engine import log
+from timesformer.engine.precision import Precision
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ class Validator:
         self.device = device
         self.loader = build_loader(cfg, "val")
         self.normalize = normalizer(cfg)
+        self.precision = Precision(cfg.TRAIN.PRECISION, device)
         self.measure = _precision if cfg.DATA.MULTI_LABEL else _errors
         self.best: dict[str, float] = {}  # of this process's lifetime
 
@@ -45,8 +47,7 @@ class Validator:
                 logger.warning("video not validated: %s", message)
             if len(batch.labels):
                 clips = self.normalize(batch.clips.to(self.device, non_blocking=True))
-                enabled = self.cfg.TRAIN.PRECISION == "bf16"
-                with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=enabled):
+                with self.precision.autocast():
                     scores.append(model(clips).float())
                 labels.append(batch.labels.to(self.device, non_blocking=True))
             if i % self.cfg.LOG_PERIOD == 0 and labels:

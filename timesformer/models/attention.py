@@ -16,6 +16,7 @@ import torch
 from einops import rearrange, reduce, repeat
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 LAYER_NORM_EPS = 1e-6  # as published
 
@@ -74,6 +75,7 @@ class Block(nn.Module):
         super().__init__()
         self.steps = SCHEMES[scheme]
         self.drop_path = drop_path
+        self.recompute = False  # activation checkpointing
         # Registered in the order of the published parameters: optimizer states go by position.
         for step in sorted(self.steps, key=lambda step: step.prefix != ""):
             self.add_module(f"{step.prefix}norm1", nn.LayerNorm(dim, eps=LAYER_NORM_EPS))
@@ -85,6 +87,12 @@ class Block(nn.Module):
         self.mlp = Mlp(dim, int(dim * mlp_ratio), drop=drop)
 
     def forward(self, cls: Tensor, grid: Tensor) -> tuple[Tensor, Tensor]:
+        if self.recompute and torch.is_grad_enabled():
+            return checkpoint(self.run, cls, grid, use_reentrant=False)
+        return self.run(cls, grid)
+
+    def run(self, cls: Tensor, grid: Tensor) -> tuple[Tensor, Tensor]:
+        """The forward pass, whatever becomes of its activations."""
         for step in self.steps:
             cls, grid = self.attend(step, cls, grid)
         keep = self._kept(cls)  # one draw a clip, for all its tokens

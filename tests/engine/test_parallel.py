@@ -1,0 +1,67 @@
+"""Wrapping a model changes neither its numbers nor its names."""
+
+import pytest
+import torch
+from torch import nn
+
+from timesformer.config import load_config
+from timesformer.engine.parallel import checkpoint_blocks, parallelize
+from timesformer.models import build_model
+from timesformer.models.attention import SCHEMES, Block
+from timesformer.models.timesformer import TimeSformer
+
+CPU = torch.device("cpu")
+
+
+def model_of(scheme, **kwargs):
+    torch.manual_seed(0)
+    model = TimeSformer(img_size=16, patch_size=8, num_classes=3, num_frames=4, embed_dim=16,
+                        depth=3, num_heads=2, attention_type=scheme, **kwargs)  # fmt: skip
+    for block in model.blocks:
+        for layer in block.fc_layers():
+            nn.init.normal_(layer.weight)
+    return model
+
+
+def gradients(model):
+    torch.manual_seed(1)  # of drop path and dropout
+    loss = model(torch.randn(2, 3, 4, 16, 16)).square().sum()
+    loss.backward()
+    return loss, [parameter.grad for parameter in model.parameters()]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_recomputed_activations_give_the_very_same_gradients(scheme):
+    """Drop path and dropout on: the second forward pass must draw what the first one drew."""
+    rates = {"drop_path_rate": 0.5, "drop_rate": 0.2, "attn_drop_rate": 0.2}
+    loss, plain = gradients(model_of(scheme, **rates))
+    model, calls = model_of(scheme, **rates), []
+    checkpoint_blocks(model, 1.0)
+    for block in model.blocks:
+        block.mlp.fc1.register_forward_pre_hook(lambda *_: calls.append(1))
+    recomputed_loss, recomputed = gradients(model)
+    assert torch.equal(loss, recomputed_loss)
+    assert all(torch.equal(a, b) for a, b in zip(plain, recomputed, strict=True))
+    assert len(calls) == 2 * len(model.blocks) * 2  # twice cls and grid
+    with torch.no_grad():
+        model(torch.randn(2, 3, 4, 16, 16))
+    assert len(calls) == 3 * len(model.blocks) * 2
+
+
+@pytest.mark.parametrize(
+    ("share", "chosen"),
+    [(0.0, [0, 0, 0, 0]), (0.25, [0, 0, 0, 1]), (0.5, [0, 1, 0, 1]), (1.0, [1, 1, 1, 1])],
+)
+def test_a_share_of_the_blocks_is_spread_evenly(share, chosen):
+    blocks = nn.ModuleList(
+        Block(8, num_heads=2, mlp_ratio=1.0, scheme="space_only") for _ in range(4)
+    )
+    checkpoint_blocks(blocks, share)
+    assert [block.recompute for block in blocks] == chosen
+
+
+def test_wrapping_renames_no_parameter(tiny_yaml):
+    cfg = load_config(tiny_yaml, ["TRAIN.COMPILE", "1", "TRAIN.ACTIVATION_CHECKPOINT", "0.5"])
+    model = build_model(cfg)
+    names = list(model.state_dict())
+    assert list(parallelize(model, cfg, CPU).state_dict()) == names
