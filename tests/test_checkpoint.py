@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from timesformer import checkpoint, convert, imagenet, run_checkpoint
+from timesformer import convert, imagenet, run_checkpoint
 from timesformer.checkpoint import CheckpointError, load_weights
 from timesformer.models.timesformer import TimeSformer
 
@@ -231,14 +231,14 @@ def test_checkpoints_have_the_published_name_fields_and_prefix(tmp_path):
     assert [file.name for file in path.parent.iterdir()] == [path.name]  # nothing temporary left
 
 
-def test_checkpoints_carry_class_names_where_the_data_have_them(tmp_path):
+def test_checkpoints_carry_what_describes_them(tmp_path):
     net, optimizer = trained(0)
+    about = {"class_names": ["run", "sit"], "command": "run_net.py --cfg a.yaml"}
     path = run_checkpoint.save_checkpoint(
-        tmp_path, model=net, optimizer=optimizer, epoch=0, cfg_text="", class_names=("run", "sit")
+        tmp_path, model=net, optimizer=optimizer, epoch=0, cfg_text="", about=about
     )
-    assert torch.load(path, weights_only=True)["class_names"] == ["run", "sit"]
+    assert about.items() <= torch.load(path, weights_only=True).items()
     assert run_checkpoint.load_training_state(path, net, optimizer)[0] == 0
-    assert checkpoint.load_weights(model(seed=9), path).exact
 
 
 def test_a_failed_write_leaves_the_old_checkpoint(tmp_path, monkeypatch):

@@ -1,12 +1,13 @@
 """The checkpoints of a run: write them whole, find the newest, go on from one.
 
 A checkpoint is the published dictionary: ``epoch`` (0-based; the file name counts from 1),
-``model_state`` (names begin ``model.``), ``optimizer_state``, ``cfg`` (YAML); ``class_names`` if known.
+``model_state`` (names begin ``model.``), ``optimizer_state``, ``cfg`` (YAML); and what
+``provenance.describe`` adds.
 """
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +58,12 @@ def save_checkpoint(
     optimizer: torch.optim.Optimizer,
     epoch: int,
     cfg_text: str,
-    class_names: Sequence[str] = (),
+    about: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write the checkpoint of 0-based ``epoch``: whole under a temporary name, then renamed."""
+    """Write the checkpoint of 0-based ``epoch``: whole under a temporary name, then renamed.
+
+    ``about`` holds further entries, as of ``provenance.describe``.
+    """
     path = checkpoint_path(output_dir, epoch)
     path.parent.mkdir(parents=True, exist_ok=True)
     state = {f"model.{key}": value for key, value in unwrap(model).state_dict().items()}
@@ -68,7 +72,8 @@ def save_checkpoint(
         "model_state": state,
         "optimizer_state": optimizer.state_dict(),
         "cfg": cfg_text,
-    } | ({"class_names": list(class_names)} if class_names else {})
+        **(about or {}),
+    }
     temporary = path.with_name(f"{path.name}.tmp")
     with temporary.open("wb") as file:
         torch.save(payload, file)

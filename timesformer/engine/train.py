@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
@@ -11,10 +11,11 @@ from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from timesformer import checkpoint, distributed, run_checkpoint
+from timesformer import checkpoint, distributed, provenance, run_checkpoint
 from timesformer.config.load import portable
 from timesformer.datasets import build_loader, normalizer, num_workers
 from timesformer.datasets.clips import Batch
+from timesformer.datasets.lists import VideoList
 from timesformer.datasets.loader import ClipLoader
 from timesformer.engine import log, optim
 from timesformer.engine.losses import build_loss, build_mixup
@@ -37,6 +38,7 @@ def train(cfg: CfgNode, device: torch.device) -> None:
     """
     torch.manual_seed(cfg.RNG_SEED)
     train_loader, validator = build_loader(cfg, "train"), Validator(cfg, device)
+    lists = {"train": train_loader.dataset.videos, "val": validator.loader.dataset.videos}
     model = build_model(cfg).to(device)
     _log_model(model, cfg)
     optimizer = optim.build_optimizer(model, cfg)
@@ -49,7 +51,7 @@ def train(cfg: CfgNode, device: torch.device) -> None:
     for epoch in range(start_epoch, cfg.SOLVER.MAX_EPOCH):
         trainer.run_epoch(train_loader, epoch)
         if is_due(epoch, cfg.TRAIN.CHECKPOINT_PERIOD, cfg.SOLVER.MAX_EPOCH):
-            _save(cfg, model, optimizer, epoch, train_loader.dataset.videos.class_names)
+            _save(cfg, model, optimizer, epoch, lists)
         if is_due(epoch, cfg.TRAIN.EVAL_PERIOD, cfg.SOLVER.MAX_EPOCH):
             validator.run(checkpoint.unwrap(model), epoch, scalars)
     scalars.close()
@@ -185,7 +187,7 @@ def _save(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     epoch: int,
-    class_names: tuple[str, ...],
+    lists: Mapping[str, VideoList],
 ) -> None:
     if distributed.is_main():
         path = run_checkpoint.save_checkpoint(
@@ -194,7 +196,7 @@ def _save(
             optimizer=optimizer,
             epoch=epoch,
             cfg_text=cfg.dump(),
-            class_names=class_names,
+            about=provenance.describe(cfg, lists),
         )
         logger.info("saved %s", path)
     distributed.barrier()
