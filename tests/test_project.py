@@ -16,7 +16,7 @@ LAYERS = [  # a module imports its own layer or a lower one
     ("tables",),
     ("models", "video", "transforms", "metrics", "convert", "distributed", "contact_sheet"),
     ("config", "checkpoint", "run_checkpoint", "imagenet", "augment"),
-    ("datasets", "checks", "provenance"),
+    ("datasets", "checks", "provenance", "scoring"),
     ("engine", "inference", "benchmark"),
 ]
 MAY_LOOK_UP = {"models/vit.py"}  # imports the loader inside its constructor

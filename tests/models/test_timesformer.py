@@ -219,3 +219,24 @@ def test_the_gpu_gives_the_same_logits():
     clip = torch.randn(2, 3, 4, 16, 16)
     with torch.no_grad():
         assert torch.allclose(model.cuda()(clip.cuda()).cpu(), model.cpu()(clip), atol=1e-3)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_patch_tokens_are_the_normalised_output_of_the_last_block(scheme):
+    model = stirred(tiny(scheme))
+    last = []
+    model.blocks[-1].register_forward_hook(lambda *call: last.append(call[-1]))
+    clip = torch.randn(2, 3, 4, 16, 16)
+    cls, grid = model.forward_tokens(clip)
+    assert torch.equal(cls, model.forward_features(clip))
+    assert grid.shape == (2, 4, 4, 4, 16)
+    assert torch.allclose(grid.flatten(), model.norm(last[0][1]).flatten())
+
+
+def test_frames_of_the_space_only_scheme_have_tokens_of_their_own():
+    model = stirred(tiny("space_only"))
+    clip = torch.randn(2, 3, 4, 16, 16)
+    _, grid = model.forward_tokens(clip)
+    for t in range(4):
+        _, alone = model.forward_tokens(clip[:, :, t : t + 1])
+        assert torch.allclose(grid[:, t : t + 1], alone, atol=1e-5)

@@ -52,13 +52,13 @@ def read_list(cfg: CfgNode, split: str) -> lists.VideoList:
     )
 
 
-def build_dataset(cfg: CfgNode, split: str) -> ClipDataset:
+def build_dataset(cfg: CfgNode, split: str, videos: lists.VideoList | None = None) -> ClipDataset:
     """Samples of ``split``: random clips for train, the middle clip for val, views for test.
 
-    Videos that the index of the list knows to be unreadable are not tried. All processes of a run
-    build their data sets together.
+    ``videos`` are those of its list if None. Videos that the index of the list knows to be
+    unreadable are not tried. All processes of a run build their data sets together.
     """
-    videos = read_list(cfg, split)
+    videos = read_list(cfg, split) if videos is None else videos
     found = distributed.gather(index.known_bad(videos))  # a machine may see other file times
     bad = {i: reason for part in found for i, reason in part.items()}
     if bad:
@@ -77,9 +77,12 @@ def build_dataset(cfg: CfgNode, split: str) -> ClipDataset:
     )
 
 
-def build_loader(cfg: CfgNode, split: str) -> ClipLoader:
-    """Batches of this process; ``loader.batch_sampler.set_epoch`` chooses the epoch."""
-    dataset = build_dataset(cfg, split)
+def build_loader(cfg: CfgNode, split: str, videos: lists.VideoList | None = None) -> ClipLoader:
+    """Batches of this process; ``loader.batch_sampler.set_epoch`` chooses the epoch.
+
+    ``videos`` are those of the list of ``split`` if None.
+    """
+    dataset = build_dataset(cfg, split, videos)
     rank, world = distributed.rank(), distributed.world_size()
     if split == "train":
         num_clips = cfg.TRAIN.BATCH_SIZE // distributed.local_world_size()

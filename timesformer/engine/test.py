@@ -15,12 +15,13 @@ from torch import Tensor, nn
 
 from timesformer import checkpoint, distributed, metrics, run_checkpoint
 from timesformer.config.load import portable
-from timesformer.datasets import build_loader, normalizer, num_test_views
+from timesformer.datasets import build_loader
 from timesformer.datasets.lists import VideoList
 from timesformer.datasets.loader import ClipLoader
 from timesformer.engine import log
 from timesformer.engine.precision import Precision
 from timesformer.models import build_model
+from timesformer.scoring import build_scoring
 
 logger = logging.getLogger(__name__)
 
@@ -83,9 +84,7 @@ def load_tested(cfg: CfgNode, model: nn.Module) -> str:
 @torch.inference_mode()
 def _score(cfg: CfgNode, model: nn.Module, loader: ClipLoader, device: torch.device) -> Scored:
     """Scores of this process's videos."""
-    normalize, num_views, method = normalizer(cfg), num_test_views(cfg), cfg.DATA.ENSEMBLE_METHOD
-    if cfg.DATA.MULTI_LABEL and method == "softmax":  # the probabilities of independent classes
-        method = "sigmoid"
+    scoring = build_scoring(cfg)
     most = max(cfg.TEST.BATCH_SIZE // distributed.local_world_size(), 1)
     scores, indices, failures = [], [], {}
     precision = Precision(cfg.TEST.PRECISION, device)
@@ -96,11 +95,7 @@ def _score(cfg: CfgNode, model: nn.Module, loader: ClipLoader, device: torch.dev
             logger.warning("video not scored: %s", message)
         if len(batch.labels):
             with precision.autocast():
-                logits = [
-                    model(normalize(clips.to(device, non_blocking=True))).float()
-                    for clips in batch.clips.split(most)
-                ]
-            scores.append(metrics.ensemble(torch.cat(logits), num_views, method))
+                scores.append(scoring.score(model, batch.clips, device=device, most=most))
             indices.append(batch.indices)
         seconds = (time.perf_counter() - started) / i
         left = log.eta(seconds * (len(loader) - i))

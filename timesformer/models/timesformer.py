@@ -88,13 +88,22 @@ class TimeSformer(nn.Module):
         Raises:
             ValueError: the input is not a batch of RGB clips, or smaller than one patch.
         """
+        return self.norm(self._tokens(clip)[0])
+
+    def forward_tokens(self, clip: Tensor) -> tuple[Tensor, Tensor]:
+        """Normalised class token (B, D) and patch tokens (B, T, h, w, D), errors as above."""
+        cls, grid = self._tokens(clip)
+        return self.norm(cls), self.norm(grid)
+
+    def _tokens(self, clip: Tensor) -> tuple[Tensor, Tensor]:
         self._check(clip)
         cls, grid = self.embed(clip)
         for block in self.blocks:
             cls, grid = block(cls, grid)
         if self.per_frame:
-            cls = cls.unflatten(0, (-1, clip.shape[2])).mean(dim=1)
-        return self.norm(cls[:, 0])
+            frames = (-1, clip.shape[2])
+            return cls.unflatten(0, frames).mean(dim=1)[:, 0], grid.squeeze(1).unflatten(0, frames)
+        return cls[:, 0], grid
 
     def embed(self, clip: Tensor) -> tuple[Tensor, Tensor]:
         """Class token (B, 1, D) and patch grid (B, T, h, w, D) with their position embeddings.
