@@ -10,6 +10,7 @@ import torch
 from tests.conftest import ROOT
 from timesformer.config import load_config
 from timesformer.engine import log
+from timesformer.engine.history import FILE, read_rows
 from timesformer.engine.meters import EpochMeter
 
 
@@ -57,6 +58,72 @@ def test_an_infinite_loss_is_caught_at_the_end_of_an_epoch_too(config):
         meter.finish()
 
 
+def run_batches(config, batches, *, stop_after=None, scalars=None):
+    """The meter of an epoch, its state handed to another meter after ``stop_after`` batches."""
+    scalars = log.Scalars(None) if scalars is None else scalars
+    meter = EpochMeter(config, epoch=0, num_batches=len(batches), scalars=scalars)
+    for i, (loss, wrong, clips) in enumerate(batches):
+        if i == stop_after:
+            state = json.loads(json.dumps(meter.state_dict()))
+            meter = EpochMeter(config, epoch=0, num_batches=len(batches), scalars=scalars)
+            meter.load_state_dict(state)
+        meter.stepped(torch.tensor(loss * 10))
+        meter.update(*batch(loss, wrong, clips), 0.1, ("x: broken",) * (i == 0))
+    meter.finish()
+
+
+TIMES = {"dt", "dt_data", "dt_net", "eta", "RAM", "clips_per_second"}
+
+
+@pytest.mark.parametrize("stop_after", range(5))
+def test_an_epoch_that_was_interrupted_has_the_same_statistics(config, caplog, stop_after):
+    caplog.set_level(logging.INFO)
+    batches = [(1.0, 4, 4), (2.0, 0, 4), (5.0, 1, 2), (3.0, 2, 4), (7.0, 1, 4)]
+    run_batches(config, batches)
+    whole = lines(caplog)
+    caplog.clear()
+    run_batches(config, batches, stop_after=stop_after)
+    resumed = lines(caplog)
+    assert len(whole) == 3
+    for a, b in zip(whole, resumed, strict=True):
+        assert {k: v for k, v in a.items() if k not in TIMES} == {
+            k: v for k, v in b.items() if k not in TIMES
+        }
+    assert [line.get("grad_norm") for line in whole] == [20, 30, None]
+    assert [line["unreadable"] for line in whole] == [1, 1, 1]
+
+
+def test_throughput_counts_the_clips_of_the_window_since_the_clock_runs(
+    config, caplog, monkeypatch
+):
+    """A second a batch: 4 + 2 clips in 2 s; after resuming within a window 2 clips in 1 s."""
+    monkeypatch.setattr("timesformer.engine.meters.Clock.seconds", lambda self: self.batches * 1.0)
+    caplog.set_level(logging.INFO)
+    run_batches(config, [(1.0, 0, 4), (1.0, 0, 2)])
+    run_batches(config, [(1.0, 0, 4), (1.0, 0, 2)], stop_after=1)
+    first, second = [s for s in lines(caplog) if s["_type"] == "train_iter"]
+    assert (first["clips_per_second"], first["dt"]) == (3, 1)
+    assert (second["clips_per_second"], second["dt"]) == (2, 1)
+
+
+def test_lines_become_rows_of_metrics_csv_and_points_of_tensorboard(config, tmp_path):
+    (tmp_path / "out").mkdir()
+    scalars = log.start_scalars(config, epoch=0)
+    points = {}
+    scalars.add = lambda values, step: [points.setdefault((k, step), v) for k, v in values.items()]
+    run_batches(config, [(1.0, 4, 4), (2.0, 0, 4), (5.0, 1, 2)], scalars=scalars)
+    window, epoch = read_rows(tmp_path / "out" / FILE)
+    assert (window["type"], window["epoch"], window["batch"]) == ("train_iter", "1", "2")
+    assert (float(window["loss"]), float(window["grad_norm"])) == (1.5, 20)
+    assert float(window["clips_per_second"]) > 0
+    assert float(window["ram_gib"]) > 0.01
+    assert (epoch["type"], float(epoch["loss"])) == ("train_epoch", 2.2)
+    assert points["Train/grad_norm", 1] == 20
+    assert points["Train/clips_per_second", 1] > 0
+    assert points["Train/ram_gib", 1] > 0.01
+    assert {"Train/dt_data", "Train/gpu_gib"} < {name for name, _ in points}
+
+
 def test_numbers_are_printed_with_five_decimals_and_sorted_keys(caplog):
     caplog.set_level(logging.INFO)
     log.json_stats(logging.getLogger("x"), {"b": 0.1, "a": "0:01:02", "c": float("nan"), "d": 3})
@@ -72,7 +139,10 @@ def test_every_step_keeps_its_own_learning_rate(config, monkeypatch):
 
     class Board:
         def add(self, values, step):
-            added.append((step, values["Train/lr"]))
+            added.extend((step, v) for k, v in values.items() if k == "Train/lr")
+
+        def row(self, values):
+            pass
 
     meter = EpochMeter(config, epoch=0, num_batches=3, scalars=Board())
     for lr in (0.3, 0.2, 0.1):

@@ -20,6 +20,7 @@ from timesformer.checkpoint import CheckpointError
 from timesformer.config import load_config
 from timesformer.datasets import build_loader
 from timesformer.engine import log, run
+from timesformer.engine.history import read_rows
 from timesformer.engine.losses import build_loss
 from timesformer.engine.optim import build_optimizer
 from timesformer.engine.train import Trainer, is_due, restore, seed_step
@@ -59,7 +60,7 @@ def test_a_run_writes_what_the_published_one_did_and_what_it_should_have(tiny_ya
                       "TEST.SAVE_RESULTS_PATH", "scores.pkl")  # fmt: skip
     assert result.returncode == 0, result.stdout + result.stderr
     assert sorted(p.name for p in out.iterdir()) == sorted(
-        ["checkpoints", "config.yaml", "runs-kinetics", "scores.pkl", "stdout.log",
+        ["checkpoints", "config.yaml", "metrics.csv", "runs-kinetics", "scores.pkl", "stdout.log",
          "test_predictions.csv", "test_results.json"]
     )  # fmt: skip
     assert [p.name for p in sorted((out / "checkpoints").iterdir())] == [
@@ -108,6 +109,12 @@ def test_a_run_writes_what_the_published_one_did_and_what_it_should_have(tiny_ya
     events.Reload()
     assert [e.step for e in events.Scalars("Train/loss")] == list(range(12))
     assert [e.step for e in events.Scalars("Val/Top1_err")] == [1, 2]
+    assert [e.step for e in events.Scalars("Train/clips_per_second")] == [1, 3, 5, 7, 9, 11]
+    rows = read_rows(out / "metrics.csv")
+    assert [float(r["loss"]) for r in rows if r["type"] == "train_iter"] == pytest.approx(
+        [s["loss"] for s in stats(out, "train_iter")], abs=1e-5
+    )
+    assert [r["videos"] for r in rows if r["type"] == "val_epoch"] == ["7", "7"]
 
 
 def run_here(cfg):

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from timesformer import distributed
+from timesformer.engine.history import FILE, History
 
 T = TypeVar("T")
 FORMAT = "[%(asctime)s][%(levelname)s] %(filename)s: %(lineno)3d: %(message)s"  # as published
@@ -68,10 +69,19 @@ def eta(seconds: float) -> str:
     return str(datetime.timedelta(seconds=int(seconds)))
 
 
+def gpu_gib() -> float:
+    """Highest memory that tensors have used on this process's GPU, 0 without one."""
+    return torch.cuda.max_memory_allocated() / GIB if torch.cuda.is_available() else 0.0
+
+
 def gpu_memory() -> str:
-    """Highest memory that tensors have used, as 7.68G."""
-    used = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
-    return f"{used / GIB:.2f}G"
+    """``gpu_gib`` as published, 7.68G."""
+    return f"{gpu_gib():.2f}G"
+
+
+def ram_gib() -> float:
+    """Memory that this process uses now."""
+    return psutil.Process().memory_info().rss / GIB
 
 
 def ram() -> str:
@@ -81,19 +91,33 @@ def ram() -> str:
 
 
 class Scalars:
-    """TensorBoard scalars and figures of the first process; silent if not enabled."""
+    """What the first process keeps of the numbers of a run: ``metrics.csv``, and TensorBoard."""
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(
+        self,
+        folder: Path | None = None,
+        *,
+        history: History | None = None,
+        purge_step: int | None = None,
+    ) -> None:
+        """``folder`` of TensorBoard events, None: none; those from ``purge_step`` on are not shown."""
+        self._history = history
         self._writer = None
         if folder is not None and distributed.is_main():
             from torch.utils.tensorboard import SummaryWriter
 
-            self._writer = SummaryWriter(str(folder))
+            self._writer = SummaryWriter(str(folder), purge_step=purge_step)
 
     def __bool__(self) -> bool:
         return self._writer is not None
 
+    def row(self, values: dict[str, Any]) -> None:
+        """A row of ``metrics.csv``; its columns are ``history.COLUMNS``."""
+        if self._history is not None:
+            self._history.add(values)
+
     def add(self, values: dict[str, float], step: int) -> None:
+        """Points of TensorBoard curves."""
         if self._writer is not None:
             for name, value in values.items():
                 self._writer.add_scalar(name, value, step)
@@ -107,9 +131,23 @@ class Scalars:
             self._writer.close()
 
 
-def start_scalars(cfg: CfgNode) -> Scalars:
-    """TensorBoard events in OUTPUT_DIR/runs-<TRAIN.DATASET>, or TENSORBOARD.LOG_DIR, if enabled."""
-    if not cfg.TENSORBOARD.ENABLE:
-        return Scalars(None)
-    name = cfg.TENSORBOARD.LOG_DIR or f"runs-{cfg.TRAIN.DATASET}"
-    return Scalars(Path(cfg.OUTPUT_DIR) / name)
+def start_scalars(cfg: CfgNode, *, epoch: int, batch: int = 0, num_batches: int = 0) -> Scalars:
+    """``metrics.csv`` of OUTPUT_DIR from where the run (re)starts on; TensorBoard if enabled.
+
+    Its events are in OUTPUT_DIR/runs-<TRAIN.DATASET>, or TENSORBOARD.LOG_DIR.
+
+    Args:
+        cfg: of the run.
+        epoch: 0-based, of the batch that is due.
+        batch: that is due, 0-based.
+        num_batches: of an epoch.
+    """
+    output_dir = Path(cfg.OUTPUT_DIR)
+    history = None
+    if distributed.is_main():
+        history = History(output_dir / FILE, epoch=epoch, batch=batch)
+    folder = None
+    if cfg.TENSORBOARD.ENABLE:
+        folder = output_dir / (cfg.TENSORBOARD.LOG_DIR or f"runs-{cfg.TRAIN.DATASET}")
+    due = epoch * num_batches + batch
+    return Scalars(folder, history=history, purge_step=due or None)

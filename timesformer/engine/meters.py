@@ -4,6 +4,7 @@ import logging
 import math
 import statistics
 import time
+from typing import Any
 
 import torch
 from fvcore.common.config import CfgNode
@@ -18,7 +19,10 @@ logger = logging.getLogger(__name__)
 class EpochMeter:
     """Losses and errors of one training epoch: a line every LOG_PERIOD batches, and at its end.
 
-    Errors are percentages over all processes. ``unreadable`` counts videos that were replaced.
+    Losses and errors (percentages) are over all processes, and so are ``clips_per_second`` and
+    ``unreadable``, the videos of the epoch that were replaced.
+
+    A row of numbers of one batch: (loss, top-1 errors, top-5 errors, clips, unreadable videos).
     """
 
     def __init__(self, cfg: CfgNode, epoch: int, num_batches: int, scalars: log.Scalars) -> None:
@@ -27,19 +31,23 @@ class EpochMeter:
         self.num_batches = num_batches
         self.scalars = scalars
         self.lr = 0.0
-        self.unreadable = 0
-        # (loss, top-1 errors, top-5 errors, clips, unreadable videos) of each batch, on the device
-        self.window: list[Tensor] = []
-        self.window_lrs: list[float] = []
+        self.grad_norm: Tensor | None = None
+        self.pending: list[Tensor] = []  # rows of this process, on the device
+        self.pending_lrs: list[float] = []
+        self.window: list[list[float]] = []  # rows of all processes since the last line
         self.sums = torch.zeros(5, dtype=torch.float64)
         self.count = 0
-        self.wait_seconds = self.window_wait = 0.0
-        self.started = self.window_started = time.perf_counter()
+        self.clock = Clock()
+        self.window_clock = Clock()
 
     def waited(self, seconds: float) -> None:
         """Time that the loop waited for its next batch."""
-        self.wait_seconds += seconds
-        self.window_wait += seconds
+        self.clock.waited += seconds
+        self.window_clock.waited += seconds
+
+    def stepped(self, grad_norm: Tensor) -> None:
+        """The norm of the gradient of an optimizer step, a scalar; read at log lines only."""
+        self.grad_norm = grad_norm
 
     def update(
         self, loss: Tensor, logits: Tensor, labels: Tensor, lr: float, failures: tuple[str, ...]
@@ -47,15 +55,29 @@ class EpochMeter:
         """Count one batch: a scalar loss, logits (B, K), labels (B,) or (B, K)."""
         errors = [len(labels) - metrics.topk_correct(logits, labels, k) for k in (1, 5)]
         counts = [torch.full_like(loss, len(counted)) for counted in (labels, failures)]
-        self.window.append(torch.stack([loss, *(e.to(loss.dtype) for e in errors), *counts]))
-        self.window_lrs.append(lr)
+        self.pending.append(torch.stack([loss, *(e.to(loss.dtype) for e in errors), *counts]))
+        self.pending_lrs.append(lr)
         self.lr = lr
         self.count += 1
+        self.clock.batches += 1
+        self.window_clock.batches += 1
         for message in failures:
-            self.unreadable += 1
             logger.warning("video replaced by another: %s", message)
         if self.count % self.cfg.LOG_PERIOD == 0:
             self._log_window()
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a run that resumes inside the epoch needs to go on with the same statistics.
+
+        All processes call it together, and get the same.
+        """
+        self._collect()
+        return {"count": self.count, "window": self.window, "sums": self.sums.tolist()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on after the batches of a ``state_dict``."""
+        self.count, self.window = state["count"], [list(row) for row in state["window"]]
+        self.sums = torch.tensor(state["sums"], dtype=torch.float64)
 
     def finish(self) -> None:
         """Log the rest and the epoch.
@@ -63,67 +85,74 @@ class EpochMeter:
         Raises:
             FloatingPointError: the loss is not finite.
         """
-        self._close_window()
-        seconds = time.perf_counter() - self.started
+        self._collect()
         loss, top1, top5, clips, unreadable = self.sums.tolist()
+        seconds = self.clock.seconds()
+        values = {
+            **self.clock.per_batch(seconds),
+            "lr": self.lr,
+            "loss": loss / clips,
+            "top1_err": 100.0 * top1 / clips,
+            "top5_err": 100.0 * top5 / clips,
+            "unreadable": int(unreadable),
+        }
         left = (self.cfg.SOLVER.MAX_EPOCH - self.epoch - 1) * seconds
-        log.json_stats(
-            logger,
-            {
-                "_type": "train_epoch",
-                "epoch": self._epoch(),
-                "dt": seconds / self.count,
-                "dt_data": self.wait_seconds / self.count,
-                "dt_net": (seconds - self.wait_seconds) / self.count,
-                "eta": log.eta(left),
-                "lr": self.lr,
-                "gpu_mem": log.gpu_memory(),
-                "RAM": log.ram(),
-                "loss": loss / clips,
-                "top1_err": 100.0 * top1 / clips,
-                "top5_err": 100.0 * top5 / clips,
-                "unreadable": int(unreadable),
-            },
-        )
+        stats = {"_type": "train_epoch", "epoch": self._epoch(), "eta": log.eta(left)}
+        log.json_stats(logger, {**stats, "gpu_mem": log.gpu_memory(), "RAM": log.ram(), **values})
+        self._row("train_epoch", values)
 
     def _log_window(self) -> None:
-        batches = len(self.window)
-        rows = self._close_window()
-        seconds = time.perf_counter() - self.window_started
-        dt, dt_data = seconds / batches, self.window_wait / batches
-        self.window_started, self.window_wait = time.perf_counter(), 0.0
+        self._collect()
+        rows, self.window = self.window, []
+        clock, self.window_clock = self.window_clock, Clock()
+        seconds = clock.seconds()
+        # After resuming, the first rows are from before, and have no part in the time.
+        clips = sum(row[3] for row in rows[-clock.batches :])
+        norm = {} if self.grad_norm is None else {"grad_norm": float(self.grad_norm)}
+        values = {
+            **clock.per_batch(seconds),
+            "lr": self.lr,
+            "loss": statistics.median(row[0] for row in rows),
+            "top1_err": statistics.median(100.0 * row[1] / row[3] for row in rows),
+            "top5_err": statistics.median(100.0 * row[2] / row[3] for row in rows),
+            "clips_per_second": clips / seconds,
+            **norm,
+            "unreadable": int(self.sums[4]),
+        }
         left = self.num_batches - self.count
         left += (self.cfg.SOLVER.MAX_EPOCH - self.epoch - 1) * self.num_batches
-        log.json_stats(
-            logger,
-            {
-                "_type": "train_iter",
-                "epoch": self._epoch(),
-                "iter": f"{self.count}/{self.num_batches}",
-                "dt": dt,
-                "dt_data": dt_data,
-                "dt_net": dt - dt_data,
-                "eta": log.eta(dt * left),
-                "lr": self.lr,
-                "gpu_mem": log.gpu_memory(),
-                "loss": statistics.median(row[0] for row in rows),
-                "top1_err": statistics.median(100.0 * row[1] / row[3] for row in rows),
-                "top5_err": statistics.median(100.0 * row[2] / row[3] for row in rows),
-                "unreadable": self.unreadable,
-            },
-        )
+        stats = {
+            "_type": "train_iter",
+            "epoch": self._epoch(),
+            "iter": f"{self.count}/{self.num_batches}",
+            "eta": log.eta(values["dt"] * left),
+        }
+        log.json_stats(logger, {**stats, "gpu_mem": log.gpu_memory(), **values})
+        self._row("train_iter", values)
+        names = {name: values[name] for name in ("clips_per_second", "dt_data", *norm)}
+        names |= {"gpu_gib": log.gpu_gib(), "ram_gib": log.ram_gib()}
+        step = self.num_batches * self.epoch + self.count - 1
+        self.scalars.add({f"Train/{name}": value for name, value in names.items()}, step)
 
-    def _close_window(self) -> list[list[float]]:
-        """Bring the batches since the last line over from the device, summed over the processes."""
-        if not self.window:
-            return []
-        window = torch.stack(self.window).double()
-        window[:, 0] *= window[:, 3]  # the loss is a mean over the clips of a process
-        window = distributed.total(window).cpu()
-        lrs, self.window, self.window_lrs = self.window_lrs, [], []
-        self.sums += window.sum(dim=0)
-        window[:, 0] /= window[:, 3]
-        rows: list[list[float]] = window.tolist()
+    def _row(self, kind: str, values: dict[str, Any]) -> None:
+        values = {name: value for name, value in values.items() if name != "dt_net"}
+        place = {"type": kind, "epoch": self.epoch + 1}
+        place |= {"batch": self.count, "batches": self.num_batches}
+        memory = {"gpu_gib": log.gpu_gib(), "ram_gib": log.ram_gib()}
+        self.scalars.row({**place, **values, **memory})
+
+    def _collect(self) -> None:
+        """Bring the pending rows over from the device, summed over the processes."""
+        if not self.pending:
+            return
+        pending = torch.stack(self.pending).double()
+        pending[:, 0] *= pending[:, 3]  # the loss is a mean over the clips of a process
+        pending = distributed.total(pending).cpu()
+        lrs, self.pending, self.pending_lrs = self.pending_lrs, [], []
+        self.sums += pending.sum(dim=0)
+        pending[:, 0] /= pending[:, 3]
+        rows: list[list[float]] = pending.tolist()
+        self.window += rows
         first = self.count - len(rows)
         for i, ((loss, top1, top5, clips, _), lr) in enumerate(
             zip(rows, lrs, strict=True), start=first
@@ -138,7 +167,23 @@ class EpochMeter:
             names = ("Train/loss", "Train/Top1_err", "Train/Top5_err", "Train/lr")
             values = (loss, 100.0 * top1 / clips, 100.0 * top5 / clips, lr)
             self.scalars.add(dict(zip(names, values, strict=True)), step)
-        return rows
 
     def _epoch(self) -> str:
         return f"{self.epoch + 1}/{self.cfg.SOLVER.MAX_EPOCH}"
+
+
+class Clock:
+    """Seconds since it was made, the part of them that was waiting for data, and the batches."""
+
+    def __init__(self) -> None:
+        self.started = time.perf_counter()
+        self.waited = 0.0
+        self.batches = 0
+
+    def seconds(self) -> float:
+        return time.perf_counter() - self.started
+
+    def per_batch(self, seconds: float) -> dict[str, float]:
+        """Of ``seconds`` in all: a batch, its waiting for data, and the rest."""
+        dt, dt_data = seconds / max(self.batches, 1), self.waited / max(self.batches, 1)
+        return {"dt": dt, "dt_data": dt_data, "dt_net": dt - dt_data}

@@ -45,7 +45,7 @@ def train(cfg: CfgNode, device: torch.device) -> None:
     start_epoch = restore(cfg, model, optimizer)
     model = parallelize(model, cfg, device)
     steps = _log_batches(cfg, train_loader)
-    scalars = log.start_scalars(cfg)
+    scalars = log.start_scalars(cfg, epoch=start_epoch, num_batches=len(train_loader))
     trainer = Trainer(cfg, model, optimizer, device, accumulation=steps, scalars=scalars)
 
     for epoch in range(start_epoch, cfg.SOLVER.MAX_EPOCH):

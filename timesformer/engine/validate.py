@@ -95,6 +95,9 @@ class Validator:
             self.best[best] = _BETTER[name](self.best.get(best, value), value)
         titled = {f"Val/{name[0].upper()}{name[1:]}": value for name, value in found.items()}
         scalars.add(titled, epoch + 1)
+        found |= {"videos": int(videos), "unreadable": int(unread)}
+        memory = {"gpu_gib": log.gpu_gib(), "ram_gib": log.ram_gib()}
+        scalars.row({"type": "val_epoch", "epoch": epoch + 1, "batch": 0, **memory, **found})
         log.json_stats(
             logger,
             {
@@ -104,8 +107,6 @@ class Validator:
                 "gpu_mem": log.gpu_memory(),
                 "RAM": log.ram(),
                 **found,
-                "videos": int(videos),
-                "unreadable": int(unread),
                 **self.best,
             },
         )
