@@ -52,6 +52,12 @@ def read_list(cfg: CfgNode, split: str) -> lists.VideoList:
     )
 
 
+def list_file(cfg: CfgNode, split: str) -> Path:
+    """The file that lists the videos of ``split``; of SSv2 the frames of train, else of val."""
+    name = split if _dataset(cfg, split) == "kinetics" or split == "train" else "val"
+    return portable(cfg.DATA.PATH_TO_DATA_DIR) / f"{name}.csv"
+
+
 def build_dataset(cfg: CfgNode, split: str, videos: lists.VideoList | None = None) -> ClipDataset:
     """Samples of ``split``: random clips for train, the middle clip for val, views for test.
 

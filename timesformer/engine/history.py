@@ -49,7 +49,7 @@ class History:
 
     def add(self, values: dict[str, Any]) -> None:
         """Write one row; columns that ``values`` does not name stay empty."""
-        now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+        now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
         printed = {name: _printed(value) for name, value in values.items()}
         with self.path.open("a", newline="", encoding="utf-8") as file:
             _writer(file).writerow({"time": now} | printed)

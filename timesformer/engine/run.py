@@ -15,6 +15,7 @@ from timesformer.checkpoint import CheckpointError
 from timesformer.config import ConfigError
 from timesformer.engine import log
 from timesformer.engine.preflight import preflight
+from timesformer.engine.run_record import recorded
 from timesformer.engine.test import test
 from timesformer.engine.train import train
 from timesformer.video import VideoError
@@ -57,10 +58,11 @@ def launch(cfg: CfgNode, *, init_method: str = "") -> None:
 def run(cfg: CfgNode) -> None:
     """Train and test in this process, which may be one of several."""
     device = _start(cfg)
-    if cfg.TRAIN.ENABLE:
-        train(cfg, device)
-    if cfg.TEST.ENABLE:
-        test(cfg, device)
+    with recorded(cfg):
+        if cfg.TRAIN.ENABLE:
+            train(cfg, device)
+        if cfg.TEST.ENABLE:
+            test(cfg, device)
 
 
 def _run_distributed(

@@ -1,0 +1,223 @@
+"""``run.json``: what ran, on what, for how long, how it ended, and what came out.
+
+A run that resumes, or that is tested later, gets one more session in the same file.
+"""
+
+import contextlib
+import datetime
+import hashlib
+import json
+import logging
+import os
+import platform
+import shlex
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+from fvcore.common.config import CfgNode
+
+from timesformer import distributed, provenance
+from timesformer.datasets import list_file
+from timesformer.engine import history, log
+
+FILE = "run.json"
+TEST_RESULTS = "test_results.json"
+DIED = "it ended without a word: killed, out of memory, or the machine went down"
+
+logger = logging.getLogger(__name__)
+
+Json = dict[str, Any]
+
+
+@contextlib.contextmanager
+def recorded(cfg: CfgNode) -> Iterator[None]:
+    """Keep ``run.json`` of OUTPUT_DIR while the block runs; the first process alone writes it.
+
+    The file is written when the block begins and when it ends, whole under a temporary name and
+    then renamed. Its last session is ``running``, ``finished``, ``stopped`` (on request) or
+    ``failed``, with the reason; one that never came to write its end is ``died`` from the next on.
+    """
+    if not distributed.is_main():
+        yield
+        return
+    path = Path(cfg.OUTPUT_DIR) / FILE
+    session = describe(cfg)
+    sessions = [_ended(earlier) for earlier in read_sessions(path)] + [session]
+    _write(path, sessions)
+    status, reason = "finished", ""
+    try:
+        yield
+    except BaseException as error:
+        status, reason = verdict(error)
+        raise
+    finally:
+        rows = history.read_rows(path.with_name(history.FILE))
+        session |= {"status": status, "reason": reason, **_measured(session["start"], rows)}
+        try:
+            _write(path, sessions)
+        except OSError as error:  # must not hide why the run failed
+            logger.error("%s could not be written: %s", path, error)
+
+
+def describe(cfg: CfgNode) -> Json:
+    """What a session is, known at its start."""
+    splits = ["train", "val"] * cfg.TRAIN.ENABLE + ["test"] * cfg.TEST.ENABLE
+    return {
+        "status": "running",
+        "reason": "",
+        "start": _now(),
+        "command": shlex.join(sys.argv),
+        "tasks": ["train"] * cfg.TRAIN.ENABLE + ["test"] * cfg.TEST.ENABLE,
+        "code": code_version(),
+        "environment": environment(),
+        "processes": distributed.world_size(),
+        "seeds": {"RNG_SEED": cfg.RNG_SEED},
+        "data": {split: _fingerprint(list_file(cfg, split)) for split in splits},
+    }
+
+
+def verdict(error: BaseException) -> tuple[str, str]:
+    """Status and reason of a session that ``error`` ended."""
+    if isinstance(error, KeyboardInterrupt):
+        return "stopped", "interrupted from the keyboard"
+    if isinstance(error, SystemExit) and not error.code:
+        return "stopped", "on request"
+    return "failed", f"{type(error).__name__}: {error}"
+
+
+def read_sessions(path: Path) -> list[Json]:
+    """The sessions of a ``run.json``; none if there is no such file or it is not readable."""
+    try:
+        sessions: list[Json] = json.loads(path.read_text(encoding="utf-8"))["sessions"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return sessions
+
+
+def code_version() -> Json:
+    """The version of the package; in a checkout its commit, and whether files differ from it."""
+    version = provenance.versions()["timesformer"]
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return {"timesformer": version}
+    try:
+        commit = _git(root, "rev-parse", "HEAD")
+        changed = bool(_git(root, "status", "--porcelain", "--untracked-files=no"))
+    except (OSError, subprocess.SubprocessError):  # no git, or the checkout of another user
+        return {"timesformer": version}
+    return {"timesformer": version, "commit": commit, "changed_since": changed}
+
+
+def _git(root: Path, *arguments: str) -> str:
+    return subprocess.run(
+        ["git", "-C", str(root), *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=20,
+    ).stdout.strip()
+
+
+def environment() -> Json:
+    """The machine of the first process, and the libraries that compute."""
+    devices = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return {
+        "host": platform.node(),
+        "platform": platform.platform(),
+        **provenance.versions(),
+        "cuda": torch.version.cuda if devices else None,
+        "devices": devices or ["CPU"],
+        "cores": os.cpu_count(),
+        "ram_gib": round(psutil.virtual_memory().total / log.GIB, 1),
+    }
+
+
+def results(folder: Path, rows: list[history.Row]) -> Json:
+    """The last and the best validation, and the last test, of those that there are."""
+    found: Json = {}
+    validated = [row for row in rows if row["type"] == "val_epoch"]
+    if validated:
+        found["last_validation"] = _numbers(validated[-1])
+        found["best_validation"] = _numbers(history.best_validation(validated) or {})
+    with contextlib.suppress(OSError, ValueError):
+        found["test"] = json.loads((folder / TEST_RESULTS).read_text(encoding="utf-8"))
+    return found
+
+
+def peak_ram_gib() -> float | None:
+    """Highest memory of this process and of the largest of its loader processes that ended.
+
+    None where the system does not say.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    whose = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return round(sum(resource.getrusage(who).ru_maxrss for who in whose) * unit / log.GIB, 3)
+
+
+def _measured(start: str, rows: list[history.Row]) -> Json:
+    """What is known at the end of a session that began at ``start``."""
+    end = _now()
+    speeds = [
+        float(row["clips_per_second"])
+        for row in rows
+        if row["type"] == "train_iter" and row["time"] >= start and row["clips_per_second"]
+    ]
+    return {
+        "end": end,
+        "wall_seconds": _seconds(start, end),
+        "clips_per_second": round(statistics.median(speeds), 3) if speeds else None,
+        "peak_ram_gib": peak_ram_gib(),
+        "peak_gpu_gib": round(log.gpu_gib(), 3),
+    }
+
+
+def _write(path: Path, sessions: list[Json]) -> None:
+    """The file of all ``sessions``; its head says how the last one stands."""
+    last = sessions[-1]
+    head = {
+        "status": last["status"],
+        "reason": last["reason"],
+        "wall_seconds": round(sum(session.get("wall_seconds", 0) for session in sessions), 1),
+        "result": results(path.parent, history.read_rows(path.with_name(history.FILE))),
+    }
+    temporary = path.with_name(f"{path.name}.tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        json.dump({**head, "sessions": sessions}, file, indent=2)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def _ended(session: Json) -> Json:
+    if session.get("status") != "running":
+        return session
+    return {**session, "status": "died", "reason": DIED}
+
+
+def _numbers(row: history.Row) -> Json:
+    names = ("top1_err", "top5_err", "map", "videos", "unreadable")
+    return {"epoch": int(row["epoch"]), **{n: float(row[n]) for n in names if row[n]}}
+
+
+def _fingerprint(path: Path) -> Json:
+    return {"list": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
+
+
+def _seconds(start: str, end: str) -> float:
+    parse = datetime.datetime.fromisoformat
+    return round((parse(end) - parse(start)).total_seconds(), 1)
