@@ -94,3 +94,21 @@ def test_each_process_mixes_reproducibly_in_its_own_way(config, monkeypatch, nam
     assert torch.equal(first[0], again[0])
     assert torch.equal(first[1], again[1])
     assert not torch.equal(first[1], other[1])
+
+
+def test_smoothed_labels_spread_their_share_over_all_classes(config):
+    loss = build_loss(config("SOLVER.LABEL_SMOOTHING", 0.3))
+    logits, labels = torch.randn(4, 3), torch.tensor([0, 2, 1, 1])
+    targets = 0.7 * F.one_hot(labels, 3) + 0.3 / 3
+    expected = -(targets * logits.log_softmax(dim=1)).sum(dim=1).mean()
+    assert loss(logits, labels) == pytest.approx(expected.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize(("smoothing", "share"), [(0, MIXUP_LABEL_SMOOTHING), (0.3, 0.3)])
+def test_mixup_smooths_once_and_by_its_own_share_unless_told(config, smoothing, share):
+    cfg = config("MIXUP.ENABLED", 1, "MIXUP.PROB", 0, "SOLVER.LABEL_SMOOTHING", smoothing)
+    clips, labels = solid(n=4)
+    _, targets = build_mixup(cfg)(clips, labels)
+    assert torch.allclose(targets, (1 - share) * F.one_hot(labels, 3) + share / 3)
+    logits = torch.randn(4, 3)
+    assert build_loss(cfg)(logits, targets) == F.cross_entropy(logits, targets)

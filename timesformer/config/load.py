@@ -216,7 +216,7 @@ def _number(item: Any, like: float) -> Any:
 
 
 def _to_tuple(value: Any, _: tuple[str, ...]) -> tuple[str, ...]:
-    items = [value] if isinstance(value, str) else value
+    items = [value] * bool(value) if isinstance(value, str) else value
     return tuple(_to_str(item, "") for item in items)
 
 

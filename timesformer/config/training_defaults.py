@@ -34,6 +34,9 @@ def _train(cfg: CfgNode) -> None:
     cfg.TRAIN.CHECKPOINT_EPOCH_RESET = False
     # Substrings to cut out of the parameter names of CHECKPOINT_FILE_PATH.
     cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN = ()
+    # (ours) Parameters to leave as they are, in evaluation mode: empty; backbone (all but the head: a
+    # linear probe); or patterns of names (fnmatch), as ['patch_embed.*', 'blocks.[0-5].*'].
+    cfg.TRAIN.FREEZE = ()
     # (ours) Arithmetic of forward and backward; parameters stay fp32. fp32; tf32 (GPU); bf16; fp16
     # (GPU; the loss is scaled, and a step whose gradients overflow is left out).
     cfg.TRAIN.PRECISION = "fp32"
@@ -88,3 +91,15 @@ def _solver(cfg: CfgNode) -> None:
     cfg.SOLVER.NESTEROV = True
     # Of every parameter, as published.
     cfg.SOLVER.WEIGHT_DECAY = 1e-4
+    # (ours, as all below) No weight decay for norms and biases, nor for cls_token, pos_embed and
+    # time_embed, which are added as biases are.
+    cfg.SOLVER.ZERO_WD_1D_PARAM = False
+    # Factor of the learning rate from each block to the one before, as in BEiT: 1 for head and norm,
+    # L for the last block, L ** (DEPTH + 1) for the embeddings. 1.0: one rate for all. For a few
+    # thousand videos 0.65 .. 0.8.
+    cfg.SOLVER.LAYER_DECAY = 1.0
+    # Learning rate of the head / that of the rest.
+    cfg.SOLVER.HEAD_LR_RATIO = 1.0
+    # Share of each target that is spread over all classes; cross_entropy only. MIXUP smooths by 0.1
+    # itself, as published; a value above 0 then takes the place of this 0.1.
+    cfg.SOLVER.LABEL_SMOOTHING = 0.0

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from fvcore.common.config import CfgNode
 
 from timesformer.config.augmentation import augmentation_problems, mixup_problems
+from timesformer.config.finetuning import finetuning_problems
 from timesformer.config.limits import AT_LEAST, CHOICES, FRACTIONS, PROBABILITIES
 from timesformer.config.load import ConfigError
 
@@ -199,8 +200,7 @@ def _solver_problems(cfg: CfgNode) -> Iterator[str]:
             f"SOLVER.COSINE_END_LR is {solver.COSINE_END_LR}, but must not be above BASE_LR "
             f"({solver.BASE_LR})"
         )
+    yield from finetuning_problems(cfg)
     nesterov = solver.OPTIMIZING_METHOD == "sgd" and solver.NESTEROV
     if nesterov and (solver.MOMENTUM == 0 or solver.DAMPENING != 0):
         yield "SOLVER.NESTEROV needs MOMENTUM above 0 and DAMPENING 0; set NESTEROV False"
-    if cfg.TRAIN.FINETUNE and not cfg.TRAIN.CHECKPOINT_FILE_PATH:
-        yield "TRAIN.FINETUNE is True, but TRAIN.CHECKPOINT_FILE_PATH names no file to start from"

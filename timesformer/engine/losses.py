@@ -1,6 +1,7 @@
 """Losses and the mixing of batches."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from fvcore.common.config import CfgNode
@@ -9,15 +10,21 @@ from torch.nn import functional as F
 
 from timesformer.tables import choose
 
-MIXUP_LABEL_SMOOTHING = 0.1  # published, not configurable there
+MIXUP_LABEL_SMOOTHING = 0.1  # published; of SOLVER.LABEL_SMOOTHING 0
 
 Loss = Callable[[Tensor, Tensor], Tensor]  # logits (B, K), targets (B,) or (B, K) -> scalar
 Mix = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]  # clips, labels -> clips, targets
 
 
 def build_loss(cfg: CfgNode) -> Loss:
-    """The configured loss, a mean over the batch; targets are labels or class probabilities."""
-    return choose(LOSSES, cfg.MODEL.LOSS_FUNC, key="MODEL.LOSS_FUNC")
+    """The configured loss, a mean over the batch; targets are labels or class probabilities.
+
+    SOLVER.LABEL_SMOOTHING is left to mixup where that makes the targets.
+    """
+    loss = choose(LOSSES, cfg.MODEL.LOSS_FUNC, key="MODEL.LOSS_FUNC")
+    if cfg.SOLVER.LABEL_SMOOTHING and not cfg.MIXUP.ENABLED:
+        return partial(loss, label_smoothing=cfg.SOLVER.LABEL_SMOOTHING)
+    return loss
 
 
 def build_mixup(cfg: CfgNode) -> Mix:
@@ -37,7 +44,7 @@ def build_mixup(cfg: CfgNode) -> Mix:
         prob=cfg.MIXUP.PROB,
         switch_prob=cfg.MIXUP.SWITCH_PROB,
         mode=cfg.MIXUP.MODE,
-        label_smoothing=MIXUP_LABEL_SMOOTHING,
+        label_smoothing=cfg.SOLVER.LABEL_SMOOTHING or MIXUP_LABEL_SMOOTHING,
         num_classes=cfg.MODEL.NUM_CLASSES,
     )
 

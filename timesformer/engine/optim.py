@@ -6,19 +6,21 @@ import torch
 from fvcore.common.config import CfgNode
 from torch import nn
 
+from timesformer.engine.groups import Group, parameter_groups
 from timesformer.tables import choose
 
+Parameters = list[nn.Parameter] | list[Group]
 BETAS = (0.9, 0.999)  # of adam and adamw, as published
 
 
 def build_optimizer(model: nn.Module, cfg: CfgNode) -> torch.optim.Optimizer:
     """The configured optimizer over all trainable parameters, in the order of the model.
 
-    Weight decay applies to every parameter, norms, biases and embeddings too, as published.
+    As published, all have one learning rate, and weight decay applies to every one, norms, biases
+    and embeddings too, unless a key of ``groups`` says otherwise.
     """
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     return choose(OPTIMIZERS, cfg.SOLVER.OPTIMIZING_METHOD, key="SOLVER.OPTIMIZING_METHOD")(
-        parameters, cfg.SOLVER
+        parameter_groups(model, cfg), cfg.SOLVER
     )
 
 
@@ -37,9 +39,9 @@ def lr_at_epoch(cfg: CfgNode, epoch: float) -> float:
 
 
 def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
-    """One learning rate for all parameters."""
+    """The learning rate of the schedule, times the ``lr_scale`` of each group that has one."""
     for group in optimizer.param_groups:
-        group["lr"] = lr
+        group["lr"] = lr * group.get("lr_scale", 1.0)
 
 
 def accumulation_steps(batch_size: int, global_batch_size: int) -> int:
@@ -57,7 +59,7 @@ def _steps(solver: CfgNode, epoch: float) -> float:
     return solver.LRS[reached - 1] * solver.BASE_LR
 
 
-def _sgd(parameters: list[nn.Parameter], solver: CfgNode) -> torch.optim.Optimizer:
+def _sgd(parameters: Parameters, solver: CfgNode) -> torch.optim.Optimizer:
     return torch.optim.SGD(
         parameters,
         lr=solver.BASE_LR,
@@ -68,13 +70,13 @@ def _sgd(parameters: list[nn.Parameter], solver: CfgNode) -> torch.optim.Optimiz
     )
 
 
-def _adam(parameters: list[nn.Parameter], solver: CfgNode) -> torch.optim.Optimizer:
+def _adam(parameters: Parameters, solver: CfgNode) -> torch.optim.Optimizer:
     return torch.optim.Adam(
         parameters, lr=solver.BASE_LR, betas=BETAS, weight_decay=solver.WEIGHT_DECAY
     )
 
 
-def _adamw(parameters: list[nn.Parameter], solver: CfgNode) -> torch.optim.Optimizer:
+def _adamw(parameters: Parameters, solver: CfgNode) -> torch.optim.Optimizer:
     return torch.optim.AdamW(
         parameters, lr=solver.BASE_LR, betas=BETAS, weight_decay=solver.WEIGHT_DECAY
     )

@@ -17,6 +17,7 @@ from timesformer.datasets import read_list
 from timesformer.datasets.flip_map import build_flip_map
 from timesformer.datasets.index import known_bad
 from timesformer.datasets.lists import ListError, VideoList
+from timesformer.engine.freeze import frozen_names
 from timesformer.engine.precision import precision_problems
 from timesformer.models import build_model
 from timesformer.video import BackendError, check_torchcodec
@@ -26,6 +27,7 @@ def preflight(cfg: CfgNode) -> None:
     """Raise one ConfigError that lists everything that would stop the run later, or return."""
     problems = [*_device_problems(cfg), *_output_problems(cfg), *_checkpoint_problems(cfg)]
     problems += [*_board_problems(cfg), *_decoder_problems(cfg), *precision_problems(cfg)]
+    problems += _freeze_problems(cfg)
     for split in _splits(cfg):
         problems += _list_problems(cfg, split)
     problems += _flip_map_problems(cfg)
@@ -109,6 +111,17 @@ def _check_fit(cfg: CfgNode, path: Path, *, tested: bool) -> None:
     report = load_weights(model, path, cut_from_names=cut)
     if tested:
         refuse_unless_tested(report)
+
+
+def _freeze_problems(cfg: CfgNode) -> Iterator[str]:
+    if not cfg.TRAIN.ENABLE:
+        return
+    with torch.device("meta"):
+        model = build_model(cfg)
+    try:
+        frozen_names(model, cfg.TRAIN.FREEZE)
+    except ConfigError as error:
+        yield str(error)
 
 
 def _board_problems(cfg: CfgNode) -> Iterator[str]:

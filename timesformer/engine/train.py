@@ -18,6 +18,7 @@ from timesformer.datasets.clips import Batch
 from timesformer.datasets.lists import VideoList
 from timesformer.datasets.loader import ClipLoader
 from timesformer.engine import log, optim
+from timesformer.engine.freeze import freeze, set_train_mode
 from timesformer.engine.losses import build_loss, build_mixup
 from timesformer.engine.meters import EpochMeter
 from timesformer.engine.parallel import parallelize
@@ -41,6 +42,7 @@ def train(cfg: CfgNode, device: torch.device) -> None:
     lists = {"train": train_loader.dataset.videos, "val": validator.loader.dataset.videos}
     model = build_model(cfg).to(device)
     _log_model(model, cfg)
+    freeze(model, cfg)
     optimizer = optim.build_optimizer(model, cfg)
     start_epoch = restore(cfg, model, optimizer)
     model = parallelize(model, cfg, device)
@@ -83,7 +85,7 @@ class Trainer:
 
     def run_epoch(self, loader: ClipLoader, epoch: int) -> None:
         """Every batch of ``loader``; an incomplete last group steps with what it has."""
-        self.model.train()
+        set_train_mode(checkpoint.unwrap(self.model))
         loader.batch_sampler.set_epoch(epoch)
         num_batches = len(loader)
         meter = EpochMeter(self.cfg, epoch, num_batches, self.scalars)

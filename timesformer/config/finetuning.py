@@ -1,0 +1,21 @@
+"""What the keys about fine-tuning may not say."""
+
+from collections.abc import Iterator
+
+from fvcore.common.config import CfgNode
+
+
+def finetuning_problems(cfg: CfgNode) -> Iterator[str]:
+    """Layer decay, label smoothing, and what is needed to start from weights."""
+    solver = cfg.SOLVER
+    if not 0 < solver.LAYER_DECAY <= 1:
+        yield (
+            f"SOLVER.LAYER_DECAY is {solver.LAYER_DECAY}, but must be above 0 and at most 1 (off)"
+        )
+    if solver.LABEL_SMOOTHING and cfg.MODEL.LOSS_FUNC != "cross_entropy":
+        yield (
+            f"SOLVER.LABEL_SMOOTHING is {solver.LABEL_SMOOTHING}, but MODEL.LOSS_FUNC is "
+            f"{cfg.MODEL.LOSS_FUNC}; it needs cross_entropy, or set it to 0"
+        )
+    if cfg.TRAIN.FINETUNE and not cfg.TRAIN.CHECKPOINT_FILE_PATH:
+        yield "TRAIN.FINETUNE is True, but TRAIN.CHECKPOINT_FILE_PATH names no file to start from"
