@@ -14,7 +14,16 @@ PACKAGE = ROOT / "timesformer"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = [  # a module imports its own layer or a lower one
     ("tables",),
-    ("models", "video", "transforms", "metrics", "convert", "distributed", "contact_sheet"),
+    (
+        "models",
+        "video",
+        "transforms",
+        "metrics",
+        "convert",
+        "distributed",
+        "contact_sheet",
+        "history",
+    ),
     ("config", "checkpoint", "run_checkpoint", "imagenet", "augment"),
     ("datasets", "checks", "provenance", "scoring"),
     ("engine", "inference", "benchmark"),

@@ -10,8 +10,8 @@ import torch
 from tests.conftest import ROOT
 from timesformer.config import load_config
 from timesformer.engine import log
-from timesformer.engine.history import FILE, read_rows
 from timesformer.engine.meters import EpochMeter
+from timesformer.history import FILE, read_rows
 
 
 @pytest.fixture

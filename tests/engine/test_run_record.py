@@ -11,8 +11,8 @@ from tests.conftest import ROOT
 from timesformer import distributed
 from timesformer.config import load_config
 from timesformer.engine import run_record
-from timesformer.engine.history import History
 from timesformer.engine.run_record import recorded, verdict
+from timesformer.history import History
 
 
 @pytest.fixture

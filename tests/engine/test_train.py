@@ -20,10 +20,10 @@ from timesformer.checkpoint import CheckpointError
 from timesformer.config import load_config
 from timesformer.datasets import build_loader
 from timesformer.engine import log, run
-from timesformer.engine.history import read_rows
 from timesformer.engine.losses import build_loss
 from timesformer.engine.optim import build_optimizer
 from timesformer.engine.train import Trainer, is_due, restore, seed_step
+from timesformer.history import read_rows
 from timesformer.models import build_model
 
 CPU = torch.device("cpu")

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from timesformer import distributed
-from timesformer.engine.history import FILE, History
+from timesformer.history import FILE, History
 
 T = TypeVar("T")
 FORMAT = "[%(asctime)s][%(levelname)s] %(filename)s: %(lineno)3d: %(message)s"  # as published

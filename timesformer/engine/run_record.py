@@ -22,9 +22,9 @@ import psutil
 import torch
 from fvcore.common.config import CfgNode
 
-from timesformer import distributed, provenance
+from timesformer import distributed, history, provenance
 from timesformer.datasets import list_file
-from timesformer.engine import history, log
+from timesformer.engine import log
 
 FILE = "run.json"
 TEST_RESULTS = "test_results.json"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from timesformer.engine.history import (
+from timesformer.history import (
     COLUMNS,
     FILE,
     History,

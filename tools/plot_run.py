@@ -1,0 +1,52 @@
+"""Curves of one or several runs in one picture: plot_run.py RUN RUN ... [--out FILE.png].
+
+Training loss (thin: as logged; thick: smoothed), validation with the best one starred, learning
+rate, and throughput, over epochs.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def main() -> int:
+    """Write the picture; status 2 for a run that cannot be drawn."""
+    arguments = parse_arguments()
+    from timesformer.curves import CurvesError, draw, read_runs
+
+    out: Path = arguments.out
+    try:
+        if out.suffix.lower() != ".png":
+            raise CurvesError(f"--out is {out}, but the picture is a PNG; end the name with .png")
+        runs = read_runs(arguments.runs)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        draw(runs).savefig(out)
+    except (CurvesError, OSError) as error:
+        print(f"plot_run.py: error: {error}", file=sys.stderr)
+        return 2
+    print(f"{out}: {', '.join(run.name for run in runs)}")
+    return 0
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Runs, and where the picture goes."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "runs",
+        nargs="+",
+        type=Path,
+        metavar="RUN",
+        help="an OUTPUT_DIR, or a metrics.csv or stdout.log (of the published code too)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("curves.png"),
+        metavar="FILE.png",
+        help="default: %(default)s",
+    )
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
