@@ -20,6 +20,7 @@ LAYERS = [  # a module imports its own layer or a lower one
         "transforms",
         "metrics",
         "convert",
+        "architecture",
         "distributed",
         "contact_sheet",
         "history",

@@ -1,6 +1,7 @@
 """Weights out of any file into a model, with a report of what happened."""
 
 import re
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,8 +94,11 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{path} is not a model checkpoint: {error}") from error
 
 
-def read_file(path: str | Path) -> Any:
-    """The content of a checkpoint file, on the CPU; code in a pickle is refused, never run."""
+def read_file(path: str | Path, *, mmap: bool = False) -> Any:
+    """The content of a checkpoint file, on the CPU; code in a pickle is refused, never run.
+
+    With ``mmap`` the tensors stay in the file until they are used; the file must not change.
+    """
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"checkpoint {path} does not exist; check the path")
@@ -103,7 +107,8 @@ def read_file(path: str | Path) -> Any:
             from safetensors.torch import load_file
 
             return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        mmap = mmap and zipfile.is_zipfile(path)  # files of PyTorch before 1.6 are none
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except Exception as error:  # torch.load raises whatever its parsers raise
         if refused := _REFUSED.search(str(error)):
             raise CheckpointError(
@@ -124,8 +129,13 @@ def convert_names(state: dict[str, Tensor], cut: tuple[str, ...]) -> dict[str, T
     return state
 
 
-def load_state(model: nn.Module, state: dict[str, Tensor], *, source: str) -> LoadReport:
-    """``load_weights`` for a state dict with our names."""
+def load_state(
+    model: nn.Module, state: dict[str, Tensor], *, source: str, assign: bool = False
+) -> LoadReport:
+    """``load_weights`` for a state dict with our names.
+
+    With ``assign`` the tensors of the file become the parameters, for a model on the meta device.
+    """
     target = unwrap(model).state_dict()
     inflated = convert.inflate(state, target)
     fitted: dict[str, Tensor] = {}
@@ -155,7 +165,7 @@ def load_state(model: nn.Module, state: dict[str, Tensor], *, source: str) -> Lo
         )
     if report.fresh:  # never a classifier that is half the file's
         fitted = {key: value for key, value in fitted.items() if key not in _HEAD}
-    unwrap(model).load_state_dict(fitted, strict=False)
+    unwrap(model).load_state_dict(fitted, strict=False, assign=assign)
     report.loaded.extend(fitted)
     report.missing.extend(key for key in target if key not in fitted)
     return report

@@ -5,7 +5,7 @@ import io
 import logging
 import math
 from ast import literal_eval
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,18 +50,36 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> CfgNode:
     The published code wanted ``1.0`` for a float and ``False`` for a boolean, and validated its
     defaults only; here ``1``, ``1e-4`` and ``false`` mean what they say, and the result is checked.
     """
+    return config_of(_read(portable(path)), overrides, source=str(path))
+
+
+def config_of(values: Mapping[str, Any], overrides: Iterable[str] = (), *, source: str) -> CfgNode:
+    """As ``load_config``, from the flat keys and values of ``source``."""
     from timesformer.config.validate import validate
 
     cfg = defaults()
-    values = _read(portable(path))
-    source = dict.fromkeys(values, str(path))
+    sources = dict.fromkeys(values, source)
     typed = _pairs(list(overrides))
-    values |= typed
-    source |= dict.fromkeys(typed, "command line")
-    _merge(cfg, values, source)
+    sources |= dict.fromkeys(typed, "command line")
+    _merge(cfg, {**values, **typed}, sources)
     validate(cfg)
     cfg.freeze()
     return cfg
+
+
+def flat_values(text: str, *, source: str) -> dict[str, Any]:
+    """The flat keys and values of the YAML that a checkpoint carries.
+
+    Raises:
+        ConfigError: it is no YAML of keys and values.
+    """
+    try:
+        tree = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{source}: its cfg is not a readable YAML config: {error}") from error
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{source}: its cfg is {type(tree).__name__}, not KEY: VALUE lines")
+    return _flatten(tree)
 
 
 def portable(path: str | Path) -> Path:

@@ -6,6 +6,7 @@ A list of a million videos is two arrays, shared by all loader processes, not a 
 import json
 import logging
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -119,13 +120,35 @@ def read_kinetics(
         ListError: a missing or empty list, a malformed line, a label out of range, a part that ends
             before it starts, or class names that are not ``num_classes``.
     """
-    origin = Path(folder) / f"{split}.csv"
+    return read_list_file(
+        Path(folder) / f"{split}.csv",
+        prefix=prefix,
+        separator=separator,
+        num_classes=num_classes,
+        multi_label=multi_label,
+    )
+
+
+def read_list_file(
+    origin: Path,
+    *,
+    prefix: str = "",
+    separator: str = " ",
+    num_classes: int | None = None,
+    multi_label: bool = False,
+) -> VideoList:
+    """The list file ``origin``, as ``read_kinetics`` says.
+
+    ``num_classes`` None: as many as ``classes.txt`` beside it names, or any number without one.
+    """
+    names = _class_names(origin.parent / FILE, num_classes)
+    limit = num_classes or len(names) or sys.maxsize
     paths, labels, times = [], [], []
     for number, line in numbered_lines(origin):
         where = f"{origin}:{number}"
         row = parse_row(line, separator, where=where)
-        check_row(row, num_classes, multi_label=multi_label, where=where)
-        paths.append(_locate(row.path, prefix, Path(folder)))
+        check_row(row, limit, multi_label=multi_label, where=where)
+        paths.append(_locate(row.path, prefix, origin.parent))
         labels.append(row.labels)
         times.append((row.start, row.end))
     if not paths:
@@ -133,9 +156,9 @@ def read_kinetics(
     segments = np.array(times, dtype=np.float64)
     return VideoList(
         PackedStrings(paths),
-        multi_hot(labels, num_classes) if multi_label else np.array(labels, dtype=np.int64)[:, 0],
+        multi_hot(labels, limit) if multi_label else np.array(labels, dtype=np.int64)[:, 0],
         str(origin),
-        _class_names(Path(folder) / FILE, num_classes),
+        names,
         None if np.isnan(segments).all() else segments,
     )
 
@@ -209,15 +232,15 @@ def read_ssv2(
     )
 
 
-def _class_names(path: Path, num_classes: int) -> tuple[str, ...]:
-    """The names in ``path``, none if there is no such file."""
+def _class_names(path: Path, num_classes: int | None) -> tuple[str, ...]:
+    """The names in ``path``, none if there is no such file; ``num_classes`` of them if not None."""
     if not path.is_file():
         return ()
     try:
         names = read_class_names(path)
     except ClassNamesError as error:
         raise ListError(str(error)) from error
-    if len(names) != num_classes:
+    if num_classes is not None and len(names) != num_classes:
         raise ListError(
             f"{path} names {len(names)} classes, but MODEL.NUM_CLASSES is {num_classes}; set it to "
             f"{len(names)}, or correct or remove the file"

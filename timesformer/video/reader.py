@@ -24,6 +24,7 @@ from timesformer.video.sources import open_binary, open_source
 
 Select = Callable[[Timeline], np.ndarray]  # timeline -> indices into its pts, (V, T)
 
+FOLDER_FPS = 30.0  # of frame folders, which do not tell
 WORTH_A_SEEK = 4  # frames: fewer are decoded faster than the decoder restarts
 REORDER = 2  # frames that may come late from files whose times are not in display order
 _DECODER_ERRORS = (av.FFmpegError, OSError, ValueError, MemoryError)
@@ -90,13 +91,31 @@ def read_folder(files: Sequence[str | Path], select: Select) -> Frames:
     """
     if not files:
         raise VideoError("a frame folder without frames; remove it from the list")
-    indices = select(Timeline(np.arange(len(files)), fps=30.0, tick_seconds=1 / 30))
-    unique, index = np.unique(indices, return_inverse=True)
+    unique, index = _choose(len(files), select, fps=FOLDER_FPS)
     images = [_read_image(files[i]) for i in unique]
     sizes = {image.shape for image in images}
     if len(sizes) > 1:
         raise VideoError(f"{files[0]}: the frames of one video differ in size: {sorted(sizes)}")
-    return Frames(np.stack(images), index.reshape(indices.shape))
+    return Frames(np.stack(images), index)
+
+
+def choose_images(images: np.ndarray, select: Select, *, fps: float) -> Frames:
+    """The frames that ``select`` chooses from decoded ones, (N, H, W, 3) uint8 RGB.
+
+    Raises:
+        VideoError: there are none.
+    """
+    if not len(images):
+        raise VideoError("a video of no frames; give it some")
+    unique, index = _choose(len(images), select, fps=fps)
+    return Frames(images[unique], index)
+
+
+def _choose(count: int, select: Select, *, fps: float) -> tuple[np.ndarray, np.ndarray]:
+    """The chosen ones of ``count`` frames, and (V, T) which of them is where."""
+    indices = select(Timeline(np.arange(count), fps=fps, tick_seconds=1 / fps))
+    unique, index = np.unique(indices, return_inverse=True)
+    return unique, index.reshape(indices.shape)
 
 
 def _read_image(path: str | Path) -> np.ndarray:

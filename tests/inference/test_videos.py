@@ -1,0 +1,81 @@
+"""What names of files, folders, globs and lists stand for."""
+
+import numpy as np
+import pytest
+
+from timesformer.datasets.lists import ListError
+from timesformer.inference.videos import find_labelled, find_videos
+from timesformer.video import VideoError
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    """Files by name alone: nothing here looks into them."""
+    for name in (
+        "b/2.mp4",
+        "b/10.AVI",
+        "b/notes.txt",
+        "a/x.webm",
+        "frames/f_1.jpg",
+        "empty/readme",
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["b/2.mp4"], ["b/2.mp4"]),
+        (["b"], ["b/2.mp4", "b/10.AVI"]),
+        (["frames"], ["frames"]),
+        (["b/*.*4", "b"], ["b/2.mp4", "b/10.AVI"]),
+        (["*/x.webm", "b/2.mp4"], ["a/x.webm", "b/2.mp4"]),
+        (["**/*.AVI"], ["b/10.AVI"]),
+        (["[ab]"], ["a/x.webm", "b/2.mp4", "b/10.AVI"]),
+        (["http://host/v.mp4", "s.tar::1.mp4"], ["http://host/v.mp4", "s.tar::1.mp4"]),
+        (["b\\2.mp4"], ["b/2.mp4"]),
+    ],
+)
+def test_names_stand_for_videos(tree, names, expected):
+    assert find_videos(names) == expected
+
+
+def test_a_folder_stands_for_the_frame_folders_below_it_too(tree):
+    assert find_videos(["."]) == ["a/x.webm", "b/2.mp4", "b/10.AVI", "frames"]
+
+
+def test_names_of_nothing_are_told_together(tree):
+    with pytest.raises(VideoError) as caught:
+        find_videos(["none.mp4", "b", "*.mov", "empty"])
+    first, second, third = str(caught.value).splitlines()
+    assert first == "none.mp4: no such file or folder; check the path"
+    assert second == "*.mov: no file matches; check the pattern"
+    assert third.startswith("empty: a folder without videos (.avi, ")
+
+
+def test_labels_are_those_of_a_list(tree):
+    (tree / "b/mine.csv").write_text("2.mp4 7\n10.AVI 0 0.5 1.5\n")
+    found = find_labelled("b/mine.csv")
+    assert [found.name(i) for i in range(2)] == ["b/2.mp4", "b/10.AVI"]
+    assert found.labels.tolist() == [7, 0]
+    assert found.segment(1) == (0.5, 1.5)
+    (tree / "b/classes.txt").write_text("no\nyes\n")
+    with pytest.raises(ListError, match=r"mine\.csv:1: label 7 is outside 0 \.\. 1"):
+        find_labelled("b/mine.csv")
+    (tree / "b/mine.csv").write_text("2.mp4 1\n")
+    assert find_labelled("b/mine.csv").class_names == ("no", "yes")
+
+
+def test_labels_are_the_folders_of_a_folder_of_classes(tree):
+    (tree / "data").mkdir()
+    for name in ("a", "b", "frames"):
+        (tree / name).rename(tree / "data" / name)
+    (tree / "data/frames").rename(tree / "frames")
+    found = find_labelled("data")
+    assert found.class_names == ("a", "b")
+    assert found.labels.tolist() == [0, 1, 1]
+    assert np.all(find_labelled("data/b").labels == -1)
+    assert find_labelled("data/b").class_names == ()

@@ -1,0 +1,1 @@
+"""Predictions and features of videos from a checkpoint alone."""

@@ -1,0 +1,225 @@
+"""What a checkpoint says of its model: sizes, preprocessing, class names.
+
+In order of trust: the configuration it carries, its ``preprocessing`` entry, the shapes of its weights
+with the published preprocessing.
+"""
+
+from collections.abc import Iterable, Mapping
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import av
+from fvcore.common.config import CfgNode
+from torch import Tensor
+
+from timesformer import convert
+from timesformer.architecture import Architecture, infer
+from timesformer.checkpoint import CheckpointError, read_file
+from timesformer.config.load import config_of, flat_values, load_config, portable
+from timesformer.datasets.classes import class_names, read_class_names
+from timesformer.tables import choose
+
+# The keys that decide a score; the others of a run are about training, or the machine.
+CARRIED = {
+    "MODEL": ("MODEL_NAME", "NUM_CLASSES", "LOSS_FUNC"),
+    "TIMESFORMER": (
+        *("ATTENTION_TYPE", "PATCH_SIZE", "EMBED_DIM", "DEPTH", "NUM_HEADS", "MLP_RATIO"),
+    ),
+    "DATA": (
+        *("NUM_FRAMES", "SAMPLING_RATE", "TARGET_FPS", "MEAN", "STD", "TRAIN_JITTER_SCALES"),
+        *("TRAIN_CROP_SIZE", "TEST_CROP_SIZE", "REVERSE_INPUT_CHANNEL", "ENSEMBLE_METHOD"),
+        "MULTI_LABEL",
+    ),
+    "TEST": ("DATASET", "NUM_ENSEMBLE_VIEWS", "NUM_SPATIAL_CROPS", "VIEW_PLACEMENT"),
+}
+PREPROCESSING = {  # of a checkpoint without configuration, see provenance.preprocessing_of
+    "num_frames": "DATA.NUM_FRAMES",
+    "sampling_rate": "DATA.SAMPLING_RATE",
+    "target_fps": "DATA.TARGET_FPS",
+    "crop_size": "DATA.TEST_CROP_SIZE",
+    "mean": "DATA.MEAN",
+    "std": "DATA.STD",
+    "reverse_input_channel": "DATA.REVERSE_INPUT_CHANNEL",
+    "num_temporal_views": "TEST.NUM_ENSEMBLE_VIEWS",
+    "num_spatial_crops": "TEST.NUM_SPATIAL_CROPS",
+    "view_placement": "TEST.VIEW_PLACEMENT",
+    "ensemble_method": "DATA.ENSEMBLE_METHOD",
+}
+PREDICTING = ("TRAIN.ENABLE", "False", "TEST.ENABLE", "True", "NUM_GPUS", "0")
+KINETICS = ("kinetics", 400)  # TRAIN.DATASET and classes of the published checkpoints
+DATASETS = {"dense": "kinetics", "segments": "ssv2"}  # sampling -> TEST.DATASET
+PUBLISHED_RATES = {8: 32, 16: 16, 96: 4}  # frames of a clip -> SAMPLING_RATE of its recipe
+PUBLISHED_SPAN = 256  # frames of a clip of most recipes
+JITTER = (256, 320)  # of the recipes of 224 pixels
+NO_CLASSIFIER = (
+    "holds no classifier (an image ViT or a bare backbone), so it can give features, but no "
+    "predictions; fine-tune it first"
+)
+
+
+class Description(NamedTuple):
+    """A checkpoint: its weights by our names, and how to use them."""
+
+    path: str
+    state: dict[str, Tensor]
+    cfg: CfgNode
+    class_names: tuple[str, ...]  # one a class, or none if nobody knows
+    notes: tuple[str, ...]  # what had to be assumed
+
+    @property
+    def has_classifier(self) -> bool:
+        return "head.weight" in self.state
+
+
+def describe(
+    path: str | PathLike[str],
+    *,
+    cfg_file: str | PathLike[str] | None = None,
+    overrides: Iterable[str] = (),
+    classes: str | PathLike[str] | None = None,
+) -> Description:
+    """Read a checkpoint and find out what it takes to predict with it.
+
+    Args:
+        path: the checkpoint.
+        cfg_file: a YAML file instead of what the checkpoint says.
+        overrides: ``KEY VALUE KEY VALUE ...`` on top of either.
+        classes: a data set whose class names ship with the package, or a file with a name a line.
+
+    Raises:
+        CheckpointError: no checkpoint, or not of a TimeSformer or image ViT.
+        ConfigError: values that do not fit together.
+        ClassNamesError: class names that cannot be read.
+    """
+    path = portable(fspath(path))
+    payload = _read(path)
+    if not isinstance(payload, Mapping):
+        raise CheckpointError(
+            f"{path} is not a model checkpoint: it holds {type(payload).__name__}"
+        )
+    try:
+        state = convert.find_state(payload)
+        found = infer(state)
+    except ValueError as error:
+        raise CheckpointError(f"{path} is not a checkpoint of a TimeSformer: {error}") from error
+    text = payload.get("cfg")
+    own = flat_values(text, source=str(path)) if isinstance(text, str) else {}
+    if cfg_file is None:
+        values, notes = _values(own, payload, found, source=str(path))
+        cfg = config_of(values, (*PREDICTING, *overrides), source=str(path))
+    else:
+        cfg, notes = load_config(fspath(cfg_file), (*PREDICTING, *overrides)), []
+    names, note = _class_names(own, payload, found, classes)
+    if names and found.num_classes is not None and len(names) != found.num_classes:
+        raise CheckpointError(
+            f"{classes or path} names {len(names)} classes, but the classifier of {path} has "
+            f"{found.num_classes}; give the names of its own classes with --classes, a line each"
+        )
+    return Description(str(path), state, cfg, names, tuple(filter(None, [*notes, note])))
+
+
+def _read(path: Path) -> Any:
+    try:
+        return read_file(path, mmap=True)
+    except CheckpointError as error:
+        if path.is_file() and _is_video(path):
+            raise CheckpointError(
+                f"{path} is a video, but weights are wanted here; give a checkpoint (.pyth, .pt, "
+                ".safetensors) as weights"
+            ) from error
+        raise
+
+
+def _is_video(path: Path) -> bool:
+    try:
+        with av.open(str(path), metadata_errors="replace") as container:
+            return bool(container.streams.video)
+    except (av.FFmpegError, OSError, ValueError):
+        return False
+
+
+def _values(
+    own: Mapping[str, Any], payload: Mapping[str, Any], found: Architecture, *, source: str
+) -> tuple[dict[str, Any], list[str]]:
+    """Flat keys and values of a configuration, and notes on what is no more than an assumption."""
+    if own:
+        keys = {f"{section}.{name}" for section, names in CARRIED.items() for name in names}
+        values = _sizes(found) | {key: value for key, value in own.items() if key in keys}
+        if _is_published(own) and own.get("TEST.DATASET") == "ssv2":
+            values["DATA.REVERSE_INPUT_CHANNEL"] = True
+            return values, ["a published SSv2 checkpoint, trained on BGR: it gets BGR"]
+        return values, []
+    values = _sizes(found) | _recipe(found)
+    said = payload.get("preprocessing")
+    if not isinstance(said, Mapping):
+        return values, [_describe_assumptions(values)]
+    values |= {key: said[name] for name, key in PREPROCESSING.items() if name in said}
+    sampling = said.get("sampling", "dense")
+    values["TEST.DATASET"] = choose(DATASETS, sampling, key=f"{source}: sampling")
+    if side := said.get("short_side"):
+        values["DATA.TRAIN_JITTER_SCALES"] = [side, max(side, JITTER[1])]
+    return values, []
+
+
+def _is_published(own: Mapping[str, Any]) -> bool:
+    """Whether the published code wrote this configuration: it had no such key."""
+    return bool(own) and "TIMESFORMER.PATCH_SIZE" not in own
+
+
+def _sizes(found: Architecture) -> dict[str, Any]:
+    """The keys of the model; a published configuration has but two of them."""
+    return {
+        "TIMESFORMER.ATTENTION_TYPE": found.attention_type,
+        "TIMESFORMER.PATCH_SIZE": found.patch_size,
+        "TIMESFORMER.EMBED_DIM": found.embed_dim,
+        "TIMESFORMER.DEPTH": found.depth,
+        "TIMESFORMER.NUM_HEADS": found.num_heads,
+        "TIMESFORMER.MLP_RATIO": found.mlp_ratio,
+        "MODEL.NUM_CLASSES": found.num_classes or 1,
+    }
+
+
+def _recipe(found: Architecture) -> dict[str, Any]:
+    """The preprocessing of the published recipe that is nearest to the model."""
+    num_frames = found.num_frames or 8
+    side = found.img_size
+    return {
+        "DATA.NUM_FRAMES": num_frames,
+        "DATA.SAMPLING_RATE": PUBLISHED_RATES.get(num_frames, max(PUBLISHED_SPAN // num_frames, 1)),
+        "DATA.TRAIN_CROP_SIZE": side,
+        "DATA.TEST_CROP_SIZE": side,
+        "DATA.TRAIN_JITTER_SCALES": list(JITTER) if side <= JITTER[0] else [side, side * 8 // 7],
+        "TEST.NUM_ENSEMBLE_VIEWS": 1,
+        "TEST.NUM_SPATIAL_CROPS": 3,
+    }
+
+
+def _describe_assumptions(values: Mapping[str, Any]) -> str:
+    return (
+        "no configuration in the file: sizes from its weights ("
+        f"{values['TIMESFORMER.ATTENTION_TYPE']}, {values['TIMESFORMER.NUM_HEADS']} heads of 64 "
+        f"assumed), preprocessing as published (clips of {values['DATA.NUM_FRAMES']} frames at rate "
+        f"{values['DATA.SAMPLING_RATE']}, crops of {values['DATA.TEST_CROP_SIZE']}, mean 0.45, "
+        "std 0.225)"
+    )
+
+
+def _class_names(
+    own: Mapping[str, Any],
+    payload: Mapping[str, Any],
+    found: Architecture,
+    classes: str | PathLike[str] | None,
+) -> tuple[tuple[str, ...], str]:
+    """The names of the classes, and a note if they are missing or assumed."""
+    if classes is not None:
+        path = portable(fspath(classes))
+        return read_class_names(path) if path.is_file() else class_names(str(classes)), ""
+    names = payload.get("class_names")
+    if isinstance(names, list | tuple) and names:
+        return tuple(map(str, names)), ""
+    if found.num_classes is None:
+        return (), ""
+    if _is_published(own) and (own.get("TRAIN.DATASET"), found.num_classes) == KINETICS:
+        return class_names("kinetics400"), "the classes are called as in Kinetics-400"
+    return (), "no class names: classes go by their number; name them with --classes"

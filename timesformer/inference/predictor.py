@@ -1,0 +1,257 @@
+"""Videos to classes or features, by the same views and the same scores as testing."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from os import PathLike
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from timesformer import checkpoint
+from timesformer.checkpoint import CheckpointError
+from timesformer.config import ConfigError
+from timesformer.datasets import build_loader, image_views, num_test_views
+from timesformer.datasets.clips import Batch
+from timesformer.datasets.lists import VideoList
+from timesformer.inference.description import NO_CLASSIFIER, Description, describe
+from timesformer.inference.tokens import TOKENS, Kind, of_clips, of_videos
+from timesformer.inference.videos import Videos, is_one, listed_videos
+from timesformer.models import build_model
+from timesformer.models.timesformer import TimeSformer
+from timesformer.scoring import build_scoring
+from timesformer.tables import choose
+from timesformer.video import VideoError
+from timesformer.video.reader import FOLDER_FPS
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+NOTHING = torch.empty(0)
+HEAD = ("head.weight", "head.bias")
+
+
+class Ranked(NamedTuple):
+    """One of the likeliest classes of a video."""
+
+    label: int
+    name: str
+    probability: float  # 0 .. 1
+    score: float  # as in test_predictions.csv
+
+
+class Prediction(NamedTuple):
+    """What the model says of one video; ``error`` says why it says nothing, and K is 0 then."""
+
+    video: str
+    scores: Tensor  # (K,) float32, as testing writes them
+    probabilities: Tensor  # (K,)
+    class_names: tuple[str, ...] = ()
+    error: str = ""
+
+    def top(self, k: int = 5) -> list[Ranked]:
+        """The ``k`` likeliest classes, best first; all if there are fewer.
+
+        Raises:
+            VideoError: the video could not be read.
+        """
+        if self.error:
+            raise VideoError(self.error)
+        labels = self.scores.topk(min(k, len(self.scores))).indices.tolist()
+        return [
+            Ranked(
+                label,
+                self.class_names[label] if self.class_names else f"class {label}",
+                float(self.probabilities[label]),
+                float(self.scores[label]),
+            )
+            for label in labels
+        ]
+
+
+class Features(NamedTuple):
+    """Features of one video, (D,) or (T, D) float32; ``error`` says why there are none."""
+
+    video: str
+    values: Tensor
+    error: str = ""
+
+
+class Predictor:
+    """A model with all that it takes to use it; ``from_checkpoint`` makes one."""
+
+    def __init__(
+        self, model: TimeSformer, description: Description, *, device: torch.device, precision: str
+    ) -> None:
+        self.model = model
+        self.description = description
+        self.cfg = description.cfg
+        self.class_names = description.class_names
+        self.device = device
+        self.dtype = choose(PRECISIONS, precision, key="precision")
+        self.scoring = build_scoring(description.cfg)
+
+    @classmethod
+    def from_checkpoint(
+        cls,
+        path: str | PathLike[str],
+        device: str = "auto",
+        *,
+        precision: str = "fp32",
+        views: str | None = None,
+        classes: str | PathLike[str] | None = None,
+        cfg: str | PathLike[str] | None = None,
+        overrides: Iterable[str] = (),
+    ) -> "Predictor":
+        """A predictor from nothing but a checkpoint.
+
+        Args:
+            path: the checkpoint of a TimeSformer, or an image ViT for features.
+            device: auto (a GPU if there is one), cpu, cuda, cuda:1 ...
+            precision: fp32 or bf16.
+            views: temporal views x crops of a video, as ``10x3``; None: those of its recipe.
+            classes: a data set (``kinetics400``) or a file that names the classes.
+            cfg: a YAML file that says what the checkpoint does not.
+            overrides: ``KEY VALUE ...`` pairs of the configuration.
+
+        Raises:
+            CheckpointError: no checkpoint, of no TimeSformer, or one that lacks weights.
+            ConfigError: no such device, or values that do not fit together.
+            ClassNamesError: class names that cannot be read.
+        """
+        where = _device(device)
+        overrides = [*overrides, *(_view_overrides(views) if views else ())]
+        description = describe(path, cfg_file=cfg, overrides=overrides, classes=classes)
+        model = _build(description).to(where).eval()
+        return cls(model, description, device=where, precision=precision)
+
+    def predict(self, videos: Videos, *, fps: float = FOLDER_FPS) -> list[Prediction]:
+        """Predictions of one video or several, in their order.
+
+        Args:
+            videos: a file, a frame folder, a URL; decoded frames, uint8 RGB, (frames, height,
+                width, 3) or (frames, 3, height, width); or a list of either kind.
+            fps: of decoded frames.
+
+        Raises:
+            CheckpointError: the model has no trained classifier.
+        """
+        return list(self.stream(videos, fps=fps))
+
+    def features(self, videos: Videos, *, tokens: str = "cls", fps: float = FOLDER_FPS) -> Tensor:
+        """Features of a video, (D,), or of a list of them, (videos, D); float32 on the CPU.
+
+        ``cls`` is the class token, ``pooled`` the mean of the patch tokens, both averaged over the
+        views; ``frames`` the mean patch token of each frame, (T, D), averaged over the crops, with
+        the temporal views one after the other.
+
+        Raises:
+            VideoError: a video cannot be read.
+        """
+        found = list(self.stream_features(videos, tokens=tokens, fps=fps))
+        if errors := [each.error for each in found if each.error]:
+            raise VideoError("; ".join(errors))
+        values = [each.values for each in found]
+        return values[0] if is_one(videos) else torch.stack(values)
+
+    def stream(self, videos: Videos, *, fps: float = FOLDER_FPS) -> Iterator[Prediction]:
+        """``predict``, each prediction as soon as it is known."""
+        if not self.description.has_classifier:
+            raise CheckpointError(f"{self.description.path} {NO_CLASSIFIER}")
+        multi_label = self.cfg.DATA.MULTI_LABEL
+        for video, scores, error in self._each(videos, fps, self._scores):
+            probabilities = self.scoring.probabilities(scores, multi_label=multi_label)
+            yield Prediction(video, scores, probabilities, self.class_names, error)
+
+    def stream_features(
+        self, videos: Videos, *, tokens: str = "cls", fps: float = FOLDER_FPS
+    ) -> Iterator[Features]:
+        """``features``, those of each video as soon as they are known."""
+        kind = choose(TOKENS, tokens, key="tokens")
+        for each in self._each(videos, fps, partial(self._features, kind=kind)):
+            yield Features(*each)
+
+    def _each(
+        self, videos: Videos, fps: float, compute: Callable[[Tensor], Tensor]
+    ) -> Iterator[tuple[str, Tensor, str]]:
+        """Name, row of ``compute`` (empty if unreadable) and error of each video, in order."""
+        listed = listed_videos(videos)
+        batches = self._read(listed) if isinstance(listed, VideoList) else self._cut(listed, fps)
+        for batch in batches:
+            rows = iter(compute(batch.clips).cpu() if len(batch.clips) else ())
+            errors = dict(zip(batch.failed.tolist(), batch.failures, strict=True))
+            for index in sorted([*errors, *batch.indices.tolist()]):
+                name = listed.name(index) if isinstance(listed, VideoList) else f"frames {index}"
+                yield name, NOTHING if index in errors else next(rows), errors.get(index, "")
+
+    def _read(self, videos: VideoList) -> Iterator[Batch]:
+        """Views of files, read by loader processes while the model computes; one batch here."""
+        cfg = self.cfg.clone()
+        cfg.defrost()
+        if len(videos.labels) * num_test_views(cfg) <= cfg.TEST.BATCH_SIZE:
+            cfg.DATA_LOADER.NUM_WORKERS = 0
+        yield from build_loader(cfg, "test", videos)
+
+    def _cut(self, videos: Sequence[np.ndarray], fps: float) -> Iterator[Batch]:
+        """Views of decoded frames."""
+        for index, images in enumerate(videos):
+            here, none = torch.tensor([index]), torch.empty(0, dtype=torch.int64)
+            yield Batch(image_views(images, self.cfg, fps=fps), here, here, (), none)
+
+    @torch.no_grad()
+    def _scores(self, clips: Tensor) -> Tensor:
+        with self._autocast():
+            return self.scoring.score(
+                self.model, clips, device=self.device, most=self.cfg.TEST.BATCH_SIZE
+            )
+
+    @torch.no_grad()
+    def _features(self, clips: Tensor, kind: Kind) -> Tensor:
+        parts = self.scoring.parts(clips, device=self.device, most=self.cfg.TEST.BATCH_SIZE)
+        with self._autocast():
+            found = [of_clips(kind, *self.model.forward_tokens(part)) for part in parts]
+        test = self.cfg.TEST
+        views = {"num_temporal": test.NUM_ENSEMBLE_VIEWS, "num_crops": test.NUM_SPATIAL_CROPS}
+        return of_videos(kind, torch.cat(found), **views)
+
+    def _autocast(self) -> torch.autocast:
+        half = self.dtype != torch.float32
+        return torch.autocast(self.device.type, dtype=self.dtype if half else None, enabled=half)
+
+
+def _build(description: Description) -> TimeSformer:
+    """The described model on the CPU, its parameters the tensors of the file."""
+    with torch.device("meta"):  # fresh values would be thrown away
+        model = build_model(description.cfg)
+    state = {key: value.float() for key, value in description.state.items()}
+    report = checkpoint.load_state(model, state, source=description.path, assign=True)
+    if description.has_classifier or report.unexpected or set(report.missing) != set(HEAD):
+        checkpoint.refuse_unless_tested(report)
+    if not description.has_classifier:
+        model.head = nn.Identity()
+    return model
+
+
+def _device(name: str) -> torch.device:
+    """The device called ``name``; auto is a GPU if there is one."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ConfigError(f"device is {name!r}; choose auto, cpu, cuda, or cuda:N") from error
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(
+            f"device is {name!r}, but this machine has {torch.cuda.device_count()} GPUs; use auto"
+        )
+    return device
+
+
+def _view_overrides(views: str) -> list[str]:
+    """Config keys and values of ``10x3``."""
+    match = re.fullmatch(r"(\d+)x(\d+)", views.strip().lower())
+    if not match:
+        raise ConfigError(
+            f"views are {views!r}, but must be temporal views x crops of each, as 10x3 or 1x1"
+        )
+    return ["TEST.NUM_ENSEMBLE_VIEWS", match[1], "TEST.NUM_SPATIAL_CROPS", match[2]]

@@ -1,0 +1,35 @@
+"""Tokens of clips to features of videos.
+
+cls       (B * V, D)            normalised class tokens of the V views of B videos
+grid      (B * V, T, h, w, D)   normalised patch tokens
+features  (B, D) or (B, V_t * T, D), V_t temporal views of V_c crops: V = V_t * V_c
+"""
+
+from typing import NamedTuple
+
+from einops import reduce
+from torch import Tensor
+
+
+class Kind(NamedTuple):
+    """How tokens become features: what each clip keeps, then what a video keeps of its views."""
+
+    of_clip: str | None  # einops pattern of the patch tokens; None: the class token instead
+    of_video: str
+
+
+TOKENS = {  # of the command line
+    "cls": Kind(None, "(b v c) d -> b d"),
+    "pooled": Kind("n t h w d -> n d", "(b v c) d -> b d"),
+    "frames": Kind("n t h w d -> n t d", "(b v c) t d -> b (v t) d"),
+}
+
+
+def of_clips(kind: Kind, cls: Tensor, grid: Tensor) -> Tensor:
+    """Features of each clip, (N, D) or (N, T, D) float32."""
+    return (cls if kind.of_clip is None else reduce(grid.float(), kind.of_clip, "mean")).float()
+
+
+def of_videos(kind: Kind, clips: Tensor, *, num_temporal: int, num_crops: int) -> Tensor:
+    """Features of each video from those of its clips, averaged over views; frames over crops only."""
+    return reduce(clips, kind.of_video, "mean", v=num_temporal, c=num_crops)

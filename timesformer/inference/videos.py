@@ -1,0 +1,130 @@
+"""The videos that a caller means: places, decoded frames, folders, globs and lists."""
+
+import glob
+from collections.abc import Iterable, Iterator, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from torch import Tensor
+
+from timesformer.config.load import portable
+from timesformer.datasets.folders import VIDEO_SUFFIXES, VideoFolder, frame_files, natural_key
+from timesformer.datasets.lists import PackedStrings, VideoList, read_list_file
+from timesformer.video import VideoError
+from timesformer.video.sources import is_local_file
+
+Video: TypeAlias = "str | PathLike[str] | Tensor | np.ndarray"  # a place, or decoded frames
+Videos: TypeAlias = "Video | Sequence[Video] | VideoList"
+LIST_SUFFIXES = (".csv", ".txt")
+
+
+def is_one(videos: Videos) -> bool:
+    """Whether this is a single video."""
+    return isinstance(videos, str | PathLike | Tensor | np.ndarray)
+
+
+def listed_videos(videos: Videos) -> VideoList | list[np.ndarray]:
+    """Places as a list without labels, or decoded frames (N, H, W, 3) uint8.
+
+    Raises:
+        VideoError: places and frames in one list, or frames of another shape or type.
+    """
+    if isinstance(videos, VideoList):
+        return videos
+    several = [videos] if is_one(videos) else list(videos)
+    if any(isinstance(video, Tensor | np.ndarray) for video in several):
+        return [_images(video) for video in several]
+    places = [str(portable(video)) if is_local_file(video) else str(video) for video in several]
+    return VideoList(PackedStrings(places), np.zeros(len(places), np.int64), "the videos given")
+
+
+def _images(video: Video) -> np.ndarray:
+    if isinstance(video, str | PathLike):
+        raise VideoError(f"{video} stands among decoded frames; give files in a list of their own")
+    images = np.asarray(video.cpu() if isinstance(video, Tensor) else video)
+    if images.ndim == 4 and images.shape[1] == 3 != images.shape[3]:
+        images = images.transpose(0, 2, 3, 1)
+    if images.ndim != 4 or images.shape[3] != 3 or images.dtype != np.uint8:
+        raise VideoError(
+            f"frames are {images.dtype} {images.shape}, but must be uint8 RGB, (frames, height, "
+            "width, 3) or (frames, 3, height, width)"
+        )
+    return images
+
+
+def find_videos(names: Iterable[str]) -> list[str]:
+    """The videos that names of files, folders and globs mean, each once, in order.
+
+    A folder that holds images is one video, any other stands for all videos below it. URLs and
+    members of tars are taken as they are.
+
+    Raises:
+        VideoError: a name means no video; all such names are listed together.
+    """
+    found: dict[str, None] = {}
+    problems = []
+    for name in names:
+        try:
+            found |= dict.fromkeys(_places(name))
+        except VideoError as error:
+            problems.append(str(error))
+    if problems:
+        raise VideoError("\n".join(problems))
+    return list(found)
+
+
+def find_labelled(name: str) -> VideoList:
+    """The videos of a list (``path label``), or those that ``find_videos`` finds.
+
+    Their labels are those of the list; the folders that the videos lie in, if all lie in folders of
+    a folder; -1 if they have none.
+
+    Raises:
+        ListError: a line of the list is none.
+        VideoError: as ``find_videos``.
+    """
+    path = portable(name)
+    if path.is_file() and path.suffix.lower() in LIST_SUFFIXES:
+        return read_list_file(path)
+    places = find_videos([name])
+    classes = [Path(place).parent.name for place in places]
+    labels = [-1] * len(places)
+    in_classes = path.is_dir() and all(Path(place).parent.parent == path for place in places)
+    names = tuple(sorted(set(classes), key=natural_key)) if in_classes else ()
+    if names:
+        labels = [names.index(each) for each in classes]
+    return VideoList(PackedStrings(places), np.array(labels, np.int64), name, names)
+
+
+def _places(name: str) -> Iterator[str]:
+    path = portable(name)
+    if not is_local_file(name):
+        yield name
+    elif path.is_dir():
+        yield from _in_folder(path)
+    elif path.exists():
+        yield str(path)
+    elif not glob.has_magic(str(path)):
+        raise VideoError(f"{name}: no such file or folder; check the path")
+    else:
+        matches = sorted(glob.glob(str(path), recursive=True), key=natural_key)
+        if not matches:
+            raise VideoError(f"{name}: no file matches; check the pattern")
+        for match in matches:
+            yield from _places(match)
+
+
+def _in_folder(folder: Path) -> Iterator[str]:
+    try:
+        frame_files(folder)
+    except VideoError:
+        below = VideoFolder(folder).paths
+        if not below:
+            raise VideoError(
+                f"{folder}: a folder without videos ({', '.join(sorted(VIDEO_SUFFIXES))}) or frames"
+            ) from None
+        yield from map(str, below)
+    else:
+        yield str(folder)
