@@ -17,5 +17,16 @@ def finetuning_problems(cfg: CfgNode) -> Iterator[str]:
             f"SOLVER.LABEL_SMOOTHING is {solver.LABEL_SMOOTHING}, but MODEL.LOSS_FUNC is "
             f"{cfg.MODEL.LOSS_FUNC}; it needs cross_entropy, or set it to 0"
         )
+    if "backbone" in cfg.TRAIN.FREEZE and cfg.TRAIN.PROBE_CLIPS:
+        for key, refused in (
+            ("MIXUP.ENABLED", cfg.MIXUP.ENABLED),
+            ("AUG.NUM_REPEATS", cfg.AUG.NUM_REPEATS > 1),
+            ("TRAIN.RANDOM_VALIDATION", cfg.TRAIN.RANDOM_VALIDATION),
+        ):
+            if refused:
+                yield (
+                    f"{key} needs new clips all the time, but a linear probe (TRAIN.FREEZE backbone) "
+                    f"reuses its features; set TRAIN.PROBE_CLIPS 0, or leave {key} at its default"
+                )
     if cfg.TRAIN.FINETUNE and not cfg.TRAIN.CHECKPOINT_FILE_PATH:
         yield "TRAIN.FINETUNE is True, but TRAIN.CHECKPOINT_FILE_PATH names no file to start from"

@@ -37,6 +37,10 @@ def _train(cfg: CfgNode) -> None:
     # (ours) Parameters to leave as they are, in evaluation mode: empty; backbone (all but the head: a
     # linear probe); or patterns of names (fnmatch), as ['patch_embed.*', 'blocks.[0-5].*'].
     cfg.TRAIN.FREEZE = ()
+    # (ours) Clips of a training video whose features a linear probe (FREEZE backbone) computes once
+    # and reuses in every epoch. 1: the middle clip, its centre crop; more: as many random, augmented
+    # clips, one in each epoch in turn; 0: new clips in every epoch, no features kept.
+    cfg.TRAIN.PROBE_CLIPS = 1
     # (ours) Arithmetic of forward and backward; parameters stay fp32. fp32; tf32 (GPU); bf16; fp16
     # (GPU; the loss is scaled, and a step whose gradients overflow is left out).
     cfg.TRAIN.PRECISION = "fp32"

@@ -13,7 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from timesformer import checkpoint, distributed, provenance, run_checkpoint
 from timesformer.config.load import portable
-from timesformer.datasets import build_loader, normalizer, num_workers
+from timesformer.datasets import build_loader, num_workers
 from timesformer.datasets.clips import Batch
 from timesformer.datasets.lists import VideoList
 from timesformer.datasets.loader import ClipLoader
@@ -23,6 +23,7 @@ from timesformer.engine.losses import build_loss, build_mixup
 from timesformer.engine.meters import EpochMeter
 from timesformer.engine.parallel import parallelize
 from timesformer.engine.precision import Precision
+from timesformer.engine.probe import input_normalizer, reuse_features
 from timesformer.engine.validate import Validator
 from timesformer.imagenet import load_imagenet
 from timesformer.models import build_model
@@ -46,6 +47,9 @@ def train(cfg: CfgNode, device: torch.device) -> None:
     optimizer = optim.build_optimizer(model, cfg)
     start_epoch = restore(cfg, model, optimizer)
     model = parallelize(model, cfg, device)
+    train_loader, validator.loader = reuse_features(
+        cfg, checkpoint.unwrap(model), train_loader, validator.loader, device
+    )
     steps = _log_batches(cfg, train_loader)
     scalars = log.start_scalars(cfg, epoch=start_epoch, num_batches=len(train_loader))
     trainer = Trainer(cfg, model, optimizer, device, accumulation=steps, scalars=scalars)
@@ -80,7 +84,7 @@ class Trainer:
         self.scalars = scalars
         self.mix = build_mixup(cfg)
         self.loss = build_loss(cfg)
-        self.normalize = normalizer(cfg)
+        self.normalize = input_normalizer(cfg)
         self.precision = Precision(cfg.TRAIN.PRECISION, device)
 
     def run_epoch(self, loader: ClipLoader, epoch: int) -> None:

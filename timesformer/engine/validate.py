@@ -8,9 +8,10 @@ from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
 from timesformer import distributed, metrics
-from timesformer.datasets import build_loader, normalizer
+from timesformer.datasets import build_loader
 from timesformer.engine import log
 from timesformer.engine.precision import Precision
+from timesformer.engine.probe import input_normalizer
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ class Validator:
         self.cfg = cfg
         self.device = device
         self.loader = build_loader(cfg, "val")
-        self.normalize = normalizer(cfg)
+        self.normalize = input_normalizer(cfg)
         self.precision = Precision(cfg.TRAIN.PRECISION, device)
         self.measure = _precision if cfg.DATA.MULTI_LABEL else _errors
         self.best: dict[str, float] = {}  # of this process's lifetime

@@ -80,7 +80,8 @@ class TimeSformer(nn.Module):
         self.register_load_state_dict_pre_hook(_strip_published_prefix)
 
     def forward(self, clip: Tensor) -> Tensor:
-        return self.head(self.forward_features(clip))
+        """Logits (B, num_classes) of clips, or of their ``forward_features`` (B, D) computed before."""
+        return self.head(clip if clip.ndim == 2 else self.forward_features(clip))
 
     def forward_features(self, clip: Tensor) -> Tensor:
         """Normalised class token, (B, 3, T, H, W) -> (B, D).
