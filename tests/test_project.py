@@ -22,10 +22,11 @@ LAYERS = [  # a module imports its own layer or a lower one
         "convert",
         "architecture",
         "distributed",
+        "rendezvous",
         "contact_sheet",
         "history",
     ),
-    ("config", "checkpoint", "run_checkpoint", "imagenet", "augment"),
+    ("config", "batch_sizes", "checkpoint", "run_checkpoint", "imagenet", "augment"),
     ("datasets", "checks", "provenance", "scoring"),
     ("engine", "inference", "benchmark"),
 ]

@@ -16,7 +16,7 @@ def main() -> int:
     except ConfigError as error:
         return complain(error)
     logging.getLogger().handlers.clear()
-    from timesformer.engine.run import INPUT_ERRORS, launch
+    from timesformer.engine.launch import INPUT_ERRORS, launch
 
     try:
         launch(cfg, init_method=arguments.init_method)

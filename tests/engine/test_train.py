@@ -19,7 +19,7 @@ from tests.conftest import ROOT, numbered_frame, run_tool, write_video
 from timesformer.checkpoint import CheckpointError
 from timesformer.config import load_config
 from timesformer.datasets import build_loader
-from timesformer.engine import log, run
+from timesformer.engine import launch, log, run
 from timesformer.engine.losses import build_loss
 from timesformer.engine.optim import build_optimizer
 from timesformer.engine.train import Trainer, is_due, restore, seed_step
@@ -203,7 +203,7 @@ def test_two_shards_started_by_hand_train_together(tiny_yaml, tmp_path):
     """The published --num_shards crashed; with one process a machine it trained two models."""
     folder = tmp_path / "shards"
     command = [sys.executable, str(ROOT / "tools/run_net.py"), "--cfg", str(tiny_yaml)]
-    command += ["--num_shards", "2", "--init_method", f"tcp://localhost:{run._free_port()}"]
+    command += ["--num_shards", "2", "--init_method", f"tcp://localhost:{launch.free_port()}"]
     options = ["TRAIN.BATCH_SIZE", "2", "SOLVER.MAX_EPOCH", "1", "OUTPUT_DIR", str(folder)]
     processes = [
         subprocess.Popen(

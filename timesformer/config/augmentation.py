@@ -4,13 +4,15 @@ from collections.abc import Iterator
 
 from fvcore.common.config import CfgNode
 
+from timesformer.batch_sizes import local_processes
+
 _MOST_MAGNITUDE = 30  # of torchvision's 31 steps
 _MOST_HUE = 0.5  # half a turn: further ones come back from the other side
 
 
 def mixup_problems(cfg: CfgNode) -> Iterator[str]:
     """What MIXUP may not say if it is enabled."""
-    per_gpu = cfg.TRAIN.BATCH_SIZE // max(cfg.NUM_GPUS, 1)
+    per_gpu = cfg.TRAIN.BATCH_SIZE // local_processes(cfg)
     if per_gpu % 2:
         yield (
             f"TRAIN.BATCH_SIZE gives {per_gpu} clips a process, but MIXUP mixes pairs; "
@@ -50,11 +52,11 @@ def augmentation_problems(cfg: CfgNode) -> Iterator[str]:
 
 
 def _repeat_problems(cfg: CfgNode) -> Iterator[str]:
-    repeats, clips = cfg.AUG.NUM_REPEATS, cfg.TRAIN.BATCH_SIZE // max(cfg.NUM_GPUS, 1)
+    repeats, clips = cfg.AUG.NUM_REPEATS, cfg.TRAIN.BATCH_SIZE // local_processes(cfg)
     if repeats == 1:
         return
     if clips % repeats:
-        near = max(clips // repeats, 1) * repeats * max(cfg.NUM_GPUS, 1)
+        near = max(clips // repeats, 1) * repeats * local_processes(cfg)
         yield (
             f"TRAIN.BATCH_SIZE gives {clips} clips a process, but AUG.NUM_REPEATS ({repeats}) must "
             f"divide them; use {near}, or another NUM_REPEATS"

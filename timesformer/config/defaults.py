@@ -16,6 +16,7 @@ def defaults() -> CfgNode:
     """A fresh configuration tree with the default of every key."""
     cfg = CfgNode()
     _run(cfg)
+    _distributed(cfg)
     _model(cfg)
     _tensorboard(cfg)
     training_defaults(cfg)
@@ -31,8 +32,6 @@ def _run(cfg: CfgNode) -> None:
     # Machines that train together, and which of them this one is. Under torchrun both follow from it.
     cfg.NUM_SHARDS = 1
     cfg.SHARD_ID = 0
-    # Backend of torch.distributed on GPUs; processes on a CPU always use gloo.
-    cfg.DIST_BACKEND = "nccl"
     # Seed of everything random. Draws depend on (seed, epoch, clip), never on workers or ranks.
     cfg.RNG_SEED = 1
     # Steps between two log lines.
@@ -41,6 +40,17 @@ def _run(cfg: CfgNode) -> None:
     cfg.LOG_MODEL_INFO = False
     # Clips per optimizer step. Smaller batches accumulate: GLOBAL_BATCH_SIZE // online batch of them.
     cfg.GLOBAL_BATCH_SIZE = 64
+
+
+def _distributed(cfg: CfgNode) -> None:
+    # Backend of torch.distributed on GPUs; processes on a CPU always use gloo.
+    cfg.DIST_BACKEND = "nccl"
+    # (ours) How processes work together.
+    cfg.DIST = CfgNode()
+    # Processes of this machine when NUM_GPUS is 0. (On GPUs, and under torchrun: one for each GPU.)
+    cfg.DIST.CPU_PROCESSES = 1
+    # Seconds within which all processes must come, and each exchange between them must end.
+    cfg.DIST.TIMEOUT = 600.0
 
 
 def _model(cfg: CfgNode) -> None:

@@ -32,6 +32,8 @@ AT_LEAST = {
     "NUM_GPUS": 0,
     "NUM_SHARDS": 1,
     "SHARD_ID": 0,
+    "DIST.CPU_PROCESSES": 1,
+    "DIST.TIMEOUT": 1,
     "RNG_SEED": 0,
     "LOG_PERIOD": 1,
     "GLOBAL_BATCH_SIZE": 1,

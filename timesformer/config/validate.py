@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from fvcore.common.config import CfgNode
 
+from timesformer.batch_sizes import batch_problems
 from timesformer.config.augmentation import augmentation_problems, mixup_problems
 from timesformer.config.finetuning import finetuning_problems
 from timesformer.config.limits import AT_LEAST, CHOICES, FRACTIONS, PROBABILITIES
@@ -50,6 +51,7 @@ _DIVISORS = (
     "TIMESFORMER.PATCH_SIZE",
     "TIMESFORMER.NUM_HEADS",
     "TRAIN.BATCH_SIZE",
+    "DIST.CPU_PROCESSES",
     "AUG.NUM_REPEATS",
 )
 _WHY = {
@@ -163,14 +165,7 @@ def _batch_problems(cfg: CfgNode) -> Iterator[str]:
         yield f"RNG_SEED is {cfg.RNG_SEED}, but must be below 2 ** 63"
     if cfg.SHARD_ID >= cfg.NUM_SHARDS:
         yield f"SHARD_ID is {cfg.SHARD_ID}, but must be below NUM_SHARDS ({cfg.NUM_SHARDS})"
-    for section in ("TRAIN", "TEST"):
-        batch = cfg[section].BATCH_SIZE
-        if cfg[section].ENABLE and cfg.NUM_GPUS > 1 and batch % cfg.NUM_GPUS:
-            near = max(batch // cfg.NUM_GPUS, 1) * cfg.NUM_GPUS
-            yield (
-                f"{section}.BATCH_SIZE is {batch}, but NUM_GPUS ({cfg.NUM_GPUS}) must divide it; "
-                f"use {near}, or another NUM_GPUS"
-            )
+    yield from batch_problems(cfg)
     if cfg.MIXUP.ENABLED:
         yield from mixup_problems(cfg)
 

@@ -1,0 +1,146 @@
+"""Start the processes of a run: one path for one process, several, torchrun, and several machines.
+
+A process learns who it is from its environment, as torchrun sets it; ``launch`` sets it for the
+processes that it starts itself.
+"""
+
+import logging
+import os
+import signal
+import socket
+
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from fvcore.common.config import CfgNode
+
+from timesformer import rendezvous
+from timesformer.batch_sizes import local_processes
+from timesformer.checkpoint import CheckpointError
+from timesformer.config import ConfigError
+from timesformer.engine import log
+from timesformer.engine.preflight import preflight
+from timesformer.engine.run import run
+from timesformer.rendezvous import RendezvousError
+from timesformer.video import VideoError
+
+logger = logging.getLogger(__name__)
+
+# What a message explains without a traceback.
+INPUT_ERRORS = (ConfigError, CheckpointError, VideoError, FloatingPointError, RendezvousError)
+_GRACE_SECONDS = 30.0  # for the others to end when one has failed
+_FORWARDED = ("SIGTERM", "SIGUSR1", "SIGUSR2")  # what schedulers send; not all exist on Windows
+
+
+def launch(cfg: CfgNode, *, init_method: str = "") -> None:
+    """Run ``cfg`` on all processes of this machine, or as the one that torchrun has started.
+
+    Args:
+        cfg: a validated configuration.
+        init_method: ``tcp://host:port`` of the first of NUM_SHARDS machines; unused for one.
+
+    Raises:
+        ConfigError: something that the run needs is not there; nothing has started yet.
+    """
+    if {"RANK", "WORLD_SIZE", "LOCAL_RANK"} <= os.environ.keys():  # by torchrun
+        if os.environ["LOCAL_RANK"] == "0":
+            preflight(cfg)
+        work(cfg)
+        return
+    preflight(cfg)
+    local = local_processes(cfg)
+    if local * cfg.NUM_SHARDS == 1:
+        run(cfg)
+        return
+    context = mp.spawn(
+        _work_as, args=(cfg, local, _address(cfg, init_method)), nprocs=local, join=False
+    )
+    _forward_signals(context.pids())
+    try:
+        while not context.join(grace_period=_GRACE_SECONDS):
+            pass
+    except mp.ProcessExitedException as error:  # it has said why, unless it was killed
+        if error.signal_name:
+            log.start_logging()
+            logger.error(
+                "process %d was ended by %s, and the others are stopped; the same command resumes "
+                "from the newest checkpoint",
+                error.error_index,
+                error.signal_name,
+            )
+        raise SystemExit(error.exit_code if error.exit_code > 0 else 1) from None
+
+
+def work(cfg: CfgNode) -> None:
+    """Be the process that the environment describes.
+
+    Raises:
+        SystemExit: 2 if the run cannot be done; the log says why.
+    """
+    if cfg.NUM_GPUS > 0:
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    log.start_logging()
+    try:
+        rendezvous.join(cfg.DIST_BACKEND if cfg.NUM_GPUS > 0 else "gloo", seconds=cfg.DIST.TIMEOUT)
+        run(cfg)
+    except INPUT_ERRORS as error:
+        logger.error("%s", error)
+        raise SystemExit(2) from None
+    except Exception:
+        logger.error(
+            "process %s of %s on %s ends by the error below; if that is a lost connection, another "
+            "process has gone, and its own output says why; the same command resumes from the "
+            "newest checkpoint",
+            os.environ["RANK"],
+            os.environ["WORLD_SIZE"],
+            socket.gethostname(),
+        )
+        raise
+    finally:
+        if dist.is_initialized():
+            dist.destroy_process_group()
+
+
+def _work_as(local_rank: int, cfg: CfgNode, local: int, address: str) -> None:
+    rank = cfg.SHARD_ID * local + local_rank
+    world = cfg.NUM_SHARDS * local
+    os.environ |= rendezvous.environment(
+        rank=rank, world=world, local_rank=local_rank, local=local, address=address
+    )
+    work(cfg)
+
+
+def _address(cfg: CfgNode, init_method: str) -> str:
+    """host:port where the first process listens."""
+    if cfg.NUM_SHARDS == 1:
+        return f"localhost:{free_port()}"  # two runs on one machine never collide
+    scheme, _, address = init_method.partition("://")
+    host, _, port = address.rpartition(":")
+    if scheme != "tcp" or not host or not port.isdigit():
+        raise ConfigError(
+            f"--init_method is {init_method!r}, but NUM_SHARDS ({cfg.NUM_SHARDS}) machines need "
+            "tcp://host:port of the first of them"
+        )
+    return address
+
+
+def _forward_signals(pids: list[int]) -> None:
+    """Let the processes of this run get what a scheduler sends to this one."""
+
+    def forward(number: int, _: object) -> None:
+        for pid in pids:
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:  # it has ended by itself
+                continue
+
+    for name in _FORWARDED:
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), forward)
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        return probe.getsockname()[1]
