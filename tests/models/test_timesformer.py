@@ -167,6 +167,17 @@ def test_the_model_compiles_without_graph_breaks(scheme):
     assert torch.allclose(compiled(clip), model(clip), atol=1e-5)
 
 
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_model_exports_for_any_batch(scheme):
+    model = stirred(tiny(scheme, depth=1)).eval()
+    batch = torch.export.Dim("batch")
+    exported = torch.export.export(
+        model, (torch.randn(2, 3, 4, 16, 16),), dynamic_shapes={"clip": {0: batch}}
+    ).module()
+    clip = torch.randn(5, 3, 4, 16, 16)
+    assert torch.allclose(exported(clip), model(clip), atol=1e-5)
+
+
 def test_the_snippet_of_the_published_readme_runs(tmp_path):
     file = tmp_path / "model.pyth"
     small = {"img_size": 32, "num_classes": 4, "num_frames": 8, "depth": 1, "embed_dim": 24}
