@@ -42,7 +42,7 @@ def summary(folder: Path) -> tuple[str, ...]:
             folder.name,
             found["attention_type"],
             *scores,
-            f"{found['scored']}/{found['videos']}",
+            f"{found['scored']}/{found['videos']}" + " LIMITED" * ("limited" in found),
             str(found["unreadable"]),
             f"{found['seconds']:.1f}",
         )

@@ -10,16 +10,26 @@ def main() -> int:
     arguments = parse_arguments()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     from timesformer.config import ConfigError, load_config
+    from timesformer.config.trials import in_folder, overfit_overrides
 
+    overrides = [*option_overrides(arguments), *arguments.opts]
+    if arguments.overfit:
+        overrides += overfit_overrides(arguments.overfit)
     try:
-        cfg = load_config(arguments.cfg, [*shard_overrides(arguments), *arguments.opts])
+        cfg = load_config(arguments.cfg, overrides)
     except ConfigError as error:
         return complain(error)
+    if arguments.overfit:
+        cfg = in_folder(cfg, "overfit")
     logging.getLogger().handlers.clear()
+    from timesformer.engine.dry_run import dry_run
     from timesformer.engine.launch import INPUT_ERRORS, launch
 
     try:
-        launch(cfg, init_method=arguments.init_method)
+        if arguments.dry_run:
+            print(dry_run(cfg, init_method=arguments.init_method))
+        else:
+            launch(cfg, init_method=arguments.init_method)
     except INPUT_ERRORS as error:
         return complain(error)
     return 0
@@ -37,6 +47,24 @@ def parse_arguments() -> argparse.Namespace:
         metavar="URL",
         help="tcp://host:port of the first machine (default: %(default)s)",
     )
+    trials = parser.add_argument_group("trials")
+    trials.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="build everything, two steps, a batch of each evaluation, a checkpoint written and read "
+        "back, in OUTPUT_DIR/dry-run; then say what the whole run needs",
+    )
+    trials.add_argument(
+        "--overfit",
+        type=count,
+        metavar="N",
+        help="train on N batches again and again, without augmentation and drops, and validate on "
+        "the same, in OUTPUT_DIR/overfit: the loss has to go to zero",
+    )
+    for name, of in (("train", "an epoch"), ("val", "a validation and of the test")):
+        trials.add_argument(
+            f"--limit-{name}-batches", metavar="N", help=f"of {of}: a number, or a share below 1"
+        )
     parser.add_argument(
         "opts",
         nargs=argparse.REMAINDER,
@@ -46,9 +74,22 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def shard_overrides(arguments: argparse.Namespace) -> list[str]:
-    """The shard options as config keys; options that were not given change nothing."""
-    keys = {"NUM_SHARDS": arguments.num_shards, "SHARD_ID": arguments.shard_id}
+def count(text: str) -> int:
+    """A number of 1 or more, for argparse."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return number
+
+
+def option_overrides(arguments: argparse.Namespace) -> list[str]:
+    """The options that are config keys; those that were not given change nothing."""
+    keys = {
+        "NUM_SHARDS": arguments.num_shards,
+        "SHARD_ID": arguments.shard_id,
+        "DATA.LIMIT_TRAIN_BATCHES": arguments.limit_train_batches,
+        "DATA.LIMIT_VAL_BATCHES": arguments.limit_val_batches,
+    }
     return [text for key, value in keys.items() if value is not None for text in (key, str(value))]
 
 

@@ -158,3 +158,11 @@ def test_a_flip_map_is_read_before_the_run(config):
     with pytest.raises(ConfigError, match="AUG.FLIP_MAP no_such.json cannot be read"):
         preflight(config("AUG.FLIP_MAP", "no_such.json"))
     preflight(config("AUG.FLIP_MAP", "no_such.json", "TRAIN.ENABLE", 0))
+
+
+def test_more_batches_to_overfit_than_the_list_has(config, tmp_path):
+    preflight(config("DATA.OVERFIT_BATCHES", 6))
+    with pytest.raises(
+        ConfigError, match=r"OVERFIT_BATCHES is 7, 28 videos, but .*train.csv has 24 that can"
+    ):
+        preflight(config("DATA.OVERFIT_BATCHES", 7))

@@ -1,6 +1,7 @@
 """Scores of videos: every view counted once, in batches of any size, with failures apart."""
 
 import csv
+import json
 import pickle
 
 import numpy as np
@@ -126,3 +127,22 @@ def test_a_checkpoint_of_another_architecture_is_not_scored(config, tmp_path, ch
     cfg = config(*change, "TEST.CHECKPOINT_FILE_PATH", tmp_path / "model.pyth")
     with pytest.raises(CheckpointError, match="its score would mean nothing.*unexpected"):
         testing.test(cfg, CPU)
+
+
+def test_a_limited_test_says_so_wherever_its_result_stands(config, tmp_path, caplog):
+    cfg = config("DATA.LIMIT_VAL_BATCHES", 2)
+    out = tmp_path / "out"
+    out.mkdir()
+    torch.save({"model_state": build_model(cfg).state_dict()}, tmp_path / "model.pyth")
+    caplog.set_level("INFO")
+    testing.test(config("TEST.CHECKPOINT_FILE_PATH", tmp_path / "model.pyth",
+                        "DATA.LIMIT_VAL_BATCHES", 2), CPU)  # fmt: skip
+    results = json.loads((out / "test_results.json").read_text())
+    assert (results["videos"], results["scored"], results["unreadable"]) == (9, 4, 0)
+    assert results["limited"] == "4 of 9 videos (DATA.LIMIT_VAL_BATCHES 2)"
+    assert "LIMITED to 4 of 9 videos" in caplog.text
+    (final,) = [m for m in caplog.messages if "test_final" in m]
+    assert '"limited": "4 of 9 videos (DATA.LIMIT_VAL_BATCHES 2)"' in final
+    with (out / "test_predictions.csv").open() as file:
+        errors = [row["error"] for row in csv.DictReader(file)]
+    assert sorted(errors) == [""] * 4 + ["not scored: the test was limited"] * 5

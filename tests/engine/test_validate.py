@@ -65,3 +65,10 @@ def test_batches_are_logged_as_published(tiny_yaml, caplog):
     assert len(lines) == 2
     keys = {"_type", "epoch", "eta", "gpu_mem", "iter", "time_diff", "top1_err", "top5_err"}
     assert json.loads(lines[0].removeprefix("json_stats: ")).keys() == keys
+
+
+def test_a_limited_validation_says_so(tiny_yaml, caplog):
+    _, stats = run(load_config(tiny_yaml, ["DATA.LIMIT_VAL_BATCHES", "1"]), caplog)
+    assert (stats["videos"], stats["limited"]) == (4, "4 of 7 videos (DATA.LIMIT_VAL_BATCHES 1)")
+    _, stats = run(load_config(tiny_yaml), caplog)
+    assert "limited" not in stats

@@ -36,3 +36,10 @@ def test_runs_with_several_labels_a_video_show_their_precision(tmp_path):
     result = run_tool("compare_runs.py", tmp_path)
     assert result.returncode == 0
     assert result.stdout.splitlines()[2].split()[2:5] == ["map", "0.5123", "-"]
+
+
+def test_a_limited_test_is_marked(tmp_path):
+    found = {**RESULT, "scored": 40, "limited": "40 of 400 videos (DATA.LIMIT_VAL_BATCHES 0.1)"}
+    (tmp_path / "test_results.json").write_text(json.dumps(found))
+    result = run_tool("compare_runs.py", tmp_path)
+    assert "40/400 LIMITED" in result.stdout.splitlines()[2]

@@ -11,6 +11,7 @@ import yaml
 
 from tests.conftest import ROOT, run_tool
 from timesformer.config import load_config
+from timesformer.history import read_rows
 from timesformer.models import build_model
 
 
@@ -276,3 +277,56 @@ def test_a_run_skips_what_check_data_found_unreadable(tiny_yaml, tmp_path, data_
     assert len(rows) == 10
     assert "text.mp4,0,," in rows[1]
     assert "(known from test.csv.index.csv)" in rows[1]
+
+
+@pytest.fixture
+def run_net(monkeypatch, capsys):
+    """main() in this process; returns its status, output and errors."""
+    sys.path.insert(0, str(ROOT / "tools"))
+    import run_net
+
+    def main(*arguments):
+        monkeypatch.setattr(sys, "argv", ["run_net.py", *map(str, arguments)])
+        try:
+            status = run_net.main()
+        except SystemExit as left:
+            status = left.code
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return main
+
+
+def test_overfitting_drives_the_loss_to_zero_in_a_folder_of_its_own(run_net, tiny_yaml, tmp_path):
+    options = ["TIMESFORMER.POS_EMBED_STD", 1, "SOLVER.BASE_LR", 0.01, "GLOBAL_BATCH_SIZE", 4]
+    status, _, said = run_net("--overfit", 1, "--cfg", tiny_yaml, *options)
+    assert status == 0, said
+    rows = read_rows(tmp_path / "out/overfit/metrics.csv")
+    losses = [float(row["loss"]) for row in rows if row["type"] == "train_iter"]
+    assert losses[-1] < 0.05 < losses[0]
+    assert (rows[-1]["top1_err"], rows[-1]["videos"]) == ("0", "4")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["overfit"]
+
+
+def test_limits_are_options_and_a_dry_run_prints_its_summary(run_net, tiny_yaml, tmp_path):
+    status, out, said = run_net("--dry-run", "--limit-train-batches", 3, "--limit-val-batches", 0.1,
+                                "--cfg", tiny_yaml, "TEST.ENABLE", 0)  # fmt: skip
+    assert status == 0, said
+    assert "dry run of" in out
+    assert "2 epochs of 3 batches" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--overfit", "0"], "argument --overfit: 0 is not 1 or more"),
+        (["--overfit", "x"], "argument --overfit: invalid count value: 'x'"),
+        (["--overfit", "7"], "DATA.OVERFIT_BATCHES is 7, 28 videos, but"),
+        (["--limit-train-batches", "x"], "DATA.LIMIT_TRAIN_BATCHES is 'x', but must be a number"),
+        (["--limit-val-batches", "1.5"], "DATA.LIMIT_VAL_BATCHES is 1.5, but must be a whole"),
+    ],
+)
+def test_options_that_cannot_be(run_net, tiny_yaml, options, message):
+    status, _, said = run_net(*options, "--cfg", tiny_yaml)
+    assert status == 2
+    assert message in said

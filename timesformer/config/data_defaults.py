@@ -48,6 +48,13 @@ def _data(cfg: CfgNode) -> None:
     cfg.DATA.DECODING_DEVICE = "cpu"
     # (ours) Before a run, look whether every video of the lists exists; remote ones cost a request.
     cfg.DATA.CHECK_EXISTENCE = True
+    # (ours) For trials: batches of an epoch, and batches of a validation and of the test; a number, a
+    # share below 1, or 0 for all. Limited evaluations take videos from all over the list, and say so.
+    cfg.DATA.LIMIT_TRAIN_BATCHES = 0.0
+    cfg.DATA.LIMIT_VAL_BATCHES = 0.0
+    # (ours) Train on as many batches of videos again and again, 50 batches an epoch, each video with its
+    # middle clip and centre crop, and validate on the same; 0: off. run_net.py --overfit sets the rest.
+    cfg.DATA.OVERFIT_BATCHES = 0
     # How the views of a video become one score: sum of logits, max of logits, or softmax (the
     # mean of the class probabilities, ours; what the paper describes; of sigmoids if MULTI_LABEL).
     cfg.DATA.ENSEMBLE_METHOD = "sum"

@@ -13,6 +13,7 @@ from timesformer.config.augmentation import augmentation_problems, mixup_problem
 from timesformer.config.finetuning import finetuning_problems
 from timesformer.config.limits import AT_LEAST, CHOICES, FRACTIONS, PROBABILITIES
 from timesformer.config.load import ConfigError
+from timesformer.config.trials import trial_problems
 
 
 def validate(cfg: CfgNode) -> None:
@@ -42,6 +43,7 @@ def _problems(cfg: CfgNode) -> Iterator[str]:
     yield from _data_problems(cfg)
     yield from _label_problems(cfg)
     yield from augmentation_problems(cfg)
+    yield from trial_problems(cfg)
     yield from _batch_problems(cfg)
     yield from _precision_problems(cfg)
     yield from _solver_problems(cfg)

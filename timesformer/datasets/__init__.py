@@ -1,5 +1,6 @@
 """The data that a configuration names: lists, datasets, loaders, and the views of one video."""
 
+import dataclasses
 import logging
 import os
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from torch import Tensor
 from timesformer import distributed, transforms
 from timesformer.augment import build_augment, unchanged
 from timesformer.config.load import portable
-from timesformer.datasets import clips, index, lists
+from timesformer.datasets import clips, index, lists, subset
 from timesformer.datasets.clips import ClipDataset
 from timesformer.datasets.flip_map import build_flip_map
 from timesformer.datasets.folders import frame_files
@@ -36,6 +37,8 @@ CROPS = {1: (1,), 2: (0, 1), 3: (0, 1, 2)}  # NUM_SPATIAL_CROPS -> start, centre
 def read_list(cfg: CfgNode, split: str) -> lists.VideoList:
     """The list of ``split`` (train, val or test), parsed and checked against NUM_CLASSES.
 
+    With DATA.OVERFIT_BATCHES, validation is on videos of the train list.
+
     Raises:
         ListError: see ``lists``; also if DATA.PATH_TO_DATA_DIR is empty.
     """
@@ -45,7 +48,7 @@ def read_list(cfg: CfgNode, split: str) -> lists.VideoList:
         )
     return choose(DATASETS, _dataset(cfg, split), key=f"{split.upper()}.DATASET")(
         portable(cfg.DATA.PATH_TO_DATA_DIR),
-        split,
+        _listed(cfg, split),
         prefix=_prefix(cfg.DATA.PATH_PREFIX),
         separator=cfg.DATA.PATH_LABEL_SEPARATOR,
         num_classes=cfg.MODEL.NUM_CLASSES,
@@ -53,9 +56,14 @@ def read_list(cfg: CfgNode, split: str) -> lists.VideoList:
     )
 
 
+def _listed(cfg: CfgNode, split: str) -> str:
+    return "train" if split == "val" and cfg.DATA.OVERFIT_BATCHES else split
+
+
 def list_file(cfg: CfgNode, split: str) -> Path:
     """The file that lists the videos of ``split``; of SSv2 the frames of train, else of val."""
-    name = split if _dataset(cfg, split) == "kinetics" or split == "train" else "val"
+    listed = _listed(cfg, split)
+    name = listed if _dataset(cfg, split) == "kinetics" or listed == "train" else "val"
     return portable(cfg.DATA.PATH_TO_DATA_DIR) / f"{name}.csv"
 
 
@@ -84,30 +92,10 @@ def build_dataset(cfg: CfgNode, split: str, videos: lists.VideoList | None = Non
     )
 
 
-def build_loader(cfg: CfgNode, split: str, videos: lists.VideoList | None = None) -> ClipLoader:
-    """Batches of this process; ``loader.batch_sampler.set_epoch`` chooses the epoch.
-
-    ``videos`` are those of the list of ``split`` if None.
-    """
-    dataset = build_dataset(cfg, split, videos)
-    rank, world = distributed.rank(), distributed.world_size()
-    if split == "train":
-        num_clips = cfg.TRAIN.BATCH_SIZE // distributed.local_world_size()
-        batches: TrainBatches | EvalBatches = TrainBatches(
-            len(dataset.usable),
-            batch_size=num_clips // cfg.AUG.NUM_REPEATS,
-            rank=rank,
-            world=world,
-            seed=cfg.RNG_SEED,
-            usable=dataset.usable,
-            shares=class_shares(dataset.videos.labels[dataset.usable], cfg.TRAIN.SAMPLER),
-        )
-    else:
-        section = cfg.TEST if split == "test" else cfg.TRAIN
-        num_clips = num_test_views(cfg) if split == "test" else 1
-        per_process = max(section.BATCH_SIZE // distributed.local_world_size(), 1)
-        batch_size = max(per_process // num_clips, 1)
-        batches = EvalBatches(len(dataset), batch_size=batch_size, rank=rank, world=world)
+def build_loader(cfg: CfgNode, split: str) -> ClipLoader:
+    """Batches of this process; ``loader.batch_sampler.set_epoch`` chooses the epoch."""
+    dataset = build_dataset(cfg, split)
+    batches = _train_batches(cfg, dataset) if split == "train" else _batches(cfg, split, dataset)
     pin_memory = cfg.DATA_LOADER.PIN_MEMORY and torch.cuda.is_available()
     return ClipLoader(
         dataset,
@@ -117,6 +105,61 @@ def build_loader(cfg: CfgNode, split: str, videos: lists.VideoList | None = None
         # A forked process cannot use a GPU that its parent has used.
         start_method="spawn" if cfg.DATA.DECODING_DEVICE == "cuda" else None,
     )
+
+
+def _train_batches(cfg: CfgNode, dataset: ClipDataset) -> TrainBatches:
+    usable, num_clips = dataset.usable, cfg.TRAIN.BATCH_SIZE // distributed.local_world_size()
+    if cfg.DATA.OVERFIT_BATCHES:
+        usable = subset.again_and_again(overfitted(cfg, usable), cfg.DATA.OVERFIT_BATCHES)
+    batches = TrainBatches(
+        len(usable),
+        batch_size=num_clips // cfg.AUG.NUM_REPEATS,
+        rank=distributed.rank(),
+        world=distributed.world_size(),
+        seed=cfg.RNG_SEED,
+        usable=usable,
+        shares=class_shares(dataset.videos.labels[usable], cfg.TRAIN.SAMPLER),
+        limit=cfg.DATA.LIMIT_TRAIN_BATCHES,
+    )
+    if cfg.DATA.LIMIT_TRAIN_BATCHES:
+        limit = cfg.DATA.LIMIT_TRAIN_BATCHES
+        logger.info("epochs are limited: DATA.LIMIT_TRAIN_BATCHES is %g", limit)
+    return batches
+
+
+def _batches(cfg: CfgNode, split: str, dataset: ClipDataset) -> EvalBatches:
+    """Of validation or testing; a limited number of batches is of videos from the whole list."""
+    section = cfg.TEST if split == "test" else cfg.TRAIN
+    num_clips = num_test_views(cfg) if split == "test" else 1
+    chosen = np.arange(len(dataset))
+    if cfg.DATA.OVERFIT_BATCHES and split == "val":
+        chosen = overfitted(cfg, dataset.usable)
+    limited = ""
+    if limit := cfg.DATA.LIMIT_VAL_BATCHES:
+        in_batch = max(section.BATCH_SIZE * _num_machines() // num_clips, 1)
+        num = subset.limited(limit * (in_batch if limit >= 1 else 1), len(chosen))
+        limited = f"{num} of {len(chosen)} videos (DATA.LIMIT_VAL_BATCHES {limit:g})"
+        logger.warning("%s is LIMITED to %s", {"val": "validation"}.get(split, split), limited)
+        chosen = chosen[subset.drawn(num, len(chosen))]
+    per_process = max(section.BATCH_SIZE // distributed.local_world_size(), 1)
+    return EvalBatches(
+        len(dataset),
+        batch_size=max(per_process // num_clips, 1),
+        rank=distributed.rank(),
+        world=distributed.world_size(),
+        chosen=chosen,
+        limited=limited,
+    )
+
+
+def overfitted(cfg: CfgNode, usable: np.ndarray) -> np.ndarray:
+    """The videos of OVERFIT_BATCHES batches, drawn from the ``usable`` indices (N,)."""
+    num = cfg.DATA.OVERFIT_BATCHES * cfg.TRAIN.BATCH_SIZE * _num_machines()
+    return usable[subset.drawn(num, len(usable))]
+
+
+def _num_machines() -> int:
+    return distributed.world_size() // distributed.local_world_size()
 
 
 def load_views(path: str | Path, cfg: CfgNode) -> Tensor:
@@ -202,6 +245,8 @@ def build_view(cfg: CfgNode, split: str) -> Train | Views:
         shape = sampling.ClipShape(data.NUM_FRAMES, data.SAMPLING_RATE, data.TARGET_FPS)
         sampled = DenseSampling(shape)
     smallest, largest = data.TRAIN_JITTER_SCALES
+    if split == "train" and data.OVERFIT_BATCHES:
+        return dataclasses.replace(build_view(cfg, "val"), replaces=True)
     if split == "train" or (split == "val" and cfg.TRAIN.RANDOM_VALIDATION):
         return Train(
             sampled,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from torch.utils.data import Sampler
 
+from timesformer.datasets import subset
 from timesformer.tables import choose
 
 Key = tuple[int, ...]  # (epoch, index of the video), and the count of a repeat from its second on
@@ -84,8 +85,12 @@ class TrainBatches(Sampler[list[Key]]):
         seed: int,
         usable: np.ndarray | None = None,
         shares: np.ndarray | None = None,
+        limit: float = 0.0,
     ) -> None:
-        """``usable`` (num_videos,): the indices to draw from; None: 0 .. num_videos - 1."""
+        """``usable`` (num_videos,): the indices to draw from; None: 0 .. num_videos - 1.
+
+        ``limit``: batches of an epoch, a number or a share below 1; 0: all.
+        """
         self.num_videos = num_videos
         self.usable = usable
         self.batch_size = batch_size
@@ -93,6 +98,7 @@ class TrainBatches(Sampler[list[Key]]):
         self.world = world
         self.seed = seed
         self.shares = shares
+        self.limit = limit
         self.epoch = 0
         self.start = 0  # the first batch to give
 
@@ -100,7 +106,7 @@ class TrainBatches(Sampler[list[Key]]):
         self.epoch, self.start = epoch, 0
 
     def __len__(self) -> int:
-        return self.num_videos // (self.batch_size * self.world)
+        return subset.limited(self.limit, self.num_videos // (self.batch_size * self.world))
 
     def __iter__(self) -> Iterator[list[Key]]:
         rng = np.random.default_rng([self.seed, self.epoch])
@@ -123,8 +129,20 @@ class TrainBatches(Sampler[list[Key]]):
 class EvalBatches(Sampler[list[Key]]):
     """Every video once, in order: process ``rank`` takes each ``world``-th, and none is repeated."""
 
-    def __init__(self, num_videos: int, *, batch_size: int, rank: int, world: int) -> None:
-        self.indices = range(rank, num_videos, world)
+    def __init__(
+        self,
+        num_videos: int,
+        *,
+        batch_size: int,
+        rank: int,
+        world: int,
+        chosen: np.ndarray | None = None,
+        limited: str = "",
+    ) -> None:
+        """``chosen``: the indices of a part of the videos; None: all; ``limited``: what part, to say."""
+        everything = range(num_videos) if chosen is None else chosen.tolist()
+        self.indices = everything[rank::world]
+        self.limited = limited
         self.batch_size = batch_size
         self.epoch = 0
         self.start = 0  # the first batch to give

@@ -159,6 +159,12 @@ def _list_problems(cfg: CfgNode, split: str) -> Iterator[str]:
     local = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     machines = max(cfg.NUM_SHARDS, int(os.environ.get("WORLD_SIZE", 1)) // local)
     batch = cfg.TRAIN.BATCH_SIZE * machines // cfg.AUG.NUM_REPEATS
+    overfitted = batch * cfg.DATA.OVERFIT_BATCHES
+    if split == "train" and usable < overfitted:
+        yield (
+            f"DATA.OVERFIT_BATCHES is {cfg.DATA.OVERFIT_BATCHES}, {overfitted} videos, but "
+            f"{videos.origin} has {usable} that can be used; lower it or TRAIN.BATCH_SIZE"
+        )
     if split == "train" and usable < batch:
         unreadable = len(videos.labels) - usable
         known = f" that its index does not call unreadable ({unreadable} are)" if unreadable else ""

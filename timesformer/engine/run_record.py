@@ -151,17 +151,13 @@ def results(folder: Path, rows: list[history.Row]) -> Json:
 
 
 def peak_ram_gib() -> float | None:
-    """Highest memory of this process and of the largest of its loader processes that ended.
-
-    None where the system does not say.
-    """
+    """Highest memory of this process, without its loader processes; None: the system does not say."""
     try:
         import resource
     except ImportError:  # Windows
         return None
     unit = 1 if sys.platform == "darwin" else 1024
-    whose = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    return round(sum(resource.getrusage(who).ru_maxrss for who in whose) * unit / log.GIB, 3)
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / log.GIB, 3)
 
 
 def _measured(start: str, rows: list[history.Row]) -> Json:

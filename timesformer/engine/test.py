@@ -53,7 +53,9 @@ def test(cfg: CfgNode, device: torch.device) -> None:
     parts = distributed.gather(_score(cfg, model, loader, device))
     if distributed.is_main():
         videos: VideoList = loader.dataset.videos
-        _report(cfg, _merge(parts), videos, source, time.perf_counter() - started)
+        limited = loader.batch_sampler.limited  # type: ignore[union-attr]
+        seconds = time.perf_counter() - started
+        _report(cfg, _merge(parts), videos, source, seconds, limited=limited)
     distributed.barrier()
 
 
@@ -115,7 +117,9 @@ def _merge(parts: list[Scored]) -> Scored:
     return Scored(scores[order], indices[order], dict(sorted(failures.items())))
 
 
-def _report(cfg: CfgNode, scored: Scored, videos: VideoList, source: str, seconds: float) -> None:
+def _report(
+    cfg: CfgNode, scored: Scored, videos: VideoList, source: str, seconds: float, *, limited: str
+) -> None:
     if not len(scored.indices):
         raise RuntimeError(f"no video of {videos.origin} can be read; see the warnings above")
     folder = Path(cfg.OUTPUT_DIR)
@@ -126,21 +130,25 @@ def _report(cfg: CfgNode, scored: Scored, videos: VideoList, source: str, second
     labels = torch.from_numpy(videos.labels[scored.indices])
     measure = _precision if cfg.DATA.MULTI_LABEL else _accuracies
     found = measure(scores, labels)
-    total, failed = len(videos.labels), len(scored.failures)
+    total, done, failed = len(videos.labels), len(scored.indices), len(scored.failures)
+    part = {"limited": limited} if limited else {}
     protocol = (
         f"{cfg.TEST.NUM_ENSEMBLE_VIEWS} temporal views ({cfg.TEST.VIEW_PLACEMENT}) x "
         f"{cfg.TEST.NUM_SPATIAL_CROPS} crops of {cfg.DATA.TEST_CROP_SIZE}, "
         f"{cfg.DATA.ENSEMBLE_METHOD}, {cfg.TEST.PRECISION}"
     )
     logger.info("protocol: %s; weights: %s", protocol, source)
-    logger.info("scored %d of %d videos, %d unreadable", total - failed, total, failed)
+    logger.info("scored %d of %d videos, %d unreadable", done, total, failed)
+    if limited:
+        logger.warning("the accuracy is of a part of the test: LIMITED to %s", limited)
     printed = {name: f"{v:.2f}" if name.endswith("acc") else v for name, v in found.items()}
-    log.json_stats(logger, {"split": "test_final", **printed})
+    log.json_stats(logger, {"split": "test_final", **printed, **part})
     results = {
         **found,
         "videos": total,
-        "scored": total - failed,
+        "scored": done,
         "unreadable": failed,
+        **part,
         "protocol": protocol,
         "attention_type": cfg.TIMESFORMER.ATTENTION_TYPE,
         "weights": source,
@@ -176,7 +184,8 @@ def write_predictions(path: Path, scored: Scored, videos: VideoList) -> None:
                 scores = scored.scores[row_of[index]]
                 values = [int(scores.argmax()), "", *(f"{score:.6g}" for score in scores)]
             else:
-                values = ["", scored.failures[index], *[""] * num_classes]
+                reason = scored.failures.get(index, "not scored: the test was limited")
+                values = ["", reason, *[""] * num_classes]
             writer.writerow([videos.name(index), videos.label_text(index), *values])
 
 

@@ -97,17 +97,21 @@ class Validator:
         titled = {f"Val/{name[0].upper()}{name[1:]}": value for name, value in found.items()}
         scalars.add(titled, epoch + 1)
         found |= {"videos": int(videos), "unreadable": int(unread)}
-        memory = {"gpu_gib": log.gpu_gib(), "ram_gib": log.ram_gib()}
-        scalars.row({"type": "val_epoch", "epoch": epoch + 1, "batch": 0, **memory, **found})
+        seconds = time.perf_counter() - started
+        shared = {"dt": seconds / len(self.loader), "batches": len(self.loader)}
+        shared |= {"gpu_gib": log.gpu_gib(), "ram_gib": log.ram_gib(), **found}
+        scalars.row({"type": "val_epoch", "epoch": epoch + 1, "batch": 0, **shared})
+        limited = self.loader.batch_sampler.limited  # type: ignore[union-attr]
         log.json_stats(
             logger,
             {
                 "_type": "val_epoch",
                 "epoch": f"{epoch + 1}/{self.cfg.SOLVER.MAX_EPOCH}",
-                "time_diff": time.perf_counter() - started,
+                "time_diff": seconds,
                 "gpu_mem": log.gpu_memory(),
                 "RAM": log.ram(),
                 **found,
+                **({"limited": limited} if limited else {}),
                 **self.best,
             },
         )

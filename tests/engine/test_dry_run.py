@@ -1,0 +1,109 @@
+"""A dry run does everything once, says what the whole run needs, and leaves nothing to resume."""
+
+import json
+import re
+
+import pytest
+import torch
+
+from timesformer import run_checkpoint
+from timesformer.checkpoint import CheckpointError
+from timesformer.config import load_config
+from timesformer.engine import dry_run as subject
+from timesformer.engine.dry_run import Lengths, dry_run, lengths, rehearse, summary
+from timesformer.history import History, read_rows
+
+
+@pytest.fixture
+def config(tiny_yaml):
+    return lambda *overrides: load_config(tiny_yaml, [str(item) for item in overrides])
+
+
+def test_everything_happens_once_and_nothing_is_left_to_resume_from(config, tmp_path):
+    said = dry_run(config())
+    folder = tmp_path / "out/dry-run"
+    rows = read_rows(folder / "metrics.csv")
+    # an optimizer step takes 2 batches
+    assert [row["type"] for row in rows] == ["train_iter"] * 4 + ["train_epoch", "val_epoch"]
+    assert rows[-1]["videos"] == "4"
+    assert json.loads((folder / "test_results.json").read_text())["scored"] == 2
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["dry-run"]
+    assert not list(folder.rglob("*.pyth"))
+    assert run_checkpoint.newest_checkpoint(tmp_path / "out") is None
+    assert "2 of 4 batches together, loss" in said
+    assert "whole run   2 epochs of 6 batches, 2 validations" in said
+    assert "MiB, written and read back" in said
+    assert re.search(r"throughput  \d+\.\d\d clips/s, \d+% of the time waiting", said)
+
+
+def test_the_next_one_starts_in_an_empty_folder(config, tmp_path):
+    left = tmp_path / "out/dry-run/checkpoints/checkpoint_epoch_00009.pyth"
+    left.parent.mkdir(parents=True)
+    left.write_text("torn")
+    cfg = config("TEST.ENABLE", 0, "GLOBAL_BATCH_SIZE", 4)
+    assert "everything that the run needs works" in dry_run(cfg)
+    assert not left.exists()
+
+
+def test_a_test_alone_is_rehearsed_too(config, tmp_path):
+    from timesformer.models import build_model
+
+    cfg = config()
+    torch.save({"model_state": build_model(cfg).state_dict()}, tmp_path / "model.pyth")
+    options = ["TRAIN.ENABLE", 0, "TEST.CHECKPOINT_FILE_PATH", tmp_path / "model.pyth"]
+    said = dry_run(config(*options))
+    assert "clips/s" not in said
+    assert re.search(r"time        about .* \(test ", said)
+
+
+def test_a_checkpoint_that_does_not_come_back_is_an_error(config, tmp_path):
+    cfg = rehearse(config())
+    with pytest.raises(CheckpointError, match="dry-run has no checkpoint; see stdout.log there"):
+        subject.read_back(cfg)
+    other = config("TIMESFORMER.DEPTH", 1)
+    path = run_checkpoint.checkpoint_path(cfg.OUTPUT_DIR, 0)
+    path.parent.mkdir(parents=True)
+    from timesformer.models import build_model
+
+    torch.save({"model_state": build_model(other).state_dict()}, path)
+    with pytest.raises(CheckpointError, match="does not give back what was written"):
+        subject.read_back(cfg)
+
+
+def test_the_configuration_that_is_rehearsed_touches_no_result_of_the_run(config, tmp_path):
+    written = tmp_path / "out/checkpoints/checkpoint_epoch_00002.pyth"
+    cfg = config("TEST.CHECKPOINT_FILE_PATH", written, "TEST.SAVE_RESULTS_PATH", "/tmp/scores.pkl")
+    rehearsed = rehearse(cfg)
+    assert rehearsed.TEST.SAVE_RESULTS_PATH == ""
+    assert rehearsed.TEST.CHECKPOINT_FILE_PATH == ""  # the run has yet to write it
+    written.parent.mkdir(parents=True)
+    written.touch()
+    assert str(written) == rehearse(cfg).TEST.CHECKPOINT_FILE_PATH
+    assert rehearsed.DATA.LIMIT_TRAIN_BATCHES == 4
+
+
+def test_the_whole_run_has_the_lengths_of_its_loaders(config, monkeypatch):
+    assert lengths(config()) == Lengths(train=6, val=2, test=5)
+    assert lengths(config("TEST.ENABLE", 0)).test == 0
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")  # two machines
+    assert lengths(config()) == Lengths(train=3, val=1, test=3)
+
+
+def test_the_time_of_the_whole_run_is_that_of_its_parts(config, tmp_path):
+    """10 epochs of 100 batches of 2 s; 5 validations of 20 batches of 3 s; 400 videos of 1 s."""
+    history = History(tmp_path / "metrics.csv", epoch=0)
+    for batch, dt in ((1, 50.0), (2, 50.0), (3, 1.0), (4, 3.0)):
+        history.add({"type": "train_iter", "epoch": 1, "batch": batch, "batches": 4, "dt": dt,
+                     "dt_data": 0.5, "loss": 3.0 / batch, "clips_per_second": 8.0})  # fmt: skip
+    history.add({"type": "val_epoch", "epoch": 1, "batch": 0, "dt": 3.0})
+    test = {"seconds": 2.0, "scored": 2, "videos": 400}
+    session = {"peak_ram_gib": 1.5, "peak_gpu_gib": 0.25}
+    record = {"result": {"test": test}, "sessions": [session]}
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    cfg = config("SOLVER.MAX_EPOCH", 10, "TRAIN.EVAL_PERIOD", 2)
+    said = summary(cfg, tmp_path, Lengths(train=100, val=20, test=50), "1.0 MiB")
+    assert "about 0:45:00 (training 0:33:20, validation 0:05:00, test 0:06:40)" in said
+    assert "loss 3.0000 to 0.7500" in said
+    assert "8.00 clips/s, 25% of the time waiting" in said
+    assert "memory      1.5 GiB; 0.25 GiB of the first GPU" in said
