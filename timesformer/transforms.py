@@ -1,10 +1,12 @@
 """Frames to clips: scale, crop, flip. All draws are passed in, so every function is pure.
 
-images  (U, H, W, 3)   uint8 RGB, as decoded
+image   (H, W, 3)      uint8 RGB, as decoded
+planes  (3, H, W)      the same, scaled: every crop of it copies whole rows
 clip    (3, T, H, W)   uint8; float only after ``normalize``, on the device
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
@@ -76,27 +78,32 @@ def uniform_spatial(height: int, width: int, *, short_side: int, crop: int, inde
     return Spatial(short_side, top, left, crop)
 
 
-def scale(images: np.ndarray, short_side: int) -> np.ndarray:
-    """(U, H, W, 3) uint8 -> (U, H', W', 3) uint8, bilinear without antialiasing, as published.
+def scale(image: np.ndarray, short_side: int) -> np.ndarray:
+    """(H, W, 3) uint8 -> planes (3, H', W') uint8, bilinear without antialiasing, as published.
 
     The published code scales after normalising, in float: the results differ by rounding alone.
-    OpenCV, because torch rounds up twice when it halves uint8 images.
+    OpenCV, because torch rounds up twice when it halves uint8 images; and not swscale while it
+    converts to RGB, because that takes longer: 0.60 ms for a 340 x 256 frame to 297 x 224 against
+    0.12 + 0.11, 0.93 against 0.34 + 0.22 for 1280 x 720 (FFmpeg 8, bilinear).
     """
-    height, width = scaled_size(*images.shape[1:3], short_side)
-    if (height, width) == images.shape[1:3]:
-        return images
-    return np.stack(
-        [cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR) for image in images]
-    )
+    height, width = scaled_size(*image.shape[:2], short_side)
+    if (height, width) != image.shape[:2]:
+        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+    planes = np.empty((3, height, width), np.uint8)
+    cv2.split(image, list(planes))
+    return planes
 
 
-def cut(images: np.ndarray, spatial: Spatial) -> Tensor:
-    """The crop of already scaled images, (T, H, W, 3) -> (3, T, crop, crop)."""
+def cut(images: Sequence[np.ndarray], spatial: Spatial, *, out: Tensor | None = None) -> Tensor:
+    """The crop of T scaled images, each (3, H', W'), as a clip (3, T, crop, crop), in ``out``."""
     rows = slice(spatial.top, spatial.top + spatial.crop)
     columns = slice(spatial.left, spatial.left + spatial.crop)
-    clip = images[:, rows, columns]
-    clip = clip[:, :, ::-1] if spatial.flip else clip
-    return torch.from_numpy(np.ascontiguousarray(clip.transpose(3, 0, 1, 2)))
+    size = (3, len(images), spatial.crop, spatial.crop)
+    clip = torch.empty(size, dtype=torch.uint8) if out is None else out
+    for frame, image in zip(clip.numpy().swapaxes(0, 1), images, strict=True):
+        window = image[:, rows, columns]
+        frame[...] = window[..., ::-1] if spatial.flip else window
+    return clip
 
 
 def normalize(clips: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:

@@ -2,7 +2,10 @@ import json
 import re
 
 from tests.conftest import run_tool
+from timesformer import benchmark, transforms
 from timesformer.benchmark import Cost, median_cost
+from timesformer.datasets.clips import cut_clips
+from timesformer.video import read_video, sampling
 
 
 def test_the_table_shows_ours_the_floor_and_the_naive_way(tiny_yaml):
@@ -22,8 +25,25 @@ def test_the_table_shows_ours_the_floor_and_the_naive_way(tiny_yaml):
 
 
 def test_medians_are_over_videos():
-    costs = [Cost(ours, 1, 2, 3, 4, 5, 6) for ours in (1.0, 9.0, 2.0)]
-    assert median_cost(costs) == Cost(2.0, 1, 2, 3, 4, 5, 6)
+    costs = [Cost(ours, 1, 2, 3, 4, 5, 6, 7) for ours in (1.0, 9.0, 2.0)]
+    assert median_cost(costs) == Cost(2.0, 1, 2, 3, 4, 5, 6, 7)
+
+
+def test_the_naive_way_gives_the_clip_that_ours_gives(numbered_video):
+    """It is a fair measure only if it does the same work."""
+    shape = sampling.ClipShape(num_frames=4, rate=3, target_fps=30)
+
+    def select(timeline):
+        return sampling.clip_indices(timeline, shape, lambda free: 2)[None]
+
+    video = numbered_video(20)
+    frames = read_video(video, select)
+    pts = frames.timeline.pts[select(frames.timeline)[0]]
+    naive = benchmark._read_as_published(str(video), (int(pts[0]), int(pts[-1])), 4, 32)
+    crop = transforms.Spatial(32, 0, 0, 32)
+    ours = cut_clips(frames, [[crop]], reverse_channels=False)
+    ours = transforms.normalize(ours, (0.45,) * 3, (0.225,) * 3)[0]
+    assert (ours - naive).abs().max() < 1.01 / 255 / 0.225
 
 
 def test_a_list_without_a_readable_video_is_named(tiny_yaml, tmp_path):

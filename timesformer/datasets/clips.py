@@ -213,15 +213,15 @@ def cut_clips(
 
     @functools.cache
     def scaled(image: int, short_side: int) -> np.ndarray:
-        images: np.ndarray = transforms.scale(frames.images[image : image + 1], short_side)
-        return images.squeeze(0)
+        return transforms.scale(frames.images[image], short_side)
 
-    clips = []
-    for view, places in zip(frames.index, crops, strict=True):
-        for crop in places:
-            images = np.stack([scaled(image, crop.short_side) for image in view.tolist()])
-            clips.append(augment(transforms.cut(images, crop)))
-    stacked = torch.stack(clips)
+    size = crops[0][0].crop
+    num_clips = sum(map(len, crops))
+    stacked = torch.empty((num_clips, 3, frames.index.shape[1], size, size), dtype=torch.uint8)
+    places = [(view, crop) for view, row in zip(frames.index, crops, strict=True) for crop in row]
+    for clip, (view, crop) in zip(stacked, places, strict=True):
+        images = [scaled(image, crop.short_side) for image in view.tolist()]
+        clip.copy_(augment(transforms.cut(images, crop, out=clip)))
     return stacked.flip(1) if reverse_channels else stacked
 
 

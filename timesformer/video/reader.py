@@ -17,6 +17,7 @@ from typing import NamedTuple
 import av
 import cv2
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from timesformer.video.packets import list_packets
 from timesformer.video.sampling import Timeline
@@ -146,6 +147,8 @@ class _Video:
         self.time_limit = time_limit
         self.deadline = time.monotonic() + time_limit
         self.packets = list_packets(container, stream)
+        # One converter for all frames: making one takes longer than converting a frame.
+        self.reformatter = VideoReformatter()
         self.images: dict[int, np.ndarray] = {}  # by pts
         self.decoded = 0
 
@@ -225,7 +228,7 @@ class _Video:
                     return []
                 seen.append(frame.pts)
                 if frame.pts in wanted:
-                    self.images[frame.pts] = frame.to_ndarray(format="rgb24")
+                    self.images[frame.pts] = self._to_rgb(frame)
                     wanted.discard(frame.pts)
                     if not wanted:
                         return seen
@@ -236,6 +239,10 @@ class _Video:
             if time.monotonic() > self.deadline:
                 raise VideoError(f"{self.path}: not decoded within {self.time_limit:g} seconds")
         return seen
+
+    def _to_rgb(self, frame: "av.VideoFrame") -> np.ndarray:
+        threads = self.stream.codec_context.thread_count
+        return self.reformatter.reformat(frame, format="rgb24", threads=threads).to_ndarray()
 
     def _jump(self, start: int, upcoming: int, pts: np.ndarray) -> int:
         """Frames before this pts are better skipped by a seek to the keyframe of ``upcoming``."""
