@@ -3,9 +3,11 @@
 import argparse
 import json
 import sys
+from datetime import timedelta
 from pathlib import Path
 
-RESULTS = "test_results.json"
+RESULTS, RECORD = "test_results.json", "run.json"
+FACTS = ("run", "status", "starts", "time", "clips/s", "GiB", "best validation", "device", "code")
 COLUMNS = ("run", "attention", "top-1 %", "top-5 %", "scored", "unreadable", "seconds")
 
 
@@ -19,9 +21,11 @@ def main() -> int:
     except ValueError as error:
         print(f"compare_runs.py: error: {error}", file=sys.stderr)
         return 2
+    if facts := [found for folder in folders if (found := read_facts(folder))]:
+        print("\n" + format_table([FACTS, *facts]))
     print()
     for folder in folders:
-        print(f"{folder}: stdout.log, checkpoints/, test_predictions.csv, {RESULTS}")
+        print(f"{folder}: stdout.log, checkpoints/, test_predictions.csv, {RESULTS}, {RECORD}")
     return 0
 
 
@@ -50,6 +54,40 @@ def summary(folder: Path) -> tuple[str, ...]:
         raise ValueError(f"{path} does not exist; test into this OUTPUT_DIR first") from None
     except (OSError, ValueError, KeyError) as error:
         raise ValueError(f"{path} is no result of a test: {error!r}; test again") from error
+
+
+def read_facts(folder: Path) -> tuple[str, ...]:
+    """How one run ran, of its last start; nothing if it has no ``run.json``."""
+    try:
+        found = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        last = found["sessions"][-1]
+        best = found["result"].get("best_validation", {})
+        trained = [s["clips_per_second"] for s in found["sessions"] if s.get("clips_per_second")]
+        memory = last.get("peak_gpu_gib") or last.get("peak_ram_gib")
+        return (
+            folder.name,
+            found["status"],
+            str(len(found["sessions"])),
+            str(timedelta(seconds=int(found["wall_seconds"]))),
+            f"{trained[-1]:.1f}" if trained else "-",
+            f"{memory:.1f}" if memory else "-",
+            _score(best),
+            f"{last['processes']} x {last['environment']['devices'][0]}",
+            last["code"].get("commit", last["code"]["timesformer"])[:10],
+        )
+    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError):
+        return ()
+
+
+def _score(validation: dict[str, float]) -> str:
+    """``81.25 % at epoch 3``, or the mean average precision."""
+    if "top1_err" in validation:
+        score = f"{100 - validation['top1_err']:.2f} %"
+    elif "map" in validation:
+        score = f"map {validation['map']:.4f}"
+    else:
+        return "-"
+    return f"{score} at epoch {validation['epoch']}"
 
 
 def format_table(rows: list[tuple[str, ...]]) -> str:

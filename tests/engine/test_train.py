@@ -191,6 +191,9 @@ def test_one_and_two_processes_train_and_test_alike(tiny_yaml, tmp_path):
         s["top1_err"] for s in stats(two, "val_epoch")
     ]
     assert stats(one, "test_final") == stats(two, "test_final")
+    rows = [read_rows(folder / "metrics.csv") for folder in (one, two)]
+    for column in ("type", "epoch", "batch", "lr", "top1_err", "videos", "unreadable"):
+        assert [r[column] for r in rows[0]] == [r[column] for r in rows[1]]
     assert scores_of(one) == pytest.approx(scores_of(two), abs=1e-3)
 
 

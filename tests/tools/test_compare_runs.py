@@ -43,3 +43,26 @@ def test_a_limited_test_is_marked(tmp_path):
     (tmp_path / "test_results.json").write_text(json.dumps(found))
     result = run_tool("compare_runs.py", tmp_path)
     assert "40/400 LIMITED" in result.stdout.splitlines()[2]
+
+
+def test_how_runs_ran_is_a_second_table(tmp_path):
+    session = {"clips_per_second": 12.34, "peak_gpu_gib": 0, "peak_ram_gib": 2.5, "processes": 2,
+               "environment": {"devices": ["CPU"]},
+               "code": {"timesformer": "1.0", "commit": "0123456789abcdef"}}  # fmt: skip
+    test_alone = {**session, "clips_per_second": None}
+    record = {"status": "finished", "wall_seconds": 3723.4, "sessions": [session, test_alone],
+              "result": {"best_validation": {"epoch": 3, "top1_err": 18.75}}}  # fmt: skip
+    for name in ("a", "b", "old"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "test_results.json").write_text(json.dumps(RESULT))
+        (tmp_path / name / "run.json").write_text(json.dumps(record))
+    record["result"] = {"best_validation": {"epoch": 2, "map": 0.5}}
+    (tmp_path / "b/run.json").write_text(json.dumps(record))
+    (tmp_path / "old/run.json").write_text("{}")
+    result = run_tool("compare_runs.py", tmp_path / "a", tmp_path / "b", tmp_path / "old")
+    head, _, a, b = result.stdout.split("\n\n")[1].splitlines()
+    assert head.split()[:4] == ["run", "status", "starts", "time"]
+    assert " ".join(a.split()) == (
+        "a finished 2 1:02:03 12.3 2.5 81.25 % at epoch 3 2 x CPU 0123456789"
+    )
+    assert "map 0.5000 at epoch 2" in b

@@ -202,8 +202,9 @@ def _ended(session: Json) -> Json:
 
 
 def _numbers(row: history.Row) -> Json:
-    names = ("top1_err", "top5_err", "map", "videos", "unreadable")
-    return {"epoch": int(row["epoch"]), **{n: float(row[n]) for n in names if row[n]}}
+    scores = {n: float(row[n]) for n in ("top1_err", "top5_err", "map") if row[n]}
+    counts = {n: int(row[n]) for n in ("epoch", "videos", "unreadable") if row[n]}
+    return {**counts, **scores}
 
 
 def _fingerprint(path: Path) -> Json:
