@@ -90,7 +90,7 @@ def test_frame_folders_and_decoded_frames_score_as_in_testing(trained, tmp_path,
     assert not np.allclose(*expected, atol=1e-3)
 
 
-def test_bf16_is_close_to_fp32(trained, data_dir):
+def test_bf16_is_close_to_fp32_and_as_in_testing(trained, tmp_path, data_dir):
     _, path = trained()
     video = data_dir / "videos/test 0.mp4"
     exact, half = (
@@ -99,6 +99,8 @@ def test_bf16_is_close_to_fp32(trained, data_dir):
     )
     assert not torch.equal(exact, half)
     assert torch.allclose(exact, half, rtol=0.05, atol=0.5)
+    cfg, _ = trained("TEST.PRECISION", "bf16")
+    assert np.allclose(half, csv_scores(cfg, tmp_path)[str(video)], rtol=1e-5, atol=1e-5)
 
 
 def test_top_ranks_by_probability_and_names_the_classes(trained, data_dir):

@@ -92,9 +92,12 @@ def build_dataset(cfg: CfgNode, split: str, videos: lists.VideoList | None = Non
     )
 
 
-def build_loader(cfg: CfgNode, split: str) -> ClipLoader:
-    """Batches of this process; ``loader.batch_sampler.set_epoch`` chooses the epoch."""
-    dataset = build_dataset(cfg, split)
+def build_loader(cfg: CfgNode, split: str, videos: lists.VideoList | None = None) -> ClipLoader:
+    """Batches of this process; ``loader.batch_sampler.set_epoch`` chooses the epoch.
+
+    ``videos`` are those of the list of ``split`` if None.
+    """
+    dataset = build_dataset(cfg, split, videos)
     batches = _train_batches(cfg, dataset) if split == "train" else _batches(cfg, split, dataset)
     pin_memory = cfg.DATA_LOADER.PIN_MEMORY and torch.cuda.is_available()
     return ClipLoader(

@@ -90,6 +90,10 @@ class Predictor:
         self.device = device
         self.dtype = choose(PRECISIONS, precision, key="precision")
         self.scoring = build_scoring(description.cfg)
+        if self.dtype != torch.float32:  # once, and not again for every batch: the same numbers
+            for module in model.modules():
+                if isinstance(module, nn.Linear | nn.Conv2d):
+                    module.to(self.dtype)
 
     @classmethod
     def from_checkpoint(

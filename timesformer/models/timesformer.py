@@ -157,6 +157,8 @@ class TimeSformer(nn.Module):
         The published values suit a pretrained start. From scratch, large embeddings and weights
         let the first block combine place and time at once; see configs/Motion.
         """
+        if self.cls_token.is_meta:
+            return  # no values to draw, and normal_ would import the compiler for it, two seconds
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 std = INIT_STD if module is self.head else linear_std
