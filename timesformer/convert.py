@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 _PREFIXES = ("module.", "model.")
-_CONTAINERS = ("model_state", "state_dict", "model")
+_CONTAINERS = ("ema_state", "model_state", "state_dict", "model")  # averaged weights first
 
 
 def find_state(payload: object) -> dict[str, Tensor]:

@@ -3,9 +3,11 @@
 Every function works without a process group too, as the only process.
 """
 
+import functools
 import os
 from typing import Any
 
+import torch
 import torch.distributed as dist
 from torch import Tensor
 
@@ -62,3 +64,26 @@ def barrier() -> None:
     """Wait for all processes."""
     if is_distributed():
         dist.barrier()
+
+
+def any_process(flag: bool) -> bool:
+    """Whether ``flag`` is true on any process.
+
+    Over the CPU (gloo), so that a GPU goes on computing meanwhile.
+    """
+    if not is_distributed():
+        return flag
+    votes = torch.tensor([int(flag)])
+    dist.all_reduce(votes, group=_cpu_group())
+    return bool(votes)
+
+
+def from_main(item: Any) -> Any:
+    """``item`` of the first process, on every process."""
+    return gather(item)[0]
+
+
+@functools.cache
+def _cpu_group() -> dist.ProcessGroup | None:
+    """A group for tensors on the CPU; None: the default group is one."""
+    return None if dist.get_backend() == "gloo" else dist.new_group(backend="gloo")

@@ -1,30 +1,44 @@
-"""The checkpoints of a run: write them whole, find the newest, go on from one.
+"""The checkpoints of a run: their names, writing them whole, finding the newest valid one.
 
-A checkpoint is the published dictionary: ``epoch`` (0-based; the file name counts from 1),
-``model_state`` (names begin ``model.``), ``optimizer_state``, ``cfg`` (YAML); and what
-``provenance.describe`` adds.
+A checkpoint is the published dictionary: ``epoch`` (0-based, the last finished one; the file name
+counts from 1), ``model_state`` (names begin ``model.``), ``optimizer_state``, ``cfg`` (YAML); what
+``provenance.describe`` adds; and what ``engine/state.py`` adds for resuming.
+
+It is a zip archive with a CRC-32 of every record, which is its checksum: it travels with every copy
+of the file, where one in a second file would be lost. PyTorch writes it, but does not compare it.
 """
 
+import contextlib
+import logging
 import os
 import re
-from collections.abc import Mapping
+import shutil
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from timesformer import convert
 from timesformer.checkpoint import (
     CheckpointError,
     LoadReport,
     convert_names,
+    first_line,
     load_state,
     read_file,
     unwrap,
 )
 
-_NAME = re.compile(r"checkpoint_epoch_(\d+)\.pyth")
+logger = logging.getLogger(__name__)
+
+_BEST = "checkpoint_best.pyth"
+_NAME = re.compile(r"checkpoint_epoch_(\d+)(?:_batch_(\d+))?\.pyth")
+_KEPT_IN_EPOCH = 2  # checkpoints inside an epoch, and newer ones, until the older are removed
+_END = 1 << 62  # in place of the batch of a finished epoch
 # Options of optimizers that newer versions of PyTorch added: their absence says nothing.
 _NEW_OPTIONS = {
     "foreach",
@@ -36,51 +50,112 @@ _NEW_OPTIONS = {
 }
 
 
-def checkpoint_path(output_dir: str | Path, epoch: int) -> Path:
-    """File of 0-based ``epoch``: OUTPUT_DIR/checkpoints/checkpoint_epoch_00001.pyth for 0."""
-    return Path(output_dir) / "checkpoints" / f"checkpoint_epoch_{epoch + 1:05d}.pyth"
+class Position(NamedTuple):
+    """The batch that is due next, both counted from 0; ``batch`` may be the number of batches."""
+
+    epoch: int
+    batch: int
+
+
+def folder_of(output_dir: str | Path) -> Path:
+    """Where the checkpoints of a run are."""
+    return Path(output_dir) / "checkpoints"
+
+
+def checkpoint_path(output_dir: str | Path, epoch: int, *, batch: int | None = None) -> Path:
+    """File of 0-based ``epoch``: OUTPUT_DIR/checkpoints/checkpoint_epoch_00001.pyth for 0.
+
+    With ``batch``, the file of a checkpoint inside that epoch, after so many batches.
+    """
+    inside = "" if batch is None else f"_batch_{batch:06d}"
+    return folder_of(output_dir) / f"checkpoint_epoch_{epoch + 1:05d}{inside}.pyth"
 
 
 def newest_checkpoint(output_dir: str | Path) -> Path | None:
-    """The checkpoint of the highest epoch in OUTPUT_DIR/checkpoints, if there is one."""
-    found = {
-        int(match[1]): path
-        for path in (Path(output_dir) / "checkpoints").glob("*.pyth")
-        if (match := _NAME.fullmatch(path.name))
-    }
-    return found[max(found)] if found else None
+    """The newest checkpoint of OUTPUT_DIR/checkpoints that is whole; damaged ones are named."""
+    for path in reversed(_in_order(folder_of(output_dir))):
+        if not (reason := damage(path)):
+            return path
+        logger.warning("checkpoint %s is left out, it is damaged: %s; delete it", path, reason)
+    return None
 
 
-def save_checkpoint(
-    output_dir: str | Path,
-    *,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    epoch: int,
-    cfg_text: str,
-    about: Mapping[str, Any] | None = None,
-) -> Path:
-    """Write the checkpoint of 0-based ``epoch``: whole under a temporary name, then renamed.
+def best_checkpoint(output_dir: str | Path) -> Path:
+    """That of the best validation of a run; it may not exist."""
+    return folder_of(output_dir) / _BEST
 
-    ``about`` holds further entries, as of ``provenance.describe``.
+
+def damage(path: Path) -> str:
+    """What is wrong with a checkpoint; empty if it can be read and every record has its checksum."""
+    try:
+        torch.load(path, map_location="meta", weights_only=True)  # the structure alone
+    except Exception as error:  # torch.load raises whatever its parsers raise
+        return first_line(error) or type(error).__name__
+    if not zipfile.is_zipfile(path):  # as before PyTorch 1.6, without checksums
+        return ""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            bad = archive.testzip()
+    except (zipfile.BadZipFile, zlib.error, OSError, NotImplementedError) as error:
+        return str(error)
+    return f"{bad} does not have its checksum" if bad else ""
+
+
+def write_checkpoint(path: Path, payload: Mapping[str, Any], *, also: Sequence[Path] = ()) -> None:
+    """Write ``payload`` to ``path``, and the same file to the paths ``also``, whole or not at all.
+
+    Under a temporary name first, on the disk before it gets its name.
+
+    Raises:
+        CheckpointError: it cannot be written; other checkpoints are as they were.
     """
-    path = checkpoint_path(output_dir, epoch)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    state = {f"model.{key}": value for key, value in unwrap(model).state_dict().items()}
-    payload = {
-        "epoch": epoch,
-        "model_state": state,
-        "optimizer_state": optimizer.state_dict(),
-        "cfg": cfg_text,
-        **(about or {}),
-    }
     temporary = path.with_name(f"{path.name}.tmp")
-    with temporary.open("wb") as file:
-        torch.save(payload, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-    return path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            torch.save(dict(payload), file)
+            file.flush()
+            os.fsync(file.fileno())
+        for other in also:
+            _link(temporary, other)
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except (OSError, RuntimeError) as error:  # the zip writer raises RuntimeError on a full disk
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise CheckpointError(_cannot_write(path, error)) from error
+
+
+def remove_leftovers(output_dir: str | Path) -> None:
+    """Delete what an interrupted process has half written."""
+    for path in folder_of(output_dir).glob("*.pyth.tmp"):
+        path.unlink(missing_ok=True)
+
+
+def prune(output_dir: str | Path, keep: int) -> None:
+    """Delete checkpoints that are not wanted any more.
+
+    Of the ends of epochs the newest ``keep`` stay (0: all); of those inside an epoch, which exist to
+    resume from, the ones among the newest two of all.
+    """
+    in_order = _in_order(folder_of(output_dir))
+    ends = [path for path in in_order if not _is_in_epoch(path)]
+    old = [path for path in in_order[:-_KEPT_IN_EPOCH] if _is_in_epoch(path)]
+    for path in old + (ends[:-keep] if keep else []):
+        path.unlink(missing_ok=True)
+
+
+def named_state(model: nn.Module) -> dict[str, Tensor]:
+    """The weights of ``model`` under the names of checkpoint files."""
+    return {f"model.{key}": value for key, value in unwrap(model).state_dict().items()}
+
+
+class Resumed(NamedTuple):
+    """A checkpoint whose weights and optimizer state are loaded."""
+
+    position: Position
+    report: LoadReport
+    payload: dict[str, Any]
 
 
 def load_training_state(
@@ -89,8 +164,8 @@ def load_training_state(
     optimizer: torch.optim.Optimizer,
     *,
     cut_from_names: tuple[str, ...] = (),
-) -> tuple[int, LoadReport]:
-    """Weights, optimizer state and 0-based epoch of a checkpoint of this very model.
+) -> Resumed:
+    """Weights and optimizer state of a checkpoint of this very model, and where to go on.
 
     Raises:
         CheckpointError: the file does not fit exactly, or has no epoch or optimizer state.
@@ -101,7 +176,8 @@ def load_training_state(
             f"{path} holds no epoch and optimizer state to go on from; set TRAIN.FINETUNE True to "
             "start from its weights alone"
         )
-    state = convert_names(convert.find_state(payload), cut_from_names)
+    last = {key: value for key, value in payload.items() if key != "ema_state"}
+    state = convert_names(convert.find_state(last), cut_from_names)
     report = load_state(model, state, source=str(path))
     if not report.exact:
         raise CheckpointError(
@@ -119,9 +195,59 @@ def load_training_state(
             f"the optimizer state of {path} does not fit SOLVER.OPTIMIZING_METHOD: {error}; set "
             "TRAIN.CHECKPOINT_EPOCH_RESET True to start from its weights alone"
         ) from error
-    return payload["epoch"], report
+    position = Position(**payload.get("position", {"epoch": payload["epoch"] + 1, "batch": 0}))
+    return Resumed(position, report, payload)
 
 
 def _without_empty_groups(state: dict[str, Any]) -> dict[str, Any]:
     """Published files carry an empty group for batch-norm parameters, which a ViT has not."""
     return state | {"param_groups": [group for group in state["param_groups"] if group["params"]]}
+
+
+def _in_order(folder: Path) -> list[Path]:
+    """Checkpoints by what they have seen, the newest last; an epoch's end follows its batches."""
+    found = [
+        (match, path) for path in folder.glob("*.pyth") if (match := _NAME.fullmatch(path.name))
+    ]
+    return [path for _, path in sorted(found, key=lambda pair: _progress(pair[0]))]
+
+
+def _progress(match: re.Match[str]) -> tuple[int, int]:
+    return int(match[1]), int(match[2]) if match[2] else _END
+
+
+def _is_in_epoch(path: Path) -> bool:
+    match = _NAME.fullmatch(path.name)
+    return match is not None and match[2] is not None
+
+
+def _link(source: Path, target: Path) -> None:
+    """The same file under another name, or a copy where the file system has no links."""
+    temporary = target.with_name(f"{target.name}.tmp")
+    temporary.unlink(missing_ok=True)
+    try:
+        os.link(source, temporary)
+    except OSError:
+        shutil.copyfile(source, temporary)
+    os.replace(temporary, target)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make renames last through a power failure; Windows does so by itself."""
+    if os.name != "nt":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _cannot_write(path: Path, error: Exception) -> str:
+    last = next(reversed(_in_order(path.parent)), None)
+    free = shutil.disk_usage(path.parent).free >> 20 if path.parent.is_dir() else 0
+    reason = error.strerror if isinstance(error, OSError) else str(error).partition("\n")[0]
+    kept = f"the last good one is {last}" if last else "there is no earlier one"
+    return (
+        f"checkpoint {path} cannot be written: {reason} ({free} MiB are free there); {kept}. Make "
+        "room (TRAIN.KEEP_CHECKPOINTS deletes old ones) and give the same command to go on"
+    )

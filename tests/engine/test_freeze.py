@@ -10,9 +10,10 @@ from torch import distributed as dist
 from tests.conftest import TINY
 from timesformer.config import ConfigError, load_config
 from timesformer.datasets.clips import Batch
-from timesformer.engine import build_optimizer, log, run
+from timesformer.engine import log, run
 from timesformer.engine.freeze import freeze, frozen_names, set_train_mode
 from timesformer.engine.preflight import preflight
+from timesformer.engine.state import TrainingState
 from timesformer.engine.train import Trainer
 from timesformer.models import build_model
 
@@ -92,11 +93,11 @@ def batch(clips, labels):
     return Batch(clips, labels, torch.arange(len(labels)), (), torch.empty(0).long())
 
 
-def steps(model, optimizer, cfg, rank=0, world=1):
+def steps(model, state, cfg, rank=0, world=1):
     """Two optimizer steps, each of two accumulated batches."""
     generator = torch.Generator().manual_seed(3)
-    trainer = Trainer(cfg, model, optimizer, CPU, accumulation=2, scalars=log.Scalars(None))
-    set_train_mode(getattr(model, "module", model))
+    trainer = Trainer(cfg, model, state, CPU, accumulation=2, scalars=log.Scalars(None))
+    set_train_mode(state.model)
     for i in range(4):
         clips = torch.randint(0, 255, (4, 3, 4, 32, 32), generator=generator, dtype=torch.uint8)
         labels = torch.randint(0, 3, (4,), generator=generator)
@@ -108,7 +109,7 @@ def start(cfg):
     torch.manual_seed(4)
     model = build_model(cfg)
     freeze(model, cfg)
-    return model, build_optimizer(model, cfg)
+    return model, TrainingState(cfg, model, CPU)
 
 
 FROZEN = ["TRAIN.FREEZE", "['blocks.0.*', 'patch_embed.*']", "SOLVER.LAYER_DECAY", 0.5]
@@ -120,8 +121,8 @@ def in_process(rank, path, folder):
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
     cfg = load_config(path, [str(item) for item in FROZEN])
-    model, optimizer = start(cfg)
-    steps(torch.nn.parallel.DistributedDataParallel(model), optimizer, cfg, rank, 2)
+    model, state = start(cfg)
+    steps(torch.nn.parallel.DistributedDataParallel(model), state, cfg, rank, 2)
     if rank == 0:
         torch.save(model.state_dict(), f"{folder}/two.pt")
     dist.destroy_process_group()
@@ -129,9 +130,9 @@ def in_process(rank, path, folder):
 
 def test_accumulation_around_frozen_parts_is_the_same_on_two_processes(config, tiny_yaml, tmp_path):
     cfg = config(*FROZEN)
-    model, optimizer = start(cfg)
+    model, state = start(cfg)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    steps(model, optimizer, cfg)
+    steps(model, state, cfg)
     trained = trained_names(model)
     for name, value in model.state_dict().items():
         assert torch.equal(value, before[name]) == (name not in trained), name
@@ -152,7 +153,10 @@ def test_a_partly_frozen_run_resumes_like_an_uninterrupted_one(config, tmp_path)
         if name == "parts":
             last.unlink()
             run.run(config(*options, "OUTPUT_DIR", tmp_path / name))
-            assert "resuming after epoch 1" in (tmp_path / name / "stdout.log").read_text()
+            assert (
+                "resuming after 6 batches of epoch 1"
+                in (tmp_path / name / "stdout.log").read_text()
+            )
         states.append(torch.load(last, weights_only=True)["model_state"])
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
     assert TINY["TIMESFORMER"]["DEPTH"] == 2  # so that one block is frozen and one is not

@@ -143,7 +143,7 @@ def test_an_interrupted_probe_goes_on_with_the_features_it_has(
     (out / "checkpoints/checkpoint_epoch_00004.pyth").unlink()
     run.run(config(*options))
     assert len(count_forwards) == 20 + 14 + 7
-    assert "resuming after epoch 2" in (out / "stdout.log").read_text()
+    assert "resuming after 0 batches of epoch 3" in (out / "stdout.log").read_text()
     assert same(weights(tmp_path / "whole"), weights(out))
 
 

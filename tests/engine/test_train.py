@@ -20,9 +20,12 @@ from timesformer.checkpoint import CheckpointError
 from timesformer.config import load_config
 from timesformer.datasets import build_loader
 from timesformer.engine import launch, log, run
+from timesformer.engine.checkpoints import is_due
 from timesformer.engine.losses import build_loss
 from timesformer.engine.optim import build_optimizer
-from timesformer.engine.train import Trainer, is_due, restore, seed_step
+from timesformer.engine.restore import Start, restore
+from timesformer.engine.state import TrainingState
+from timesformer.engine.train import Trainer, seed_step
 from timesformer.history import read_rows
 from timesformer.models import build_model
 
@@ -64,6 +67,7 @@ def test_a_run_writes_what_the_published_one_did_and_what_it_should_have(tiny_ya
          "scores.pkl", "stdout.log", "test_predictions.csv", "test_results.json"]
     )  # fmt: skip
     assert [p.name for p in sorted((out / "checkpoints").iterdir())] == [
+        "checkpoint_best.pyth",
         "checkpoint_epoch_00001.pyth",
         "checkpoint_epoch_00002.pyth",
     ]
@@ -136,10 +140,9 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(config, tmp_path, finetune
     run_here(config(*random, "OUTPUT_DIR", parts))
     (parts / "checkpoints/checkpoint_epoch_00003.pyth").unlink()
     (parts / "checkpoints/checkpoint_epoch_00002.pyth").unlink()
-    interrupted_at = len(losses(parts))
     run_here(config(*random, "OUTPUT_DIR", parts))
-    assert "resuming after epoch 1" in (parts / "stdout.log").read_text()
-    assert losses(parts)[interrupted_at:] == losses(whole)[len(losses(whole)) // 3 :]
+    assert "resuming after 0 batches of epoch 2" in (parts / "stdout.log").read_text()
+    assert losses(parts) == losses(whole)
     assert same_state(final_weights(whole, 3), final_weights(parts, 3))
 
 
@@ -226,15 +229,15 @@ def test_two_shards_started_by_hand_train_together(tiny_yaml, tmp_path):
 def trainer(cfg, accumulation):
     torch.manual_seed(0)
     model = build_model(cfg)
-    optimizer = build_optimizer(model, cfg)
+    state = TrainingState(cfg, model, CPU)
     scalars = log.Scalars(None)
-    return Trainer(cfg, model, optimizer, CPU, accumulation=accumulation, scalars=scalars)
+    return Trainer(cfg, model, state, CPU, accumulation=accumulation, scalars=scalars)
 
 
 def test_accumulated_batches_step_like_one_large_batch(config):
     options = ["SOLVER.OPTIMIZING_METHOD", "sgd", "SOLVER.MAX_EPOCH", 1]
     small = trainer(config(*options, "TRAIN.BATCH_SIZE", 4), accumulation=3)
-    small.run_epoch(build_loader(small.cfg, "train"), 0)
+    small.run_epoch(build_loader(small.cfg, "train"), Start.of_epoch(0))
     large = trainer(config(*options, "TRAIN.BATCH_SIZE", 12), accumulation=1)
     large.cfg = small.cfg  # the learning rate follows the batches of the small one
     loader = build_loader(config(*options, "TRAIN.BATCH_SIZE", 12), "train")
@@ -242,7 +245,7 @@ def test_accumulated_batches_step_like_one_large_batch(config):
     for i, batch in enumerate(loader):
         from timesformer.engine.optim import lr_at_epoch, set_lr
 
-        set_lr(large.optimizer, lr_at_epoch(small.cfg, (3 * i + 2) / 6))
+        set_lr(large.state.optimizer, lr_at_epoch(small.cfg, (3 * i + 2) / 6))
         large.backward(batch, 1, is_last=True)
     pairs = zip(small.model.parameters(), large.model.parameters(), strict=True)
     assert all(torch.allclose(a, b, atol=1e-6) for a, b in pairs)
@@ -252,7 +255,7 @@ def test_the_incomplete_last_group_of_an_epoch_is_not_lost(config, monkeypatch):
     cfg = config("SOLVER.MAX_EPOCH", 1)
     subject = trainer(cfg, accumulation=4)  # 6 batches: a group of 4 and one of 2
     steps, scaled = [], []
-    monkeypatch.setattr(subject.optimizer, "step", lambda: steps.append(len(scaled)))
+    monkeypatch.setattr(subject.state.optimizer, "step", lambda: steps.append(len(scaled)))
     backward = subject.backward
 
     def watch(batch, group, *, is_last):
@@ -260,7 +263,7 @@ def test_the_incomplete_last_group_of_an_epoch_is_not_lost(config, monkeypatch):
         return backward(batch, group, is_last=is_last)
 
     monkeypatch.setattr(subject, "backward", watch)
-    subject.run_epoch(build_loader(cfg, "train"), 0)
+    subject.run_epoch(build_loader(cfg, "train"), Start.of_epoch(0))
     assert steps == [4, 6]
     assert scaled == [4, 4, 4, 4, 2, 2]
 
@@ -294,7 +297,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_its_place(config):
 
     subject.loss = explode
     with pytest.raises(FloatingPointError, match=r"loss is nan in epoch 1, batch 2 of 6; lower"):
-        subject.run_epoch(build_loader(subject.cfg, "train"), 0)
+        subject.run_epoch(build_loader(subject.cfg, "train"), Start.of_epoch(0))
 
 
 def test_things_are_due_at_their_period_and_at_the_end():
@@ -331,7 +334,9 @@ class TestRestore:
     def start(self, cfg):
         torch.manual_seed(1)
         model = build_model(cfg)
-        return restore(cfg, model, build_optimizer(model, cfg)), model
+        start = restore(cfg, TrainingState(cfg, model, CPU))
+        assert start.position.batch == 0
+        return start.position.epoch, model
 
     def same(self, a, b):
         return same_state(a.state_dict(), b.state_dict())

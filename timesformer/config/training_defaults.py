@@ -26,6 +26,13 @@ def _train(cfg: CfgNode) -> None:
     # Epochs between two validations, and between two checkpoints; the last epoch has both.
     cfg.TRAIN.EVAL_PERIOD = 10
     cfg.TRAIN.CHECKPOINT_PERIOD = 10
+    # (ours) Optimizer steps between two checkpoints inside an epoch, of which the newest stay; 0: none.
+    cfg.TRAIN.CHECKPOINT_STEPS = 0
+    # (ours) Checkpoints of epochs that stay, the newest, besides checkpoint_best.pyth; 0: all.
+    cfg.TRAIN.KEEP_CHECKPOINTS = 0
+    # (ours) Decay of a moving average of the weights, which is then what is validated and tested, as
+    # 0.999 for thousands of steps; 0: no average.
+    cfg.TRAIN.EMA_DECAY = 0.0
     # Go on from the newest checkpoint in OUTPUT_DIR/checkpoints, if there is one.
     cfg.TRAIN.AUTO_RESUME = True
     # Checkpoint to start from. Without FINETUNE its optimizer state and epoch count too.
@@ -61,7 +68,8 @@ def _test(cfg: CfgNode) -> None:
     cfg.TEST.DATASET = "kinetics"
     # Clips (views, not videos) per forward pass on one machine, over all its GPUs.
     cfg.TEST.BATCH_SIZE = 8
-    # Weights to test. Empty: the newest in OUTPUT_DIR/checkpoints, else TRAIN.CHECKPOINT_FILE_PATH.
+    # Weights to test; best: of the best validation of the run in OUTPUT_DIR. Empty: its newest, else
+    # TRAIN.CHECKPOINT_FILE_PATH.
     cfg.TEST.CHECKPOINT_FILE_PATH = ""
     # Temporal views of a video, and spatial crops of each: 1 (centre), 2 (left, centre) or 3.
     cfg.TEST.NUM_ENSEMBLE_VIEWS = 10
@@ -86,6 +94,8 @@ def _solver(cfg: CfgNode) -> None:
     cfg.SOLVER.STEPS = []
     cfg.SOLVER.LRS = []
     cfg.SOLVER.MAX_EPOCH = 300
+    # (ours) Validations in a row that are not the best so far, after which training ends; 0: never.
+    cfg.SOLVER.EARLY_STOP = 0
     # Linear warm-up, in epochs, from WARMUP_START_LR to the policy's value at its end.
     cfg.SOLVER.WARMUP_EPOCHS = 0.0
     cfg.SOLVER.WARMUP_START_LR = 0.01

@@ -22,6 +22,7 @@ T = TypeVar("T")
 FORMAT = "[%(asctime)s][%(levelname)s] %(filename)s: %(lineno)3d: %(message)s"  # as published
 DATE_FORMAT = "%m/%d %H:%M:%S"
 GIB = 1024**3
+LOG = "stdout.log"
 
 
 def start_logging(output_dir: str | None = None) -> None:
@@ -35,7 +36,7 @@ def start_logging(output_dir: str | None = None) -> None:
         handler.close()
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stdout)]
     if output_dir is not None:
-        handlers.append(logging.FileHandler(Path(output_dir) / "stdout.log", encoding="utf-8"))
+        handlers.append(logging.FileHandler(Path(output_dir) / LOG, encoding="utf-8"))
     for handler in handlers:
         handler.setFormatter(logging.Formatter(FORMAT, DATE_FORMAT))
         handler.setLevel(logging.INFO if distributed.is_main() else logging.WARNING)
@@ -126,6 +127,11 @@ class Scalars:
         if self._writer is not None:
             self._writer.add_figure(name, figure, step)
 
+    def flush(self) -> None:
+        """Put everything into the files."""
+        if self._writer is not None:
+            self._writer.flush()
+
     def close(self) -> None:
         if self._writer is not None:
             self._writer.close()
@@ -142,12 +148,14 @@ def start_scalars(cfg: CfgNode, *, epoch: int, batch: int = 0, num_batches: int 
         batch: that is due, 0-based.
         num_batches: of an epoch.
     """
-    output_dir = Path(cfg.OUTPUT_DIR)
     history = None
     if distributed.is_main():
-        history = History(output_dir / FILE, epoch=epoch, batch=batch)
-    folder = None
-    if cfg.TENSORBOARD.ENABLE:
-        folder = output_dir / (cfg.TENSORBOARD.LOG_DIR or f"runs-{cfg.TRAIN.DATASET}")
+        history = History(Path(cfg.OUTPUT_DIR) / FILE, epoch=epoch, batch=batch)
+    folder = board_folder(cfg) if cfg.TENSORBOARD.ENABLE else None
     due = epoch * num_batches + batch
     return Scalars(folder, history=history, purge_step=due or None)
+
+
+def board_folder(cfg: CfgNode) -> Path:
+    """Where TensorBoard events go."""
+    return Path(cfg.OUTPUT_DIR) / (cfg.TENSORBOARD.LOG_DIR or f"runs-{cfg.TRAIN.DATASET}")

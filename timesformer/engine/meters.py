@@ -72,12 +72,15 @@ class EpochMeter:
         All processes call it together, and get the same.
         """
         self._collect()
-        return {"count": self.count, "window": self.window, "sums": self.sums.tolist()}
+        sums = self.sums.tolist()
+        return {"count": self.count, "window": self.window, "sums": sums, "lr": self.lr}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on after the batches of a ``state_dict``."""
-        self.count, self.window = state["count"], [list(row) for row in state["window"]]
-        self.sums = torch.tensor(state["sums"], dtype=torch.float64)
+        """Go on after the batches of a ``state_dict``; an empty one is of the epoch's beginning."""
+        if state:
+            self.count, self.window = state["count"], [list(row) for row in state["window"]]
+            self.sums = torch.tensor(state["sums"], dtype=torch.float64)
+            self.lr = state["lr"]
 
     def finish(self) -> None:
         """Log the rest and the epoch.
@@ -149,7 +152,8 @@ class EpochMeter:
         pending[:, 0] *= pending[:, 3]  # the loss is a mean over the clips of a process
         pending = distributed.total(pending).cpu()
         lrs, self.pending, self.pending_lrs = self.pending_lrs, [], []
-        self.sums += pending.sum(dim=0)
+        for row in pending:  # in this order also where a checkpoint comes in between
+            self.sums += row
         pending[:, 0] /= pending[:, 3]
         rows: list[list[float]] = pending.tolist()
         self.window += rows

@@ -20,6 +20,7 @@ from timesformer.datasets.lists import ListError, VideoList
 from timesformer.engine.freeze import frozen_names
 from timesformer.engine.precision import precision_problems
 from timesformer.models import build_model
+from timesformer.run_checkpoint import best_checkpoint, folder_of
 from timesformer.video import BackendError, check_torchcodec
 
 
@@ -86,7 +87,7 @@ def _checkpoint_problems(cfg: CfgNode) -> Iterator[str]:
         section, name = key.split(".")
         if not cfg[section][name]:
             continue
-        path = portable(cfg[section][name])
+        path = _file(cfg, key)
         if not path.is_file():
             yield f"{key} is {cfg[section][name]!r}, but there is no such file; check the path"
             continue
@@ -98,9 +99,15 @@ def _checkpoint_problems(cfg: CfgNode) -> Iterator[str]:
 
 def _is_written_by_this_run(cfg: CfgNode) -> bool:
     """Whether the checkpoint to test is one that training is going to write."""
-    folder = Path(cfg.OUTPUT_DIR, "checkpoints").resolve()
-    path = portable(cfg.TEST.CHECKPOINT_FILE_PATH)
-    return cfg.TRAIN.ENABLE and path.resolve().parent == folder
+    path = _file(cfg, "TEST.CHECKPOINT_FILE_PATH")
+    return cfg.TRAIN.ENABLE and path.resolve().parent == folder_of(cfg.OUTPUT_DIR).resolve()
+
+
+def _file(cfg: CfgNode, key: str) -> Path:
+    section, name = key.split(".")
+    if key == "TEST.CHECKPOINT_FILE_PATH" and cfg[section][name] == "best":
+        return best_checkpoint(cfg.OUTPUT_DIR)
+    return portable(cfg[section][name])
 
 
 def _check_fit(cfg: CfgNode, path: Path, *, tested: bool) -> None:

@@ -8,7 +8,7 @@ import torch
 from fvcore.common.config import CfgNode
 
 from timesformer import __version__, distributed
-from timesformer.engine import log
+from timesformer.engine import interrupt, log
 from timesformer.engine.run_record import recorded
 from timesformer.engine.test import test
 from timesformer.engine.train import train
@@ -17,13 +17,21 @@ logger = logging.getLogger(__name__)
 
 
 def run(cfg: CfgNode) -> None:
-    """Train and test in this process, which may be one of several."""
+    """Train and test in this process, which may be one of several.
+
+    Raises:
+        SystemExit: a signal ended it, see ``interrupt``.
+    """
     device = _start(cfg)
-    with recorded(cfg):
-        if cfg.TRAIN.ENABLE:
-            train(cfg, device)
-        if cfg.TEST.ENABLE:
-            test(cfg, device)
+    try:
+        with recorded(cfg), interrupt.listening():
+            if cfg.TRAIN.ENABLE:
+                train(cfg, device)
+            if cfg.TEST.ENABLE:
+                test(cfg, device)
+    except interrupt.Interrupted as end:
+        logger.info("%s", end)
+        raise SystemExit(end.status) from None
 
 
 def _start(cfg: CfgNode) -> torch.device:

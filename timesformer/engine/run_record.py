@@ -25,6 +25,7 @@ from fvcore.common.config import CfgNode
 from timesformer import distributed, history, provenance
 from timesformer.datasets import list_file
 from timesformer.engine import log
+from timesformer.engine.interrupt import Interrupted
 
 FILE = "run.json"
 TEST_RESULTS = "test_results.json"
@@ -86,6 +87,8 @@ def verdict(error: BaseException) -> tuple[str, str]:
     """Status and reason of a session that ``error`` ended."""
     if isinstance(error, KeyboardInterrupt):
         return "stopped", "interrupted from the keyboard"
+    if isinstance(error, Interrupted):
+        return "stopped", str(error)
     if isinstance(error, SystemExit) and not error.code:
         return "stopped", "on request"
     return "failed", f"{type(error).__name__}: {error}"

@@ -18,8 +18,9 @@ from timesformer.config.load import portable
 from timesformer.datasets import build_loader
 from timesformer.datasets.lists import VideoList
 from timesformer.datasets.loader import ClipLoader
-from timesformer.engine import log
+from timesformer.engine import interrupt, log
 from timesformer.engine.precision import Precision
+from timesformer.engine.restore import choose_newest
 from timesformer.models import build_model
 from timesformer.scoring import build_scoring
 
@@ -51,6 +52,7 @@ def test(cfg: CfgNode, device: torch.device) -> None:
     source = load_tested(cfg, model)
     started = time.perf_counter()
     parts = distributed.gather(_score(cfg, model, loader, device))
+    interrupt.end_if_agreed("in a test, which the same command repeats")
     if distributed.is_main():
         videos: VideoList = loader.dataset.videos
         limited = loader.batch_sampler.limited  # type: ignore[union-attr]
@@ -62,17 +64,19 @@ def test(cfg: CfgNode, device: torch.device) -> None:
 def load_tested(cfg: CfgNode, model: nn.Module) -> str:
     """Load the weights to test; returns their file.
 
-    TEST.CHECKPOINT_FILE_PATH, else the newest checkpoint of OUTPUT_DIR, else
-    TRAIN.CHECKPOINT_FILE_PATH, else a file named by TIMESFORMER.PRETRAINED_MODEL.
+    TEST.CHECKPOINT_FILE_PATH (``best``: that of OUTPUT_DIR), else the newest valid checkpoint of
+    OUTPUT_DIR, else TRAIN.CHECKPOINT_FILE_PATH, else a file named by TIMESFORMER.PRETRAINED_MODEL.
 
     Raises:
         CheckpointError: none of them, or one that leaves parameters without weights. The published
             code tested random weights then.
     """
-    named = (cfg.TEST.CHECKPOINT_FILE_PATH, run_checkpoint.newest_checkpoint(cfg.OUTPUT_DIR))
-    named += (cfg.TRAIN.CHECKPOINT_FILE_PATH, cfg.TIMESFORMER.PRETRAINED_MODEL)
-    path = next((str(name) for name in named if name and str(name).lower() != "none"), None)
-    if path is None:
+    named = cfg.TEST.CHECKPOINT_FILE_PATH
+    if named == "best":
+        named = str(run_checkpoint.best_checkpoint(cfg.OUTPUT_DIR))
+    path = named or choose_newest(cfg.OUTPUT_DIR)
+    path = path or cfg.TRAIN.CHECKPOINT_FILE_PATH or _pretrained(cfg)
+    if not path:
         raise checkpoint.CheckpointError(
             "there are no weights to test; set TEST.CHECKPOINT_FILE_PATH, or train into this "
             "OUTPUT_DIR first"
@@ -80,7 +84,12 @@ def load_tested(cfg: CfgNode, model: nn.Module) -> str:
     report = checkpoint.load_weights(model, portable(path))
     checkpoint.refuse_unless_tested(report)
     logger.info("testing: %s", report)
-    return path
+    return str(path)
+
+
+def _pretrained(cfg: CfgNode) -> str:
+    name = cfg.TIMESFORMER.PRETRAINED_MODEL
+    return "" if name.lower() == "none" else name
 
 
 @torch.inference_mode()
@@ -103,6 +112,8 @@ def _score(cfg: CfgNode, model: nn.Module, loader: ClipLoader, device: torch.dev
         left = log.eta(seconds * (len(loader) - i))
         stats = {"split": "test_iter", "cur_iter": str(i), "eta": left, "time_diff": seconds}
         log.json_stats(logger, stats)
+        if interrupt.requested():
+            break
     if not scores:
         return Scored(np.empty((0, cfg.MODEL.NUM_CLASSES)), np.empty(0, np.int64), failures)
     return Scored(torch.cat(scores).cpu().numpy(), torch.cat(indices).numpy(), failures)

@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -11,21 +11,20 @@ from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from timesformer import checkpoint, distributed, provenance, run_checkpoint
-from timesformer.config.load import portable
+from timesformer import distributed
 from timesformer.datasets import build_loader, num_workers
 from timesformer.datasets.clips import Batch
-from timesformer.datasets.lists import VideoList
 from timesformer.datasets.loader import ClipLoader
-from timesformer.engine import log, optim
+from timesformer.engine import log, optim, rewind
+from timesformer.engine.checkpoints import Checkpoints, is_due
 from timesformer.engine.freeze import freeze, set_train_mode
 from timesformer.engine.losses import build_loss, build_mixup
 from timesformer.engine.meters import EpochMeter
 from timesformer.engine.parallel import parallelize
-from timesformer.engine.precision import Precision
 from timesformer.engine.probe import input_normalizer, reuse_features
+from timesformer.engine.restore import Start, restore
+from timesformer.engine.state import TrainingState
 from timesformer.engine.validate import Validator
-from timesformer.imagenet import load_imagenet
 from timesformer.models import build_model
 
 logger = logging.getLogger(__name__)
@@ -35,31 +34,40 @@ def train(cfg: CfgNode, device: torch.device) -> None:
     """Train the configured model; checkpoint and validate as it goes; resume if it was interrupted.
 
     Raises:
-        CheckpointError: weights to start from are missing or do not fit.
+        CheckpointError: weights to start from are missing or do not fit; no checkpoint can be written.
         FloatingPointError: the loss is no longer finite.
+        Interrupted: a signal asked for the end, and what is needed to go on is saved.
     """
     torch.manual_seed(cfg.RNG_SEED)
-    train_loader, validator = build_loader(cfg, "train"), Validator(cfg, device)
-    lists = {"train": train_loader.dataset.videos, "val": validator.loader.dataset.videos}
+    loader, validator = build_loader(cfg, "train"), Validator(cfg, device)
+    lists = {"train": loader.dataset.videos, "val": validator.loader.dataset.videos}
     model = build_model(cfg).to(device)
     _log_model(model, cfg)
     freeze(model, cfg)
-    optimizer = optim.build_optimizer(model, cfg)
-    start_epoch = restore(cfg, model, optimizer)
+    state = TrainingState(cfg, model, device)
+    validator.best = state.best.seen
+    start = restore(cfg, state)
     model = parallelize(model, cfg, device)
-    train_loader, validator.loader = reuse_features(
-        cfg, checkpoint.unwrap(model), train_loader, validator.loader, device
-    )
-    steps = _log_batches(cfg, train_loader)
-    scalars = log.start_scalars(cfg, epoch=start_epoch, num_batches=len(train_loader))
-    trainer = Trainer(cfg, model, optimizer, device, accumulation=steps, scalars=scalars)
-
-    for epoch in range(start_epoch, cfg.SOLVER.MAX_EPOCH):
-        trainer.run_epoch(train_loader, epoch)
-        if is_due(epoch, cfg.TRAIN.CHECKPOINT_PERIOD, cfg.SOLVER.MAX_EPOCH):
-            _save(cfg, model, optimizer, epoch, lists)
-        if is_due(epoch, cfg.TRAIN.EVAL_PERIOD, cfg.SOLVER.MAX_EPOCH):
-            validator.run(checkpoint.unwrap(model), epoch, scalars)
+    loader, validator.loader = reuse_features(cfg, state.model, loader, validator.loader, device)
+    accumulation = _log_batches(cfg, loader)
+    scalars = start_records(cfg, start, len(loader))
+    with Checkpoints(cfg, state, lists=lists, num_batches=len(loader), scalars=scalars) as saved:
+        trainer = Trainer(
+            cfg,
+            model,
+            state,
+            device,
+            accumulation=accumulation,
+            scalars=scalars,
+            after=saved.after_step,
+        )
+        while start.position.epoch < cfg.SOLVER.MAX_EPOCH and not state.best.is_over:
+            trainer.run_epoch(loader, start)
+            epoch = start.position.epoch
+            if is_due(epoch, cfg.TRAIN.EVAL_PERIOD, cfg.SOLVER.MAX_EPOCH):
+                found = validator.run(state.average.evaluated, epoch, scalars)
+                saved.after_validation(epoch, is_best=state.best.judge(found, epoch))
+            start = Start.of_epoch(epoch + 1)
     scalars.close()
 
 
@@ -70,39 +78,46 @@ class Trainer:
         self,
         cfg: CfgNode,
         model: nn.Module,
-        optimizer: torch.optim.Optimizer,
+        state: TrainingState,
         device: torch.device,
         *,
         accumulation: int,
         scalars: log.Scalars,
+        after: Callable[[int, int, EpochMeter], None] = lambda epoch, batch, meter: None,
     ) -> None:
+        """``model``: that of ``state``, wrapped; ``after`` is called after every optimizer step."""
         self.cfg = cfg
         self.model = model
-        self.optimizer = optimizer
+        self.state = state
         self.device = device
         self.accumulation = accumulation
         self.scalars = scalars
+        self.after = after
         self.mix = build_mixup(cfg)
         self.loss = build_loss(cfg)
         self.normalize = input_normalizer(cfg)
-        self.precision = Precision(cfg.TRAIN.PRECISION, device)
 
-    def run_epoch(self, loader: ClipLoader, epoch: int) -> None:
-        """Every batch of ``loader``; an incomplete last group steps with what it has."""
-        set_train_mode(checkpoint.unwrap(self.model))
-        loader.batch_sampler.set_epoch(epoch)
+    def run_epoch(self, loader: ClipLoader, start: Start) -> None:
+        """Every batch of ``loader`` from ``start`` on; an incomplete last group steps with what it has."""
+        set_train_mode(self.state.model)
+        epoch, first_batch = start.position
+        loader.load_state_dict(start.position._asdict())
         num_batches = len(loader)
         meter = EpochMeter(self.cfg, epoch, num_batches, self.scalars)
+        meter.load_state_dict(start.payload.get("meter", {}))
         waited_from = time.perf_counter()
-        for i, batch in enumerate(_bar(loader, epoch, self.cfg.SOLVER.MAX_EPOCH)):
+        for i, batch in enumerate(_bar(loader, start, self.cfg.SOLVER.MAX_EPOCH), first_batch):
             meter.waited(time.perf_counter() - waited_from)
             lr = optim.lr_at_epoch(self.cfg, epoch + i / num_batches)
-            optim.set_lr(self.optimizer, lr)
+            optim.set_lr(self.state.optimizer, lr)
             seed_step(self.cfg.RNG_SEED, epoch, i)
             first = i - i % self.accumulation
             group = min(self.accumulation, num_batches - first)
-            loss, logits, labels = self.backward(batch, group, is_last=i == first + group - 1)
+            is_last = i == first + group - 1
+            loss, logits, labels = self.backward(batch, group, is_last=is_last)
             meter.update(loss, logits, labels, lr, batch.failures)
+            if is_last:
+                self.after(epoch, i + 1, meter)
             waited_from = time.perf_counter()
         meter.finish()
 
@@ -117,39 +132,13 @@ class Trainer:
         with contextlib.ExitStack() as stack:
             if isinstance(self.model, DistributedDataParallel) and not is_last:
                 stack.enter_context(self.model.no_sync())
-            with self.precision.autocast():
+            with self.state.precision.autocast():
                 logits = self.model(clips)
             loss = self.loss(logits.float(), targets)
-            self.precision.backward(loss / group)
+            self.state.precision.backward(loss / group)
         if is_last:
-            self.precision.step(self.optimizer)
-            self.optimizer.zero_grad(set_to_none=True)
+            self.state.step()
         return loss.detach(), logits.detach(), labels
-
-
-def restore(cfg: CfgNode, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
-    """Give the model its first weights; returns the epoch to start with, 0-based.
-
-    In this order: the newest checkpoint of OUTPUT_DIR (AUTO_RESUME; of a fine-tuning too, which the
-    published code restarted), TRAIN.CHECKPOINT_FILE_PATH, TIMESFORMER.PRETRAINED_MODEL.
-
-    Raises:
-        CheckpointError: what is named cannot be used.
-    """
-    newest = run_checkpoint.newest_checkpoint(cfg.OUTPUT_DIR) if cfg.TRAIN.AUTO_RESUME else None
-    if newest is not None:
-        epoch, report = run_checkpoint.load_training_state(newest, model, optimizer)
-        logger.info("resuming after epoch %d: %s", epoch + 1, report)
-        return epoch + 1
-    if cfg.TRAIN.CHECKPOINT_FILE_PATH:
-        return _start_from_file(cfg, model, optimizer)
-    _load_pretrained(cfg.TIMESFORMER.PRETRAINED_MODEL, model)
-    return 0
-
-
-def is_due(epoch: int, period: int, num_epochs: int) -> bool:
-    """Whether something with this period happens after 0-based ``epoch``; always after the last."""
-    return (epoch + 1) % period == 0 or epoch + 1 == num_epochs
 
 
 def seed_step(seed: int, epoch: int, step: int) -> None:
@@ -162,55 +151,17 @@ def seed_step(seed: int, epoch: int, step: int) -> None:
     np.random.seed(int(state[1]))  # timm's mixup draws from the global generator
 
 
-def _start_from_file(cfg: CfgNode, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
-    path = portable(cfg.TRAIN.CHECKPOINT_FILE_PATH)
-    cut = tuple(cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN)
-    if cfg.TRAIN.FINETUNE or cfg.TRAIN.CHECKPOINT_EPOCH_RESET:
-        logger.info("%s", checkpoint.load_weights(model, path, cut_from_names=cut))
-        return 0
-    epoch, report = run_checkpoint.load_training_state(path, model, optimizer, cut_from_names=cut)
-    if epoch + 1 >= cfg.SOLVER.MAX_EPOCH:
-        raise checkpoint.CheckpointError(
-            f"{path} is of epoch {epoch + 1}, and SOLVER.MAX_EPOCH is {cfg.SOLVER.MAX_EPOCH}: "
-            "nothing is left to train; set TRAIN.FINETUNE True to start from its weights at epoch "
-            "0, or raise MAX_EPOCH"
-        )
-    logger.info("going on after epoch %d: %s", epoch + 1, report)
-    return epoch + 1
-
-
-def _load_pretrained(name: str, model: nn.Module) -> None:
-    """By the first process alone: wrapping in DDP hands its weights to the others."""
-    if name.lower() == "none":
-        logger.info("training from random weights (TIMESFORMER.PRETRAINED_MODEL none)")
-    elif distributed.is_main():
-        report = checkpoint.load_weights(model, portable(name)) if name else load_imagenet(model)
-        logger.info("%s", report)
-
-
-def _save(
-    cfg: CfgNode,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    epoch: int,
-    lists: Mapping[str, VideoList],
-) -> None:
+def start_records(cfg: CfgNode, start: Start, num_batches: int) -> log.Scalars:
+    """Logs and curves that go on where ``start`` is; steps after it are taken out first."""
     if distributed.is_main():
-        path = run_checkpoint.save_checkpoint(
-            cfg.OUTPUT_DIR,
-            model=model,
-            optimizer=optimizer,
-            epoch=epoch,
-            cfg_text=cfg.dump(),
-            about=provenance.describe(cfg, lists),
-        )
-        logger.info("saved %s", path)
-    distributed.barrier()
+        rewind.rewind(cfg, start.payload.get("written", {}))
+    epoch, batch = start.position
+    return log.start_scalars(cfg, epoch=epoch, batch=batch, num_batches=num_batches)
 
 
-def _bar(loader: ClipLoader, epoch: int, num_epochs: int) -> Iterator[Batch]:
-    title = f"epoch {epoch + 1}/{num_epochs}"
-    return iter(log.progress(loader, total=len(loader), title=title))
+def _bar(loader: ClipLoader, start: Start, num_epochs: int) -> Iterator[Batch]:
+    title = f"epoch {start.position.epoch + 1}/{num_epochs}"
+    return iter(log.progress(loader, total=len(loader) - start.position.batch, title=title))
 
 
 def _log_model(model: nn.Module, cfg: CfgNode) -> None:

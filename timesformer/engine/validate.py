@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from timesformer import distributed, metrics
 from timesformer.datasets import build_loader
-from timesformer.engine import log
+from timesformer.engine import interrupt, log
 from timesformer.engine.precision import Precision
 from timesformer.engine.probe import input_normalizer
 
@@ -32,11 +32,17 @@ class Validator:
         self.normalize = input_normalizer(cfg)
         self.precision = Precision(cfg.TRAIN.PRECISION, device)
         self.measure = _precision if cfg.DATA.MULTI_LABEL else _errors
-        self.best: dict[str, float] = {}  # of this process's lifetime
+        self.best: dict[str, float] = {}  # of the run
 
     @torch.inference_mode()
-    def run(self, model: nn.Module, epoch: int, scalars: log.Scalars) -> None:
-        """Validate ``model`` (bare, not wrapped in DDP) after 0-based ``epoch``."""
+    def run(self, model: nn.Module, epoch: int, scalars: log.Scalars) -> dict[str, float]:
+        """Validate ``model`` (bare, not wrapped in DDP) after 0-based ``epoch``.
+
+        Returns the errors in percent, ``top1_err`` and ``top5_err``, or ``map``, a fraction.
+
+        Raises:
+            Interrupted: a signal asked for the end.
+        """
         model.eval()
         self.loader.batch_sampler.set_epoch(epoch)
         started = time.perf_counter()
@@ -53,10 +59,14 @@ class Validator:
                 labels.append(batch.labels.to(self.device, non_blocking=True))
             if i % self.cfg.LOG_PERIOD == 0 and labels:
                 self._log_batch(scores[-1], labels[-1], i, epoch, started)
-        self._report(scores, labels, unreadable, epoch, started, scalars)
+            if interrupt.requested():
+                break
+        interrupt.end_if_agreed("in a validation, which the same command repeats")
+        found = self._report(scores, labels, unreadable, epoch, started, scalars)
         board = self.cfg.TENSORBOARD
         if board.ENABLE and (board.CONFUSION_MATRIX.ENABLE or board.HISTOGRAM.ENABLE):
             self._draw(scores, labels, epoch, scalars)
+        return found
 
     def _log_batch(
         self, scores: torch.Tensor, labels: torch.Tensor, i: int, epoch: int, started: float
@@ -85,7 +95,7 @@ class Validator:
         epoch: int,
         started: float,
         scalars: log.Scalars,
-    ) -> None:
+    ) -> dict[str, float]:
         counts = torch.tensor([sum(map(len, labels)), unreadable], dtype=torch.float64)
         videos, unread = distributed.total(counts.to(self.device)).tolist()
         if not videos:
@@ -115,6 +125,7 @@ class Validator:
                 **self.best,
             },
         )
+        return found
 
     def _draw(
         self,

@@ -1,0 +1,127 @@
+"""Signals in every part of a run: it saves, ends with status 0, and goes on as if nothing had been."""
+
+import os
+import signal
+
+import pytest
+import torch
+import yaml
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from tests.conftest import TINY
+from tests.engine.test_train import final_weights, losses, same_state, stats
+from timesformer import history
+from timesformer.config import load_config
+from timesformer.engine import interrupt, run, train, validate
+from timesformer.engine import test as testing
+
+# Every draw on, an average, groups of two batches; 6 batches are 3 steps, and no line ends with one.
+OPTIONS = {"TIMESFORMER.DROP_PATH_RATE": 0.3, "TIMESFORMER.DROP_RATE": 0.1, "MIXUP.ENABLED": 1,
+           "TRAIN.EMA_DECAY": 0.5, "LOG_PERIOD": 5, "TENSORBOARD.ENABLE": 1,
+           "TRAIN.CHECKPOINT_PERIOD": 2, "TEST.NUM_ENSEMBLE_VIEWS": 1}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def config(data_dir, tmp_path_factory):
+    path = tmp_path_factory.mktemp("config") / "tiny.yaml"
+    path.write_text(yaml.safe_dump(TINY))
+    pairs = [str(text) for pair in OPTIONS.items() for text in pair]
+    pairs += ["DATA.PATH_TO_DATA_DIR", str(data_dir)]
+    return lambda folder: load_config(path, [*pairs, "OUTPUT_DIR", str(folder)])
+
+
+@pytest.fixture(scope="module")
+def whole(config, tmp_path_factory):
+    """A run that nothing interrupts."""
+    folder = tmp_path_factory.mktemp("whole")
+    run.run(config(folder))
+    return folder
+
+
+def strike(monkeypatch, owner, name, at, number):
+    """Send this process signal ``number`` before call ``at`` of ``owner.name``; returns the undoing."""
+    original, calls = getattr(owner, name), []
+
+    def struck(*args, **kwargs):
+        calls.append(1)
+        if len(calls) == at:
+            os.kill(os.getpid(), number)
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(owner, name, struck)
+
+
+MOMENTS = {
+    "in a group": (train.Trainer, "backward", 3, signal.SIGTERM),
+    "after a step": (train.Trainer, "backward", 4, signal.SIGUSR1),
+    "in the last step of an epoch": (train.Trainer, "backward", 6, signal.SIGTERM),
+    "in a validation": (validate.Validator, "run", 1, signal.SIGTERM),
+    "in the last validation": (validate.Validator, "run", 2, signal.SIGUSR1),
+    "in the test": (testing, "build_scoring", 1, signal.SIGTERM),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_signal_saves_and_the_run_goes_on_as_if_nothing_had_been(
+    config, whole, tmp_path, monkeypatch, moment
+):
+    with monkeypatch.context() as patch:
+        strike(patch, *MOMENTS[moment])
+        with pytest.raises(SystemExit) as end:
+            run.run(config(tmp_path))
+    assert end.value.code == 0
+    assert "ended by SIG" in (tmp_path / "stdout.log").read_text()
+    assert not (tmp_path / "test_results.json").exists()
+    run.run(config(tmp_path))
+    assert losses(tmp_path) == losses(whole)
+    for kind in ("train_epoch", "val_epoch", "test_final"):
+        assert numbers(tmp_path, kind) == numbers(whole, kind)
+    assert rows(tmp_path) == rows(whole)
+    assert curves(tmp_path) == curves(whole)
+    assert same_state(final_weights(tmp_path, 2), final_weights(whole, 2))
+    saved = torch.load(tmp_path / "checkpoints/checkpoint_epoch_00002.pyth", weights_only=True)
+    expected = torch.load(whole / "checkpoints/checkpoint_epoch_00002.pyth", weights_only=True)
+    assert same_state(saved["ema_state"], expected["ema_state"])
+    assert not same_state(saved["ema_state"], saved["model_state"])
+    assert saved["best"] == expected["best"]
+
+
+def numbers(folder, kind):
+    """What lines of ``kind`` say, but for times and memory."""
+    varies = {"dt", "dt_data", "dt_net", "eta", "RAM", "time_diff", "gpu_mem"}
+    return [{k: v for k, v in line.items() if k not in varies} for line in stats(folder, kind)]
+
+
+def rows(folder):
+    names = ("type", "epoch", "batch", "loss", "lr", "top1_err")
+    return [[row[name] for name in names] for row in history.read_rows(folder / "metrics.csv")]
+
+
+def curves(folder):
+    events = EventAccumulator(str(folder / "runs-kinetics"))
+    events.Reload()
+    tags = ("Train/loss", "Train/lr", "Val/Top1_err")
+    return {tag: [(point.step, point.value) for point in events.Scalars(tag)] for tag in tags}
+
+
+def test_ctrl_c_saves_once_and_ends_at_once_when_repeated(config, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        strike(patch, train.Trainer, "backward", 2, signal.SIGINT)
+        with pytest.raises(SystemExit) as end:
+            run.run(config(tmp_path))
+    assert end.value.code == 130
+    assert (tmp_path / "checkpoints/checkpoint_epoch_00001_batch_000002.pyth").exists()
+    with interrupt.listening():
+        os.kill(os.getpid(), signal.SIGINT)
+        assert interrupt.requested()
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_signals_do_what_they_did_when_nobody_listens_any_more():
+    before = signal.getsignal(signal.SIGTERM)
+    with interrupt.listening():
+        assert signal.getsignal(signal.SIGTERM) != before
+    assert signal.getsignal(signal.SIGTERM) == before
+    with interrupt.listening():
+        assert not interrupt.requested()

@@ -1,0 +1,48 @@
+import threading
+
+import pytest
+import torch
+
+from timesformer import run_checkpoint
+from timesformer.checkpoint import CheckpointError
+from timesformer.engine.saving import Saver, snapshot
+
+
+def test_a_snapshot_does_not_change_with_what_it_was_taken_of():
+    tree = {"a": [torch.zeros(2), (torch.ones(1), "text")], "b": {1: 2.5}}
+    taken = snapshot(tree)
+    tree["a"][0].add_(1)
+    tree["a"].append(3)
+    tree["b"][1] = 0
+    assert taken["a"][0].tolist() == [0, 0]
+    assert taken["a"][1][1] == "text"
+    assert (len(taken["a"]), taken["b"]) == (2, {1: 2.5})
+
+
+def test_saving_does_not_wait_for_the_disk(tmp_path, monkeypatch):
+    disk, write = threading.Event(), run_checkpoint.write_checkpoint
+    monkeypatch.setattr(
+        run_checkpoint, "write_checkpoint", lambda *a, **k: (disk.wait(20), write(*a, **k))
+    )
+    weights, saver = torch.zeros(3), Saver(tmp_path, keep=0)
+    path = run_checkpoint.checkpoint_path(tmp_path, 0)
+    saver.save({"w": weights}, path)
+    weights.add_(1)  # training goes on
+    assert not path.exists()
+    saver.check()
+    disk.set()
+    saver.wait()
+    assert torch.load(path, weights_only=True)["w"].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("ask", ["check", "wait", "save"])
+def test_what_goes_wrong_in_the_thread_is_raised_by_the_next_call(tmp_path, ask):
+    (tmp_path / "checkpoints").write_text("a file, no folder")
+    saver = Saver(tmp_path, keep=0)
+    path = run_checkpoint.checkpoint_path(tmp_path, 0)
+    saver.save({}, path)
+    saver._thread.shutdown()  # the write has ended
+    call = {"check": saver.check, "wait": saver.wait, "save": lambda: saver.save({}, path)}[ask]
+    with pytest.raises(CheckpointError, match="cannot be written"):
+        call()
+    saver.wait()  # said once

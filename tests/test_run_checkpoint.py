@@ -1,0 +1,221 @@
+"""Checkpoints of a run on the disk: whole or not there, found, checked, deleted, gone on from."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.test_checkpoint import model, same_weights
+from timesformer import run_checkpoint
+from timesformer.checkpoint import CheckpointError
+from timesformer.models.timesformer import TimeSformer
+
+
+def trained(seed, steps=3):
+    """A model and an optimizer after some steps."""
+    net = model(seed=seed)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    for _ in range(steps):
+        net(torch.randn(2, 3, 4, 16, 16)).square().sum().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    return net, optimizer
+
+
+def save(folder, net, optimizer, epoch):
+    path = run_checkpoint.checkpoint_path(folder, epoch)
+    payload = {
+        "epoch": epoch,
+        "model_state": run_checkpoint.named_state(net),
+        "optimizer_state": optimizer.state_dict(),
+        "cfg": "A: 1\n",
+    }
+    run_checkpoint.write_checkpoint(path, payload)
+    return path
+
+
+def test_checkpoints_have_the_published_name_fields_and_prefix(tmp_path):
+    path = save(tmp_path, *trained(0), epoch=4)
+    assert path == tmp_path / "checkpoints" / "checkpoint_epoch_00005.pyth"
+    content = torch.load(path, weights_only=True)
+    assert content.keys() == {"epoch", "model_state", "optimizer_state", "cfg"}
+    assert (content["epoch"], content["cfg"]) == (4, "A: 1\n")
+    assert all(key.startswith("model.") for key in content["model_state"])
+    assert [file.name for file in path.parent.iterdir()] == [path.name]  # nothing temporary left
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the full disk of Linux")
+def test_a_full_disk_leaves_the_last_good_one_and_says_so(tmp_path):
+    net, optimizer = trained(0)
+    path = save(tmp_path, net, optimizer, epoch=0)
+    before = path.read_bytes()
+    for epoch in (0, 1):  # over an old one; and a new one
+        other = run_checkpoint.checkpoint_path(tmp_path, epoch)
+        other.with_name(f"{other.name}.tmp").symlink_to("/dev/full")
+        with pytest.raises(
+            CheckpointError,
+            match=rf"{other.name} cannot be written: No space left on device \(\d+ MiB are free.*"
+            rf"last good one is .*{path.name}\. Make room \(TRAIN.KEEP_CHECKPOINTS",
+        ):
+            save(tmp_path, net, optimizer, epoch=epoch)
+        assert [file.name for file in path.parent.iterdir()] == [path.name]
+    assert path.read_bytes() == before
+    assert run_checkpoint.newest_checkpoint(tmp_path) == path
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "checkpoints").write_text("a file")
+    with pytest.raises(CheckpointError, match=r"cannot be written: .*; there is no earlier one"):
+        save(tmp_path, *trained(0), epoch=0)
+
+
+@pytest.mark.parametrize("harm", ["truncated", "flipped", "empty", "text"])
+def test_the_newest_valid_checkpoint_is_found_and_a_damaged_one_named(tmp_path, caplog, harm):
+    net, optimizer = trained(0)
+    good, bad = (save(tmp_path, net, optimizer, epoch=epoch) for epoch in (0, 1))
+    data = bytearray(bad.read_bytes())
+    data[len(data) // 2] ^= 4
+    harmed = {"truncated": data[:-100], "flipped": data, "empty": b"", "text": b"no zip" * 99}
+    bad.write_bytes(harmed[harm])
+    assert run_checkpoint.newest_checkpoint(tmp_path) == good
+    assert f"{bad} is left out, it is damaged" in caplog.text
+    good.unlink()
+    assert run_checkpoint.newest_checkpoint(tmp_path) is None
+
+
+def test_a_flipped_bit_is_noticed_or_harmless(tmp_path):
+    """The headers of a zip file have no checksum, but no tensor and no number depends on them."""
+    path = save(tmp_path, *trained(0, steps=1), epoch=0)
+    whole, rng = path.read_bytes(), np.random.default_rng(0)
+    before = torch.load(path, weights_only=True)["model_state"]
+    noticed = 0
+    for at in rng.integers(0, len(whole), size=100).tolist():
+        data = bytearray(whole)
+        data[at] ^= 1 << int(rng.integers(8))
+        path.write_bytes(data)
+        if run_checkpoint.damage(path):
+            noticed += 1
+            continue
+        after = torch.load(path, weights_only=True)["model_state"]
+        assert all(torch.equal(before[key], after[key]) for key in before)
+    assert noticed > 50
+
+
+def test_a_copy_is_as_valid_as_the_file(tmp_path):
+    path = save(tmp_path, *trained(0), epoch=0)
+    copy = tmp_path / "elsewhere.pyth"
+    copy.write_bytes(path.read_bytes())
+    assert run_checkpoint.damage(copy) == ""
+
+
+def test_files_of_pytorch_before_1_6_are_not_called_damaged(tmp_path):
+    torch.save({"a": torch.zeros(3)}, tmp_path / "old", _use_new_zipfile_serialization=False)
+    assert run_checkpoint.damage(tmp_path / "old") == ""
+
+
+def test_the_same_content_gets_several_names(tmp_path, monkeypatch):
+    best = run_checkpoint.best_checkpoint(tmp_path)
+    path = run_checkpoint.checkpoint_path(tmp_path, 0)
+    for links in (True, False):
+        if not links:
+            monkeypatch.setattr("os.link", lambda *_: (_ for _ in ()).throw(OSError("no links")))
+        run_checkpoint.write_checkpoint(path, {"epoch": 0, "links": links}, also=[best])
+        assert torch.load(best, weights_only=True)["links"] == links
+        assert path.samefile(best) == links
+        assert len(list(path.parent.iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("keep", "left"),
+    [
+        (0, ["00001", "00002", "00003", "00004_batch_000007", "00005"]),
+        (2, ["00003", "00004_batch_000007", "00005"]),
+    ],
+)
+def test_old_checkpoints_are_deleted(tmp_path, keep, left):
+    folder = run_checkpoint.folder_of(tmp_path)
+    folder.mkdir()
+    names = ["00001", "00001_batch_000003", "00002", "00003_batch_000009", "00003",
+             "00004_batch_000007", "00005"]  # fmt: skip
+    for name in (*names, "best"):
+        (folder / f"checkpoint_epoch_{name}.pyth").touch()
+    run_checkpoint.prune(tmp_path, keep)
+    stayed = sorted(path.stem.removeprefix("checkpoint_epoch_") for path in folder.iterdir())
+    assert stayed == sorted([*left, "best"])
+
+
+def test_what_was_half_written_is_deleted(tmp_path):
+    path = save(tmp_path, *trained(0), epoch=0)
+    path.with_name(f"{path.name}.tmp").write_bytes(b"half")
+    run_checkpoint.remove_leftovers(tmp_path)
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_training_goes_on_from_model_optimizer_and_epoch(tmp_path):
+    net, optimizer = trained(0)
+    path = save(tmp_path, net, optimizer, epoch=4)
+    other = model(seed=9)
+    fresh = torch.optim.SGD(other.parameters(), lr=0.1, momentum=0.9)
+    position, report, _ = run_checkpoint.load_training_state(path, other, fresh)
+    assert (position, report.exact) == ((5, 0), True)
+    clip = torch.randn(2, 3, 4, 16, 16)
+    for one, its in ((net, optimizer), (other, fresh)):
+        one.eval()(clip).square().sum().backward()
+        its.step()
+    assert same_weights(net, other)
+
+
+def test_the_optimizer_state_of_a_published_checkpoint_is_taken(shared):
+    io = torch.load(shared / "golden/shared_official_divided_space_time_io.pt", weights_only=True)
+    path = shared / "golden/shared_official_divided_space_time.pyth"
+    net = TimeSformer(**io["spec"])
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    resumed = run_checkpoint.load_training_state(path, net, optimizer)
+    assert resumed.position == (torch.load(path, weights_only=True)["epoch"] + 1, 0)
+
+
+def test_empty_groups_of_published_optimizer_states_are_dropped(tmp_path):
+    net, optimizer = trained(0)
+    path = save(tmp_path, net, optimizer, epoch=0)
+    content = torch.load(path, weights_only=True)
+    groups = content["optimizer_state"]["param_groups"]
+    content["optimizer_state"]["param_groups"] = [{**groups[0], "params": []}, *groups]
+    torch.save(content, path)
+    fresh = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    run_checkpoint.load_training_state(path, net, fresh)
+    buffers = [fresh.state[p]["momentum_buffer"] for p in net.parameters()]
+    originals = [optimizer.state[p]["momentum_buffer"] for p in net.parameters()]
+    assert all(torch.equal(a, b) for a, b in zip(buffers, originals, strict=True))
+
+
+def test_another_model_or_optimizer_is_not_gone_on_from(tmp_path):
+    net, optimizer = trained(0)
+    path = save(tmp_path, net, optimizer, epoch=0)
+    other = model(num_classes=9)
+    with pytest.raises(CheckpointError, match=r"not a checkpoint of this model.*AUTO_RESUME False"):
+        run_checkpoint.load_training_state(path, other, torch.optim.SGD(other.parameters(), lr=0.1))
+    groups = [{"params": [p]} for p in net.parameters()]
+    with pytest.raises(CheckpointError, match="optimizer state .* does not fit"):
+        run_checkpoint.load_training_state(path, net, torch.optim.SGD(groups, lr=0.1))
+    torch.save(net.state_dict(), tmp_path / "weights")
+    with pytest.raises(CheckpointError, match=r"no epoch and optimizer state.*FINETUNE True"):
+        run_checkpoint.load_training_state(tmp_path / "weights", net, optimizer)
+
+
+def test_the_newest_checkpoint_is_the_one_that_has_seen_most(tmp_path):
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    assert run_checkpoint.newest_checkpoint(tmp_path) is None
+    names = ["epoch_00009_batch_000002", "epoch_00009_batch_000010", "epoch_00009", "epoch_99999",
+             "epoch_100000_batch_000001"]  # fmt: skip
+    for name in names:
+        torch.save({}, folder / f"checkpoint_{name}.pyth")
+        assert run_checkpoint.newest_checkpoint(tmp_path).name == f"checkpoint_{name}.pyth"
+    for other in (
+        "my_checkpoint_epoch_999999.pyth",
+        "checkpoint_best.pyth",
+        "checkpoint_epoch_2.pyth.tmp",
+    ):
+        (folder / other).touch()
+    assert run_checkpoint.newest_checkpoint(tmp_path).name == f"checkpoint_{names[-1]}.pyth"

@@ -1,0 +1,45 @@
+"""The best validation so far, and when to stop because none is better: SOLVER.EARLY_STOP."""
+
+import math
+from typing import Any
+
+
+class Best:
+    """Judges validations by their top-1 error, or by mean average precision.
+
+    Args:
+        patience: validations in a row without a better one after which training ends; 0: never.
+    """
+
+    def __init__(self, patience: int) -> None:
+        self.patience = patience
+        self.badness = math.inf
+        self.epoch = -1  # 0-based, of the best
+        self.stale = 0  # validations since
+        self.seen: dict[str, float] = {}  # the best of each metric, kept by the validator
+
+    def judge(self, found: dict[str, float], epoch: int) -> bool:
+        """Whether this validation, after 0-based ``epoch``, is the best so far."""
+        badness = found["top1_err"] if "top1_err" in found else -found["map"]
+        if badness < self.badness:
+            self.badness, self.epoch, self.stale = badness, epoch, 0
+            return True
+        self.stale += 1
+        return False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether training should end."""
+        return 0 < self.patience <= self.stale
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "badness": self.badness,
+            "epoch": self.epoch,
+            "stale": self.stale,
+            "seen": self.seen,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.badness, self.epoch, self.stale = state["badness"], state["epoch"], state["stale"]
+        self.seen.update(state["seen"])

@@ -1,0 +1,122 @@
+"""When a training writes a checkpoint, and what is in it.
+
+After the last step of an epoch that has a checkpoint or a validation, so that neither a validation
+nor what happens during one is ever a loss; again after the validation, which is then not repeated;
+every TRAIN.CHECKPOINT_STEPS steps inside an epoch; and after the step that a signal strikes.
+"""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from fvcore.common.config import CfgNode
+
+from timesformer import distributed, provenance, run_checkpoint
+from timesformer.checkpoint import CheckpointError
+from timesformer.datasets.lists import VideoList
+from timesformer.engine import interrupt, log, rewind
+from timesformer.engine.meters import EpochMeter
+from timesformer.engine.saving import Saver
+from timesformer.engine.state import TrainingState
+from timesformer.run_checkpoint import Position
+
+logger = logging.getLogger(__name__)
+
+
+class Checkpoints:
+    """Writes the checkpoints of a run, by its first process; waits for the last one at its end."""
+
+    def __init__(
+        self,
+        cfg: CfgNode,
+        state: TrainingState,
+        *,
+        lists: Mapping[str, VideoList],
+        num_batches: int,
+        scalars: log.Scalars,
+    ) -> None:
+        """``num_batches``: of an epoch."""
+        self.cfg = cfg
+        self.state = state
+        self.num_batches = num_batches
+        self.scalars = scalars
+        self.saver = Saver(cfg.OUTPUT_DIR, keep=cfg.TRAIN.KEEP_CHECKPOINTS)
+        self.about = {"cfg": cfg.dump(), **provenance.describe(cfg, lists)}
+        self.steps = 0  # of the optimizer, since the process started
+        if distributed.is_main():
+            run_checkpoint.remove_leftovers(cfg.OUTPUT_DIR)
+
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        try:
+            self.saver.wait()
+        except CheckpointError as unwritten:
+            if error is None:
+                raise
+            logger.error("%s", unwritten)  # beside the reason for which the run ends
+
+    def after_step(self, epoch: int, batch: int, meter: EpochMeter) -> None:
+        """After an optimizer step: ``batch`` batches of 0-based ``epoch`` are done.
+
+        Raises:
+            Interrupted: a signal asked for the end; the checkpoint is on the disk.
+            CheckpointError: an earlier checkpoint could not be written.
+        """
+        self.saver.check()
+        self.steps += 1
+        period, ends = self.cfg.TRAIN.CHECKPOINT_STEPS, interrupt.agreed()
+        at_end, stays = batch == self.num_batches, self.is_due(epoch)
+        due = at_end and (stays or self._is_validated(epoch))
+        if due or ends or (period and self.steps % period == 0):
+            inside = None if at_end and stays else batch
+            path = run_checkpoint.checkpoint_path(self.cfg.OUTPUT_DIR, epoch, batch=inside)
+            self._save([path], Position(epoch, batch), meter.state_dict())
+        if ends:
+            self.saver.wait()
+            place = f"epoch {epoch + 1}, batch {batch} of {self.num_batches}"
+            interrupt.end(f"after {place}; it is saved, the same command goes on from there")
+
+    def after_validation(self, epoch: int, *, is_best: bool) -> None:
+        """The validation after 0-based ``epoch`` is judged: it is not to be repeated."""
+        ends = self.is_due(epoch) or self.state.best.is_over
+        end = run_checkpoint.checkpoint_path(self.cfg.OUTPUT_DIR, epoch)
+        best = run_checkpoint.best_checkpoint(self.cfg.OUTPUT_DIR)
+        paths = [end] * ends + [best] * is_best
+        if paths:
+            self._save(paths, Position(epoch + 1, 0))
+
+    def is_due(self, epoch: int) -> bool:
+        """Whether the end of 0-based ``epoch`` has a checkpoint that stays."""
+        return is_due(epoch, self.cfg.TRAIN.CHECKPOINT_PERIOD, self.cfg.SOLVER.MAX_EPOCH)
+
+    def _is_validated(self, epoch: int) -> bool:
+        return is_due(epoch, self.cfg.TRAIN.EVAL_PERIOD, self.cfg.SOLVER.MAX_EPOCH)
+
+    def _save(
+        self, paths: list[Path], position: Position, meter: dict[str, Any] | None = None
+    ) -> None:
+        """The same content to all ``paths``; ``meter``: of the epoch, inside it."""
+        entries = self.state.payload()
+        if not distributed.is_main():
+            return
+        self.scalars.flush()
+        finished = position.epoch if position.batch == self.num_batches else position.epoch - 1
+        payload = {
+            "epoch": finished,
+            **entries,
+            **self.about,
+            "position": position._asdict(),
+            "written": rewind.sizes(self.cfg),
+        } | ({"meter": meter} if meter else {})
+        self.saver.save(payload, paths[0], also=paths[1:])
+
+
+def is_due(epoch: int, period: int, num_epochs: int) -> bool:
+    """Whether something with this period happens after 0-based ``epoch``; always after the last."""
+    return (epoch + 1) % period == 0 or epoch + 1 == num_epochs

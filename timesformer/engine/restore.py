@@ -1,0 +1,82 @@
+"""Where a training starts: with which weights, and at which batch."""
+
+import logging
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fvcore.common.config import CfgNode
+from torch import nn
+
+from timesformer import checkpoint, distributed, run_checkpoint
+from timesformer.config.load import portable
+from timesformer.engine.state import TrainingState
+from timesformer.imagenet import load_imagenet
+from timesformer.run_checkpoint import Position
+
+logger = logging.getLogger(__name__)
+
+
+class Start(NamedTuple):
+    """The batch that is due, and the ``payload`` of the checkpoint of this run; empty for a new one."""
+
+    position: Position
+    payload: dict[str, Any]
+
+    @classmethod
+    def of_epoch(cls, epoch: int) -> "Start":
+        """The beginning of 0-based ``epoch``."""
+        return cls(Position(epoch, 0), {})
+
+
+def restore(cfg: CfgNode, state: TrainingState) -> Start:
+    """Give the model its first weights, and all else its state if the run was interrupted.
+
+    In this order: the newest valid checkpoint of OUTPUT_DIR (AUTO_RESUME; of a fine-tuning too, which
+    the published code restarted), TRAIN.CHECKPOINT_FILE_PATH, TIMESFORMER.PRETRAINED_MODEL.
+
+    Raises:
+        CheckpointError: what is named cannot be used.
+    """
+    newest = choose_newest(cfg.OUTPUT_DIR) if cfg.TRAIN.AUTO_RESUME else None
+    if newest is not None:
+        resumed = state.load(newest)
+        epoch, batch = resumed.position
+        logger.info("resuming after %d batches of epoch %d: %s", batch, epoch + 1, resumed.report)
+        return Start(resumed.position, resumed.payload)
+    if cfg.TRAIN.CHECKPOINT_FILE_PATH:
+        return Start.of_epoch(_start_from_file(cfg, state))
+    _load_pretrained(cfg.TIMESFORMER.PRETRAINED_MODEL, state.model)
+    return Start.of_epoch(0)
+
+
+def choose_newest(output_dir: str) -> Path | None:
+    """The newest valid checkpoint of the run, as the first process sees it."""
+    newest = run_checkpoint.newest_checkpoint(output_dir) if distributed.is_main() else None
+    return distributed.from_main(newest)
+
+
+def _start_from_file(cfg: CfgNode, state: TrainingState) -> int:
+    path = portable(cfg.TRAIN.CHECKPOINT_FILE_PATH)
+    cut = tuple(cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN)
+    if cfg.TRAIN.FINETUNE or cfg.TRAIN.CHECKPOINT_EPOCH_RESET:
+        logger.info("%s", checkpoint.load_weights(state.model, path, cut_from_names=cut))
+        return 0
+    resumed = state.load(path, cut_from_names=cut)
+    epoch = resumed.payload["epoch"] + 1
+    if epoch >= cfg.SOLVER.MAX_EPOCH:
+        raise checkpoint.CheckpointError(
+            f"{path} is of epoch {epoch}, and SOLVER.MAX_EPOCH is {cfg.SOLVER.MAX_EPOCH}: "
+            "nothing is left to train; set TRAIN.FINETUNE True to start from its weights at epoch "
+            "0, or raise MAX_EPOCH"
+        )
+    logger.info("going on after epoch %d: %s", epoch, resumed.report)
+    return epoch
+
+
+def _load_pretrained(name: str, model: nn.Module) -> None:
+    """By the first process alone: wrapping in DDP hands its weights to the others."""
+    if name.lower() == "none":
+        logger.info("training from random weights (TIMESFORMER.PRETRAINED_MODEL none)")
+    elif distributed.is_main():
+        report = checkpoint.load_weights(model, portable(name)) if name else load_imagenet(model)
+        logger.info("%s", report)

@@ -1,0 +1,67 @@
+"""Everything of a training that changes while it runs: what a checkpoint holds to resume from.
+
+The schedule and every random draw need no state. A learning rate follows from (epoch, batch); the
+order of videos, clips and augmentation from (seed, epoch, video); dropout, drop path and mixup
+from (seed, epoch, batch, process). So the position alone brings them back.
+"""
+
+from typing import Any
+
+import torch
+from fvcore.common.config import CfgNode
+from torch import nn
+
+from timesformer import run_checkpoint
+from timesformer.engine.average import Average
+from timesformer.engine.best import Best
+from timesformer.engine.optim import build_optimizer
+from timesformer.engine.precision import Precision
+from timesformer.run_checkpoint import Resumed
+
+
+class TrainingState:
+    """The weights, the optimizer, the scale of the loss, the average and the best validation.
+
+    Args:
+        cfg: of the run.
+        model: bare, on its device, frozen where it is to be; the same object is trained.
+        device: of the model.
+    """
+
+    def __init__(self, cfg: CfgNode, model: nn.Module, device: torch.device) -> None:
+        self.model = model
+        self.optimizer = build_optimizer(model, cfg)
+        self.precision = Precision(cfg.TRAIN.PRECISION, device)
+        self.average = Average(model, cfg.TRAIN.EMA_DECAY)
+        self.best = Best(cfg.SOLVER.EARLY_STOP)
+
+    def step(self) -> None:
+        """Update the weights by the gradients, which are gone then."""
+        self.precision.step(self.optimizer)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.average.update()
+
+    def payload(self) -> dict[str, Any]:
+        """Entries of a checkpoint; tensors are the living ones."""
+        return {
+            "model_state": run_checkpoint.named_state(self.model),
+            "optimizer_state": self.optimizer.state_dict(),
+            "scaler_state": self.precision.state_dict(),
+            **self.average.state_dict(),
+            "best": self.best.state_dict(),
+        }
+
+    def load(self, path: Any, *, cut_from_names: tuple[str, ...] = ()) -> Resumed:
+        """Go on from a checkpoint of this model; entries that published files lack stay as they are.
+
+        Raises:
+            CheckpointError: see ``load_training_state``.
+        """
+        resumed = run_checkpoint.load_training_state(
+            path, self.model, self.optimizer, cut_from_names=cut_from_names
+        )
+        self.precision.load_state_dict(resumed.payload.get("scaler_state", {}))
+        self.average.load_state_dict(resumed.payload)
+        if "best" in resumed.payload:
+            self.best.load_state_dict(resumed.payload["best"])
+        return resumed
