@@ -70,7 +70,7 @@ def test_other_classes_leave_the_whole_classifier_fresh(tmp_path):
     before = target.head.weight.clone()
     torch.save(source.state_dict(), tmp_path / "file")
     report = load_weights(target, tmp_path / "file")
-    assert sorted(report.fresh) == sorted(report.missing) == ["head.bias", "head.weight"]
+    assert sorted(report.fresh) == ["head.bias", "head.weight"]
     assert torch.equal(target.head.weight, before)
     assert "classifier starts afresh" in str(report)
 
@@ -85,7 +85,7 @@ def test_an_image_transformer_is_inflated(tmp_path):
         assert torch.equal(ours.temporal_norm1.bias, theirs.norm1.bias)
     assert len(report.inflated) == 2 * 6
     fcs = [f"blocks.{i}.temporal_fc.{kind}" for i in range(2) for kind in ("weight", "bias")]
-    assert sorted(report.missing) == sorted(["time_embed", *fcs])
+    assert sorted(report.fresh) == sorted(["time_embed", *fcs])
 
 
 def test_a_video_checkpoint_is_never_inflated(tmp_path):
@@ -93,9 +93,13 @@ def test_a_video_checkpoint_is_never_inflated(tmp_path):
     state = source.state_dict()
     del state["blocks.1.temporal_attn.qkv.weight"]
     torch.save(state, tmp_path / "file")
-    report = load_weights(target, tmp_path / "file")
+    report = load_weights(target, tmp_path / "file", strict=False)
     assert report.inflated == []
-    assert report.missing == ["blocks.1.temporal_attn.qkv.weight"]
+    assert report.fresh == ["blocks.1.temporal_attn.qkv.weight"]
+    with pytest.raises(
+        CheckpointError, match=r"1 parameters are not in the file \(blocks\.1\.temp"
+    ):
+        load_weights(target, tmp_path / "file")
 
 
 def test_a_bright_cell_stays_at_its_place_when_the_grid_is_resized():
@@ -127,13 +131,18 @@ def test_frames_and_resolution_are_resized_and_reported(tmp_path):
     assert target.time_embed[0, :, 0].tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
 
 
-def test_missing_and_unexpected_are_reported(tmp_path):
+def test_what_is_left_over_on_either_side_is_refused_or_reported(tmp_path):
     state = model(seed=1).state_dict()
     state["extra.weight"] = state.pop("norm.weight")
     torch.save(state, tmp_path / "file")
-    report = load_weights(model(seed=2), tmp_path / "file")
-    assert (report.missing, report.unexpected) == (["norm.weight"], ["extra.weight"])
+    with pytest.raises(
+        CheckpointError, match=r"not in the file \(norm.weight\), 1 of its tensors .*STRICT"
+    ):
+        load_weights(model(seed=2), tmp_path / "file")
+    report = load_weights(model(seed=2), tmp_path / "file", strict=False)
+    assert (report.fresh, report.unused) == (["norm.weight"], ["extra.weight"])
     assert not report.exact
+    assert "1 fresh (norm.weight); 1 unused (extra.weight)" in str(report)
 
 
 def test_substrings_can_be_cut_from_names(tmp_path):

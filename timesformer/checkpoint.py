@@ -1,125 +1,103 @@
-"""Weights out of any file into a model, with a report of what happened."""
+"""Weights out of any file into a model."""
 
-import re
-import zipfile
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
+import yaml
 from torch import Tensor, nn
 
-from timesformer import convert
+from timesformer import convert, timm_hub
+from timesformer.fitting import LoadReport, fit, load_state, unwrap
+from timesformer.formats import FormatError, Weights, huggingface
+from timesformer.formats import convert as convert_format
+from timesformer.weight_files import CheckpointError, first_line, read_config, read_file
 
-_REFUSED = re.compile(r"(?:Unsupported global: GLOBAL|[Uu]nsupported class) ([\w.]+)")
-_HEAD = ("head.weight", "head.bias")
+__all__ = [
+    "CheckpointError",
+    "LoadReport",
+    "Weights",
+    "convert_names",
+    "first_line",
+    "load_state",
+    "load_weights",
+    "read_file",
+    "read_weights",
+    "refuse_unless_tested",
+    "unwrap",
+]
 
-
-class CheckpointError(ValueError):
-    """A file that cannot give a model its weights; the message names file, reason and remedy."""
-
-
-@dataclass(frozen=True)
-class LoadReport:
-    """What ``load_weights`` did, by parameter name of the model (``unexpected``: of the file).
-
-    ``loaded`` holds every parameter that got values from the file, ``inflated`` (copied from the
-    image step) and ``resized`` those among them that were adapted; ``missing`` the parameters that
-    kept their values, ``fresh`` the classifier among them if the file's has other classes.
-    """
-
-    path: str
-    loaded: list[str] = field(default_factory=list)
-    inflated: list[str] = field(default_factory=list)
-    resized: list[str] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-    fresh: list[str] = field(default_factory=list)
-    unexpected: list[str] = field(default_factory=list)
-
-    @property
-    def exact(self) -> bool:
-        """The file holds this very model, name for name and shape for shape."""
-        return not (self.inflated or self.resized or self.missing or self.unexpected)
-
-    def __str__(self) -> str:
-        parts = [f"{len(self.loaded)} tensors loaded from {self.path}"]
-        for name in ("inflated", "resized", "missing", "unexpected"):
-            keys = getattr(self, name)
-            if keys:
-                more = ", ..." if len(keys) > 4 else ""
-                parts.append(f"{len(keys)} {name} ({', '.join(keys[:4])}{more})")
-        if self.fresh:
-            parts.append("the classifier starts afresh, its classes differ")
-        return "; ".join(parts)
+_ABOUT = ("cfg", "epoch", "preprocessing", "data", "versions", "command")
 
 
 def load_weights(
-    model: nn.Module, path: str | Path, *, cut_from_names: tuple[str, ...] = ()
+    model: nn.Module,
+    path: str | Path,
+    *,
+    cut_from_names: tuple[str, ...] = (),
+    strict: bool = True,
+    time_resize: str = "nearest",
 ) -> LoadReport:
-    """Give ``model`` the weights of the file ``path`` and report what fitted.
+    """Give ``model`` the weights of ``path`` and report what fitted.
 
-    Reads published, DDP-prefixed, bare, timm ViT and safetensors files. Position embeddings are
-    resized as a 2-D grid, time embeddings to the nearest frame, the extra steps of an image ViT
-    start from its own attention, and a classifier of other classes is left as it is.
+    The content decides what a file is, never its name; see ``read_weights``. Position embeddings
+    are resized as a 2-D grid, patch embeddings as timm does it, the extra steps of an image ViT start
+    from its own attention, and a classifier of other classes is left as it is. Where the file
+    knows the epsilon of its norms, the model takes it.
 
     Args:
         model: a TimeSformer, bare or wrapped in DDP.
-        path: the file.
+        path: a file, a folder of Hugging Face, or ``timm/NAME``.
         cut_from_names: substrings to remove from the names of the file first.
+        strict: refuse a file that leaves parameters without values, or has tensors without a place,
+            for which there is no reason in its kind; else they are only reported.
+        time_resize: how embeddings of other frame counts are resized, ``nearest`` as published, or
+            ``linear``.
 
     Raises:
-        CheckpointError: no such file, truncated, not a checkpoint, a tensor whose shape belongs to
-            another architecture, or nothing that fits.
+        CheckpointError: no such file, truncated, not a checkpoint, another architecture, or nothing
+            that fits.
     """
-    state = convert_names(read_state(path), cut_from_names)
-    return load_state(model, state, source=str(path))
+    weights = read_weights(path, cut_from_names=cut_from_names)
+    report = fit(model, weights, source=str(path), strict=strict, time_resize=time_resize)
+    _take_epsilon(unwrap(model), weights, report)
+    return report
+
+
+def read_weights(path: str | Path, *, cut_from_names: tuple[str, ...] = ()) -> Weights:
+    """The weights of a file by our names, with all that it says of them.
+
+    Reads what this code, the published code, timm, transformers, mmaction2, PaddleVideo, OpenAI and
+    open_clip write; ``formats.FORMATS`` is the list.
+
+    Raises:
+        CheckpointError: see ``load_weights``; also class names that are not one for each class.
+    """
+    if timm_hub.is_name(path):
+        return timm_hub.fetch(path)
+    payload = read_file(path)
+    try:
+        state = convert_names(convert.find_state(payload), cut_from_names)
+    except ValueError as error:
+        raise CheckpointError(f"{path} is not a model checkpoint: {error}") from error
+    try:
+        weights = convert_format(state)
+        _describe(weights, payload)
+        if weights.format.startswith("Hugging Face") and (config := read_config(path)):
+            huggingface.add_config(weights, config)
+    except FormatError as error:
+        raise CheckpointError(f"{path} cannot become a TimeSformer: {error}") from error
+    _check_names(weights, path)
+    return weights
 
 
 def refuse_unless_tested(report: LoadReport) -> None:
     """Raise CheckpointError unless the file is of this very architecture and its classes."""
-    if report.missing or report.unexpected:
+    if report.fresh or report.unused or "patch_embed.proj.weight" in report.resized:
         raise CheckpointError(
             f"{report.path} is not a checkpoint of this model, so its score would mean nothing: "
             f"{report}; correct MODEL.NUM_CLASSES and TIMESFORMER.*, or fine-tune it first"
         )
-
-
-def read_state(path: str | Path) -> dict[str, Tensor]:
-    """The state dict in a file, on the CPU, without the prefixes of wrappers."""
-    try:
-        return convert.find_state(read_file(path))
-    except ValueError as error:
-        if isinstance(error, CheckpointError):
-            raise
-        raise CheckpointError(f"{path} is not a model checkpoint: {error}") from error
-
-
-def read_file(path: str | Path, *, mmap: bool = False) -> Any:
-    """The content of a checkpoint file, on the CPU; code in a pickle is refused, never run.
-
-    With ``mmap`` the tensors stay in the file until they are used; the file must not change.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"checkpoint {path} does not exist; check the path")
-    try:
-        if _is_safetensors(path):
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        mmap = mmap and zipfile.is_zipfile(path)  # files of PyTorch before 1.6 are none
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
-    except Exception as error:  # torch.load raises whatever its parsers raise
-        if refused := _REFUSED.search(str(error)):
-            raise CheckpointError(
-                f"checkpoint {path} cannot be read: it holds {refused[1]}, and code in a file is never "
-                "run; where you trust it, save its weights alone: torch.save(model.state_dict(), FILE)"
-            ) from error
-        raise CheckpointError(
-            f"checkpoint {path} cannot be read ({path.stat().st_size} bytes, "
-            f"{type(error).__name__}: {first_line(error)}); it is truncated or no PyTorch file: "
-            "copy it again"
-        ) from error
 
 
 def convert_names(state: dict[str, Tensor], cut: tuple[str, ...]) -> dict[str, Tensor]:
@@ -129,77 +107,52 @@ def convert_names(state: dict[str, Tensor], cut: tuple[str, ...]) -> dict[str, T
     return state
 
 
-def load_state(
-    model: nn.Module, state: dict[str, Tensor], *, source: str, assign: bool = False
-) -> LoadReport:
-    """``load_weights`` for a state dict with our names.
-
-    With ``assign`` the tensors of the file become the parameters, for a model on the meta device.
-    """
-    target = unwrap(model).state_dict()
-    inflated = convert.inflate(state, target)
-    fitted: dict[str, Tensor] = {}
-    report = LoadReport(source, inflated=sorted(inflated))
-    wrong = []
-    for key, value in (state | inflated).items():
-        if key not in target:
-            report.unexpected.append(key)
-        elif value.shape == target[key].shape:
-            fitted[key] = value
-        elif key in _HEAD:
-            report.fresh.append(key)
-        elif (resized := _resize(key, value, target[key])) is not None:
-            fitted[key] = resized
-            report.resized.append(key)
-        else:
-            wrong.append(f"{key}: file {tuple(value.shape)}, model {tuple(target[key].shape)}")
-    if wrong:
-        raise CheckpointError(
-            f"{source} is of another architecture, {len(wrong)} tensors differ in shape: "
-            f"{'; '.join(wrong[:4])}; set TIMESFORMER.* to the sizes of the file"
-        )
-    if len(fitted) < len(target) / 4:
-        raise CheckpointError(
-            f"{_amount(len(fitted))} in {source} fits the model: it has "
-            f"{', '.join(sorted(state)[:4])}, the model wants {', '.join(list(target)[:4])}"
-        )
-    if report.fresh:  # never a classifier that is half the file's
-        fitted = {key: value for key, value in fitted.items() if key not in _HEAD}
-    unwrap(model).load_state_dict(fitted, strict=False, assign=assign)
-    report.loaded.extend(fitted)
-    report.missing.extend(key for key in target if key not in fitted)
-    return report
+def _take_epsilon(model: nn.Module, weights: Weights, report: LoadReport) -> None:
+    """The epsilon of the file's norms becomes that of the model's."""
+    norms = [module for module in model.modules() if isinstance(module, nn.LayerNorm)]
+    eps = weights.norm_eps
+    if eps is None or all(norm.eps == eps for norm in norms):
+        return
+    report.notes.append(
+        f"its norms have epsilon {eps:g}, and so has the model now, not {norms[0].eps:g}"
+    )
+    for norm in norms:
+        norm.eps = eps
 
 
-def unwrap(model: nn.Module) -> nn.Module:
-    """The model inside a DDP wrapper, or itself."""
-    return getattr(model, "module", model)
+def _describe(weights: Weights, payload: Any) -> None:
+    """Add what a checkpoint of ours, of the published code or of mmaction2 says of itself."""
+    if not isinstance(payload, Mapping):
+        return
+    weights.about |= {key: payload[key] for key in _ABOUT if key in payload}
+    meta = payload.get("meta")
+    meta = meta if isinstance(meta, Mapping) else {}
+    of_data = meta.get("dataset_meta") or {}
+    names = payload.get("class_names") or of_data.get("classes") or meta.get("CLASSES") or ()
+    weights.class_names = tuple(str(name) for name in names)
+    if "epoch" in meta:
+        weights.about.setdefault("epoch", meta["epoch"])
+    if "cfg" in payload:
+        weights.format = "TimeSformer"
+    sizes = _timesformer_section(payload.get("cfg"))
+    weights.num_heads = sizes.get("NUM_HEADS")
+    weights.norm_eps = sizes.get("NORM_EPS", weights.norm_eps)
 
 
-def _resize(key: str, value: Tensor, target: Tensor) -> Tensor | None:
-    """``value`` in the shape of ``target`` if only frames or resolution differ, else None."""
-    if key not in ("pos_embed", "time_embed") or value.ndim != 3:
-        return None
-    if value.shape[2] != target.shape[2]:
-        return None
-    if key == "time_embed":
-        return convert.resize_time(value, target.shape[1])
+def _timesformer_section(text: Any) -> Mapping[str, Any]:
+    """The TIMESFORMER keys of a configuration; the published code has few of them."""
     try:
-        return convert.resize_position(value, target.shape[1])
-    except ValueError:  # not a square grid: a class token too many, or none
-        return None
+        tree = yaml.safe_load(text) if isinstance(text, str) else {}
+    except yaml.YAMLError:
+        return {}
+    section = tree.get("TIMESFORMER") if isinstance(tree, Mapping) else {}
+    return section if isinstance(section, Mapping) else {}
 
 
-def _amount(count: int) -> str:
-    return "almost nothing" if count else "nothing"
-
-
-def first_line(error: Exception) -> str:
-    """The beginning of a message that may be long."""
-    return str(error).strip().partition("\n")[0][:160]
-
-
-def _is_safetensors(path: Path) -> bool:
-    with path.open("rb") as file:
-        head = file.read(9)
-    return len(head) == 9 and head[8:] == b"{" and int.from_bytes(head[:8], "little") < 1 << 27
+def _check_names(weights: Weights, path: str | Path) -> None:
+    head, names = weights.state.get("head.weight"), weights.class_names
+    if head is not None and names and len(names) != head.shape[0]:
+        raise CheckpointError(
+            f"{path} names {len(names)} classes, but its classifier has {head.shape[0]}; correct "
+            "class_names (id2label) in it, or remove them"
+        )

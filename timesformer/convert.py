@@ -10,8 +10,15 @@ from collections.abc import Iterable, Mapping
 from torch import Tensor
 from torch.nn import functional as F
 
-_PREFIXES = ("module.", "model.")
-_CONTAINERS = ("ema_state", "model_state", "state_dict", "model")  # averaged weights first
+_PREFIXES = ("module.", "model.", "_orig_mod.")
+_CONTAINERS = (  # averaged weights first
+    "ema_state",
+    "model_state",
+    "state_dict",
+    "model",
+    "teacher",
+    "model_state_dict",
+)
 
 
 def find_state(payload: object) -> dict[str, Tensor]:
@@ -32,7 +39,7 @@ def find_state(payload: object) -> dict[str, Tensor]:
 
 
 def strip_prefixes(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Without the ``module.`` of DDP and the ``model.`` of the published classes."""
+    """Without DDP's ``module.``, the published classes' ``model.``, the compiler's ``_orig_mod.``."""
     stripped = dict(state)
     while prefix := next((p for p in _PREFIXES if _all_start(stripped, p)), None):
         stripped = {key[len(prefix) :]: value for key, value in stripped.items()}
@@ -79,9 +86,17 @@ def resize_position(embed: Tensor, num_tokens: int) -> Tensor:
     return resized
 
 
-def resize_time(embed: Tensor, num_frames: int) -> Tensor:
-    """Time embedding (1, T, D) for ``num_frames``, nearest neighbour as published."""
-    return F.interpolate(embed.mT, size=num_frames, mode="nearest").mT.contiguous()
+def resize_time(embed: Tensor, num_frames: int, *, mode: str = "nearest") -> Tensor:
+    """Time embedding (1, T, D) for ``num_frames``: ``nearest`` as published, or ``linear``."""
+    resized = F.interpolate(embed.mT.float(), size=num_frames, mode=mode)
+    return resized.mT.contiguous().to(embed.dtype)
+
+
+def resize_patch(weight: Tensor, patch_size: int) -> Tensor:
+    """Patch convolution (D, 3, P, P) for another patch size, as timm does it (FlexiViT's)."""
+    from timm.layers import resample_patch_embed
+
+    return resample_patch_embed(weight.float(), [patch_size, patch_size]).to(weight.dtype)
 
 
 def _all_start(state: Mapping[str, Tensor], prefix: str) -> bool:

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from timesformer.checkpoint import CheckpointError, LoadReport, first_line, load_state
+from timesformer.checkpoint import CheckpointError, LoadReport, load_weights
 
 # (patch, width, depth, heads) of the ImageNet ViTs that timm has; the first is what the published
 # code downloaded (jx_vit_base_p16_224: pretrained on ImageNet-21k, fine-tuned on ImageNet-1k).
@@ -34,14 +34,7 @@ def load_imagenet(model: nn.Module) -> LoadReport:
             "there are no ImageNet weights for a ViT of patch {}, width {}, depth {}, heads {}; "
             "{}".format(*shape, ways_out)
         )
-    import timm
-
-    name = IMAGENET_VITS[shape]
     try:
-        state = timm.create_model(name, pretrained=True).state_dict()
-    except (OSError, RuntimeError, ValueError) as error:  # what hubs raise, offline or not
-        raise CheckpointError(
-            f"the ImageNet weights {name} could not be fetched ({type(error).__name__}: "
-            f"{first_line(error)}); connect to the network once, or {ways_out}"
-        ) from error
-    return load_state(model, state, source=f"timm/{name}")
+        return load_weights(model, f"timm/{IMAGENET_VITS[shape]}")
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}; or {ways_out}") from error

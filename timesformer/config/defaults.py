@@ -67,8 +67,9 @@ def _model(cfg: CfgNode) -> None:
     cfg.TIMESFORMER = CfgNode()
     # divided_space_time, joint_space_time, space_only, sparse_local_global or axial.
     cfg.TIMESFORMER.ATTENTION_TYPE = "divided_space_time"
-    # Initial weights. "": the ImageNet ViT of this shape (through timm); a path: that file;
-    # none: random values. Read only when a training starts and nothing else gives it weights.
+    # Initial weights. "": the ImageNet ViT of this shape (through timm); timm/NAME: that ViT of timm;
+    # a path: that file, or folder of Hugging Face, of any known format; none: random values. Read
+    # only when a training starts and nothing else gives it weights.
     cfg.TIMESFORMER.PRETRAINED_MODEL = ""
     # (ours, as all below) Side of a patch, in pixels.
     cfg.TIMESFORMER.PATCH_SIZE = 16
@@ -77,6 +78,11 @@ def _model(cfg: CfgNode) -> None:
     cfg.TIMESFORMER.DEPTH = 12
     cfg.TIMESFORMER.NUM_HEADS = 12
     cfg.TIMESFORMER.MLP_RATIO = 4.0
+    # Epsilon of the norms; a norm before the first block too. CLIP: 1e-5 and True.
+    cfg.TIMESFORMER.NORM_EPS = 1e-6
+    cfg.TIMESFORMER.PRE_NORM = False
+    # Time embeddings of another number of frames are resized nearest, as published, or linear.
+    cfg.TIMESFORMER.TIME_EMBED_RESIZE = "nearest"
     # Dropout of tokens and projections; of attention weights. Published: 0.
     cfg.TIMESFORMER.DROP_RATE = 0.0
     cfg.TIMESFORMER.ATTN_DROP_RATE = 0.0

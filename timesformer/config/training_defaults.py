@@ -41,6 +41,9 @@ def _train(cfg: CfgNode) -> None:
     cfg.TRAIN.CHECKPOINT_EPOCH_RESET = False
     # Substrings to cut out of the parameter names of CHECKPOINT_FILE_PATH.
     cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN = ()
+    # (ours) Refuse weights that leave parameters without values, or tensors without a place, unless that
+    # is the nature of the file (no classifier, an image model); False: take what fits, and say so.
+    cfg.TRAIN.CHECKPOINT_STRICT = True
     # (ours) Parameters to leave as they are, in evaluation mode: empty; backbone (all but the head: a
     # linear probe); or patterns of names (fnmatch), as ['patch_embed.*', 'blocks.[0-5].*'].
     cfg.TRAIN.FREEZE = ()

@@ -19,8 +19,10 @@ from timesformer.datasets.index import known_bad
 from timesformer.datasets.lists import ListError, VideoList
 from timesformer.engine.freeze import frozen_names
 from timesformer.engine.precision import precision_problems
+from timesformer.engine.weights import load_start
 from timesformer.models import build_model
 from timesformer.run_checkpoint import best_checkpoint, folder_of
+from timesformer.timm_hub import is_name
 from timesformer.video import BackendError, check_torchcodec
 
 
@@ -88,11 +90,11 @@ def _checkpoint_problems(cfg: CfgNode) -> Iterator[str]:
         if not cfg[section][name]:
             continue
         path = _file(cfg, key)
-        if not path.is_file():
+        if not path.exists() and not is_name(path):
             yield f"{key} is {cfg[section][name]!r}, but there is no such file; check the path"
             continue
         try:
-            _check_fit(cfg, path, tested=section == "TEST")
+            _check_fit(cfg, key)
         except CheckpointError as error:
             yield f"{key}: {error}"
 
@@ -110,14 +112,15 @@ def _file(cfg: CfgNode, key: str) -> Path:
     return portable(cfg[section][name])
 
 
-def _check_fit(cfg: CfgNode, path: Path, *, tested: bool) -> None:
-    """Raise CheckpointError if the file cannot give the configured model its weights."""
+def _check_fit(cfg: CfgNode, key: str) -> None:
+    """Raise CheckpointError if what ``key`` names cannot give the configured model its weights."""
     with torch.device("meta"):
         model = build_model(cfg)
-    cut = tuple(cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN) if not tested else ()
-    report = load_weights(model, path, cut_from_names=cut)
-    if tested:
-        refuse_unless_tested(report)
+    section, name = key.split(".")
+    if section == "TEST":
+        refuse_unless_tested(load_weights(model, _file(cfg, key)))
+    else:
+        load_start(cfg, model, cfg[section][name], cut=section == "TRAIN")
 
 
 def _freeze_problems(cfg: CfgNode) -> Iterator[str]:

@@ -10,7 +10,7 @@ from torch import nn
 from timesformer import checkpoint, distributed, run_checkpoint
 from timesformer.config.load import portable
 from timesformer.engine.state import TrainingState
-from timesformer.imagenet import load_imagenet
+from timesformer.engine.weights import load_start
 from timesformer.run_checkpoint import Position
 
 logger = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def restore(cfg: CfgNode, state: TrainingState) -> Start:
         return Start(resumed.position, resumed.payload)
     if cfg.TRAIN.CHECKPOINT_FILE_PATH:
         return Start.of_epoch(_start_from_file(cfg, state))
-    _load_pretrained(cfg.TIMESFORMER.PRETRAINED_MODEL, state.model)
+    _load_pretrained(cfg, state.model)
     return Start.of_epoch(0)
 
 
@@ -59,7 +59,7 @@ def _start_from_file(cfg: CfgNode, state: TrainingState) -> int:
     path = portable(cfg.TRAIN.CHECKPOINT_FILE_PATH)
     cut = tuple(cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN)
     if cfg.TRAIN.FINETUNE or cfg.TRAIN.CHECKPOINT_EPOCH_RESET:
-        logger.info("%s", checkpoint.load_weights(state.model, path, cut_from_names=cut))
+        logger.info("%s", load_start(cfg, state.model, cfg.TRAIN.CHECKPOINT_FILE_PATH, cut=True))
         return 0
     resumed = state.load(path, cut_from_names=cut)
     epoch = resumed.payload["epoch"] + 1
@@ -73,10 +73,10 @@ def _start_from_file(cfg: CfgNode, state: TrainingState) -> int:
     return epoch
 
 
-def _load_pretrained(name: str, model: nn.Module) -> None:
+def _load_pretrained(cfg: CfgNode, model: nn.Module) -> None:
     """By the first process alone: wrapping in DDP hands its weights to the others."""
+    name = cfg.TIMESFORMER.PRETRAINED_MODEL
     if name.lower() == "none":
         logger.info("training from random weights (TIMESFORMER.PRETRAINED_MODEL none)")
     elif distributed.is_main():
-        report = checkpoint.load_weights(model, portable(name)) if name else load_imagenet(model)
-        logger.info("%s", report)
+        logger.info("%s", load_start(cfg, model, name))

@@ -229,7 +229,7 @@ def _build(description: Description) -> TimeSformer:
         model = build_model(description.cfg)
     state = {key: value.float() for key, value in description.state.items()}
     report = checkpoint.load_state(model, state, source=description.path, assign=True)
-    if description.has_classifier or report.unexpected or set(report.missing) != set(HEAD):
+    if description.has_classifier or report.unused or set(report.fresh) != set(HEAD):
         checkpoint.refuse_unless_tested(report)
     if not description.has_classifier:
         model.head = nn.Identity()

@@ -29,6 +29,8 @@ def _timesformer(cfg: CfgNode) -> TimeSformer:
         linear_std=cfg.TIMESFORMER.LINEAR_STD,
         pos_embed_std=cfg.TIMESFORMER.POS_EMBED_STD,
         time_embed_std=cfg.TIMESFORMER.TIME_EMBED_STD,
+        norm_eps=cfg.TIMESFORMER.NORM_EPS,
+        pre_norm=cfg.TIMESFORMER.PRE_NORM,
     )
 
 

@@ -45,6 +45,8 @@ class TimeSformer(nn.Module):
         linear_std: float = INIT_STD,
         pos_embed_std: float = INIT_STD,
         time_embed_std: float = 0.0,
+        norm_eps: float = LAYER_NORM_EPS,
+        pre_norm: bool = False,
     ) -> None:
         super().__init__()
         choose(SCHEMES, attention_type, key="attention_type")
@@ -60,6 +62,7 @@ class TimeSformer(nn.Module):
             self.time_embed = nn.Parameter(torch.empty(1, num_frames, embed_dim))
         self.patch_embed = PatchEmbed(patch_size, embed_dim)
         self.embed_drop = nn.Dropout(drop_rate)
+        self.norm_pre = nn.LayerNorm(embed_dim) if pre_norm else nn.Identity()  # CLIP has one
         self.blocks = nn.ModuleList(
             Block(
                 embed_dim,
@@ -72,8 +75,11 @@ class TimeSformer(nn.Module):
             )
             for i in range(depth)
         )
-        self.norm = nn.LayerNorm(embed_dim, eps=LAYER_NORM_EPS)
+        self.norm = nn.LayerNorm(embed_dim)
         self.head = nn.Linear(embed_dim, num_classes)
+        for module in self.modules():
+            if isinstance(module, nn.LayerNorm):
+                module.eps = norm_eps
         self.init_weights(
             linear_std=linear_std, pos_embed_std=pos_embed_std, time_embed_std=time_embed_std
         )
@@ -119,7 +125,7 @@ class TimeSformer(nn.Module):
             cls, grid = cls.repeat_interleave(t, dim=0), grid.flatten(0, 1).unsqueeze(1)
         else:
             grid = grid + self.time_embedding(t)
-        return self.embed_drop(cls), self.embed_drop(grid)
+        return self.norm_pre(self.embed_drop(cls)), self.norm_pre(self.embed_drop(grid))
 
     def space_embedding(self, h: int, w: int) -> Tensor:
         """Position embedding of an h x w grid, nearest-resized if need be, (h, w, D)."""

@@ -1,0 +1,204 @@
+"""Weights by our names into the parameters of a model, with a report of what happened."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+
+from timesformer import convert
+from timesformer.architecture import infer
+from timesformer.formats import Weights
+from timesformer.formats.image_vit import is_video
+from timesformer.weight_files import CheckpointError
+
+_HEAD = ("head.weight", "head.bias")
+_KEYS = {  # of what distinguishes architectures
+    "attention_type": "TIMESFORMER.ATTENTION_TYPE",
+    "patch_size": "TIMESFORMER.PATCH_SIZE",
+    "embed_dim": "TIMESFORMER.EMBED_DIM",
+    "depth": "TIMESFORMER.DEPTH",
+    "num_heads": "TIMESFORMER.NUM_HEADS",
+    "mlp_ratio": "TIMESFORMER.MLP_RATIO",
+    "pre_norm": "TIMESFORMER.PRE_NORM",
+}
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What ``load_weights`` did, by parameter name of the model (``unused``: of the file).
+
+    ``loaded`` holds every parameter that got values from the file, ``inflated`` (copied from the
+    image step) and ``resized`` those among them that were adapted; ``fresh`` the parameters that
+    kept their values, ``unused`` the tensors that no parameter took. ``notes`` say what changed on
+    the way, and what the file asks of the model beyond its weights.
+    """
+
+    path: str
+    format: str = ""
+    loaded: list[str] = field(default_factory=list)
+    inflated: list[str] = field(default_factory=list)
+    resized: list[str] = field(default_factory=list)
+    fresh: list[str] = field(default_factory=list)
+    unused: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def exact(self) -> bool:
+        """The file holds this very model, name for name and shape for shape."""
+        return not (self.inflated or self.resized or self.fresh or self.unused)
+
+    def __str__(self) -> str:
+        kind = f" ({self.format})" if self.format else ""
+        parts = [f"{len(self.loaded)} tensors loaded from {self.path}{kind}"]
+        for name in ("inflated", "resized", "fresh", "unused"):
+            if keys := getattr(self, name):
+                parts.append(f"{len(keys)} {name} ({_some(keys)})")
+        return "; ".join([*parts, *self.notes])
+
+
+def fit(
+    model: nn.Module,
+    weights: Weights,
+    *,
+    source: str,
+    strict: bool,
+    time_resize: str = "nearest",
+    assign: bool = False,
+) -> LoadReport:
+    """Give ``model`` what fits of ``weights``; see ``checkpoint.load_weights``, ``load_state``.
+
+    Raises:
+        CheckpointError: another architecture, nothing that fits, or, if ``strict``, anything left over
+            on either side without a reason in the kind of file.
+    """
+    bare = unwrap(model)
+    target = bare.state_dict()
+    inflated = convert.inflate(weights.state, target)
+    report = LoadReport(
+        source, weights.format, inflated=sorted(inflated), unused=weights.dropped[:]
+    )
+    report.notes.extend(weights.notes)
+    fitted, wrong = {}, []
+    for key, value in (weights.state | inflated).items():
+        if key not in target:
+            report.unused.append(key)
+        elif value.shape == target[key].shape:
+            fitted[key] = value
+        elif key in _HEAD:
+            continue
+        elif (resized := _resize(key, value, target[key], time_resize)) is not None:
+            fitted[key] = resized
+            report.resized.append(key)
+        else:
+            wrong.append(f"{key}: file {tuple(value.shape)}, model {tuple(target[key].shape)}")
+    _refuse_foreign(bare, weights, wrong, source)
+    if len(fitted) < len(target) / 4:
+        raise CheckpointError(
+            f"{'almost nothing' if fitted else 'nothing'} in {source} fits the model: it has "
+            f"{_some(sorted(weights.state))}, the model wants {_some(list(target))}"
+        )
+    if not fitted.keys() >= set(_HEAD):  # never a classifier that is half the file's
+        fitted = {key: value for key, value in fitted.items() if key not in _HEAD}
+        report.notes.append(_fresh_classifier(weights.state, target))
+    report.loaded.extend(fitted)
+    report.fresh.extend(key for key in target if key not in fitted)
+    if strict:
+        _refuse_misfit(bare, weights, report)
+    if (
+        assign or not bare.norm.weight.is_meta
+    ):  # a model on the meta device only asks what would fit
+        bare.load_state_dict(fitted, strict=False, assign=assign)
+    return report
+
+
+def load_state(
+    model: nn.Module, state: dict[str, Tensor], *, source: str, assign: bool = False
+) -> LoadReport:
+    """``load_weights`` for a state dict with our names, not strict.
+
+    With ``assign`` the tensors of the file become the parameters, for a model on the meta device.
+    """
+    return fit(model, Weights(dict(state)), source=source, strict=False, assign=assign)
+
+
+def unwrap(model: nn.Module) -> nn.Module:
+    """The model inside a DDP wrapper, or itself."""
+    return getattr(model, "module", model)
+
+
+def _refuse_foreign(model: nn.Module, weights: Weights, wrong: list[str], source: str) -> None:
+    """Raise if shapes differ that say which architecture it is, or heads that shapes do not say."""
+    heads = model.blocks[0].attn.num_heads
+    if not wrong and weights.num_heads in (None, heads):
+        return
+    shapes = f"{len(wrong)} tensors differ in shape: {'; '.join(wrong[:4])}" if wrong else ""
+    differing = _differences(model, weights)
+    raise CheckpointError(
+        f"{source} is of another architecture, "
+        + "; ".join(filter(None, [differing, shapes, "set TIMESFORMER.* to the sizes of the file"]))
+    )
+
+
+def _refuse_misfit(model: nn.Module, weights: Weights, report: LoadReport) -> None:
+    """Raise if a parameter is fresh or a tensor unused without a reason in the kind of file."""
+    starts = not is_video(weights.state)
+    added = tuple(name.rsplit("attn.", 1)[0] for name in report.inflated if "attn." in name)
+    allowed = {*_HEAD, *weights.absent, *(["time_embed"] if starts else [])}
+    fresh = [
+        key
+        for key in report.fresh
+        if key not in allowed and not (key.startswith(added) and "_fc." in key)
+    ]
+    unused = [key for key in report.unused if key not in weights.dropped]
+    if not fresh and not unused:
+        return
+    parts = [f"{len(fresh)} parameters are not in the file ({_some(fresh)})"] if fresh else []
+    parts += [f"{len(unused)} of its tensors have no place ({_some(unused)})"] if unused else []
+    differing = _differences(model, weights)
+    raise CheckpointError(
+        f"{report.path} does not fit this model: {', '.join(parts)}; {differing or 'names differ'}; "
+        "correct that, or take what fits: TRAIN.CHECKPOINT_STRICT False (strict=False)"
+    )
+
+
+def _differences(model: nn.Module, weights: Weights) -> str:
+    """The sizes in which file and model differ: ``depth 3 in the file, 2 in the model (KEY)``."""
+    try:
+        theirs, ours = infer(weights.state)._asdict(), infer(model.state_dict())._asdict()
+    except ValueError:
+        return ""
+    theirs["num_heads"], ours["num_heads"] = weights.num_heads, model.blocks[0].attn.num_heads
+    for sizes, names in ((theirs, weights.state), (ours, model.state_dict())):
+        sizes["pre_norm"] = "norm_pre.weight" in names
+    return ", ".join(
+        f"{name} {theirs[name]} in the file, {ours[name]} in the model ({key})"
+        for name, key in _KEYS.items()
+        if theirs[name] is not None and theirs[name] != ours[name]
+    )
+
+
+def _resize(key: str, value: Tensor, target: Tensor, time_resize: str) -> Tensor | None:
+    """``value`` in the shape of ``target`` if only frames, resolution or patch differ, else None."""
+    if value.ndim != target.ndim:
+        return None
+    if key == "patch_embed.proj.weight" and value.shape[:2] == target.shape[:2]:
+        return convert.resize_patch(value, target.shape[2])
+    if key not in ("pos_embed", "time_embed") or value.shape[2] != target.shape[2]:
+        return None
+    if key == "time_embed":
+        return convert.resize_time(value, target.shape[1], mode=time_resize)
+    try:
+        return convert.resize_position(value, target.shape[1])
+    except ValueError:  # not a square grid: a class token too many, or none
+        return None
+
+
+def _fresh_classifier(state: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> str:
+    if "head.weight" not in state:
+        return "the classifier starts afresh, the file has none"
+    theirs, ours = tuple(state["head.weight"].shape), tuple(target["head.weight"].shape)
+    return f"the classifier starts afresh, its classes differ: file {theirs[0]}, model {ours[0]}"
+
+
+def _some(keys: list[str]) -> str:
+    return ", ".join(keys[:4]) + (", ..." if len(keys) > 4 else "")

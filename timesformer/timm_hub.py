@@ -1,0 +1,88 @@
+"""Pretrained ViTs by the name that timm gives them, through its cache or from its hub."""
+
+import contextlib
+import difflib
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from unittest import mock
+
+from timesformer.formats import FormatError, Weights
+from timesformer.formats import convert as convert_format
+from timesformer.weight_files import CheckpointError, first_line
+
+PREFIX = "timm/"
+SECONDS = 5.0  # to wait for the hub before the cache alone is asked
+
+
+def is_name(path: str | Path) -> bool:
+    """Whether ``path`` is ``timm/NAME`` rather than a file of that name."""
+    return Path(path).as_posix().startswith(PREFIX) and not Path(path).exists()
+
+
+def fetch(path: str | Path) -> Weights:
+    """The weights that timm calls ``NAME``, for ``timm/NAME``; downloaded once, then from the cache.
+
+    Raises:
+        CheckpointError: timm has no such model, it cannot be fetched, or it is no plain ViT.
+    """
+    import timm
+
+    name = Path(path).as_posix().removeprefix(PREFIX)
+    try:
+        with _offline_if_unreachable():
+            model = timm.create_model(name, pretrained=True)
+    except (OSError, RuntimeError, ValueError) as error:  # what hubs raise, offline or not
+        raise CheckpointError(_cannot_fetch(name, error)) from error
+    try:
+        weights = convert_format(model.state_dict())
+    except FormatError as error:
+        raise CheckpointError(f"{path} cannot become a TimeSformer: {error}") from error
+    weights.format = f"timm {weights.format}"
+    norm, blocks = getattr(model, "norm", None), getattr(model, "blocks", None)
+    weights.norm_eps = getattr(norm, "eps", weights.norm_eps)
+    if blocks is not None:
+        weights.num_heads = blocks[0].attn.num_heads
+        _note_activation(weights, type(blocks[0].mlp.act).__name__)
+    if pixels := getattr(model, "pretrained_cfg", None):
+        weights.about["preprocessing"] = {key: list(pixels[key]) for key in ("mean", "std")}
+    return weights
+
+
+def _note_activation(weights: Weights, name: str) -> None:
+    if name != "GELU":
+        weights.notes.append(f"its activation is {name}, and ours GELU")
+
+
+@contextlib.contextmanager
+def _offline_if_unreachable() -> Iterator[None]:
+    """Ask the hub once: its client would try for a minute before it looks into its cache."""
+    from huggingface_hub import constants
+
+    request = urllib.request.Request(constants.ENDPOINT, method="HEAD")
+    try:
+        urllib.request.urlopen(request, timeout=SECONDS).close()
+        offline = constants.HF_HUB_OFFLINE
+    except urllib.error.HTTPError:  # it answers
+        offline = constants.HF_HUB_OFFLINE
+    except OSError:
+        offline = True
+    with mock.patch.object(constants, "HF_HUB_OFFLINE", offline):
+        yield
+
+
+def _cannot_fetch(name: str, error: Exception) -> str:
+    import timm
+    from huggingface_hub import constants
+
+    known = timm.list_pretrained()
+    if name not in known and not timm.is_model(name):
+        close = difflib.get_close_matches(name, known, n=3)
+        return f"timm has no pretrained {name!r}; it has {', '.join(close) or 'timm.list_pretrained()'}"
+    hub = timm.get_pretrained_cfg(name).hf_hub_id or f"timm/{name}"
+    return (
+        f"the ImageNet weights {name} could not be fetched ({type(error).__name__}: "
+        f"{first_line(error)}); connect to the network once (they are kept in "
+        f"{constants.HF_HUB_CACHE}), or copy model.safetensors of {constants.ENDPOINT}/{hub} to this "
+        "machine and name that file instead"
+    )
