@@ -27,7 +27,8 @@ def main() -> int:
 
     try:
         if arguments.dry_run:
-            print(dry_run(cfg, init_method=arguments.init_method))
+            if said := dry_run(cfg, init_method=arguments.init_method):  # one process says it
+                print(said)
         else:
             launch(cfg, init_method=arguments.init_method)
     except INPUT_ERRORS as error:

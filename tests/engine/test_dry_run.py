@@ -106,4 +106,4 @@ def test_the_time_of_the_whole_run_is_that_of_its_parts(config, tmp_path):
     assert "about 0:45:00 (training 0:33:20, validation 0:05:00, test 0:06:40)" in said
     assert "loss 3.0000 to 0.7500" in said
     assert "8.00 clips/s, 25% of the time waiting" in said
-    assert "memory      1.5 GiB; 0.25 GiB of the first GPU" in said
+    assert "memory      1.5 GiB of the first process; 0.25 GiB of its GPU" in said
