@@ -48,6 +48,12 @@ def parse_arguments() -> argparse.Namespace:
         metavar="URL",
         help="tcp://host:port of the first machine (default: %(default)s)",
     )
+    parser.add_argument(
+        "--max-time",
+        type=minutes,
+        metavar="TIME",
+        help="HH:MM:SS or minutes, after which the run saves and ends, to go on by the same command",
+    )
     trials = parser.add_argument_group("trials")
     trials.add_argument(
         "--dry-run",
@@ -83,11 +89,26 @@ def count(text: str) -> int:
     return number
 
 
+def minutes(text: str) -> float:
+    """A time above 0, for argparse: ``HH:MM:SS``, or minutes."""
+    parts = text.split(":")
+    try:
+        values = [float(part) for part in parts]
+    except ValueError:
+        values = []
+    if len(values) not in (1, 3) or not 0 < sum(values) < float("inf") or min(values) < 0:
+        raise argparse.ArgumentTypeError(f"{text} is no time; write HH:MM:SS or minutes")
+    if len(values) == 1:
+        return values[0]
+    return values[0] * 60 + values[1] + values[2] / 60
+
+
 def option_overrides(arguments: argparse.Namespace) -> list[str]:
     """The options that are config keys; those that were not given change nothing."""
     keys = {
         "NUM_SHARDS": arguments.num_shards,
         "SHARD_ID": arguments.shard_id,
+        "TRAIN.MAX_MINUTES": arguments.max_time,
         "DATA.LIMIT_TRAIN_BATCHES": arguments.limit_train_batches,
         "DATA.LIMIT_VAL_BATCHES": arguments.limit_val_batches,
     }

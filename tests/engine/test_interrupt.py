@@ -1,5 +1,6 @@
 """Signals in every part of a run: it saves, ends with status 0, and goes on as if nothing had been."""
 
+import json
 import os
 import signal
 
@@ -27,7 +28,7 @@ def config(data_dir, tmp_path_factory):
     path.write_text(yaml.safe_dump(TINY))
     pairs = [str(text) for pair in OPTIONS.items() for text in pair]
     pairs += ["DATA.PATH_TO_DATA_DIR", str(data_dir)]
-    return lambda folder: load_config(path, [*pairs, "OUTPUT_DIR", str(folder)])
+    return lambda folder, *more: load_config(path, [*pairs, "OUTPUT_DIR", str(folder), *more])
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +94,7 @@ def numbers(folder, kind):
 
 
 def rows(folder):
-    names = ("type", "epoch", "batch", "loss", "lr", "top1_err")
+    names = ("type", "epoch", "batch", "loss", "lr", "grad_norm", "top1_err")
     return [[row[name] for name in names] for row in history.read_rows(folder / "metrics.csv")]
 
 
@@ -123,5 +124,44 @@ def test_signals_do_what_they_did_when_nobody_listens_any_more():
     with interrupt.listening():
         assert signal.getsignal(signal.SIGTERM) != before
     assert signal.getsignal(signal.SIGTERM) == before
+    with interrupt.listening():
+        assert not interrupt.requested()
+
+
+def test_the_limit_of_time_ends_a_run_like_a_signal(config, whole, tmp_path, monkeypatch):
+    """The clock jumps over the limit in the third batch; the same command finishes the run."""
+    backward, calls = train.Trainer.backward, []
+
+    def slow(*args, **kwargs):
+        calls.append(1)
+        if len(calls) == 3:
+            interrupt._deadline[0] = 0.0
+        return backward(*args, **kwargs)
+
+    cfg = config(tmp_path, "TRAIN.MAX_MINUTES", "600")
+    with monkeypatch.context() as patch:
+        patch.setattr(train.Trainer, "backward", slow)
+        with pytest.raises(SystemExit) as end:
+            run.run(cfg)
+    assert end.value.code == 0
+    place = "after epoch 1, batch 4 of 6; it is saved, the same command goes on from there"
+    assert f"ended by TRAIN.MAX_MINUTES {place}" in (tmp_path / "stdout.log").read_text()
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert (record["status"], record["reason"]) == (
+        "stopped",
+        f"ended by TRAIN.MAX_MINUTES {place}",
+    )
+    run.run(cfg)
+    assert losses(tmp_path) == losses(whole)
+    assert rows(tmp_path) == rows(whole)
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert [session["status"] for session in record["sessions"]] == ["stopped", "finished"]
+
+
+def test_time_is_counted_from_when_it_listens():
+    with interrupt.listening(3600):
+        assert not interrupt.requested()
+    with interrupt.listening(0.0):
+        assert interrupt.requested()
     with interrupt.listening():
         assert not interrupt.requested()

@@ -251,6 +251,19 @@ def test_accumulated_batches_step_like_one_large_batch(config):
     assert all(torch.allclose(a, b, atol=1e-6) for a, b in pairs)
 
 
+def test_the_gradient_norm_is_that_of_the_whole_group_and_stands_in_the_lines(config, tmp_path):
+    cfg = config("SOLVER.MAX_EPOCH", 1, "TRAIN.PRECISION", "fp32")
+    subject = trainer(cfg, accumulation=2)
+    for batch in list(build_loader(cfg, "train"))[:2]:
+        subject.backward(batch, 2, is_last=False)
+    squares = [(p.grad.double() ** 2).sum() for p in subject.model.parameters()]
+    assert float(subject.state.step()) == pytest.approx(float(sum(squares) ** 0.5), rel=1e-5)
+    run_here(config("SOLVER.MAX_EPOCH", 1, "TEST.ENABLE", 0))
+    rows = [r for r in read_rows(tmp_path / "out/metrics.csv") if r["type"] == "train_iter"]
+    assert all(0 < float(row["grad_norm"]) < 100 for row in rows)
+    assert len({row["grad_norm"] for row in rows}) == len(rows)
+
+
 def test_the_incomplete_last_group_of_an_epoch_is_not_lost(config, monkeypatch):
     cfg = config("SOLVER.MAX_EPOCH", 1)
     subject = trainer(cfg, accumulation=4)  # 6 batches: a group of 4 and one of 2

@@ -321,6 +321,9 @@ def test_limits_are_options_and_a_dry_run_prints_its_summary(run_net, tiny_yaml,
     [
         (["--overfit", "0"], "argument --overfit: 0 is not 1 or more"),
         (["--overfit", "x"], "argument --overfit: invalid count value: 'x'"),
+        (["--max-time", "1:30"], "argument --max-time: 1:30 is no time; write HH:MM:SS or minutes"),
+        (["--max-time", "0"], "argument --max-time: 0 is no time"),
+        (["--max-time", "1:x:3"], "argument --max-time: 1:x:3 is no time"),
         (["--overfit", "7"], "DATA.OVERFIT_BATCHES is 7, 28 videos, but"),
         (["--limit-train-batches", "x"], "DATA.LIMIT_TRAIN_BATCHES is 'x', but must be a number"),
         (["--limit-val-batches", "1.5"], "DATA.LIMIT_VAL_BATCHES is 1.5, but must be a whole"),
@@ -330,3 +333,10 @@ def test_options_that_cannot_be(run_net, tiny_yaml, options, message):
     status, _, said = run_net(*options, "--cfg", tiny_yaml)
     assert status == 2
     assert message in said
+
+
+@pytest.mark.parametrize(("text", "value"), [("90", 90), ("0.5", 0.5), ("1:30:30", 90.5)])
+def test_times_are_minutes_or_hours_minutes_and_seconds(run_net, text, value):
+    import run_net as tool
+
+    assert tool.minutes(text) == value

@@ -33,6 +33,9 @@ def _train(cfg: CfgNode) -> None:
     # (ours) Decay of a moving average of the weights, which is then what is validated and tested, as
     # 0.999 for thousands of steps; 0: no average.
     cfg.TRAIN.EMA_DECAY = 0.0
+    # (ours) Minutes after which a run, its test too, saves and ends with status 0, to go on by the same
+    # command; 0: no limit. run_net.py --max-time sets it.
+    cfg.TRAIN.MAX_MINUTES = 0.0
     # Go on from the newest checkpoint in OUTPUT_DIR/checkpoints, if there is one.
     cfg.TRAIN.AUTO_RESUME = True
     # Checkpoint to start from. Without FINETUNE its optimizer state and epoch count too.

@@ -122,7 +122,11 @@ def summary(cfg: CfgNode, folder: Path, whole: Lengths, checkpoint: str) -> str:
         tested = found["result"]["test"]
         seconds["test"] = tested["seconds"] / max(tested["scored"], 1) * tested["videos"]
     session = found["sessions"][-1]
-    memory = f"{session['peak_ram_gib']} GiB of the first process" if session["peak_ram_gib"] else "not known"
+    memory = (
+        f"{session['peak_ram_gib']} GiB of the first process"
+        if session["peak_ram_gib"]
+        else "not known"
+    )
     if session["peak_gpu_gib"]:
         memory += f"; {session['peak_gpu_gib']} GiB of its GPU"
     lines.append(f"memory      {memory}")

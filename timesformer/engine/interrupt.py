@@ -1,13 +1,15 @@
-"""Signals that ask a run to save and end: SIGTERM and SIGUSR1 of schedulers, and Ctrl-C.
+"""What asks a run to save and end: SIGTERM and SIGUSR1 of schedulers, Ctrl-C, a limit of time.
 
 A signal is noted, never acted upon where it strikes: a training finishes its step and saves, a
 validation or test finishes its batch. All processes then agree to end. A second Ctrl-C ends at once.
 """
 
 import contextlib
+import math
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from types import FrameType
 
@@ -19,6 +21,7 @@ SIGNALS = [
 BY_KEYBOARD = 128 + signal.SIGINT  # exit status by the convention of shells
 
 _noted: list[int] = []  # signals belong to the process, and so does this
+_deadline = [math.inf]  # of time.monotonic
 
 
 class Interrupted(Exception):
@@ -31,9 +34,13 @@ class Interrupted(Exception):
 
 
 @contextlib.contextmanager
-def listening() -> Iterator[None]:
-    """Note signals instead of dying of them; only a main thread can."""
+def listening(seconds: float = math.inf) -> Iterator[None]:
+    """Note signals instead of dying of them, which only a main thread can, and the end of the time.
+
+    ``seconds`` from now on the run is asked to end as by a signal.
+    """
     _noted.clear()
+    _deadline[0] = time.monotonic() + seconds
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -46,12 +53,12 @@ def listening() -> Iterator[None]:
 
 
 def requested() -> bool:
-    """Whether this process got a signal."""
-    return bool(_noted)
+    """Whether this process got a signal, or its time is over."""
+    return bool(_noted) or time.monotonic() >= _deadline[0]
 
 
 def agreed() -> bool:
-    """Whether any process got one; all call this together."""
+    """Whether any process is asked to end; all call this together."""
     return distributed.any_process(requested())
 
 
@@ -63,7 +70,12 @@ def end_if_agreed(where: str) -> None:
 
 def end(where: str) -> None:
     """Raise Interrupted; ``where`` says what was going on, and how it goes on."""
-    came = signal.Signals(_noted[0]).name if _noted else "a signal to another process"
+    if _noted:
+        came = signal.Signals(_noted[0]).name
+    elif math.isfinite(_deadline[0]):
+        came = "TRAIN.MAX_MINUTES"
+    else:
+        came = "a signal to another process"
     raise Interrupted(f"ended by {came} {where}")
 
 

@@ -31,7 +31,7 @@ class EpochMeter:
         self.num_batches = num_batches
         self.scalars = scalars
         self.lr = 0.0
-        self.grad_norm: Tensor | None = None
+        self.grad_norm: Tensor | float | None = None
         self.pending: list[Tensor] = []  # rows of this process, on the device
         self.pending_lrs: list[float] = []
         self.window: list[list[float]] = []  # rows of all processes since the last line
@@ -73,7 +73,14 @@ class EpochMeter:
         """
         self._collect()
         sums = self.sums.tolist()
-        return {"count": self.count, "window": self.window, "sums": sums, "lr": self.lr}
+        norm = None if self.grad_norm is None else float(self.grad_norm)
+        return {
+            "count": self.count,
+            "window": self.window,
+            "sums": sums,
+            "lr": self.lr,
+            "grad_norm": norm,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on after the batches of a ``state_dict``; an empty one is of the epoch's beginning."""
@@ -81,6 +88,7 @@ class EpochMeter:
             self.count, self.window = state["count"], [list(row) for row in state["window"]]
             self.sums = torch.tensor(state["sums"], dtype=torch.float64)
             self.lr = state["lr"]
+            self.grad_norm = state.get("grad_norm")
 
     def finish(self) -> None:
         """Log the rest and the epoch.

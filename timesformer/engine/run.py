@@ -1,6 +1,7 @@
 """One process of a run: log files, device; then train, then test, as the configuration says."""
 
 import logging
+import math
 import os
 from pathlib import Path
 
@@ -20,11 +21,11 @@ def run(cfg: CfgNode) -> None:
     """Train and test in this process, which may be one of several.
 
     Raises:
-        SystemExit: a signal ended it, see ``interrupt``.
+        SystemExit: a signal or the limit of time ended it, see ``interrupt``.
     """
     device = _start(cfg)
     try:
-        with recorded(cfg), interrupt.listening():
+        with recorded(cfg), interrupt.listening(cfg.TRAIN.MAX_MINUTES * 60 or math.inf):
             if cfg.TRAIN.ENABLE:
                 train(cfg, device)
             if cfg.TEST.ENABLE:

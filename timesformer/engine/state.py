@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from fvcore.common.config import CfgNode
-from torch import nn
+from torch import Tensor, nn
 
 from timesformer import run_checkpoint
 from timesformer.engine.average import Average
@@ -35,11 +35,15 @@ class TrainingState:
         self.average = Average(model, cfg.TRAIN.EMA_DECAY)
         self.best = Best(cfg.SOLVER.EARLY_STOP)
 
-    def step(self) -> None:
-        """Update the weights by the gradients, which are gone then."""
+    def step(self) -> Tensor:
+        """Update the weights by the gradients, which are gone then; returns their norm, a scalar."""
+        self.precision.unscale(self.optimizer)
+        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        norm = nn.utils.get_total_norm(gradients)
         self.precision.step(self.optimizer)
         self.optimizer.zero_grad(set_to_none=True)
         self.average.update()
+        return norm
 
     def payload(self) -> dict[str, Any]:
         """Entries of a checkpoint; tensors are the living ones."""

@@ -115,6 +115,8 @@ class Trainer:
             group = min(self.accumulation, num_batches - first)
             is_last = i == first + group - 1
             loss, logits, labels = self.backward(batch, group, is_last=is_last)
+            if is_last:
+                meter.stepped(self.grad_norm)
             meter.update(loss, logits, labels, lr, batch.failures)
             if is_last:
                 self.after(epoch, i + 1, meter)
@@ -137,7 +139,7 @@ class Trainer:
             loss = self.loss(logits.float(), targets)
             self.state.precision.backward(loss / group)
         if is_last:
-            self.state.step()
+            self.grad_norm = self.state.step()
         return loss.detach(), logits.detach(), labels
 
 
