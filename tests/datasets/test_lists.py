@@ -1,9 +1,11 @@
 import json
+import os
 
 import numpy as np
 import pytest
 
-from timesformer.datasets.lists import ListError, PackedStrings, read_kinetics, read_ssv2
+from timesformer.datasets.lists import ListError, PackedStrings, read_kinetics
+from timesformer.datasets.ssv2 import read_ssv2
 
 
 @pytest.fixture
@@ -131,6 +133,25 @@ def test_ssv2_joins_annotations_and_frames(ssv2, split):
     assert videos.labels.tolist() == [0, 1]
     assert videos.files(0) == [f"/f/7/7_{i:06d}.jpg" for i in (1, 2, 3)]
     assert videos.name(1) == "/f/8"
+
+
+def test_ssv2_frames_cost_a_system_call_a_folder(ssv2, monkeypatch):
+    for video in (7, 8):
+        (ssv2 / str(video)).mkdir()
+        for i in (1, 2):  # frame 3 is missing
+            (ssv2 / f"{video}/{video}_{i:06d}.jpg").touch()
+    asked, listed = [], []
+    exists, listdir = os.path.exists, os.listdir
+    monkeypatch.setattr(os.path, "exists", lambda path: asked.append(path) or exists(path))
+    monkeypatch.setattr(os, "listdir", lambda path: listed.append(path) or listdir(path))
+    monkeypatch.chdir(ssv2)
+    videos = read_ssv2(ssv2, "train", prefix="", separator=" ", num_classes=174)
+    assert videos.files(0) == [f"7/7_{i:06d}.jpg" for i in (1, 2, 3)]
+    assert {path for path in asked if path.endswith("jpg")} == {
+        *(f"{v}/{v}_000003.jpg" for v in (7, 8)),
+        *(str(ssv2 / f"{v}/{v}_000003.jpg") for v in (7, 8)),
+    }
+    assert len(listed) == 4  # each folder, here and beside the list
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,22 @@ def test_processes_live_on_between_epochs(loader):
     assert all(pid > 0 for pid in pids)
 
 
+def test_videos_that_the_gpu_does_not_decode_are_named_once_and_counted(loader, caplog):
+    subject = loader("test", 0)
+    read = subject.dataset.read
+
+    def without_gpu(path, select, **kwargs):
+        frames = read(path, select, **kwargs)
+        return frames._replace(fallback=f"{path}: no NVDEC")
+
+    subject.dataset.read = without_gpu
+    list(subject)
+    count = len(subject.dataset)
+    assert caplog.text.count("decoded on the CPU instead of the GPU, more are counted: ") == 1
+    assert "test 0.mp4: no NVDEC" in caplog.text
+    assert f"{count} videos of this epoch were decoded on the CPU" in caplog.text
+
+
 def test_videos_that_lack_frames_are_named_once_and_counted(loader, tmp_path, caplog, monkeypatch):
     monkeypatch.setattr(loading, "NAMED_SHORT", 1)
     for name, count in (("a", 20), ("short", 5), ("tiny", 1)):

@@ -72,6 +72,15 @@ def test_the_csv_has_a_row_for_every_video_of_the_list(tmp_path):
     ]
 
 
+def test_the_csv_names_classes_where_they_are_known(tmp_path):
+    testing.write_predictions(tmp_path / "p.csv", SCORED, VIDEOS, ("jump, high", "run"))
+    with (tmp_path / "p.csv").open(newline="") as file:
+        first, second = csv.DictReader(file)
+    assert (first["label_name"], first["prediction_name"]) == ("run", "run")
+    assert (second["label_name"], second["prediction_name"]) == ("jump, high", "")
+    assert (first["score_0"], second["error"]) == ("0.25", 'cut off, "half"')
+
+
 def test_the_pickle_has_scores_and_labels_and_nan_for_the_unreadable(tmp_path):
     testing.write_pickle(tmp_path / "deep/er.pkl", SCORED, VIDEOS)
     with (tmp_path / "deep/er.pkl").open("rb") as file:

@@ -245,6 +245,21 @@ def test_a_missing_gpu_is_named(monkeypatch):
 
 
 @needs_torchcodec
+def test_a_gpu_that_fails_is_no_secret(tmp_path, monkeypatch):
+    """Here every decoder fails on cuda; PyAV's frames come with the reason."""
+    monkeypatch.setattr(torchcodec_reader, "check_torchcodec", lambda device: None)
+    path = write_video(tmp_path / "a.mp4", map(numbered_frame, range(20)))
+    if not torch.cuda.is_available():
+        frames = read_torchcodec(path, choose([3, 13]), device="cuda")
+        assert numbers(frames) == [3, 13]
+        assert frames.fallback.startswith(f"{path}: ")
+    path = write_video(tmp_path / "a.avi", map(numbered_frame, range(20)), options={"bf": "0"})
+    frames = read_torchcodec(path, choose([3, 13]), device="cuda")
+    assert frames.fallback == f"{path}: avi stores no presentation times"
+    assert read_torchcodec(path, choose([3]), device="cpu").fallback == ""
+
+
+@needs_torchcodec
 @pytest.mark.cuda
 def test_the_gpu_gives_the_same_frames(tmp_path):
     path = write_video(

@@ -77,7 +77,7 @@ def read_listing(file: Path, *, prefix: str, separator: str) -> Listing:
             problems.append(Problem("not a line", str(file), number, "", "", detail))
             continue
         entries.append(
-            Entry(file.stem, number, lists._locate(row.path, prefix, file.parent), row.labels[0])
+            Entry(file.stem, number, lists.locate(row.path, prefix, file.parent), row.labels[0])
         )
     if not entries:
         raise lists.ListError(

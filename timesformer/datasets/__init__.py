@@ -15,7 +15,7 @@ from torch import Tensor
 from timesformer import distributed, transforms
 from timesformer.augment import build_augment, unchanged
 from timesformer.config.load import portable
-from timesformer.datasets import clips, index, lists, subset
+from timesformer.datasets import clips, index, lists, ssv2, subset
 from timesformer.datasets.clips import ClipDataset
 from timesformer.datasets.flip_map import build_flip_map
 from timesformer.datasets.folders import frame_files
@@ -30,7 +30,7 @@ from timesformer.video.sources import is_local_file
 
 logger = logging.getLogger(__name__)
 
-DATASETS = {"kinetics": lists.read_kinetics, "ssv2": lists.read_ssv2}
+DATASETS = {"kinetics": lists.read_kinetics, "ssv2": ssv2.read_ssv2}
 CROPS = {1: (1,), 2: (0, 1), 3: (0, 1, 2)}  # NUM_SPATIAL_CROPS -> start, centre, end
 
 

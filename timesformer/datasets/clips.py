@@ -47,6 +47,7 @@ class Sample(NamedTuple):
     index: int  # of the video in the list
     failures: tuple[str, ...]  # one message for each video that could not be read
     shortage: str = ""  # what the video lacks, though it can be read
+    fallback: str = ""  # why the configured device did not decode it
 
 
 class Batch(NamedTuple):
@@ -62,6 +63,7 @@ class Batch(NamedTuple):
     failures: tuple[str, ...]
     failed: Tensor  # indices of the videos without clips
     shortages: tuple[str, ...] = ()  # one message for each video that lacks frames
+    fallbacks: tuple[str, ...] = ()  # one for each that the configured device did not decode
 
 
 class ClipDataset(Dataset[Sample]):
@@ -109,12 +111,12 @@ class ClipDataset(Dataset[Sample]):
         failures: list[str] = []
         while True:
             try:
-                clips, crops, shortage = self._clips(index, rng)
+                clips, crops, *remarks = self._clips(index, rng)
                 break
             except VideoError as error:
                 failures.append(str(error))
             if not self.view.replaces:
-                clips, crops, shortage = torch.empty(0, dtype=torch.uint8), [], ""
+                clips, crops, remarks = torch.empty(0, dtype=torch.uint8), [], []
                 break
             if len(failures) > MAX_REPLACEMENTS:
                 raise VideoError(
@@ -122,7 +124,7 @@ class ClipDataset(Dataset[Sample]):
                     f"last: {failures[-1]}"
                 )
             index = int(self.usable[rng.integers(len(self.usable))])
-        return Sample(clips, self._labels(index, crops), index, tuple(failures), shortage)
+        return Sample(clips, self._labels(index, crops), index, tuple(failures), *remarks)
 
     def _labels(self, index: int, crops: Crops) -> Tensor:
         """One row of an evaluated video, one for each clip (V) of training."""
@@ -135,7 +137,8 @@ class ClipDataset(Dataset[Sample]):
         rows = [flipped if crop.flip else label for view in crops for crop in view]
         return torch.from_numpy(np.stack(rows))
 
-    def _clips(self, index: int, rng: np.random.Generator) -> tuple[Tensor, Crops, str]:
+    def _clips(self, index: int, rng: np.random.Generator) -> tuple[Tensor, Crops, str, str]:
+        """Clips and their crops; the shortage and the fallback of a ``Sample``."""
         if index in self.known_bad:
             raise VideoError(self.known_bad[index])
         select, spatials = self.view.draw(rng)
@@ -152,7 +155,7 @@ class ClipDataset(Dataset[Sample]):
                 reverse_channels=self.reverse_channels,
                 augment=lambda clip: self.augment(clip, rng),
             )
-        return clips, crops, self._shortage(index, frames)
+        return clips, crops, self._shortage(index, frames), frames.fallback
 
     def _shortage(self, index: int, frames: Frames) -> str:
         """What the whole video lacks; parts of files are as long as their list says."""
@@ -239,4 +242,5 @@ def collate(samples: list[Sample]) -> Batch:
         failures=tuple(message for sample in samples for message in sample.failures),
         failed=torch.tensor(unreadable, dtype=torch.int64),
         shortages=tuple(sample.shortage for sample in samples if sample.shortage),
+        fallbacks=tuple(sample.fallback for sample in samples if sample.fallback),
     )

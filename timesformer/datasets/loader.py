@@ -49,6 +49,7 @@ class ClipLoader:
         self.start_method = start_method if num_workers else None
         self.reading = torch.full((max(num_workers, 1), 2), -1).share_memory_()  # (pid, video)
         self.short: set[str] = set()  # a message for each video that lacks frames
+        self.fallbacks = 0  # videos that the configured device did not decode, in this epoch
         self._loader: DataLoader[Batch] | None = None
 
     def __len__(self) -> int:
@@ -60,7 +61,7 @@ class ClipLoader:
             try:
                 for batch in self._processes():
                     self.batch_sampler.start += 1
-                    self._note(batch.shortages)
+                    self._note(batch)
                     unexplained = 0
                     yield batch
                 break
@@ -75,11 +76,21 @@ class ClipLoader:
                 self._loader = None
         if len(self.short) > NAMED_SHORT:
             logger.warning("%d videos so far are truncated or shorter than a clip", len(self.short))
+        if self.fallbacks:
+            logger.warning("%d videos of this epoch were decoded on the CPU", self.fallbacks)
+            self.fallbacks = 0
         self.batch_sampler.set_epoch(self.batch_sampler.epoch + 1)
 
-    def _note(self, shortages: tuple[str, ...]) -> None:
-        """Name videos that lack frames, once each; in a list of short ones, count the rest."""
-        for shortage in shortages:
+    def _note(self, batch: Batch) -> None:
+        """Name videos that lack frames, once each; in a list of short ones, count the rest.
+
+        Of videos that the GPU does not decode the first is named; usually all are of one codec.
+        """
+        if batch.fallbacks and not self.fallbacks:
+            reason = batch.fallbacks[0]
+            logger.warning("decoded on the CPU instead of the GPU, more are counted: %s", reason)
+        self.fallbacks += len(batch.fallbacks)
+        for shortage in batch.shortages:
             if shortage not in self.short and len(self.short) < NAMED_SHORT:
                 logger.warning("used as it is: %s", shortage)
             self.short.add(shortage)

@@ -4,6 +4,7 @@ import csv
 import logging
 import pickle
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -134,7 +135,8 @@ def _report(
     if not len(scored.indices):
         raise RuntimeError(f"no video of {videos.origin} can be read; see the warnings above")
     folder = Path(cfg.OUTPUT_DIR)
-    write_predictions(folder / PREDICTIONS, scored, videos)
+    names = videos.class_names or checkpoint.read_weights(portable(source)).class_names
+    write_predictions(folder / PREDICTIONS, scored, videos, names)
     if cfg.TEST.SAVE_RESULTS_PATH:
         write_pickle(folder / cfg.TEST.SAVE_RESULTS_PATH, scored, videos)
     scores = torch.from_numpy(scored.scores)
@@ -178,26 +180,34 @@ def _precision(scores: Tensor, labels: Tensor) -> dict[str, float]:
     return {"map": metrics.mean_average_precision(scores, labels)}
 
 
-def write_predictions(path: Path, scored: Scored, videos: VideoList) -> None:
+def write_predictions(
+    path: Path, scored: Scored, videos: VideoList, names: Sequence[str] = ()
+) -> None:
     """A row for each video of the list: path, label, prediction, error, and a score for each class.
 
     Unreadable videos have an error instead of a prediction and scores. Several labels are written
-    as in lists, ``3;7``; the prediction is the class of the highest score.
+    as in lists, ``3;7``; the prediction is the class of the highest score. With ``names`` of the
+    classes, columns label_name and prediction_name follow the error.
     """
     row_of = {int(index): row for row, index in enumerate(scored.indices)}
     num_classes = scored.scores.shape[1]
     with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.writer(file)
         classes = [f"score_{k}" for k in range(num_classes)]
-        writer.writerow(["path", "label", "prediction", "error", *classes])
+        columns = ["label_name", "prediction_name"] if names else []
+        writer.writerow(["path", "label", "prediction", "error", *columns, *classes])
         for index in range(len(videos.labels)):
             if index in row_of:
                 scores = scored.scores[row_of[index]]
-                values = [int(scores.argmax()), "", *(f"{score:.6g}" for score in scores)]
+                best, reason = int(scores.argmax()), ""
+                values = [f"{score:.6g}" for score in scores]
             else:
                 reason = scored.failures.get(index, "not scored: the test was limited")
-                values = ["", reason, *[""] * num_classes]
-            writer.writerow([videos.name(index), videos.label_text(index), *values])
+                best, values = "", [""] * num_classes
+            label = videos.label_text(index)
+            called = [";".join(names[int(k)] for k in label.split(";") if k)] if names else []
+            called += [names[best] if best != "" else ""] if names else []
+            writer.writerow([videos.name(index), label, best, reason, *called, *values])
 
 
 def write_pickle(path: Path, scored: Scored, videos: VideoList) -> None:

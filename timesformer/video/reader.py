@@ -42,6 +42,7 @@ class Frames(NamedTuple):
     index: np.ndarray
     decoded: int = 0  # frames that the decoder made for them
     timeline: Timeline | None = None  # of the whole video
+    fallback: str = ""  # why another decoder than the configured device read it
 
 
 def read_video(

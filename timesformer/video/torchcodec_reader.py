@@ -10,7 +10,6 @@ levels at most (another release of its decoder), 10-bit video by 3 on average (c
 full size without interpolation). The GPU converts colours by its own arithmetic.
 """
 
-import logging
 import math
 from functools import cache
 from pathlib import Path
@@ -24,14 +23,16 @@ from timesformer.video.reader import Frames, Select, read_video
 from timesformer.video.sampling import Timeline
 from timesformer.video.sources import open_source
 
-logger = logging.getLogger(__name__)
-
 WITHOUT_TIMES = ("avi",)  # containers (FFmpeg's names) that store no presentation times
 _ERRORS = (av.FFmpegError, OSError, RuntimeError, ValueError, IndexError, MemoryError)
 
 
 class BackendError(RuntimeError):
     """A decoder that this machine lacks; the message names what to install or set."""
+
+
+class _UnsuitedError(ValueError):
+    """torchcodec's frames would not be those of PyAV."""
 
 
 class _Description(NamedTuple):
@@ -62,8 +63,17 @@ def read_torchcodec(
         BackendError: torchcodec, FFmpeg or CUDA is missing.
     """
     check_torchcodec(device)
-    frames = _read(path, select, num_threads=0 if multi_thread else 1, device=device)
-    return frames or read_video(path, select, multi_thread=multi_thread, time_limit=time_limit)
+    try:
+        return _read(path, select, num_threads=0 if multi_thread else 1, device=device)
+    except BackendError:
+        raise
+    except _ERRORS as error:
+        # PyAV reads what is left of a damaged file, or says what is wrong with it.
+        reason = (
+            str(error) if isinstance(error, _UnsuitedError) else f"{type(error).__name__}: {error}"
+        )
+    frames = read_video(path, select, multi_thread=multi_thread, time_limit=time_limit)
+    return frames._replace(fallback=f"{path}: {reason}") if device != "cpu" else frames
 
 
 def check_torchcodec(device: str = "cpu") -> None:
@@ -97,50 +107,48 @@ def _decoder_class() -> Any:
     return VideoDecoder
 
 
-def _read(path: str | Path, select: Select, *, num_threads: int, device: str) -> Frames | None:
-    """The chosen frames, or None if PyAV has to read the file."""
-    try:
-        with open_source(path) as source:
-            described = _describe(source)
-            if described is None:
-                return None
-            if not isinstance(source, str):
-                source.seek(0)
-            decoder = _decoder_class()(
-                source,
-                stream_index=described.stream,
-                dimension_order="NHWC",
-                num_ffmpeg_threads=num_threads,
-                device=device,
-            )
-            return _fetch(decoder, described, select)
-    except _ERRORS as error:
-        if isinstance(error, BackendError):
-            raise
-        logger.debug("%s: PyAV reads it, because torchcodec said: %s", path, error)
-        return None  # PyAV reads what is left of a damaged file, or says what is wrong with it
+def _read(path: str | Path, select: Select, *, num_threads: int, device: str) -> Frames:
+    """The chosen frames; one of ``_ERRORS`` if PyAV has to read the file."""
+    with open_source(path) as source:
+        described = _describe(source)
+        if not isinstance(source, str):
+            source.seek(0)
+        decoder = _decoder_class()(
+            source,
+            stream_index=described.stream,
+            dimension_order="NHWC",
+            num_ffmpeg_threads=num_threads,
+            device=device,
+        )
+        frames = _fetch(decoder, described, select)
+        # torchcodec itself turns to the CPU where NVDEC does not know a codec
+        status = getattr(decoder, "cpu_fallback", None) if device != "cpu" else None
+        return frames._replace(fallback=f"{path}: {status}") if status else frames
 
 
-def _describe(source: Any) -> _Description | None:
-    """Timeline and stream by PyAV; None for files that torchcodec would read in another order."""
+def _describe(source: Any) -> _Description:
+    """Timeline and stream by PyAV, of a file that torchcodec reads in the same order."""
     with av.open(source, metadata_errors="replace") as container:
-        if not container.streams.video or container.format.name in WITHOUT_TIMES:
-            return None
+        if not container.streams.video:
+            raise _UnsuitedError("no video stream")
+        if container.format.name in WITHOUT_TIMES:
+            raise _UnsuitedError(f"{container.format.name} stores no presentation times")
         stream = container.streams.video[0]
         timeline = list_packets(container, stream).timeline
         return _Description(timeline, float(stream.time_base or 0), stream.index)
 
 
-def _fetch(decoder: Any, described: _Description, select: Select) -> Frames | None:
-    """The frames that ``select`` chooses; None if torchcodec's are others than listed."""
+def _fetch(decoder: Any, described: _Description, select: Select) -> Frames:
+    """The frames that ``select`` chooses, if torchcodec's are those that are listed."""
     timeline = described.timeline
-    rotated = getattr(decoder.metadata, "rotation", None)
-    if rotated or not len(timeline.pts) or len(decoder) != len(timeline.pts):
-        return None
+    if getattr(decoder.metadata, "rotation", None):
+        raise _UnsuitedError("it has rotation metadata")
+    if not len(timeline.pts) or len(decoder) != len(timeline.pts):
+        raise _UnsuitedError(f"{len(decoder)} frames instead of {len(timeline.pts)}")
     chosen = select(timeline)
     unique, index = np.unique(chosen, return_inverse=True)
     batch = decoder.get_frames_at(unique.tolist())
     pts = np.rint(batch.pts_seconds.numpy() / described.time_base).astype(np.int64)
     if not np.array_equal(pts, timeline.pts[unique]):
-        return None
+        raise _UnsuitedError("frames of other times than listed")
     return Frames(batch.data.cpu().numpy(), index.reshape(chosen.shape))

@@ -1,0 +1,121 @@
+"""Lists of Something-Something v2: labels, annotations, and the frames of every video by name."""
+
+import json
+import logging
+import os
+from pathlib import Path
+
+import numpy as np
+
+from timesformer.datasets.lists import PackedStrings, VideoList, locate
+from timesformer.datasets.rows import ListError, check_label, numbered_lines
+
+logger = logging.getLogger(__name__)
+
+_BRACKETS = str.maketrans("", "", "[]")
+
+
+def read_ssv2(
+    folder: str | Path,
+    split: str,
+    *,
+    prefix: str,
+    separator: str,
+    num_classes: int,
+    multi_label: bool = False,
+) -> VideoList:
+    """Something-Something v2 as published: labels, annotations and frame list in ``folder``.
+
+    ``something-something-v2-labels.json`` maps templates to label ids,
+    ``something-something-v2-{train,validation}.json`` lists videos with their templates, and
+    ``{train,val}.csv`` their frames (columns original_vido_id video_id frame_id path labels). The
+    test split is the validation set. Annotated videos without frames are left out, as published.
+
+    Raises:
+        ListError: a missing file, a wrong header or line, an unknown template, no video at all, or
+            ``multi_label``.
+    """
+    if multi_label:
+        raise ListError(
+            "DATA.MULTI_LABEL is True, but an SSv2 video has one label; set it to False"
+        )
+    folder = Path(folder)
+    labels = _read_json(folder / "something-something-v2-labels.json")
+    if not isinstance(labels, dict):
+        raise ListError(f"{folder}: the labels file must be a JSON object of template: id")
+    part = "train" if split == "train" else "validation"
+    annotation = folder / f"something-something-v2-{part}.json"
+    origin = folder / ("train.csv" if split == "train" else "val.csv")
+    frames = _read_frame_list(origin, prefix)
+    sources, targets, without = [], [], 0
+    for number, video in enumerate(_read_json(annotation)):
+        try:
+            name, template = str(video["id"]), video["template"].translate(_BRACKETS)
+        except (TypeError, KeyError, AttributeError):
+            raise ListError(
+                f"{annotation}: entry {number} is {str(video)[:80]!r}, but must have id and template"
+            ) from None
+        if template not in labels:
+            raise ListError(f"{annotation}: template {template!r} is not in the labels file")
+        label = int(labels[template])
+        check_label(label, num_classes, where=f"{annotation}, video {name}")
+        if name in frames:
+            sources.append("\n".join(frames[name]))
+            targets.append(label)
+        without += name not in frames
+    if without:
+        logger.warning("%s: %d annotated videos have no frames in %s", annotation, without, origin)
+    if not sources:
+        raise ListError(f"{origin} and {annotation} have no video id in common")
+    names = tuple(sorted(labels, key=lambda name: int(labels[name])))
+    return VideoList(
+        PackedStrings(sources),
+        np.array(targets, dtype=np.int64),
+        str(origin),
+        names if len(names) == num_classes else (),
+    )
+
+
+def _read_json(path: Path) -> "list[dict[str, str]] | dict[str, str]":  # type: ignore[type-arg]
+    if not path.is_file():
+        raise ListError(f"list {path} does not exist; SSv2 needs it in DATA.PATH_TO_DATA_DIR")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ListError(f"{path} is not valid JSON: {error}") from error
+
+
+def _read_frame_list(path: Path, prefix: str) -> dict[str, list[str]]:
+    """Video id -> frame files in the order of the lines."""
+    frames: dict[str, list[str]] = {}
+    exists = _Folders()
+    lines = numbered_lines(path)
+    _, header = next(lines, (0, ""))
+    if not header.startswith("original_vido_id"):
+        raise ListError(
+            f"{path}: begins with {header[:40]!r}, but an SSv2 frame list begins with the header "
+            "`original_vido_id video_id frame_id path labels`; for `path label` lists set "
+            "TRAIN.DATASET and TEST.DATASET to kinetics"
+        )
+    for number, line in lines:
+        fields = line.split()
+        if len(fields) != 5:
+            raise ListError(f"{path}:{number}: {line[:120]!r} has {len(fields)} columns, not 5")
+        frames.setdefault(fields[0], []).append(
+            locate(fields[3], prefix, path.parent, exists=exists)
+        )
+    return frames
+
+
+class _Folders:
+    """Whether files exist, for one system call a folder where they do: frames come in thousands."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, frozenset[str]] = {}
+
+    def __call__(self, path: str) -> bool:
+        folder, name = os.path.split(path)
+        if folder not in self._names:
+            names = os.listdir(folder or ".") if os.path.isdir(folder or ".") else ()
+            self._names[folder] = frozenset(names)
+        return name in self._names[folder] or os.path.exists(path)
