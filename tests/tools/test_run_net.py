@@ -299,7 +299,9 @@ def run_net(monkeypatch, capsys):
 
 def test_overfitting_drives_the_loss_to_zero_in_a_folder_of_its_own(run_net, tiny_yaml, tmp_path):
     options = ["TIMESFORMER.POS_EMBED_STD", 1, "SOLVER.BASE_LR", 0.01, "GLOBAL_BATCH_SIZE", 4]
-    status, _, said = run_net("--overfit", 1, "--cfg", tiny_yaml, *options)
+    status, _, said = run_net("--overfit", 2, "--cfg", tiny_yaml, *options, "SOLVER.MAX_EPOCH", 1)
+    assert status == 0, said
+    status, _, said = run_net("--overfit", 1, "--cfg", tiny_yaml, *options)  # begins anew
     assert status == 0, said
     rows = read_rows(tmp_path / "out/overfit/metrics.csv")
     losses = [float(row["loss"]) for row in rows if row["type"] == "train_iter"]

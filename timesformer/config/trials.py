@@ -6,7 +6,7 @@ from typing import Any
 
 from fvcore.common.config import CfgNode
 
-# What --overfit turns off: whatever keeps the loss from going to zero, and the test.
+# What --overfit turns off: whatever keeps the loss from going to zero, and the test; it begins anew.
 PLAIN = {
     "AUG.AUTO_AUGMENT": "",
     "AUG.COLOR_JITTER": "[0.0, 0.0, 0.0, 0.0]",
@@ -21,6 +21,7 @@ PLAIN = {
     "TIMESFORMER.DROP_PATH_RATE": "0",
     "TRAIN.SAMPLER": "uniform",
     "TRAIN.RANDOM_VALIDATION": "False",
+    "TRAIN.AUTO_RESUME": "False",
     "TRAIN.EVAL_PERIOD": "1",
     "TEST.ENABLE": "False",
 }

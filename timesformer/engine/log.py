@@ -94,20 +94,14 @@ def ram() -> str:
 class Scalars:
     """What the first process keeps of the numbers of a run: ``metrics.csv``, and TensorBoard."""
 
-    def __init__(
-        self,
-        folder: Path | None = None,
-        *,
-        history: History | None = None,
-        purge_step: int | None = None,
-    ) -> None:
-        """``folder`` of TensorBoard events, None: none; those from ``purge_step`` on are not shown."""
+    def __init__(self, folder: Path | None = None, *, history: History | None = None) -> None:
+        """``folder`` of TensorBoard events; None: none."""
         self._history = history
         self._writer = None
         if folder is not None and distributed.is_main():
             from torch.utils.tensorboard import SummaryWriter
 
-            self._writer = SummaryWriter(str(folder), purge_step=purge_step)
+            self._writer = SummaryWriter(str(folder))
 
     def __bool__(self) -> bool:
         return self._writer is not None
@@ -137,23 +131,16 @@ class Scalars:
             self._writer.close()
 
 
-def start_scalars(cfg: CfgNode, *, epoch: int, batch: int = 0, num_batches: int = 0) -> Scalars:
+def start_scalars(cfg: CfgNode, *, epoch: int, batch: int = 0) -> Scalars:
     """``metrics.csv`` of OUTPUT_DIR from where the run (re)starts on; TensorBoard if enabled.
 
-    Its events are in OUTPUT_DIR/runs-<TRAIN.DATASET>, or TENSORBOARD.LOG_DIR.
-
-    Args:
-        cfg: of the run.
-        epoch: 0-based, of the batch that is due.
-        batch: that is due, 0-based.
-        num_batches: of an epoch.
+    ``batch`` of ``epoch``, both 0-based, is due.
     """
     history = None
     if distributed.is_main():
         history = History(Path(cfg.OUTPUT_DIR) / FILE, epoch=epoch, batch=batch)
     folder = board_folder(cfg) if cfg.TENSORBOARD.ENABLE else None
-    due = epoch * num_batches + batch
-    return Scalars(folder, history=history, purge_step=due or None)
+    return Scalars(folder, history=history)
 
 
 def board_folder(cfg: CfgNode) -> Path:

@@ -50,7 +50,7 @@ def train(cfg: CfgNode, device: torch.device) -> None:
     model = parallelize(model, cfg, device)
     loader, validator.loader = reuse_features(cfg, state.model, loader, validator.loader, device)
     accumulation = _log_batches(cfg, loader)
-    scalars = start_records(cfg, start, len(loader))
+    scalars = start_records(cfg, start)
     with Checkpoints(cfg, state, lists=lists, num_batches=len(loader), scalars=scalars) as saved:
         trainer = Trainer(
             cfg,
@@ -153,12 +153,12 @@ def seed_step(seed: int, epoch: int, step: int) -> None:
     np.random.seed(int(state[1]))  # timm's mixup draws from the global generator
 
 
-def start_records(cfg: CfgNode, start: Start, num_batches: int) -> log.Scalars:
+def start_records(cfg: CfgNode, start: Start) -> log.Scalars:
     """Logs and curves that go on where ``start`` is; steps after it are taken out first."""
     if distributed.is_main():
         rewind.rewind(cfg, start.payload.get("written", {}))
     epoch, batch = start.position
-    return log.start_scalars(cfg, epoch=epoch, batch=batch, num_batches=num_batches)
+    return log.start_scalars(cfg, epoch=epoch, batch=batch)
 
 
 def _bar(loader: ClipLoader, start: Start, num_epochs: int) -> Iterator[Batch]:
