@@ -19,22 +19,20 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from math import isnan
 from pathlib import Path
 
 import pandas as pd
 from tqdm import tqdm
 
 from timesformer.datasets.annotations import SPLITS, Clip, Entry, Source, locate
-from timesformer.datasets.classes import FILE, ClassNamesError, class_names, read_class_names
+from timesformer.datasets.classes import ClassNamesError, class_names, read_class_names
 from timesformer.datasets.folders import VideoFolder
 from timesformer.datasets.formats import FORMATS
+from timesformer.datasets.list_writer import Parts, write_lines, write_lists
 from timesformer.datasets.rows import ListError
 from timesformer.datasets.splits import assign_splits, complete_splits
 from timesformer.video import VideoError
 from timesformer.video.reencode import reencode
-
-Parts = dict[str, list[Entry]]
 
 
 def main() -> int:
@@ -139,16 +137,6 @@ def _targets(paths: Sequence[Path], root: Path, folder: Path) -> dict[Path, Path
     return targets
 
 
-def write_lists(out: Path, parts: Parts, names: Sequence[str]) -> None:
-    """One CSV a split, paths relative to ``out`` where they lie in it; the class names, if known."""
-    out.mkdir(parents=True, exist_ok=True)
-    for split, entries in parts.items():
-        lines = [_line(entry, out) for entry in entries]
-        _write(out / f"{split}.csv", lines)
-    if names:
-        _write(out / FILE, names)
-
-
 def summary(parts: Parts, names: Sequence[str], missing: Sequence[Clip], failed: int) -> str:
     """The table that a run prints."""
     rows = {
@@ -181,7 +169,7 @@ def _report(missing: Sequence[Clip], failures: Sequence[str], out: Path) -> None
         path = out / f"{name}.txt"
         path.unlink(missing_ok=True)
         if texts:
-            _write(path, texts)
+            write_lines(path, texts)
             print(
                 f"{name}: {', '.join(texts[:3])}{', ...' if len(texts) > 3 else ''}; all in {path}"
             )
@@ -192,22 +180,6 @@ def _check_labels(parts: Parts, names: Sequence[str]) -> None:
     largest = max(label for part in parts.values() for entry in part for label in entry.labels)
     if names and largest >= len(names):
         raise ListError(f"label {largest} has no name: --classes names {len(names)} classes")
-
-
-def _line(entry: Entry, out: Path) -> str:
-    path = entry.path.absolute()
-    inside = path.is_relative_to(out.absolute())
-    text = str(path.relative_to(out.absolute()) if inside else path)
-    line = f"{text} {';'.join(map(str, entry.labels))}"
-    return line if isnan(entry.start) else f"{line} {entry.start} {entry.end}"
-
-
-def _write(path: Path, lines: Sequence[str]) -> None:
-    """Write a whole file or none."""
-    partial = path.with_suffix(".partial")
-    text = "".join(f"{line}\n" for line in lines)
-    partial.write_text(text, encoding="utf-8", errors="surrogateescape")
-    partial.replace(path)
 
 
 def _names(given: str) -> tuple[str, ...]:

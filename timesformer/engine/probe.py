@@ -62,7 +62,7 @@ def reuse_features(
     """
     if not is_probe(cfg):
         return train, val
-    clips = _probed_clips(cfg, train.dataset)
+    clips = probed_clips(cfg, train.dataset)
     shown = FeatureDataset(clips.videos, cached_features(cfg, model, clips, device, split="train"))
     held = FeatureDataset(
         val.dataset.videos, cached_features(cfg, model, val.dataset, device, split="val")
@@ -103,7 +103,7 @@ class FeatureDataset(Dataset[Sample]):
         return Sample(of_turn.values[row, None], of_turn.labels[row, None], index, ())
 
 
-def _probed_clips(cfg: CfgNode, dataset: ClipDataset) -> ClipDataset:
+def probed_clips(cfg: CfgNode, dataset: ClipDataset) -> ClipDataset:
     """``dataset`` with the clips of a probe; a video that breaks is left out, not replaced."""
     probed = copy.copy(dataset)
     if cfg.TRAIN.PROBE_CLIPS == 1:

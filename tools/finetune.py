@@ -1,0 +1,223 @@
+"""Fine-tune on your own videos: a folder of class folders, and weights to start from.
+
+    python tools/finetune.py clips --from TimeSformer_divST_8x32_224_K400.pyth
+    python tools/finetune.py clips --from vit.safetensors --out output/mine NUM_GPUS 0 SOLVER.MAX_EPOCH 5
+
+Splits the videos by class and film (or takes train, val and test folders of class folders), reads sizes
+off the weights, picks a recipe by the number of videos, trains, tests, and says how to predict. What it
+runs is `run_net.py --cfg OUT/finetune.yaml`; the same command again goes on where it stopped.
+KEY VALUE pairs override the recipe. The status is 2 for input that cannot be used.
+"""
+
+import argparse
+import json
+import shlex
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from timesformer.datasets.annotations import Entry
+    from timesformer.datasets.list_writer import Parts
+
+SHARE = 0.1  # of each class for val, and for test
+SETTINGS = "finetune.yaml"
+
+
+def main() -> int:
+    """Command line."""
+    args = parse_arguments()
+    from timesformer.datasets.classes import ClassNamesError
+    from timesformer.datasets.rows import ListError
+    from timesformer.engine.launch import INPUT_ERRORS
+
+    try:
+        finetune(args)
+    except (*INPUT_ERRORS, ListError, ClassNamesError) as error:
+        print(f"finetune.py: error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def finetune(args: argparse.Namespace) -> None:
+    """Split, choose, train, test, report."""
+    from timesformer.config import load_config
+    from timesformer.engine.launch import launch
+    from timesformer.inference.description import describe
+    from timesformer.recipes import RECIPES, recipe_for
+
+    weights = describe(args.weights)
+    parts, names = split(args.folder, args.classes, seed=args.seed)
+    out = args.out or Path("output/finetune") / args.folder.resolve().name
+    keep_lists(out / "lists", parts, names)
+    num_train = len(parts["train"])
+    recipe = args.recipe or recipe_for(num_train, len(names))
+    settings = write_settings(out, settings_for(args.weights, weights, recipe, parts, names))
+    counts = ", ".join(f"{len(part)} {name}" for name, part in parts.items())
+    print(f"{len(names)} classes: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}")
+    print(f"videos: {counts}; lists in {out / 'lists'}")
+    if parts["val"] == parts["test"]:
+        print("val and test are the same videos, there are too few: the test will look too good")
+    print(f"recipe: {recipe} ({RECIPES[recipe].why})")
+    print(f"the same as: python tools/run_net.py --cfg {shlex.join([str(settings), *args.opts])}")
+    cfg = load_config(settings, args.opts)
+    launch(cfg)
+    if cfg.TEST.ENABLE:
+        report(Path(cfg.OUTPUT_DIR))
+
+
+def split(folder: Path, classes: str, *, seed: int) -> "tuple[Parts, tuple[str, ...]]":
+    """The videos below ``folder`` by split, and the names of their classes.
+
+    Raises:
+        ListError: no folder, no videos, no class folders, a class that cannot be divided, or
+            ``classes`` (a file or a known data set) that are not those of the folders.
+    """
+    from timesformer.datasets.annotations import Source, locate
+    from timesformer.datasets.folders import VideoFolder
+    from timesformer.datasets.formats import read_class_folders
+    from timesformer.datasets.rows import ListError
+    from timesformer.datasets.splits import assign_splits, complete_splits
+
+    if not folder.is_dir():
+        raise ListError(f"{folder} is not a folder; give the folder of your class folders")
+    videos = VideoFolder(folder)
+    if not videos.paths:
+        raise ListError(f"{folder} holds no video file and no frame folder; check the path")
+    annotations = read_class_folders(Source(videos))
+    if classes:
+        annotations = read_class_folders(
+            Source(videos, class_names=known_names(classes, annotations))
+        )
+    entries, _ = locate(annotations.clips, videos)
+    shares = shares_for(entries, annotations.class_names)
+    entries = assign_splits(entries, seed=seed, shares=shares, names=annotations.class_names)
+    return complete_splits(entries), annotations.class_names
+
+
+def known_names(classes: str, annotations: Any) -> tuple[str, ...]:
+    """The given class names, in their order, if they are those of the folders."""
+    from timesformer.datasets.classes import class_names, read_class_names
+    from timesformer.datasets.rows import ListError
+
+    names = read_class_names(classes) if Path(classes).is_file() else class_names(classes)
+    found = annotations.class_names
+    if absent := sorted(set(names) ^ set(found)):
+        raise ListError(
+            f"{classes} names {len(names)} classes and there are {len(found)} class folders, which differ "
+            f"in {', '.join(absent[:4])}{', ...' if len(absent) > 4 else ''}; rename, or leave out "
+            "--classes"
+        )
+    return names
+
+
+def shares_for(entries: "Sequence[Entry]", names: Sequence[str]) -> dict[str, float]:
+    """Shares of val and test; no test of its own where a class has but two films.
+
+    Raises:
+        ListError: a class with one video, or several of one film.
+    """
+    from timesformer.datasets.rows import ListError
+    from timesformer.datasets.splits import group_of
+
+    films = {(entry.labels[0], group_of(entry.path)) for entry in entries if not entry.split}
+    counts = Counter(label for label, _ in films)
+    videos = Counter(entry.labels[0] for entry in entries)
+    for label, count in counts.items():
+        if count < 2:
+            several = f"{videos[label]} videos of one film" if videos[label] > 1 else "one video"
+            raise ListError(
+                f"class {names[label]!r} has {several}, but training and testing need one each; add "
+                "videos, or remove its folder"
+            )
+    return {"val": SHARE, "test": SHARE if min(counts.values(), default=0) > 2 else 0.0}
+
+
+def keep_lists(folder: Path, parts: "Parts", names: Sequence[str]) -> None:
+    """Write the lists; if they are there already, they must be these.
+
+    Raises:
+        ListError: they are others, so what was trained on could be tested on.
+    """
+    from timesformer.datasets.list_writer import write_lists
+    from timesformer.datasets.rows import ListError
+
+    if not folder.is_dir():
+        write_lists(folder, parts, names)
+        return
+    with tempfile.TemporaryDirectory() as other:
+        write_lists(Path(other), parts, names)
+        for path in Path(other).iterdir():
+            old = folder / path.name
+            if not old.is_file() or old.read_bytes() != path.read_bytes():
+                raise ListError(
+                    f"{old} was written for other videos or another --seed, and going on would mix "
+                    "training with test videos; use another --out"
+                )
+
+
+def settings_for(
+    path: str, weights: Any, recipe: str, parts: "Parts", names: Sequence[str]
+) -> dict[str, Any]:
+    """Keys and values of the run but for its folders."""
+    import torch
+
+    from timesformer.recipes import recipe_values, start_values
+
+    values = start_values(weights) | recipe_values(recipe, len(parts["train"]))
+    return values | {
+        "MODEL.NUM_CLASSES": len(names),
+        "TRAIN.FINETUNE": True,
+        "TRAIN.CHECKPOINT_FILE_PATH": str(path),
+        "NUM_GPUS": min(torch.cuda.device_count(), 1),
+    }
+
+
+def write_settings(out: Path, values: dict[str, Any]) -> Path:
+    """Write OUT/finetune.yaml, a configuration file of its own."""
+    import yaml
+
+    values = values | {"DATA.PATH_TO_DATA_DIR": str(out / "lists"), "OUTPUT_DIR": str(out)}
+    tree: dict[str, Any] = {}
+    for key, value in sorted(values.items()):
+        *section, name = key.split(".")
+        (tree.setdefault(section[0], {}) if section else tree)[name] = value
+    path = out / SETTINGS
+    path.write_text(yaml.safe_dump(tree), encoding="utf-8")
+    return path
+
+
+def report(folder: Path) -> None:
+    """The result of the test, and what to do next."""
+    from timesformer.engine.test import RESULTS
+
+    found = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
+    print(
+        f"\ntop-1 accuracy {found['top1_acc']:.2f} % on {found['scored']} of {found['videos']} test "
+        f"videos, with {found['weights']}"
+    )
+    print(f"predict: python tools/predict.py VIDEO --weights {shlex.quote(found['weights'])}")
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Arguments and options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="of class folders")
+    parser.add_argument("--from", dest="weights", required=True, metavar="WEIGHTS", help="a file")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="(output/finetune/FOLDER)")
+    parser.add_argument(
+        "--recipe", choices=("probe", "gentle", "full"), help="(by the number of videos)"
+    )
+    parser.add_argument("--classes", default="", metavar="NAMES", help="file; sets the order")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the split (0)")
+    parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="config keys to override")
+    return parser.parse_intermixed_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
