@@ -39,7 +39,7 @@ LAYERS = [  # a module imports its own layer or a lower one
         "augment",
     ),
     ("datasets", "checks", "provenance", "scoring"),
-    ("engine", "inference", "benchmark"),
+    ("engine", "inference", "benchmark", "benchmark_model", "benchmark_variants"),
 ]
 MAY_LOOK_UP = {"models/vit.py"}  # imports the loader inside its constructor
 

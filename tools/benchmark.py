@@ -1,4 +1,4 @@
-"""Measure what costs time: python tools/benchmark.py data --cfg FILE KEY VALUE ..."""
+"""Measure what costs time: python tools/benchmark.py {data,model} --cfg FILE KEY VALUE ..."""
 
 import argparse
 import json
@@ -19,6 +19,9 @@ def main() -> int:
 
     try:
         cfg = load_config(arguments.cfg, arguments.opts)
+        if arguments.what == "model":
+            benchmark_model(cfg, arguments)
+            return 0
         report = benchmark_data(cfg, arguments)
     except (ConfigError, ListError, VideoError) as error:
         print(f"benchmark.py: error: {error}", file=sys.stderr)
@@ -31,9 +34,8 @@ def main() -> int:
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
     top = argparse.ArgumentParser(description=__doc__)
-    parser = top.add_subparsers(dest="what", required=True).add_parser(
-        "data", help="reading clips, on the train list of the configuration"
-    )
+    parts = top.add_subparsers(dest="what", required=True)
+    parser = parts.add_parser("data", help="reading clips, on the train list of the configuration")
     parser.add_argument("--cfg", required=True, metavar="FILE", help="YAML file of configs/")
     parser.add_argument("--videos", type=int, default=8, help="videos of the train list to measure")
     parser.add_argument(
@@ -42,7 +44,25 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=8, help="for each number of workers")
     parser.add_argument("--json", action="store_true", help="print the numbers as JSON too")
     parser.add_argument("opts", nargs=argparse.REMAINDER, metavar="KEY VALUE")
+    _add_model_arguments(parts.add_parser("model", help="forward passes and training steps"))
     return top.parse_args()
+
+
+def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--cfg", required=True, metavar="FILE", help="YAML file of configs/")
+    parser.add_argument(
+        "--variants",
+        default="fp32,bf16,bf16+compile,bf16+checkpoint",
+        metavar="NAMES",
+        help="fp32, tf32, bf16, fp16, with +compile, +checkpoint (default: %(default)s)",
+    )
+    parser.add_argument("--compare", choices=["hf"], help="Hugging Face's model of the same size")
+    parser.add_argument("--batch-size", type=int, default=1, help="clips (default: %(default)s)")
+    parser.add_argument(
+        "--repeats", type=int, default=5, help="turns of all variants; medians count"
+    )
+    parser.add_argument("--json", metavar="FILE", help="write every measurement there too")
+    parser.add_argument("opts", nargs=argparse.REMAINDER, metavar="KEY VALUE")
 
 
 def benchmark_data(cfg, arguments: argparse.Namespace) -> dict:
@@ -84,6 +104,62 @@ def benchmark_data(cfg, arguments: argparse.Namespace) -> dict:
     return {"costs": {name: cost._asdict() for name, cost in costs.items()}, "clips_per_s": rates}
 
 
+def benchmark_model(cfg, arguments: argparse.Namespace) -> None:
+    """Times, floors and memory of every variant, and how they compare."""
+    from functools import partial
+
+    import torch
+    from tqdm import tqdm
+
+    from timesformer import benchmark_model as model
+    from timesformer.benchmark_variants import device_of, parse_variants
+    from timesformer.config import ConfigError
+
+    if min(arguments.repeats, arguments.batch_size) < 1:
+        raise ConfigError("--repeats and --batch-size must be at least 1")
+    on_gpu, hf = device_of(cfg).type == "cuda", arguments.compare is not None
+    variants = parse_variants(arguments.variants, on_gpu=on_gpu, hf=hf)
+    bar = partial(tqdm, desc="turns", disable=not sys.stderr.isatty())
+    size, repeats = arguments.batch_size, arguments.repeats
+    report = model.measure(cfg, variants, batch_size=size, repeats=repeats, bar=bar)
+    print(
+        f"{cfg.TIMESFORMER.ATTENTION_TYPE}, {report.parameters / 1e6:.1f} M parameters, "
+        f"{report.flops / 1e9:.1f} GFLOP a clip of {cfg.DATA.NUM_FRAMES} x "
+        f"{cfg.DATA.TRAIN_CROP_SIZE}²; {size} clip(s) a batch on {report.device} "
+        f"({torch.get_num_threads()} threads); medians of {repeats} turns\n"
+    )
+    print(format_model(report))
+    if arguments.json:
+        content = {**report._asdict(), "summary": model.summary(report)}
+        content["turns"] = {k: [t._asdict() for t in v] for k, v in report.turns.items()}
+        with open(arguments.json, "w", encoding="utf-8") as file:
+            json.dump(content, file, indent=2)
+
+
+def format_model(report) -> str:
+    """The table of variants: times, their ratios to floor and Hugging Face's, memory, peaks."""
+    from timesformer.benchmark_model import summary
+
+    ratios = ("x floor", "x hf", "clips/s")
+    rows = [("", "forward ms", *ratios, "step ms", *ratios, "MiB", "x hf")]
+    for name, row in summary(report).items():
+        cells = [name]
+        for kind in ("forward", "train"):
+            seconds = row[f"{kind}_seconds"]
+            cells += [f"{1e3 * seconds:.0f}", f"{row[f'{kind}_over_floor']:.2f}"]
+            cells += [_number(row.get(f"{kind}_over_hf")), f"{report.batch_size / seconds:.2f}"]
+        memory = row["memory"] and row["memory"] / 2**20
+        rows.append((*cells, _number(memory, 0), _number(row.get("memory_over_hf"))))
+    peaks = ", ".join(
+        f"{row['peak_flops'] / 1e12:.2f} ({name})" for name, row in summary(report).items()
+    )
+    return f"{_table(rows)}\n\nmatrix peak, TFLOP/s: {peaks}"
+
+
+def _number(value: float | None, digits: int = 2) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
 def format_costs(costs: dict) -> str:
     """The table of costs."""
     head = (
@@ -109,7 +185,11 @@ def format_costs(costs: dict) -> str:
         )
         frames = (f"{cost.decoded:.0f}", f"{cost.converted:.0f}", f"{cost.kept:.0f}")
         rows.append((name, *times, *ratios, *frames))
-    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+    return _table(rows)
+
+
+def _table(rows: list[tuple[str, ...]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows
     )
