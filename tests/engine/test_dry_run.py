@@ -30,7 +30,7 @@ def test_everything_happens_once_and_nothing_is_left_to_resume_from(config, tmp_
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["dry-run"]
     assert not list(folder.rglob("*.pyth"))
     assert run_checkpoint.newest_checkpoint(tmp_path / "out") is None
-    assert "2 of 4 batches together, loss" in said
+    assert "2 steps of 4 batches in all, loss" in said
     assert "whole run   2 epochs of 6 batches, 2 validations" in said
     assert "MiB, written and read back" in said
     assert re.search(r"throughput  \d+\.\d\d clips/s, \d+% of the time waiting", said)

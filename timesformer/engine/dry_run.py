@@ -61,7 +61,6 @@ def dry_run(cfg: CfgNode, *, init_method: str = "") -> str:
 
 def rehearse(cfg: CfgNode) -> CfgNode:
     """``cfg`` with two optimizer steps and one batch of each evaluation, in a folder of its own."""
-    group = accumulation_steps(cfg.TRAIN.BATCH_SIZE * cfg.NUM_SHARDS, cfg.GLOBAL_BATCH_SIZE)
     tested = cfg.TEST.CHECKPOINT_FILE_PATH
     if tested and portable(tested).resolve().is_relative_to(Path(cfg.OUTPUT_DIR).resolve()):
         tested = tested if portable(tested).exists() else ""  # is going to be written
@@ -69,13 +68,18 @@ def rehearse(cfg: CfgNode) -> CfgNode:
         cfg,
         FOLDER,
         LOG_PERIOD=1,
-        DATA__LIMIT_TRAIN_BATCHES=float(STEPS * group),
+        DATA__LIMIT_TRAIN_BATCHES=float(STEPS * _accumulated(cfg)),
         DATA__LIMIT_VAL_BATCHES=1.0,
         SOLVER__MAX_EPOCH=1,
         TRAIN__CHECKPOINT_EPOCH_RESET=True,
         TEST__CHECKPOINT_FILE_PATH=tested,
         TEST__SAVE_RESULTS_PATH="",
     )
+
+
+def _accumulated(cfg: CfgNode) -> int:
+    """Batches of an optimizer step."""
+    return accumulation_steps(cfg.TRAIN.BATCH_SIZE * cfg.NUM_SHARDS, cfg.GLOBAL_BATCH_SIZE)
 
 
 def read_back(cfg: CfgNode) -> str:
@@ -110,7 +114,8 @@ def summary(cfg: CfgNode, folder: Path, whole: Lengths, checkpoint: str) -> str:
     seconds: dict[str, float] = {}
     if steps:
         epochs, settled = cfg.SOLVER.MAX_EPOCH, steps[len(steps) // 2 :]  # the first one warms up
-        lines += _training_lines(steps, settled)
+        group = _accumulated(cfg)
+        lines += _training_lines(steps, settled, num_steps=-(-len(steps) // group))
         seconds["training"] = epochs * whole.train * _mean(settled, "dt")
         validations = -(-epochs // cfg.TRAIN.EVAL_PERIOD)
         lengths_of_val = [float(r["dt"]) * whole.val for r in rows if r["type"] == "val_epoch"]
@@ -138,13 +143,16 @@ def summary(cfg: CfgNode, folder: Path, whole: Lengths, checkpoint: str) -> str:
     return "\n".join(lines)
 
 
-def _training_lines(steps: list[history.Row], settled: list[history.Row]) -> list[str]:
+def _training_lines(
+    steps: list[history.Row], settled: list[history.Row], *, num_steps: int
+) -> list[str]:
     norm = settled[-1]["grad_norm"] or "-"
     losses = f"{float(steps[0]['loss']):.4f} to {float(steps[-1]['loss']):.4f}"
     waits = _mean(settled, "dt_data") / _mean(settled, "dt")
     speed = _mean(settled, "clips_per_second")
     return [
-        f"steps       {STEPS} of {len(steps)} batches together, loss {losses}, gradient norm {norm}",
+        f"training    {num_steps} steps of {len(steps)} batches in all, loss {losses}, "
+        f"gradient norm {norm}",
         f"throughput  {speed:.2f} clips/s, {waits:.0%} of the time waiting for data",
     ]
 
