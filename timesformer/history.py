@@ -33,6 +33,7 @@ COLUMNS = (
     "ram_gib",  # memory of the first process
     "videos",  # validated
     "unreadable",
+    "skipped_steps",  # of the epoch so far, by the optimizer, because loss or gradient was not finite
 )
 
 Row = dict[str, str]

@@ -11,6 +11,7 @@ from tests.conftest import ROOT
 from timesformer.config import load_config
 from timesformer.engine import log
 from timesformer.engine.meters import EpochMeter
+from timesformer.engine.nonfinite import Step
 from timesformer.history import FILE, read_rows
 
 
@@ -51,11 +52,22 @@ def test_windows_are_medians_and_epochs_are_means_over_clips(config, caplog):
     assert "video replaced by another: a.mp4: broken" in caplog.text
 
 
-def test_an_infinite_loss_is_caught_at_the_end_of_an_epoch_too(config):
-    meter = EpochMeter(config, epoch=1, num_batches=1, scalars=log.Scalars(None))
-    meter.update(*batch(float("inf"), wrong=0, clips=2), 0.1, ())
-    with pytest.raises(FloatingPointError, match="loss is inf in epoch 2, batch 1 of 1"):
-        meter.finish()
+def test_a_loss_that_is_not_finite_is_counted_and_left_out(config, caplog):
+    caplog.set_level(logging.INFO)
+    meter = EpochMeter(config, epoch=0, num_batches=4, scalars=log.Scalars(None))
+    for loss, skipped in (
+        (1.0, 0.0),
+        (float("inf"), 1.0),
+        (float("nan"), 1.0),
+        (float("nan"), 1.0),
+    ):
+        meter.stepped(Step(torch.tensor(loss), torch.tensor(skipped)))
+        meter.update(*batch(loss, wrong=1, clips=2), 0.1, ("a.mp4: broken",))
+    meter.finish()
+    first, second, epoch = lines(caplog)
+    assert [line["skipped_steps"] for line in (first, second, epoch)] == [1, 3, 3]
+    assert [line["loss"] for line in (first, second, epoch)] == [1.0, None, 1.0]
+    assert (epoch["top1_err"], epoch["unreadable"]) == (50, 4)
 
 
 def run_batches(config, batches, *, stop_after=None, scalars=None):
@@ -67,7 +79,7 @@ def run_batches(config, batches, *, stop_after=None, scalars=None):
             state = json.loads(json.dumps(meter.state_dict()))
             meter = EpochMeter(config, epoch=0, num_batches=len(batches), scalars=scalars)
             meter.load_state_dict(state)
-        meter.stepped(torch.tensor(loss * 10))
+        meter.stepped(Step(torch.tensor(loss * 10), torch.tensor(0.0)))
         meter.update(*batch(loss, wrong, clips), 0.1, ("x: broken",) * (i == 0))
     meter.finish()
 
@@ -166,7 +178,7 @@ def test_an_epoch_is_summed_where_its_tensors_live(config):
         meter = EpochMeter(defaults(), 0, 1, log.Scalars(None))
         meter.update(*batch(1.0, 1, 2), 0.1, ("a: broken",))
         meter.finish()
-        assert summed == [torch.Size([1, 5])], summed  # the device window and nothing else
+        assert summed == [torch.Size([1, 6])], summed  # the device window and nothing else
     """)
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False

@@ -102,6 +102,11 @@ def _solver(cfg: CfgNode) -> None:
     cfg.SOLVER.MAX_EPOCH = 300
     # (ours) Validations in a row that are not the best so far, after which training ends; 0: never.
     cfg.SOLVER.EARLY_STOP = 0
+    # (ours) Largest norm of the gradients of a step, all together; larger ones are scaled down; 0: none.
+    cfg.SOLVER.CLIP_GRAD_NORM = 0.0
+    # (ours) Steps in a row that are skipped because loss or gradient is not finite, after which the
+    # weights of the newest checkpoint come back; the second time the run ends.
+    cfg.SOLVER.MAX_NONFINITE_STEPS = 10
     # Linear warm-up, in epochs, from WARMUP_START_LR to the policy's value at its end.
     cfg.SOLVER.WARMUP_EPOCHS = 0.0
     cfg.SOLVER.WARMUP_START_LR = 0.01

@@ -18,6 +18,7 @@ from timesformer.checkpoint import CheckpointError
 from timesformer.datasets.lists import VideoList
 from timesformer.engine import interrupt, log, rewind
 from timesformer.engine.meters import EpochMeter
+from timesformer.engine.restore import choose_newest
 from timesformer.engine.saving import Saver
 from timesformer.engine.state import TrainingState
 from timesformer.run_checkpoint import Position
@@ -44,6 +45,8 @@ class Checkpoints:
         self.scalars = scalars
         self.saver = Saver(cfg.OUTPUT_DIR, keep=cfg.TRAIN.KEEP_CHECKPOINTS)
         self.about = {"cfg": cfg.dump(), **provenance.describe(cfg, lists)}
+        self.videos = lists["train"]
+        self.lines = 0  # of the log in this epoch, so far
         self.steps = 0  # of the optimizer, since the process started
         if distributed.is_main():
             run_checkpoint.remove_leftovers(cfg.OUTPUT_DIR)
@@ -67,13 +70,16 @@ class Checkpoints:
         Raises:
             Interrupted: a signal asked for the end; the checkpoint is on the disk.
             CheckpointError: an earlier checkpoint could not be written.
+            FloatingPointError: see ``nonfinite``.
         """
         self.saver.check()
+        self._look(batch)
         self.steps += 1
         period, ends = self.cfg.TRAIN.CHECKPOINT_STEPS, interrupt.agreed()
         at_end, stays = batch == self.num_batches, self.is_due(epoch)
         due = at_end and (stays or self._is_validated(epoch))
-        if due or ends or (period and self.steps % period == 0):
+        regular = period and self.steps % period == 0 and not self.state.guard.in_a_row
+        if due or ends or regular:
             inside = None if at_end and stays else batch
             path = run_checkpoint.checkpoint_path(self.cfg.OUTPUT_DIR, epoch, batch=inside)
             self._save([path], Position(epoch, batch), meter.state_dict())
@@ -90,6 +96,23 @@ class Checkpoints:
         paths = [end] * ends + [best] * is_best
         if paths:
             self._save(paths, Position(epoch + 1, 0))
+
+    def _look(self, batch: int) -> None:
+        """At the pace of the log, whether steps were skipped; before every checkpoint too."""
+        lines = batch // self.cfg.LOG_PERIOD
+        soon = self.cfg.TRAIN.CHECKPOINT_STEPS > 0 or batch == self.num_batches
+        if lines != self.lines or soon or interrupt.requested():
+            self.state.guard.look(self.videos.name, self._go_back)
+        self.lines = lines
+
+    def _go_back(self) -> str:
+        """Take the weights and the optimizer of the newest checkpoint; its name."""
+        self.saver.wait()
+        newest = choose_newest(self.cfg.OUTPUT_DIR)
+        if newest is None:
+            return ""
+        self.state.load_weights(newest)
+        return str(newest)
 
     def is_due(self, epoch: int) -> bool:
         """Whether the end of 0-based ``epoch`` has a checkpoint that stays."""

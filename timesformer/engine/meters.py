@@ -4,6 +4,7 @@ import logging
 import math
 import statistics
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from timesformer import distributed, metrics
 from timesformer.engine import log
+from timesformer.engine.nonfinite import Step
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +24,8 @@ class EpochMeter:
     Losses and errors (percentages) are over all processes, and so are ``clips_per_second`` and
     ``unreadable``, the videos of the epoch that were replaced.
 
-    A row of numbers of one batch: (loss, top-1 errors, top-5 errors, clips, unreadable videos).
+    A row of numbers of one batch: (loss, top-1 errors, top-5 errors, clips, unreadable videos, skipped
+    steps). A batch whose loss is not finite has no part in losses and errors.
     """
 
     def __init__(self, cfg: CfgNode, epoch: int, num_batches: int, scalars: log.Scalars) -> None:
@@ -35,8 +38,9 @@ class EpochMeter:
         self.pending: list[Tensor] = []  # rows of this process, on the device
         self.pending_lrs: list[float] = []
         self.window: list[list[float]] = []  # rows of all processes since the last line
-        self.sums = torch.zeros(5, dtype=torch.float64)
+        self.sums = torch.zeros(6, dtype=torch.float64)
         self.count = 0
+        self.skipped: Tensor | None = None  # by the step that the next batch completes
         self.clock = Clock()
         self.window_clock = Clock()
 
@@ -45,9 +49,9 @@ class EpochMeter:
         self.clock.waited += seconds
         self.window_clock.waited += seconds
 
-    def stepped(self, grad_norm: Tensor) -> None:
-        """The norm of the gradient of an optimizer step, a scalar; read at log lines only."""
-        self.grad_norm = grad_norm
+    def stepped(self, step: Step) -> None:
+        """The optimizer step that the batch of the next ``update`` completes; read at log lines only."""
+        self.grad_norm, self.skipped = step
 
     def update(
         self, loss: Tensor, logits: Tensor, labels: Tensor, lr: float, failures: tuple[str, ...]
@@ -55,7 +59,12 @@ class EpochMeter:
         """Count one batch: a scalar loss, logits (B, K), labels (B,) or (B, K)."""
         errors = [len(labels) - metrics.topk_correct(logits, labels, k) for k in (1, 5)]
         counts = [torch.full_like(loss, len(counted)) for counted in (labels, failures)]
-        self.pending.append(torch.stack([loss, *(e.to(loss.dtype) for e in errors), *counts]))
+        skipped = torch.zeros_like(loss)
+        if self.skipped is not None and distributed.is_main():  # all processes skip, one counts
+            skipped += self.skipped
+        self.skipped = None
+        errors = [count.to(loss.dtype) for count in errors]
+        self.pending.append(torch.stack([loss, *errors, *counts, skipped]))
         self.pending_lrs.append(lr)
         self.lr = lr
         self.count += 1
@@ -91,21 +100,18 @@ class EpochMeter:
             self.grad_norm = state.get("grad_norm")
 
     def finish(self) -> None:
-        """Log the rest and the epoch.
-
-        Raises:
-            FloatingPointError: the loss is not finite.
-        """
+        """Log the rest and the epoch."""
         self._collect()
-        loss, top1, top5, clips, unreadable = self.sums.tolist()
+        loss, top1, top5, clips, unreadable, skipped = self.sums.tolist()
         seconds = self.clock.seconds()
         values = {
             **self.clock.per_batch(seconds),
             "lr": self.lr,
-            "loss": loss / clips,
-            "top1_err": 100.0 * top1 / clips,
-            "top5_err": 100.0 * top5 / clips,
+            "loss": loss / clips if clips else math.nan,
+            "top1_err": 100.0 * top1 / clips if clips else math.nan,
+            "top5_err": 100.0 * top5 / clips if clips else math.nan,
             "unreadable": int(unreadable),
+            "skipped_steps": int(skipped),
         }
         left = (self.cfg.SOLVER.MAX_EPOCH - self.epoch - 1) * seconds
         stats = {"_type": "train_epoch", "epoch": self._epoch(), "eta": log.eta(left)}
@@ -119,16 +125,18 @@ class EpochMeter:
         seconds = clock.seconds()
         # After resuming, the first rows are from before, and have no part in the time.
         clips = sum(row[3] for row in rows[-clock.batches :])
+        finite = [row for row in rows if math.isfinite(row[0])]
         norm = {} if self.grad_norm is None else {"grad_norm": float(self.grad_norm)}
         values = {
             **clock.per_batch(seconds),
             "lr": self.lr,
-            "loss": statistics.median(row[0] for row in rows),
-            "top1_err": statistics.median(100.0 * row[1] / row[3] for row in rows),
-            "top5_err": statistics.median(100.0 * row[2] / row[3] for row in rows),
+            "loss": _median(row[0] for row in finite),
+            "top1_err": _median(100.0 * row[1] / row[3] for row in finite),
+            "top5_err": _median(100.0 * row[2] / row[3] for row in finite),
             "clips_per_second": clips / seconds,
             **norm,
             "unreadable": int(self.sums[4]),
+            "skipped_steps": int(self.sums[5]),
         }
         left = self.num_batches - self.count
         left += (self.cfg.SOLVER.MAX_EPOCH - self.epoch - 1) * self.num_batches
@@ -161,22 +169,14 @@ class EpochMeter:
         pending = distributed.total(pending).cpu()
         lrs, self.pending, self.pending_lrs = self.pending_lrs, [], []
         for row in pending:  # in this order also where a checkpoint comes in between
-            self.sums += row
+            self.sums += row if row.isfinite().all() else torch.cat([torch.zeros(4), row[4:]])
         pending[:, 0] /= pending[:, 3]
         rows: list[list[float]] = pending.tolist()
         self.window += rows
-        first = self.count - len(rows)
-        for i, ((loss, top1, top5, clips, _), lr) in enumerate(
-            zip(rows, lrs, strict=True), start=first
-        ):
-            if not math.isfinite(loss):
-                raise FloatingPointError(
-                    f"the loss is {loss} in epoch {self.epoch + 1}, batch {i + 1} of "
-                    f"{self.num_batches}; lower SOLVER.BASE_LR or lengthen SOLVER.WARMUP_EPOCHS, and "
-                    "start again: the newest checkpoint is from before"
-                )
-            step = self.num_batches * self.epoch + i
-            names = ("Train/loss", "Train/Top1_err", "Train/Top5_err", "Train/lr")
+        first = self.num_batches * self.epoch + self.count - len(rows)
+        names = ("Train/loss", "Train/Top1_err", "Train/Top5_err", "Train/lr")
+        for step, (row, lr) in enumerate(zip(rows, lrs, strict=True), start=first):
+            loss, top1, top5, clips = row[:4]
             values = (loss, 100.0 * top1 / clips, 100.0 * top5 / clips, lr)
             self.scalars.add(dict(zip(names, values, strict=True)), step)
 
@@ -199,3 +199,8 @@ class Clock:
         """Of ``seconds`` in all: a batch, its waiting for data, and the rest."""
         dt, dt_data = seconds / max(self.batches, 1), self.waited / max(self.batches, 1)
         return {"dt": dt, "dt_data": dt_data, "dt_net": dt - dt_data}
+
+
+def _median(values: Iterable[float]) -> float:
+    found = list(values)
+    return statistics.median(found) if found else math.nan

@@ -19,9 +19,10 @@ def build_optimizer(model: nn.Module, cfg: CfgNode) -> torch.optim.Optimizer:
     As published, all have one learning rate, and weight decay applies to every one, norms, biases
     and embeddings too, unless a key of ``groups`` says otherwise.
     """
-    return choose(OPTIMIZERS, cfg.SOLVER.OPTIMIZING_METHOD, key="SOLVER.OPTIMIZING_METHOD")(
-        parameter_groups(model, cfg), cfg.SOLVER
-    )
+    build = choose(OPTIMIZERS, cfg.SOLVER.OPTIMIZING_METHOD, key="SOLVER.OPTIMIZING_METHOD")
+    # Fused, it skips a step that is not finite without the CPU waiting for the GPU.
+    fused = next(model.parameters()).is_cuda or None
+    return build(parameter_groups(model, cfg), cfg.SOLVER, fused=fused)
 
 
 def lr_at_epoch(cfg: CfgNode, epoch: float) -> float:
@@ -59,7 +60,7 @@ def _steps(solver: CfgNode, epoch: float) -> float:
     return solver.LRS[reached - 1] * solver.BASE_LR
 
 
-def _sgd(parameters: Parameters, solver: CfgNode) -> torch.optim.Optimizer:
+def _sgd(parameters: Parameters, solver: CfgNode, *, fused: bool | None) -> torch.optim.Optimizer:
     return torch.optim.SGD(
         parameters,
         lr=solver.BASE_LR,
@@ -67,18 +68,27 @@ def _sgd(parameters: Parameters, solver: CfgNode) -> torch.optim.Optimizer:
         dampening=solver.DAMPENING,
         nesterov=solver.NESTEROV,
         weight_decay=solver.WEIGHT_DECAY,
+        fused=fused,
     )
 
 
-def _adam(parameters: Parameters, solver: CfgNode) -> torch.optim.Optimizer:
+def _adam(parameters: Parameters, solver: CfgNode, *, fused: bool | None) -> torch.optim.Optimizer:
     return torch.optim.Adam(
-        parameters, lr=solver.BASE_LR, betas=BETAS, weight_decay=solver.WEIGHT_DECAY
+        parameters,
+        lr=solver.BASE_LR,
+        betas=BETAS,
+        weight_decay=solver.WEIGHT_DECAY,
+        fused=fused,
     )
 
 
-def _adamw(parameters: Parameters, solver: CfgNode) -> torch.optim.Optimizer:
+def _adamw(parameters: Parameters, solver: CfgNode, *, fused: bool | None) -> torch.optim.Optimizer:
     return torch.optim.AdamW(
-        parameters, lr=solver.BASE_LR, betas=BETAS, weight_decay=solver.WEIGHT_DECAY
+        parameters,
+        lr=solver.BASE_LR,
+        betas=BETAS,
+        weight_decay=solver.WEIGHT_DECAY,
+        fused=fused,
     )
 
 

@@ -5,15 +5,17 @@ order of videos, clips and augmentation from (seed, epoch, video); dropout, drop
 from (seed, epoch, batch, process). So the position alone brings them back.
 """
 
+from pathlib import Path
 from typing import Any
 
 import torch
 from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
-from timesformer import run_checkpoint
+from timesformer import distributed, run_checkpoint
 from timesformer.engine.average import Average
 from timesformer.engine.best import Best
+from timesformer.engine.nonfinite import Guard, Step
 from timesformer.engine.optim import build_optimizer
 from timesformer.engine.precision import Precision
 from timesformer.run_checkpoint import Resumed
@@ -34,16 +36,37 @@ class TrainingState:
         self.precision = Precision(cfg.TRAIN.PRECISION, device)
         self.average = Average(model, cfg.TRAIN.EMA_DECAY)
         self.best = Best(cfg.SOLVER.EARLY_STOP)
+        self.clip_norm = cfg.SOLVER.CLIP_GRAD_NORM
+        folder = Path(cfg.OUTPUT_DIR, "nonfinite")
+        self.guard = Guard(folder, limit=cfg.SOLVER.MAX_NONFINITE_STEPS)
 
-    def step(self) -> Tensor:
-        """Update the weights by the gradients, which are gone then; returns their norm, a scalar."""
+    def step(self, finite: Tensor) -> Step:
+        """Update the weights by the gradients, which are gone then.
+
+        Unless they, or the losses (``finite`` says of this process), are not finite: all processes
+        skip the step then. With fp16 the scale of the loss decides about gradients.
+        """
         self.precision.unscale(self.optimizer)
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
         norm = nn.utils.get_total_norm(gradients)
-        self.precision.step(self.optimizer)
+        bad = ~finite if self.precision.scaler.is_enabled() else ~(finite & norm.isfinite())
+        skipped = (distributed.total(bad.float()) > 0).float()
+        if self.clip_norm:
+            nn.utils.clip_grads_with_norm_(self.model.parameters(), self.clip_norm, norm)
+        self._update(skipped)
         self.optimizer.zero_grad(set_to_none=True)
         self.average.update()
-        return norm
+        return Step(norm, skipped)
+
+    def _update(self, skipped: Tensor) -> None:
+        """A fused optimizer skips on the device; for another one the device is waited for."""
+        if self.precision.scaler.is_enabled():
+            self.precision.step(self.optimizer)
+        elif all(group.get("fused") for group in self.optimizer.param_groups):
+            self.optimizer.found_inf = skipped
+            self.precision.step(self.optimizer)
+        elif not skipped.item():
+            self.precision.step(self.optimizer)
 
     def payload(self) -> dict[str, Any]:
         """Entries of a checkpoint; tensors are the living ones."""
@@ -53,19 +76,26 @@ class TrainingState:
             "scaler_state": self.precision.state_dict(),
             **self.average.state_dict(),
             "best": self.best.state_dict(),
+            "guard": self.guard.state_dict(),
         }
 
-    def load(self, path: Any, *, cut_from_names: tuple[str, ...] = ()) -> Resumed:
+    def load(self, path: Path, *, cut_from_names: tuple[str, ...] = ()) -> Resumed:
         """Go on from a checkpoint of this model; entries that published files lack stay as they are.
 
         Raises:
             CheckpointError: see ``load_training_state``.
         """
+        resumed = self.load_weights(path, cut_from_names=cut_from_names)
+        for name, part in (("best", self.best), ("guard", self.guard)):
+            if name in resumed.payload:
+                part.load_state_dict(resumed.payload[name])
+        return resumed
+
+    def load_weights(self, path: Path, *, cut_from_names: tuple[str, ...] = ()) -> Resumed:
+        """Of ``load`` what a step changes: weights, optimizer, scale of the loss, average."""
         resumed = run_checkpoint.load_training_state(
             path, self.model, self.optimizer, cut_from_names=cut_from_names
         )
         self.precision.load_state_dict(resumed.payload.get("scaler_state", {}))
         self.average.load_state_dict(resumed.payload)
-        if "best" in resumed.payload:
-            self.best.load_state_dict(resumed.payload["best"])
         return resumed

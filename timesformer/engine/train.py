@@ -35,7 +35,7 @@ def train(cfg: CfgNode, device: torch.device) -> None:
 
     Raises:
         CheckpointError: weights to start from are missing or do not fit; no checkpoint can be written.
-        FloatingPointError: the loss is no longer finite.
+        FloatingPointError: loss or gradients are no longer finite, see ``nonfinite``.
         Interrupted: a signal asked for the end, and what is needed to go on is saved.
     """
     torch.manual_seed(cfg.RNG_SEED)
@@ -96,6 +96,7 @@ class Trainer:
         self.mix = build_mixup(cfg)
         self.loss = build_loss(cfg)
         self.normalize = input_normalizer(cfg)
+        self.finite: list[Tensor] = []  # whether the losses of a group are
 
     def run_epoch(self, loader: ClipLoader, start: Start) -> None:
         """Every batch of ``loader`` from ``start`` on; an incomplete last group steps with what it has."""
@@ -115,8 +116,10 @@ class Trainer:
             group = min(self.accumulation, num_batches - first)
             is_last = i == first + group - 1
             loss, logits, labels = self.backward(batch, group, is_last=is_last)
+            self.state.guard.saw(epoch, i, batch.indices, loss)
             if is_last:
-                meter.stepped(self.grad_norm)
+                self.state.guard.stepped(self.last_step)
+                meter.stepped(self.last_step)
             meter.update(loss, logits, labels, lr, batch.failures)
             if is_last:
                 self.after(epoch, i + 1, meter)
@@ -138,8 +141,10 @@ class Trainer:
                 logits = self.model(clips)
             loss = self.loss(logits.float(), targets)
             self.state.precision.backward(loss / group)
+        self.finite.append(loss.detach().isfinite())
         if is_last:
-            self.grad_norm = self.state.step()
+            self.last_step = self.state.step(torch.stack(self.finite).all())
+            self.finite.clear()
         return loss.detach(), logits.detach(), labels
 
 

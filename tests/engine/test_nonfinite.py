@@ -1,0 +1,188 @@
+"""Steps that are not finite: skipped exactly, counted, written down; the weights go back once."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+
+from tests.engine.test_train import same_state, stats, trainer
+from timesformer import run_checkpoint
+from timesformer.config import load_config
+from timesformer.datasets import build_loader
+from timesformer.engine import run, train
+from timesformer.engine.losses import build_loss
+from timesformer.engine.optim import lr_at_epoch, set_lr
+from timesformer.engine.restore import Start
+from timesformer.engine.train import seed_step
+from timesformer.models import build_model
+
+
+@pytest.fixture
+def config(tiny_yaml):
+    return lambda *overrides: load_config(tiny_yaml, [str(item) for item in overrides])
+
+
+def broken_at(cfg, *batches, value=torch.nan):
+    """The loss of ``cfg``, ``value`` in these batches, counted from 0 over the whole run."""
+    loss, calls = build_loss(cfg), []
+
+    def compute(logits, targets):
+        calls.append(1)
+        return loss(logits, targets) * (value if len(calls) - 1 in batches else 1)
+
+    return compute
+
+
+@pytest.mark.parametrize("kind", ["nan", "inf", "gradient"])
+@pytest.mark.parametrize("fused", [None, True])
+def test_a_skipped_step_leaves_no_trace(config, kind, fused):
+    """The oracle never sees the batch. Fused optimizers skip by themselves, as on a GPU."""
+    cfg = config("SOLVER.MAX_EPOCH", 1)
+    subject, oracle = trainer(cfg, accumulation=1), trainer(cfg, accumulation=1)
+    for one in (subject, oracle):
+        for group in one.state.optimizer.param_groups:
+            group["fused"] = fused
+    if kind == "gradient":
+        calls = []
+        subject.model.head.weight.register_hook(
+            lambda grad: grad * (torch.inf if calls.append(1) or len(calls) == 3 else 1)
+        )
+    else:
+        subject.loss = broken_at(cfg, 2, value=float(kind))
+    subject.run_epoch(build_loader(cfg, "train"), Start.of_epoch(0))
+    for i, batch in enumerate(build_loader(cfg, "train")):
+        if i != 2:
+            set_lr(oracle.state.optimizer, lr_at_epoch(cfg, i / 6))
+            seed_step(cfg.RNG_SEED, 0, i)
+            oracle.backward(batch, 1, is_last=True)
+    assert same_state(subject.model.state_dict(), oracle.model.state_dict())
+    ours, theirs = (one.state.optimizer.state_dict()["state"] for one in (subject, oracle))
+    assert all(same_state(ours[key], theirs[key]) for key in theirs)
+    assert ours[0]["step"] == 5
+
+
+def test_a_whole_group_is_skipped_for_one_of_its_batches(config, tmp_path):
+    cfg = config("SOLVER.MAX_EPOCH", 1)
+    subject = trainer(cfg, accumulation=3)
+    before = {name: value.clone() for name, value in subject.model.state_dict().items()}
+    subject.loss = broken_at(cfg, 1, 5)
+    subject.run_epoch(build_loader(cfg, "train"), Start.of_epoch(0))
+    assert same_state(before, subject.model.state_dict())
+
+
+def test_skipped_steps_are_counted_and_written_down_with_their_videos(
+    config, tmp_path, monkeypatch
+):
+    cfg = config("SOLVER.MAX_EPOCH", 1, "TEST.ENABLE", 0)  # groups of two batches
+    monkeypatch.setattr(train, "build_loss", lambda cfg: broken_at(cfg, 3))
+    run.run(cfg)
+    out = tmp_path / "out"
+    assert [line["skipped_steps"] for line in stats(out, "train_iter")] == [0, 1, 1]
+    (epoch,) = stats(out, "train_epoch")
+    assert epoch["skipped_steps"] == 1
+    (path,) = (out / "nonfinite").iterdir()
+    assert path.name == "epoch_00001_batch_000003.json"
+    said = json.loads(path.read_text())
+    assert (said["batches"], said["process"]) == ([3, 4], 0)
+    assert np.isfinite(said["losses"]).tolist() == [True, False]
+    loader = build_loader(cfg, "train")
+    batches = [sorted(batch.indices.tolist()) for batch in loader]
+    names = [[loader.dataset.videos.name(i) for i in batch] for batch in batches[2:4]]
+    assert said["videos"] == names
+    assert (
+        "step skipped, loss or gradient is not finite: epoch 1" in (out / "stdout.log").read_text()
+    )
+
+
+ROW = ["SOLVER.MAX_NONFINITE_STEPS", 2, "LOG_PERIOD", 1, "GLOBAL_BATCH_SIZE", 4, "TEST.ENABLE", 0]
+
+
+def test_the_weights_go_back_once_and_then_the_run_ends(config, tmp_path, monkeypatch):
+    """Six steps an epoch, a checkpoint after the second; the fourth and fifth fail, then two more."""
+    cfg = config(*ROW, "TRAIN.CHECKPOINT_STEPS", 2)
+    monkeypatch.setattr(train, "build_loss", lambda cfg: broken_at(cfg, 3, 4, 7, 8))
+    with pytest.raises(
+        FloatingPointError, match=r"not finite in 2 steps in a row, up to epoch 2, batch 3; again"
+    ):
+        run.run(cfg)
+    out = tmp_path / "out"
+    text = (out / "stdout.log").read_text()
+    assert "up to epoch 1, batch 5: going on with the weights of" in text
+    assert "checkpoint_epoch_00001_batch_000002.pyth and the batches that follow" in text
+    assert [line["skipped_steps"] for line in stats(out, "train_iter")] == [
+        0,
+        0,
+        0,
+        1,
+        2,
+        2,
+        0,
+        1,
+        2,
+    ]
+    assert len(list((out / "nonfinite").iterdir())) == 4
+    monkeypatch.undo()
+    oracle = trainer(cfg, accumulation=1)  # sees the batches whose steps count: 1, 2 and 6
+    torch.manual_seed(cfg.RNG_SEED)
+    oracle.model.load_state_dict(build_model(cfg).state_dict())
+    for i, batch in enumerate(build_loader(cfg, "train")):
+        if i in (0, 1, 5):
+            set_lr(oracle.state.optimizer, lr_at_epoch(cfg, i / 6))
+            seed_step(cfg.RNG_SEED, 0, i)
+            oracle.backward(batch, 1, is_last=True)
+    newest = run_checkpoint.newest_checkpoint(out)
+    assert newest.name == "checkpoint_epoch_00001.pyth"  # none amid failing steps
+    saved = torch.load(newest, weights_only=True)
+    assert same_state(run_checkpoint.named_state(oracle.model), saved["model_state"])
+    assert saved["guard"] == {"in_a_row": 0, "went_back": True}
+
+
+def test_without_a_checkpoint_too_many_steps_end_the_run(config, monkeypatch):
+    monkeypatch.setattr(train, "build_loss", lambda cfg: broken_at(cfg, 0, 1))
+    with pytest.raises(
+        FloatingPointError, match=r"batch 2; and there is no checkpoint yet\. See .*nonf"
+    ):
+        run.run(config(*ROW))
+
+
+@pytest.mark.parametrize("limit", [0.05, 1000.0])
+def test_gradients_are_clipped_by_their_norm_over_the_whole_group(config, limit):
+    cfg = config("SOLVER.CLIP_GRAD_NORM", limit, "SOLVER.OPTIMIZING_METHOD", "sgd",
+                 "SOLVER.MOMENTUM", 0, "SOLVER.NESTEROV", 0, "SOLVER.WEIGHT_DECAY", 0)  # fmt: skip
+    subject, oracle = trainer(cfg, accumulation=2), trainer(cfg, accumulation=2)
+    batches = list(build_loader(cfg, "train"))[:2]
+    for i, batch in enumerate(batches):
+        subject.backward(batch, 2, is_last=i == 1)
+        (oracle.loss(oracle.model(oracle.normalize(batch.clips)), batch.labels) / 2).backward()
+    norm = torch.nn.utils.clip_grad_norm_(oracle.model.parameters(), limit)
+    oracle.state.optimizer.step()
+    assert (norm > limit) == (limit < 1)
+    assert torch.equal(subject.last_step.norm, norm)
+    assert same_state(subject.model.state_dict(), oracle.model.state_dict())
+
+
+def in_process(rank, path, folder):
+    os.environ["LOCAL_WORLD_SIZE"] = "2"
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
+    cfg = load_config(path)
+    subject = trainer(cfg, accumulation=1)
+    subject.model = torch.nn.parallel.DistributedDataParallel(subject.state.model)
+    if rank == 1:  # a loss of inf whose gradient is finite, in one process alone
+        subject.loss = lambda logits, targets: logits.sum() * 0 + torch.tensor(torch.inf)
+    batch = next(iter(build_loader(cfg, "train")))
+    before = subject.state.model.head.weight.clone()
+    subject.backward(batch, 1, is_last=True)
+    kept = torch.equal(before, subject.state.model.head.weight)
+    torch.save((kept, subject.last_step.skipped.item()), f"{folder}/{rank}.pt")
+    dist.destroy_process_group()
+
+
+def test_all_processes_skip_what_one_of_them_cannot_use(tiny_yaml, tmp_path):
+    arguments = (str(tiny_yaml), str(tmp_path))
+    mp.start_processes(in_process, args=arguments, nprocs=2, start_method="fork")
+    assert [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)] == [(True, 1.0)] * 2

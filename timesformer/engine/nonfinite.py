@@ -1,0 +1,144 @@
+"""Optimizer steps whose loss or gradient is not finite: skipped, counted, written down, survived.
+
+A skipped step leaves weights and optimizer as they were. SOLVER.MAX_NONFINITE_STEPS of them in a row
+mean that the weights themselves have gone wrong: once in a run they go back to those of the newest
+checkpoint, while the data go on, so that what did the harm is not repeated; the next time the run ends.
+
+Which steps were skipped is known on the device, and looked at where a log line looks anyway.
+"""
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from timesformer import distributed
+
+logger = logging.getLogger(__name__)
+
+MAX_FILES = 100  # of a process; more steps are only counted
+
+
+class Step(NamedTuple):
+    """An optimizer step: the norm of the gradients before clipping, and 1 if it was skipped.
+
+    Scalars on the device; ``skipped`` is the same on all processes.
+    """
+
+    norm: Tensor
+    skipped: Tensor
+
+
+class _Batch(NamedTuple):
+    epoch: int
+    number: int
+    videos: tuple[int, ...]  # indices in the list
+    loss: Tensor
+
+
+class Guard:
+    """Keeps what the last steps were made of until it is known whether they were skipped.
+
+    Args:
+        folder: for a file about each skipped step.
+        limit: skipped steps in a row after which the weights go back.
+    """
+
+    def __init__(self, folder: Path, *, limit: int) -> None:
+        self.folder = folder
+        self.limit = limit
+        self.in_a_row = 0
+        self.went_back = False
+        self._files = 0
+        self._batches: list[_Batch] = []
+        self._steps: list[tuple[Step, list[_Batch]]] = []
+
+    def saw(self, epoch: int, batch: int, videos: Tensor, loss: Tensor) -> None:
+        """A batch that is part of the next step, both counted from 0."""
+        self._batches.append(_Batch(epoch, batch, tuple(videos.unique().tolist()), loss))
+
+    def stepped(self, step: Step) -> None:
+        """The step of the batches since the last one."""
+        self._steps.append((step, self._batches))
+        self._batches = []
+
+    def look(self, name_of: Callable[[int], str], go_back: Callable[[], str]) -> None:
+        """Write down the skipped steps since the last look; act if there are too many in a row.
+
+        All processes call it together. ``go_back`` takes the weights of the newest checkpoint and
+        returns its name, empty if there is none.
+
+        Raises:
+            FloatingPointError: too many in a row, and going back is impossible or did not help.
+        """
+        steps, self._steps = self._steps, []
+        if not steps:
+            return
+        too_many = False
+        flags = torch.stack([step.skipped for step, _ in steps]).tolist()
+        for skipped, (step, batches) in zip(flags, steps, strict=True):
+            self.in_a_row = self.in_a_row + 1 if skipped else 0
+            too_many |= self.in_a_row >= self.limit
+            if skipped:
+                self._write(float(step.norm), batches, name_of)
+        if too_many:
+            self._act(steps[-1][1][-1], go_back)
+
+    def _act(self, last: _Batch, go_back: Callable[[], str]) -> None:
+        self.in_a_row = 0
+        reason = (
+            f"loss or gradient was not finite in {self.limit} steps in a row, up to epoch "
+            f"{last.epoch + 1}, batch {last.number + 1}"
+        )
+        newest = "" if self.went_back else go_back()
+        if not newest:
+            again = (
+                "again, after going back once"
+                if self.went_back
+                else "and there is no checkpoint yet"
+            )
+            raise FloatingPointError(
+                f"{reason}; {again}. See {self.folder}; lower SOLVER.BASE_LR, lengthen "
+                "SOLVER.WARMUP_EPOCHS or set SOLVER.CLIP_GRAD_NORM, and start again"
+            )
+        self.went_back = True
+        logger.warning(
+            "%s: going on with the weights of %s and the batches that follow", reason, newest
+        )
+
+    def _write(self, norm: float, batches: list[_Batch], name_of: Callable[[int], str]) -> None:
+        first = batches[0]
+        name = f"epoch_{first.epoch + 1:05d}_batch_{first.number + 1:06d}"
+        if distributed.rank():
+            name += f"_process_{distributed.rank()}"
+        losses = [float(batch.loss) for batch in batches]
+        path = self.folder / f"{name}.json"
+        logger.warning(
+            "step skipped, loss or gradient is not finite: epoch %d, batch %d, loss %s, gradient norm "
+            "%s; its videos: %s",
+            first.epoch + 1, first.number + 1, losses, norm, path,
+        )  # fmt: skip
+        self._files += 1
+        if self._files > MAX_FILES:
+            return
+        about = {
+            "epoch": first.epoch + 1,
+            "batches": [batch.number + 1 for batch in batches],
+            "losses": losses,
+            "grad_norm": norm,
+            "process": distributed.rank(),
+            "videos": [[name_of(index) for index in batch.videos] for batch in batches],
+            "config": "config.yaml; the draws of a batch follow from RNG_SEED, epoch and batch",
+        }
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"in_a_row": self.in_a_row, "went_back": self.went_back}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.in_a_row, self.went_back = state["in_a_row"], state["went_back"]
