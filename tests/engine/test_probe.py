@@ -2,10 +2,13 @@
 
 import csv
 import json
+import os
 import re
 
 import pytest
 import torch
+import torch.multiprocessing as mp
+from torch import distributed as dist
 from torch.nn import functional as F
 
 from timesformer.config import ConfigError, load_config
@@ -239,3 +242,35 @@ def test_without_kept_features_clips_are_new_in_every_epoch(config, count_forwar
 def test_what_needs_new_clips_cannot_be_probed(config, key):
     with pytest.raises(ConfigError, match=f"{key} needs new clips .* set TRAIN.PROBE_CLIPS 0"):
         config(*PROBE, key, 2 if key == "AUG.NUM_REPEATS" else 1)
+
+
+@pytest.mark.parametrize("limit", ["LIMIT_TRAIN_BATCHES", "LIMIT_VAL_BATCHES", "OVERFIT_BATCHES"])
+def test_a_trial_of_a_few_batches_does_not_compute_the_features_of_all(config, limit):
+    _, (train, _) = loaders(config(*PROBE, f"DATA.{limit}", 1))
+    assert not isinstance(train.dataset, FeatureDataset)
+
+
+def in_process(rank, path, folder):
+    os.environ["LOCAL_WORLD_SIZE"] = "2"
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
+    run.run(load_config(path, [str(item) for item in (*PROBE, *SGD, "OUTPUT_DIR", folder)]))
+    dist.destroy_process_group()
+
+
+SGD = ["SOLVER.OPTIMIZING_METHOD", "sgd", "TEST.ENABLE", 0]
+
+
+def test_two_processes_share_the_features_and_train_like_one(config, tiny_yaml, tmp_path):
+    run.run(config(*PROBE, *SGD, "OUTPUT_DIR", tmp_path / "one"))
+    arguments = (str(tiny_yaml), str(tmp_path / "two"))
+    (tmp_path / "two").mkdir()
+    mp.start_processes(in_process, args=arguments, nprocs=2, start_method="fork")
+    assert same(weights(tmp_path / "one"), weights(tmp_path / "two"), tolerance=1e-5)
+    kept = [
+        torch.load(next((tmp_path / name).glob("features/train-*/*.pt")), weights_only=True)
+        for name in ("one", "two")
+    ]
+    order = kept[1]["videos"].argsort()
+    assert torch.equal(kept[0]["videos"], kept[1]["videos"][order])
+    assert torch.allclose(kept[0]["values"], kept[1]["values"][order], atol=1e-5)

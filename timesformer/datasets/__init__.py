@@ -98,7 +98,7 @@ def build_loader(cfg: CfgNode, split: str, videos: lists.VideoList | None = None
     ``videos`` are those of the list of ``split`` if None.
     """
     dataset = build_dataset(cfg, split, videos)
-    batches = _train_batches(cfg, dataset) if split == "train" else _batches(cfg, split, dataset)
+    batches = train_batches(cfg, dataset) if split == "train" else _batches(cfg, split, dataset)
     pin_memory = cfg.DATA_LOADER.PIN_MEMORY and torch.cuda.is_available()
     return ClipLoader(
         dataset,
@@ -110,7 +110,8 @@ def build_loader(cfg: CfgNode, split: str, videos: lists.VideoList | None = None
     )
 
 
-def _train_batches(cfg: CfgNode, dataset: ClipDataset) -> TrainBatches:
+def train_batches(cfg: CfgNode, dataset: ClipDataset) -> TrainBatches:
+    """Batches of this process of an epoch of the usable videos of ``dataset``."""
     usable, num_clips = dataset.usable, cfg.TRAIN.BATCH_SIZE // distributed.local_world_size()
     if cfg.DATA.OVERFIT_BATCHES:
         usable = subset.again_and_again(overfitted(cfg, usable), cfg.DATA.OVERFIT_BATCHES)

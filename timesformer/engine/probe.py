@@ -17,13 +17,12 @@ from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from timesformer import distributed
 from timesformer.augment import unchanged
-from timesformer.datasets import build_view, normalizer
+from timesformer.datasets import build_view, normalizer, train_batches
 from timesformer.datasets.clips import ClipDataset, Sample
 from timesformer.datasets.lists import VideoList
 from timesformer.datasets.loader import ClipLoader
-from timesformer.datasets.samplers import Key, TrainBatches, class_shares
+from timesformer.datasets.samplers import Key, TrainBatches
 from timesformer.engine.features import Features, cached_features
 from timesformer.engine.freeze import BACKBONE
 from timesformer.video import VideoError
@@ -32,8 +31,10 @@ logger = logging.getLogger(__name__)
 
 
 def is_probe(cfg: CfgNode) -> bool:
-    """Whether training sees features that are computed once."""
-    return cfg.TRAIN.PROBE_CLIPS > 0 and BACKBONE in cfg.TRAIN.FREEZE
+    """Whether training sees features that are computed once. In trials, of a few batches, it does not."""
+    data = cfg.DATA
+    is_trial = data.LIMIT_TRAIN_BATCHES or data.LIMIT_VAL_BATCHES or data.OVERFIT_BATCHES
+    return cfg.TRAIN.PROBE_CLIPS > 0 and BACKBONE in cfg.TRAIN.FREEZE and not is_trial
 
 
 def input_normalizer(cfg: CfgNode) -> Callable[[Tensor], Tensor]:
@@ -69,7 +70,7 @@ def reuse_features(
     )
     for message in shown.failures.values():
         logger.warning("video left out of training: %s", message)
-    batches = _batches(cfg, shown, train.batch_sampler)
+    batches = _batches(cfg, shown)
     return (
         ClipLoader(shown, batches, num_workers=0, pin_memory=False),
         ClipLoader(held, val.batch_sampler, num_workers=0, pin_memory=False),
@@ -113,18 +114,12 @@ def probed_clips(cfg: CfgNode, dataset: ClipDataset) -> ClipDataset:
     return probed
 
 
-def _batches(cfg: CfgNode, shown: FeatureDataset, like: TrainBatches) -> TrainBatches:
-    if len(shown.usable) < like.batch_size * like.world:
+def _batches(cfg: CfgNode, shown: FeatureDataset) -> TrainBatches:
+    batches = train_batches(cfg, shown)  # type: ignore[arg-type]
+    if not len(batches):
         raise VideoError(
             f"only {len(shown.usable)} videos of {shown.videos.origin} can be read, fewer than one "
-            f"batch ({like.batch_size * like.world}); see the warnings above, or lower TRAIN.BATCH_SIZE"
+            f"batch ({batches.batch_size * batches.world}); see the warnings above, or lower "
+            "TRAIN.BATCH_SIZE"
         )
-    return TrainBatches(
-        len(shown.usable),
-        batch_size=like.batch_size,
-        rank=distributed.rank(),
-        world=distributed.world_size(),
-        seed=cfg.RNG_SEED,
-        usable=shown.usable,
-        shares=class_shares(shown.videos.labels[shown.usable], cfg.TRAIN.SAMPLER),
-    )
+    return batches
