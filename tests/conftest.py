@@ -13,6 +13,8 @@ import pytest
 import torch
 import yaml
 
+from timesformer.config import load_config
+from timesformer.models import build_model
 from timesformer.video import BackendError, check_torchcodec
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -161,6 +163,37 @@ def tiny_yaml(tmp_path, data_dir):
     path = tmp_path / "tiny.yaml"
     path.write_text(yaml.safe_dump(tree))
     return path
+
+
+CLASS_NAMES = ["dark", "grey", "light"]
+
+
+def payload(model, cfg_text, names=()):
+    """A checkpoint as runs write it."""
+    state = {f"model.{key}": value for key, value in model.state_dict().items()}
+    made = {"epoch": 0, "model_state": state, "optimizer_state": {}, "cfg": cfg_text}
+    return made | ({"class_names": list(names)} if names else {})
+
+
+def stirred(model, std=0.2):
+    torch.manual_seed(0)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=std)
+    return model.eval()
+
+
+@pytest.fixture
+def trained(tiny_yaml, tmp_path):
+    """(cfg, path of a checkpoint) for overrides of the tiny configuration."""
+
+    def make(*overrides, names=CLASS_NAMES):
+        path = tmp_path / "model.pyth"
+        options = [*overrides, "OUTPUT_DIR", tmp_path, "TEST.CHECKPOINT_FILE_PATH", path]
+        cfg = load_config(tiny_yaml, [str(option) for option in options])
+        torch.save(payload(stirred(build_model(cfg)), cfg.dump(), names), path)
+        return cfg, path
+
+    return make
 
 
 def run_tool(name, *arguments, cwd=ROOT, env=None, timeout=240):

@@ -5,16 +5,23 @@ where its crop lies in a frame, and the clip as the model gets it.
 """
 
 import textwrap
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from torch import Tensor
+
+from timesformer.transforms import Spatial
+from timesformer.video import Frames
+from timesformer.video.sampling import Timeline
 
 MOST_SHOWN = 8  # frames of a clip; the timeline and the table have all of them
 INCH = {"thumbnail": 1.3, "text": 0.48, "line": 0.13, "lane": 0.17, "head": 1.0}
 COLORS = [f"C{i}" for i in range(10)]
+CROP_NAMES = {True: ("left", "centre", "right"), False: ("top", "centre", "bottom")}  # wide?
 
 
 class Row(NamedTuple):
@@ -35,6 +42,65 @@ class Sheet(NamedTuple):
     title: str
     seconds: np.ndarray  # (N,) of every frame of the video
     rows: list[Row]
+
+
+def clip_rows(
+    frames: Frames,
+    indices: np.ndarray,
+    crops: Sequence[Sequence[Spatial]],
+    clips: Tensor,
+    *,
+    captions: Sequence[str],
+    crop_names: Sequence[int] | None,
+) -> list[Row]:
+    """The rows of ``clips`` (views * crops, 3, T, S, S) uint8.
+
+    Args:
+        frames: what was read of the video.
+        indices: (views, T) frame numbers.
+        crops: of each temporal view.
+        clips: cut from both, in RGB.
+        captions: what to say of each clip besides its crop.
+        crop_names: 0, 1 or 2 for each crop of a view, start, centre or end; None: random clips.
+    """
+    names = CROP_NAMES[frames.images.shape[2] >= frames.images.shape[1]]
+    rows: list[Row] = []
+    for view, numbers in enumerate(indices):
+        middle = frames.images[frames.index[view][len(numbers) // 2]]
+        for i, crop in enumerate(crops[view]):
+            name = f"clip {view + 1}"
+            if crop_names is not None:
+                name = f"view {view + 1}, {names[crop_names[i]]} crop"
+            rows.append(
+                Row(
+                    name,
+                    caption=_describe_crop(crop, captions[len(rows)]),
+                    view=view,
+                    indices=numbers,
+                    frame=middle,
+                    box=_box_in_frame(crop, middle),
+                    clip=clips[len(rows)].permute(1, 2, 3, 0).numpy(),
+                )
+            )
+    return rows
+
+
+def frame_seconds(timeline: Timeline) -> np.ndarray:
+    """(N,) times of all frames after the first one; frame folders count as 30 frames a second."""
+    return (timeline.pts - timeline.pts[0]) * (timeline.tick_seconds or 1 / timeline.fps)
+
+
+def _describe_crop(crop: Spatial, caption: str) -> str:
+    """Scale, place and flip of a clip, and what else there is to say."""
+    flip = ", then flipped" * crop.flip
+    text = f"short side scaled to {crop.short_side}, cut at ({crop.top}, {crop.left}){flip}"
+    return f"{text}; {caption}" if caption else text
+
+
+def _box_in_frame(crop: Spatial, frame: np.ndarray) -> tuple[float, float, float]:
+    """(left, top, side) of the crop in the frame (H, W, 3) before it was scaled."""
+    scale = min(frame.shape[:2]) / crop.short_side
+    return crop.left * scale, crop.top * scale, crop.crop * scale
 
 
 def draw(sheet: Sheet) -> Figure:

@@ -1,6 +1,6 @@
-"""Choices are rows of dict literals; a wrong name gets an error that lists the rows."""
+"""Choices are rows of dict literals; a wrong name gets an error that lists the rows. Rows as text."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -15,3 +15,11 @@ def choose(table: Mapping[str, T], name: str, *, key: str) -> T:
     if name not in table:
         raise ValueError(f"{key} is {name!r}; choose one of {', '.join(table)}")
     return table[name]
+
+
+def format_table(rows: Sequence[tuple[str, ...]]) -> str:
+    """Columns padded to their widest cell, a rule below the first row."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in rows]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join(line.rstrip() for line in lines)

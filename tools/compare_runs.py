@@ -6,6 +6,8 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
+from timesformer.tables import format_table
+
 RESULTS, RECORD = "test_results.json", "run.json"
 FACTS = ("run", "status", "starts", "time", "clips/s", "GiB", "best validation", "device", "code")
 COLUMNS = ("run", "attention", "top-1 %", "top-5 %", "scored", "unreadable", "seconds")
@@ -88,14 +90,6 @@ def _score(validation: dict[str, float]) -> str:
     else:
         return "-"
     return f"{score} at epoch {validation['epoch']}"
-
-
-def format_table(rows: list[tuple[str, ...]]) -> str:
-    """Columns padded to their widest cell, a rule below the first row."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in rows]
-    lines.insert(1, "  ".join("-" * width for width in widths))
-    return "\n".join(line.rstrip() for line in lines)
 
 
 if __name__ == "__main__":

@@ -23,10 +23,7 @@ if TYPE_CHECKING:  # imported where they are used, so that wrong options are tol
 
     from timesformer.augment import Augment
     from timesformer.contact_sheet import Row, Sheet
-    from timesformer.transforms import Spatial
     from timesformer.video.sampling import Timeline
-
-CROP_NAMES = {True: ("left", "centre", "right"), False: ("top", "centre", "bottom")}  # wide?
 
 
 def main() -> int:
@@ -85,7 +82,7 @@ def sample(cfg: "CfgNode", arguments: argparse.Namespace) -> "Sheet":
         VideoError: the video cannot be read.
     """
     from timesformer.augment import build_augment, unchanged
-    from timesformer.contact_sheet import Row, Sheet
+    from timesformer.contact_sheet import Sheet, clip_rows, frame_seconds
     from timesformer.datasets import build_view, clips, load_frames
 
     view = build_view(cfg, arguments.split)
@@ -110,40 +107,10 @@ def sample(cfg: "CfgNode", arguments: argparse.Namespace) -> "Sheet":
         reverse_channels=False,
         augment=partial(describe, augment=augment, rng=rng, captions=drawn),
     )
-    names = CROP_NAMES[frames.images.shape[2] >= frames.images.shape[1]]
-    rows = []
-    for number, indices in enumerate(chosen["indices"]):
-        middle = frames.images[frames.index[number][len(indices) // 2]]
-        for i, crop in enumerate(crops[number]):
-            name = f"clip {number + 1}"
-            if not is_random:
-                name = f"view {number + 1}, {names[view.crops[i]]} crop"
-            rows.append(
-                Row(
-                    name,
-                    caption=describe_crop(crop, drawn[len(rows)]),
-                    view=number,
-                    indices=indices,
-                    frame=middle,
-                    box=box_in_frame(crop, middle),
-                    clip=made[len(rows)].permute(1, 2, 3, 0).numpy(),
-                )
-            )
-    seconds = frame_seconds(arguments.video, chosen["timeline"])
+    names = None if is_random else view.crops
+    rows = clip_rows(frames, chosen["indices"], crops, made, captions=drawn, crop_names=names)
+    seconds = frame_seconds(chosen["timeline"])
     return Sheet(describe_video(cfg, arguments, seconds, rows), seconds, rows)
-
-
-def describe_crop(crop: "Spatial", drawn: str) -> str:
-    """Scale, place and flip of a clip, and what augmentation drew for it."""
-    flip = ", then flipped" * crop.flip
-    text = f"short side scaled to {crop.short_side}, cut at ({crop.top}, {crop.left}){flip}"
-    return f"{text}; {drawn}" if drawn else text
-
-
-def box_in_frame(crop: "Spatial", frame: np.ndarray) -> tuple[float, float, float]:
-    """(left, top, side) of the crop in the frame (H, W, 3) before it was scaled."""
-    scale = min(frame.shape[:2]) / crop.short_side
-    return crop.left * scale, crop.top * scale, crop.crop * scale
 
 
 def describe(
@@ -203,17 +170,6 @@ def _erasing(params: dict[str, int | None]) -> str:
     if params["v"] is None:
         return ""
     return f"erased {params['h']} x {params['w']} at ({params['i']}, {params['j']})"
-
-
-def frame_seconds(path: Path, timeline: "Timeline") -> np.ndarray:
-    """(N,) times of all frames after the first one; frame folders count as 30 frames a second."""
-    import av
-
-    ticks = timeline.pts - timeline.pts[0]
-    if path.is_dir():
-        return ticks / timeline.fps
-    with av.open(str(path), metadata_errors="replace") as container:
-        return ticks * float(container.streams.video[0].time_base or 1 / timeline.fps)
 
 
 def describe_video(

@@ -4,7 +4,7 @@ import pytest
 import torch
 import yaml
 
-from tests.inference.conftest import payload, stirred
+from tests.conftest import payload, stirred
 from timesformer import Predictor
 from timesformer.checkpoint import CheckpointError
 from timesformer.config import ConfigError, load_config

@@ -14,8 +14,9 @@ from timesformer import checkpoint
 from timesformer.checkpoint import CheckpointError
 from timesformer.config import ConfigError
 from timesformer.datasets import build_loader, image_views, num_test_views
+from timesformer.datasets.classes import ClassNamesError
 from timesformer.datasets.clips import Batch
-from timesformer.datasets.lists import VideoList
+from timesformer.datasets.lists import ListError, VideoList
 from timesformer.inference.description import NO_CLASSIFIER, Description, describe
 from timesformer.inference.tokens import TOKENS, Kind, of_clips, of_videos
 from timesformer.inference.videos import Videos, is_one, listed_videos
@@ -26,6 +27,7 @@ from timesformer.tables import choose
 from timesformer.video import VideoError
 from timesformer.video.reader import FOLDER_FPS
 
+INPUT_ERRORS = (CheckpointError, ConfigError, ClassNamesError, ListError, VideoError)
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 NOTHING = torch.empty(0)
 HEAD = ("head.weight", "head.bias")

@@ -1,0 +1,97 @@
+"""Annotated copies play: same frames at the same times, with a class on them."""
+
+import av
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from tests.conftest import frame_number, numbered_frame
+from timesformer import Predictor
+from timesformer.inference import pictures
+from timesformer.inference.predictor import Prediction
+from timesformer.video import VideoError
+
+
+def prediction(video, name="waving"):
+    return Prediction(str(video), torch.tensor([0.0, 2.0]), torch.tensor([0.1, 0.9]), ("no", name))
+
+
+def decoded(path):
+    """(seconds, picture) of every frame."""
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].codec_context.name == "h264"
+        assert not container.streams.audio
+        return [
+            (frame.time, frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)
+        ]
+
+
+@pytest.mark.parametrize("times", [None, [0, 1, 2, 5, 6, 11, 12, 13, 14, 20, 21, 22]])
+def test_an_annotated_copy_has_the_frames_at_their_times(numbered_video, tmp_path, times):
+    source = numbered_video(12, height=65, width=97, codec="ffv1", name="a.mkv", pts=times)
+    pictures.annotate(prediction(source), tmp_path / "b.mp4")
+    found = decoded(tmp_path / "b.mp4")
+    expected = times or range(12)
+    assert [seconds for seconds, _ in found] == pytest.approx([t / 30 for t in expected], abs=2e-3)
+    assert [frame_number(picture[:40]) for _, picture in found] == list(range(12))
+    assert found[0][1].shape == (64, 96, 3)
+
+
+def test_the_text_is_on_a_dark_bar_and_fits():
+    picture = np.full((120, 160, 3), 200, np.uint8)
+    plain = pictures.put_text(picture.copy(), "")
+    assert (plain[:98] == 200).all()
+    assert (plain[98:] == 50).all()
+    short = pictures.put_text(picture.copy(), "waving")
+    assert (short != plain).any()
+    assert (short[:98] == 200).all()
+    long = pictures.put_text(picture.copy(), "a very long name of a class that is no word at all")
+    assert (long[98:, 155:] == 50).all()
+    same = [pictures.put_text(picture.copy(), text) for text in ("caf\u00e9", "caf?")]
+    assert np.array_equal(*same)
+
+
+def test_a_frame_folder_becomes_a_video(tmp_path):
+    (tmp_path / "frames").mkdir()
+    for i in range(5):
+        cv2.imwrite(str(tmp_path / f"frames/{i}.png"), numbered_frame(i))
+    pictures.annotate(prediction(tmp_path / "frames"), tmp_path / "b.mp4")
+    found = decoded(tmp_path / "b.mp4")
+    assert [frame_number(picture[:40]) for _, picture in found] == list(range(5))
+    assert found[-1][0] == pytest.approx(4 / 30, abs=2e-3)
+
+
+def test_a_copy_that_cannot_be_written_is_an_error(numbered_video, tmp_path):
+    with pytest.raises(VideoError, match=r"b\.mp4: cannot be written"):
+        pictures.annotate(prediction(numbered_video(3)), tmp_path / "none/b.mp4")
+    (tmp_path / "empty.mp4").write_bytes(b"")
+    with pytest.raises(VideoError):
+        pictures.annotate(prediction(tmp_path / "empty.mp4"), tmp_path / "b.mp4")
+
+
+def test_the_sheet_has_a_row_for_every_view_that_the_model_saw(
+    trained, data_dir, tmp_path, monkeypatch
+):
+    from timesformer import contact_sheet
+
+    sheets = []
+    draw = contact_sheet.draw
+    monkeypatch.setattr(contact_sheet, "draw", lambda sheet: sheets.append(sheet) or draw(sheet))
+    _, path = trained("DATA.REVERSE_INPUT_CHANNEL", "True")
+    predictor = Predictor.from_checkpoint(path)
+    (found,) = predictor.predict(data_dir / "videos/test 0.mp4")
+    pictures.draw_sheet(found, predictor.cfg, tmp_path / "sheet.png")
+    assert cv2.imread(str(tmp_path / "sheet.png")) is not None
+    (sheet,) = sheets
+    assert sheet.title.startswith(f"test 0.mp4\n{found.top(1)[0].name} ")
+    assert len(sheet.rows) == 6
+    batch = next(iter(predictor._read(_listed(found.video))))
+    shown = [torch.from_numpy(row.clip).permute(3, 0, 1, 2).flip(0) for row in sheet.rows]
+    assert torch.equal(torch.stack(shown), batch.clips)
+
+
+def _listed(video):
+    from timesformer.inference.videos import listed_videos
+
+    return listed_videos(video)

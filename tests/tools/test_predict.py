@@ -1,0 +1,121 @@
+"""The tool as a user runs it: what it prints, and its exit status."""
+
+import json
+import sys
+
+import pytest
+import torch
+
+from tests.conftest import ROOT, run_tool
+
+sys.path.insert(0, str(ROOT / "tools"))
+import predict
+
+
+@pytest.fixture
+def tool(monkeypatch, capsys):
+    """Run the tool in this process: (status, what it printed, its errors)."""
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["predict.py", *map(str, words)])
+        try:
+            status = predict.main()
+        except SystemExit as stop:
+            status = stop.code
+        return status, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def weights(trained):
+    return trained()[1]
+
+
+def test_a_folder_gives_a_table(tool, weights, data_dir, tmp_path):
+    (tmp_path / "two").mkdir()
+    for i in range(2):
+        (tmp_path / f"two/{i}.mp4").write_bytes((data_dir / f"videos/test {i}.mp4").read_bytes())
+    status, out, err = tool(tmp_path / "two", "--weights", weights, "--top", 2, "--views", "1x1")
+    assert (status, err) == (0, "")
+    lines = [line.split() for line in out.splitlines()]
+    assert lines[0] == ["video", "rank", "class", "probability"]
+    assert [line[0] for line in lines[2:]] == ["0.mp4", "2", "1.mp4", "2"]
+    assert {line[-3] for line in lines[2:]} <= {"dark", "grey", "light"}
+
+
+def test_an_unreadable_video_among_good_ones_is_reported(tool, weights, data_dir, tmp_path):
+    (tmp_path / "broken.mp4").write_bytes(b"no video")
+    status, out, err = tool(
+        tmp_path / "broken.mp4", data_dir / "videos/test [01].mp4", "--weights", weights, "--json"
+    )
+    assert status == 1
+    found = json.loads(out)
+    assert [bool(each["error"]) for each in found] == [True, False, False]
+    assert [len(each["classes"]) for each in found] == [0, 3, 3]
+    assert "cannot be read: " in err
+    assert err.endswith("1 of 3 videos could not be read\n")
+
+
+def test_pictures_on_request(tool, weights, data_dir, tmp_path):
+    video = data_dir / "videos/test 0.mp4"
+    status, _, _ = tool(video, "--weights", weights, "--csv", "--contact-sheet", tmp_path / "sheets",
+                        "--annotate", tmp_path / "copies")  # fmt: skip
+    assert status == 0
+    assert (tmp_path / "sheets/test_0.png").stat().st_size > 1000
+    assert (tmp_path / "copies/test_0.mp4").stat().st_size > 1000
+
+
+def test_a_picture_that_fails_stops_nothing(tool, weights, data_dir, tmp_path):
+    (tmp_path / "copies/test_0.mp4").mkdir(parents=True)
+    videos = [data_dir / f"videos/test {i}.mp4" for i in range(2)]
+    status, out, err = tool(*videos, "--weights", weights, "--annotate", tmp_path / "copies")
+    assert status == 1
+    assert "cannot be drawn" in err
+    assert "test 1.mp4" in out
+    assert (tmp_path / "copies/test_1.mp4").is_file()
+
+
+def test_wrong_input_is_an_error_without_traceback(tool, weights, data_dir, tmp_path):
+    video = data_dir / "videos/test 0.mp4"
+    (tmp_path / "empty").mkdir()
+    backbone = tmp_path / "backbone.pt"
+    state = torch.load(weights, weights_only=True)["model_state"]
+    torch.save({k: v for k, v in state.items() if ".head." not in k}, backbone)
+    for words, message in (
+        (["no.mp4", "--weights", weights], "no.mp4: no such file or folder"),
+        ([tmp_path / "empty", "--weights", weights], "a folder without videos"),
+        (["*.mpeg9", "--weights", weights], "no file matches"),
+        ([video, "--weights", "none.pyth"], "none.pyth does not exist"),
+        ([video, "--weights", video], "is a video, but weights are wanted here"),
+        ([video, "--weights", weights, "--views", "ten"], "views are 'ten', but must be"),
+        ([video, "--weights", weights, "--classes", "hmdb51"], "names 51 classes, but the classif"),
+        ([video, "--weights", weights, "--annotate", weights], "File exists"),
+        (
+            [video, "--weights", backbone, "--set", "TIMESFORMER.NUM_HEADS", 2, "--set",
+             "DATA.TEST_CROP_SIZE", 32],
+            "holds no classifier",
+        ),
+    ):  # fmt: skip
+        status, out, err = tool(*words)
+        assert (status, out) == (2, ""), words
+        assert message in err.splitlines()[-1]
+        assert err.splitlines()[-1].startswith("predict.py: error: ")
+
+
+def test_wrong_options_are_told_at_once(tool):
+    for words, message in (
+        ([], "required: FILE_OR_FOLDER, --weights"),
+        (["a.mp4", "--weights", "w", "--top", "0"], "--top is 0, but must be at least 1"),
+        (["a.mp4", "--weights", "w", "--precision", "int8"], "invalid choice: 'int8'"),
+        (["a.mp4", "--weights", "w", "--json", "--csv"], "not allowed with"),
+    ):
+        status, _, err = tool(*words)
+        assert status == 2
+        assert message in err
+
+
+def test_it_runs_from_a_shell(weights, data_dir):
+    done = run_tool("predict.py", data_dir / "videos/test 0.mp4", "--weights", weights)
+    assert done.returncode == 0, done.stderr
+    assert "test 0.mp4" in done.stdout

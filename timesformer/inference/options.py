@@ -1,0 +1,74 @@
+"""Command-line options of the tools that use a checkpoint; nothing heavy is imported to parse them."""
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from timesformer.inference.predictor import Predictor
+
+T = TypeVar("T")
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """--weights, and what is to be different from what the checkpoint says."""
+    parser.add_argument("--weights", required=True, metavar="FILE", help="the checkpoint")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (%(default)s)")
+    parser.add_argument(
+        "--precision", default="fp32", choices=("fp32", "bf16"), help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--views",
+        metavar="TxS",
+        help="temporal views x spatial crops, as 10x3 or 1x1; default: those of its test",
+    )
+    parser.add_argument(
+        "--classes",
+        metavar="NAMES",
+        help="class names: a data set, as kinetics400, or a file with a name a line",
+    )
+    parser.add_argument(
+        "--cfg", metavar="FILE", help="a YAML file of configs/, for a checkpoint that says nothing"
+    )
+    parser.add_argument(
+        "--set",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("KEY", "VALUE"),
+        help="override a config key, as --set DATA.SAMPLING_RATE 16; may be repeated",
+    )
+
+
+def open_predictor(arguments: argparse.Namespace) -> "Predictor":
+    """The predictor that the options ask for; what it had to assume goes to the error stream."""
+    from timesformer.inference.predictor import Predictor
+
+    predictor = Predictor.from_checkpoint(
+        arguments.weights,
+        arguments.device,
+        precision=arguments.precision,
+        views=arguments.views,
+        classes=arguments.classes,
+        cfg=arguments.cfg,
+        overrides=[text for pair in arguments.set for text in pair],
+    )
+    for note in predictor.description.notes:
+        print(f"note: {note}", file=sys.stderr)  # noqa: T201  part of the command line
+    return predictor
+
+
+def with_progress(items: Iterable[T], *, total: int) -> Iterator[T]:
+    """``items`` with a bar, rate and time left, if there are several and a terminal shows it."""
+    from tqdm import tqdm
+
+    hidden = total < 2 or not sys.stderr.isatty()
+    yield from tqdm(items, total=total, unit="video", disable=hidden, leave=False)
+
+
+def tell(message: str) -> None:
+    """A line on the error stream, above the progress bar."""
+    from tqdm import tqdm
+
+    tqdm.write(message, file=sys.stderr)

@@ -1,0 +1,132 @@
+"""Predictions to look at: what the model saw of a video, and the video with its class on it."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from fvcore.common.config import CfgNode
+
+from timesformer.config.load import portable
+from timesformer.datasets import build_view, clips, load_frames
+from timesformer.datasets.folders import frame_files
+from timesformer.inference.predictor import Prediction
+from timesformer.video import VideoError
+from timesformer.video.reader import FOLDER_FPS
+from timesformer.video.sampling import Timeline
+from timesformer.video.sources import open_source
+
+H264 = {"crf": "20", "preset": "veryfast"}
+TICKS = Fraction(1, 90000)  # of a second; MPEG's clock, fine enough for any frame rate
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+BAR = 0.09  # height of the bar with the text, in heights of the frame
+LEAST_BAR = 22  # pixels
+
+
+def draw_sheet(prediction: Prediction, cfg: CfgNode, path: Path) -> None:
+    """Write the views that the model saw of the video as a contact sheet (PNG), its classes on top.
+
+    Raises:
+        VideoError: the video cannot be read.
+    """
+    from timesformer.contact_sheet import Sheet, clip_rows, draw, frame_seconds
+
+    view = build_view(cfg, "test")
+    select, spatials = view.draw(np.random.default_rng(cfg.RNG_SEED))
+    seen: list[tuple[Timeline, np.ndarray]] = []
+
+    def remember(timeline: Timeline) -> np.ndarray:
+        seen.append((timeline, select(timeline)))
+        return seen[-1][1]
+
+    frames = load_frames(prediction.video, remember, cfg)
+    timeline, indices = seen[-1]
+    crops = clips.place_crops(frames, spatials)
+    cut = clips.cut_clips(frames, crops, reverse_channels=False)
+    rows = clip_rows(frames, indices, crops, cut, captions=[""] * len(cut), crop_names=view.crops)
+    best = ", ".join(f"{each.name} {100 * each.probability:.1f} %" for each in prediction.top(3))
+    draw(Sheet(f"{Path(prediction.video).name}\n{best}", frame_seconds(timeline), rows)).savefig(
+        path
+    )
+
+
+def annotate(prediction: Prediction, path: Path) -> None:
+    """Write the video again (H.264 MP4, frame times kept, no sound) with its likeliest class on it.
+
+    Raises:
+        VideoError: no frame can be decoded, or the file cannot be written.
+    """
+    best = prediction.top(1)[0]
+    text = f"{best.name}  {100 * best.probability:.1f} %"
+    try:
+        count = _write(path, _pictures(prediction.video), text)
+    except (av.FFmpegError, OSError, ValueError) as error:
+        if isinstance(error, VideoError):
+            raise
+        raise VideoError(f"{path}: cannot be written ({type(error).__name__}: {error})") from error
+    if not count:
+        path.unlink(missing_ok=True)
+        raise VideoError(f"{prediction.video}: no decodable frame, so no annotated copy")
+
+
+def _write(path: Path, pictures: Iterator[tuple[float, np.ndarray]], text: str) -> int:
+    """Number of frames written; their first size is that of the video, made even."""
+    count, last, stream = 0, -1, None
+    with av.open(str(path), "w", format="mp4") as container:
+        for seconds, picture in pictures:
+            if stream is None:
+                stream = container.add_stream("libx264", options=H264)
+                stream.height, stream.width = (side // 2 * 2 for side in picture.shape[:2])
+                stream.pix_fmt = "yuv420p"
+                stream.codec_context.time_base = TICKS
+                stream.codec_context.max_b_frames = 0
+            picture = cv2.resize(picture, (stream.width, stream.height))
+            frame = av.VideoFrame.from_ndarray(put_text(picture, text), format="rgb24")
+            frame.pts, frame.time_base = max(round(seconds / TICKS), last + 1), TICKS
+            last = frame.pts
+            container.mux(stream.encode(frame))
+            count += 1
+        if stream is not None:
+            container.mux(stream.encode())
+    return count
+
+
+def put_text(picture: np.ndarray, text: str) -> np.ndarray:
+    """``picture`` (H, W, 3) uint8 with white text on a dark bar along its lower edge, in place.
+
+    OpenCV draws ASCII only; other letters become question marks.
+    """
+    height, width = picture.shape[:2]
+    bar = min(max(round(BAR * height), LEAST_BAR), height)
+    picture[height - bar :] //= 4
+    text = text.encode("ascii", "replace").decode()
+    (wide, _), _ = cv2.getTextSize(text, FONT, 1.0, 1)
+    scale = min(
+        bar / 40, (width - bar / 2) / max(wide, 1)
+    )  # letters are some 22 pixels high at 1.0
+    place = (bar // 4, height - bar // 3)
+    return cv2.putText(picture, text, place, FONT, scale, (255, 255, 255), 1, cv2.LINE_AA)
+
+
+def _pictures(video: str) -> Iterator[tuple[float, np.ndarray]]:
+    """Seconds and (H, W, 3) uint8 RGB of every frame that can be decoded."""
+    folder = portable(video)
+    if folder.is_dir():
+        for number, name in enumerate(frame_files(folder)):
+            picture = cv2.imread(name)
+            if picture is not None:
+                yield number / FOLDER_FPS, cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+        return
+    with open_source(video) as source, av.open(source, metadata_errors="replace") as container:
+        first = None
+        for packet in container.demux(video=0):
+            try:
+                frames = packet.decode()
+            except av.InvalidDataError:
+                continue
+            for frame in frames:
+                if frame.pts is not None:
+                    first = frame.time if first is None else first
+                    yield max(frame.time - first, 0.0), frame.to_ndarray(format="rgb24")

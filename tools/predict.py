@@ -1,0 +1,123 @@
+"""The likeliest classes of videos: predict.py FILE_OR_FOLDER ... --weights FILE.
+
+The checkpoint says everything else. A video that cannot be read is named, the others go on, and the
+exit status is 1 then.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from timesformer.inference import options
+
+if TYPE_CHECKING:  # imported where they are used, so that wrong options are told at once
+    from timesformer.inference.predictor import Prediction, Predictor
+
+
+def main() -> int:
+    """Predict and print; status 1 if a video cannot be read, 2 for input that cannot be used."""
+    arguments = parse_arguments()
+    from timesformer.inference.predictor import INPUT_ERRORS
+    from timesformer.inference.report import FORMATS
+    from timesformer.inference.videos import find_videos
+
+    try:
+        videos = find_videos(arguments.videos)
+        make_folders(arguments)
+        found, undrawn = predict(options.open_predictor(arguments), videos, arguments)
+    except (*INPUT_ERRORS, OSError) as error:
+        print(f"predict.py: error: {error}", file=sys.stderr)
+        return 2
+    print(FORMATS[arguments.format](found, arguments.top))
+    unreadable = sum(bool(each.error) for each in found)
+    if unreadable:
+        print(f"{unreadable} of {len(found)} videos could not be read", file=sys.stderr)
+    return 1 if unreadable or undrawn else 0
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The options."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "videos",
+        nargs="+",
+        metavar="FILE_OR_FOLDER",
+        help="videos, frame folders, folders of either, URLs, or patterns as 'clips/*.mp4'",
+    )
+    options.add_model_options(parser)
+    parser.add_argument("--top", type=int, default=5, metavar="K", help="classes (%(default)s)")
+    form = parser.add_mutually_exclusive_group()
+    for name in ("json", "csv"):
+        form.add_argument(
+            f"--{name}",
+            dest="format",
+            action="store_const",
+            const=name,
+            help=f"print {name.upper()} instead of a table",
+        )
+    parser.add_argument(
+        "--contact-sheet",
+        type=Path,
+        metavar="DIR",
+        help="draw what the model saw of each video, a PNG each",
+    )
+    parser.add_argument(
+        "--annotate",
+        type=Path,
+        metavar="DIR",
+        help="write each video again with its likeliest class on it, an MP4 without sound each",
+    )
+    parser.set_defaults(format="table")
+    arguments = parser.parse_args()
+    if arguments.top < 1:
+        parser.error(f"--top is {arguments.top}, but must be at least 1")
+    return arguments
+
+
+def make_folders(arguments: argparse.Namespace) -> None:
+    """Before the work, so that a folder that cannot be made is known."""
+    for folder in (arguments.contact_sheet, arguments.annotate):
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+
+
+def predict(
+    predictor: "Predictor", videos: list[str], arguments: argparse.Namespace
+) -> "tuple[list[Prediction], int]":
+    """Predictions of all videos, and how many pictures that were asked for could not be made."""
+    from timesformer.inference.report import file_names
+    from timesformer.video import VideoError
+
+    stream = predictor.stream(videos)
+    names = file_names(videos)
+    found, undrawn = [], 0
+    for each, name in zip(options.with_progress(stream, total=len(videos)), names, strict=True):
+        found.append(each)
+        if each.error:
+            options.tell(f"cannot be read: {each.error}")
+            continue
+        try:
+            draw(each, name, predictor, arguments)
+        except VideoError as error:
+            options.tell(f"cannot be drawn: {error}")
+            undrawn += 1
+    return found, undrawn
+
+
+def draw(
+    prediction: "Prediction", name: str, predictor: "Predictor", arguments: argparse.Namespace
+) -> None:
+    """The contact sheet and the annotated copy, if asked for."""
+    if arguments.contact_sheet is None and arguments.annotate is None:
+        return
+    from timesformer.inference.pictures import annotate, draw_sheet
+
+    if arguments.contact_sheet is not None:
+        draw_sheet(prediction, predictor.cfg, arguments.contact_sheet / f"{name}.png")
+    if arguments.annotate is not None:
+        annotate(prediction, arguments.annotate / f"{name}.mp4")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
