@@ -64,8 +64,10 @@ def load_weights(
     return report
 
 
-def read_weights(path: str | Path, *, cut_from_names: tuple[str, ...] = ()) -> Weights:
-    """The weights of a file by our names, with all that it says of them.
+def read_weights(
+    path: str | Path, *, cut_from_names: tuple[str, ...] = (), mmap: bool = False
+) -> Weights:
+    """The weights of a file by our names, with all that it says of them; ``mmap`` as ``read_file``.
 
     Reads what this code, the published code, timm, transformers, mmaction2, PaddleVideo, OpenAI and
     open_clip write; ``formats.FORMATS`` is the list.
@@ -75,7 +77,7 @@ def read_weights(path: str | Path, *, cut_from_names: tuple[str, ...] = ()) -> W
     """
     if timm_hub.is_name(path):
         return timm_hub.fetch(path)
-    payload = read_file(path)
+    payload = read_file(path, mmap=mmap)
     try:
         state = convert_names(convert.find_state(payload), cut_from_names)
     except ValueError as error:

@@ -11,11 +11,10 @@ from typing import Any, NamedTuple
 
 import av
 from fvcore.common.config import CfgNode
-from torch import Tensor
 
-from timesformer import convert
+from timesformer import timm_hub
 from timesformer.architecture import Architecture, infer
-from timesformer.checkpoint import CheckpointError, read_file
+from timesformer.checkpoint import CheckpointError, Weights, read_weights
 from timesformer.config.load import config_of, flat_values, load_config, portable
 from timesformer.datasets.classes import class_names, read_class_names
 from timesformer.tables import choose
@@ -25,6 +24,7 @@ CARRIED = {
     "MODEL": ("MODEL_NAME", "NUM_CLASSES", "LOSS_FUNC"),
     "TIMESFORMER": (
         *("ATTENTION_TYPE", "PATCH_SIZE", "EMBED_DIM", "DEPTH", "NUM_HEADS", "MLP_RATIO"),
+        *("PRE_NORM", "NORM_EPS"),
     ),
     "DATA": (
         *("NUM_FRAMES", "SAMPLING_RATE", "TARGET_FPS", "MEAN", "STD", "TRAIN_JITTER_SCALES"),
@@ -59,17 +59,17 @@ NO_CLASSIFIER = (
 
 
 class Description(NamedTuple):
-    """A checkpoint: its weights by our names, and how to use them."""
+    """A checkpoint: its weights, and how to use them."""
 
     path: str
-    state: dict[str, Tensor]
+    weights: Weights
     cfg: CfgNode
     class_names: tuple[str, ...]  # one a class, or none if nobody knows
     notes: tuple[str, ...]  # what had to be assumed
 
     @property
     def has_classifier(self) -> bool:
-        return "head.weight" in self.state
+        return "head.weight" in self.weights.state
 
 
 def describe(
@@ -92,36 +92,34 @@ def describe(
         ConfigError: values that do not fit together.
         ClassNamesError: class names that cannot be read.
     """
-    path = portable(fspath(path))
-    payload = _read(path)
-    if not isinstance(payload, Mapping):
-        raise CheckpointError(
-            f"{path} is not a model checkpoint: it holds {type(payload).__name__}"
-        )
+    weights = _read(fspath(path))
     try:
-        state = convert.find_state(payload)
-        found = infer(state)
+        found = infer(weights.state)
     except ValueError as error:
         raise CheckpointError(f"{path} is not a checkpoint of a TimeSformer: {error}") from error
-    text = payload.get("cfg")
+    text = weights.about.get("cfg")
     own = flat_values(text, source=str(path)) if isinstance(text, str) else {}
     if cfg_file is None:
-        values, notes = _values(own, payload, found, source=str(path))
+        values, notes = _values(own, weights, found, source=str(path))
         cfg = config_of(values, (*PREDICTING, *overrides), source=str(path))
     else:
         cfg, notes = load_config(fspath(cfg_file), (*PREDICTING, *overrides)), []
-    names, note = _class_names(own, payload, found, classes)
+    names, note = _class_names(own, weights, found, classes)
     if names and found.num_classes is not None and len(names) != found.num_classes:
         raise CheckpointError(
             f"{classes or path} names {len(names)} classes, but the classifier of {path} has "
             f"{found.num_classes}; give the names of its own classes with --classes, a line each"
         )
-    return Description(str(path), state, cfg, names, tuple(filter(None, [*notes, note])))
+    notes = filter(None, [*weights.notes, *notes, note])
+    return Description(str(path), weights, cfg, names, tuple(notes))
 
 
-def _read(path: Path) -> Any:
+def _read(name: str) -> Weights:
+    if timm_hub.is_name(name):
+        return read_weights(name)
+    path = portable(name)
     try:
-        return read_file(path, mmap=True)
+        return read_weights(path, mmap=True)
     except CheckpointError as error:
         if path.is_file() and _is_video(path):
             raise CheckpointError(
@@ -140,20 +138,20 @@ def _is_video(path: Path) -> bool:
 
 
 def _values(
-    own: Mapping[str, Any], payload: Mapping[str, Any], found: Architecture, *, source: str
+    own: Mapping[str, Any], weights: Weights, found: Architecture, *, source: str
 ) -> tuple[dict[str, Any], list[str]]:
     """Flat keys and values of a configuration, and notes on what is no more than an assumption."""
     if own:
         keys = {f"{section}.{name}" for section, names in CARRIED.items() for name in names}
-        values = _sizes(found) | {key: value for key, value in own.items() if key in keys}
+        values = _sizes(found, weights) | {key: value for key, value in own.items() if key in keys}
         if _is_published(own) and own.get("TEST.DATASET") == "ssv2":
             values["DATA.REVERSE_INPUT_CHANNEL"] = True
             return values, ["a published SSv2 checkpoint, trained on BGR: it gets BGR"]
         return values, []
-    values = _sizes(found) | _recipe(found)
-    said = payload.get("preprocessing")
+    values = _sizes(found, weights) | _recipe(found)
+    said = weights.about.get("preprocessing")
     if not isinstance(said, Mapping):
-        return values, [_describe_assumptions(values)]
+        return values, [_describe_assumptions(values, guessed=weights.num_heads is None)]
     values |= {key: said[name] for name, key in PREPROCESSING.items() if name in said}
     sampling = said.get("sampling", "dense")
     values["TEST.DATASET"] = choose(DATASETS, sampling, key=f"{source}: sampling")
@@ -167,14 +165,16 @@ def _is_published(own: Mapping[str, Any]) -> bool:
     return bool(own) and "TIMESFORMER.PATCH_SIZE" not in own
 
 
-def _sizes(found: Architecture) -> dict[str, Any]:
+def _sizes(found: Architecture, weights: Weights) -> dict[str, Any]:
     """The keys of the model; a published configuration has but two of them."""
-    return {
-        "TIMESFORMER.ATTENTION_TYPE": found.attention_type,
+    said = {} if weights.norm_eps is None else {"TIMESFORMER.NORM_EPS": weights.norm_eps}
+    return said | {
+        "TIMESFORMER.PRE_NORM": "norm_pre.weight" in weights.state,
+        "TIMESFORMER.ATTENTION_TYPE": weights.scheme or found.attention_type,
         "TIMESFORMER.PATCH_SIZE": found.patch_size,
         "TIMESFORMER.EMBED_DIM": found.embed_dim,
         "TIMESFORMER.DEPTH": found.depth,
-        "TIMESFORMER.NUM_HEADS": found.num_heads,
+        "TIMESFORMER.NUM_HEADS": weights.num_heads or found.num_heads,
         "TIMESFORMER.MLP_RATIO": found.mlp_ratio,
         "MODEL.NUM_CLASSES": found.num_classes or 1,
     }
@@ -195,19 +195,19 @@ def _recipe(found: Architecture) -> dict[str, Any]:
     }
 
 
-def _describe_assumptions(values: Mapping[str, Any]) -> str:
+def _describe_assumptions(values: Mapping[str, Any], *, guessed: bool) -> str:
+    heads = f"{values['TIMESFORMER.NUM_HEADS']} heads" + " of 64 assumed" * guessed
     return (
         "no configuration in the file: sizes from its weights ("
-        f"{values['TIMESFORMER.ATTENTION_TYPE']}, {values['TIMESFORMER.NUM_HEADS']} heads of 64 "
-        f"assumed), preprocessing as published (clips of {values['DATA.NUM_FRAMES']} frames at rate "
-        f"{values['DATA.SAMPLING_RATE']}, crops of {values['DATA.TEST_CROP_SIZE']}, mean 0.45, "
-        "std 0.225)"
+        f"{values['TIMESFORMER.ATTENTION_TYPE']}, {heads}), preprocessing as published (clips of "
+        f"{values['DATA.NUM_FRAMES']} frames at rate {values['DATA.SAMPLING_RATE']}, crops of "
+        f"{values['DATA.TEST_CROP_SIZE']}, mean 0.45, std 0.225)"
     )
 
 
 def _class_names(
     own: Mapping[str, Any],
-    payload: Mapping[str, Any],
+    weights: Weights,
     found: Architecture,
     classes: str | PathLike[str] | None,
 ) -> tuple[tuple[str, ...], str]:
@@ -215,9 +215,8 @@ def _class_names(
     if classes is not None:
         path = portable(fspath(classes))
         return read_class_names(path) if path.is_file() else class_names(str(classes)), ""
-    names = payload.get("class_names")
-    if isinstance(names, list | tuple) and names:
-        return tuple(map(str, names)), ""
+    if weights.class_names:
+        return weights.class_names, ""
     if found.num_classes is None:
         return (), ""
     if _is_published(own) and (own.get("TRAIN.DATASET"), found.num_classes) == KINETICS:

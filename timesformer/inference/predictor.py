@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from os import PathLike
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from timesformer.datasets import build_loader, image_views, num_test_views
 from timesformer.datasets.classes import ClassNamesError
 from timesformer.datasets.clips import Batch
 from timesformer.datasets.lists import ListError, VideoList
+from timesformer.fitting import fit
 from timesformer.inference.description import NO_CLASSIFIER, Description, describe
 from timesformer.inference.tokens import TOKENS, Kind, of_clips, of_videos
 from timesformer.inference.videos import Videos, is_one, listed_videos
@@ -229,10 +231,19 @@ def _build(description: Description) -> TimeSformer:
     """The described model on the CPU, its parameters the tensors of the file."""
     with torch.device("meta"):  # fresh values would be thrown away
         model = build_model(description.cfg)
-    state = {key: value.float() for key, value in description.state.items()}
-    report = checkpoint.load_state(model, state, source=description.path, assign=True)
-    if description.has_classifier or report.unused or set(report.fresh) != set(HEAD):
-        checkpoint.refuse_unless_tested(report)
+    weights = description.weights
+    state = {key: value.float() for key, value in weights.state.items()}
+    report = fit(
+        model, replace(weights, state=state), source=description.path, strict=False, assign=True
+    )
+    needless = () if description.has_classifier else HEAD
+    checkpoint.refuse_unless_tested(
+        replace(
+            report,
+            fresh=[name for name in report.fresh if name not in needless],
+            unused=[name for name in report.unused if name not in weights.dropped],
+        )
+    )
     if not description.has_classifier:
         model.head = nn.Identity()
     return model
