@@ -2,6 +2,7 @@
 
 import pytest
 
+from timesformer.checks.findings import find
 from timesformer.checks.listing import Entry, find_lists, read_listing
 from timesformer.datasets.lists import ListError
 
@@ -35,13 +36,33 @@ def test_prefix_and_separator_are_as_in_training(tmp_path):
     [
         ("", r"none of its lines is `path label`$"),
         ("words\n", "none of its lines .* line 1: 'words' is not `path label`"),
-        ("original_vido_id video_id frame_id path labels\n", "is an SSv2 list of frame images"),
+        (
+            "original_vido_id video_id frame_id path labels\n",
+            "SSv2 needs it in DATA.PATH_TO_DATA_DIR",
+        ),
     ],
 )
 def test_a_file_that_is_no_list_is_named(tmp_path, text, message):
     (tmp_path / "train.csv").write_text(text)
     with pytest.raises(ListError, match=message):
         read(tmp_path / "train.csv")
+
+
+def test_all_labels_of_a_line_count(tmp_path):
+    (tmp_path / "train.csv").write_text("a.mp4 3;9\nb.mp4 1\n")
+    listing = read(tmp_path / "train.csv")
+    assert listing.entries[0] == Entry("train", 1, "a.mp4", 3, (9,))
+    found = find([listing], {}, num_classes=5, shortest=lambda fps: 1)
+    assert [p.detail for p in found.problems if p.kind == "label out of range"] == [
+        "label 9 is outside 0 .. 4"
+    ]
+    assert found.histogram == {1: {"train": 1}, 3: {"train": 1}, 9: {"train": 1}}
+
+
+def test_an_ssv2_list_of_another_name_is_named(tmp_path):
+    (tmp_path / "other.csv").write_text("original_vido_id video_id frame_id path labels\n")
+    with pytest.raises(ListError, match=r"must be called train\.csv or val\.csv; rename it"):
+        read(tmp_path / "other.csv")
 
 
 def test_folders_stand_for_their_lists(tmp_path):

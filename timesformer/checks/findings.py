@@ -55,7 +55,7 @@ def find(
         shortest: frames that a video of some frame rate must have; fewer are too short.
     """
     entries = [(listing, entry) for listing in listings for entry in listing.entries]
-    highest = max((entry.label for _, entry in entries), default=-1)
+    highest = max((max(labels_of(entry)) for _, entry in entries), default=-1)
     problems = [problem for listing in listings for problem in listing.problems]
     for listing, entry in entries:
         for kind, detail in _of_entry(entry, rows.get(entry.video), num_classes, shortest):
@@ -72,18 +72,25 @@ def find(
 def count_classes(entries: list[Entry]) -> dict[int, dict[str, int]]:
     """Videos of each label and split; labels ascending, splits as they come."""
     counts: dict[int, dict[str, int]] = {}
-    for (label, split), count in Counter((e.label, e.split) for e in entries).items():
+    labels = ((label, entry.split) for entry in entries for label in labels_of(entry))
+    for (label, split), count in Counter(labels).items():
         counts.setdefault(label, {})[split] = count
     return dict(sorted(counts.items()))
+
+
+def labels_of(entry: Entry) -> tuple[int, ...]:
+    """All labels of a line."""
+    return (entry.label, *entry.more)
 
 
 def _of_entry(
     entry: Entry, row: Row | None, num_classes: int | None, shortest: Shortest
 ) -> Iterator[tuple[str, str]]:
     """Kinds and details of what is wrong with one line."""
-    if entry.label < 0 or (num_classes is not None and entry.label >= num_classes):
-        rule = "below 0" if num_classes is None else f"outside 0 .. {num_classes - 1}"
-        yield "label out of range", f"label {entry.label} is {rule}"
+    for label in labels_of(entry):
+        if label < 0 or (num_classes is not None and label >= num_classes):
+            rule = "below 0" if num_classes is None else f"outside 0 .. {num_classes - 1}"
+            yield "label out of range", f"label {label} is {rule}"
     if row is None:
         yield "missing", "no such file; correct the path or the prefix, or remove the line"
         return
@@ -128,7 +135,9 @@ def _where(other: Entry, entry: Entry) -> str:
 
 
 def _missing_classes(listing: Listing, num_classes: int) -> Iterator[Problem]:
-    missing = sorted(set(range(num_classes)) - {entry.label for entry in listing.entries})
+    missing = sorted(
+        set(range(num_classes)) - {k for entry in listing.entries for k in labels_of(entry)}
+    )
     if missing:
         shown = ", ".join(map(str, missing[:SHOWN])) + (", ..." if len(missing) > SHOWN else "")
         detail = f"{len(missing)} of {num_classes} classes have no video: {shown}"

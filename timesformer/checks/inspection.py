@@ -1,4 +1,6 @@
-"""One video file to facts: decode all of it, believe nothing that its header says.
+"""One video to facts: decode all of it, believe nothing that its header says.
+
+A video is a file, a folder of frames, a URL, or a member of a tar.
 
 Imports no torch: every scan process imports this module, and a killed one is replaced.
 """
@@ -6,9 +8,10 @@ Imports no torch: every scan process imports this module, and a killed one is re
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple, TypeVar
 
 import av
 import cv2
@@ -21,6 +24,8 @@ STRIP_AT = (0.1, 0.37, 0.63, 0.9)  # of the frames, the thumbnails of a strip
 THUMBNAIL_HEIGHT = 72  # pixels
 CHUNK = 1 << 20  # bytes
 _DECODER_ERRORS = (av.FFmpegError, OSError, ValueError, MemoryError)
+
+T = TypeVar("T")
 
 UNREADABLE = "unreadable"
 NO_FRAMES = "zero frames"
@@ -53,12 +58,16 @@ class _Packets(NamedTuple):
 
 
 def inspect_video(path: str) -> Facts:
-    """Facts of the file at ``path``; a file that cannot be read is a fact too, not an error."""
+    """Facts of the video at ``path``; one that cannot be read is a fact too, not an error."""
     cv2.setNumThreads(0)  # the scan's processes are the parallelism
     facts = Facts()
     try:
+        if os.path.isdir(path):
+            from timesformer.checks.frame_folders import inspect_folder  # imports torch
+
+            return inspect_folder(path)
         facts = facts._replace(content=content_hash(path))
-        with av.open(path, metadata_errors="replace") as container:
+        with _open(path) as container:
             return _inspect(container, facts)
     except _DECODER_ERRORS as error:
         return facts._replace(problem=UNREADABLE, detail=_reason(error))
@@ -67,7 +76,7 @@ def inspect_video(path: str) -> Facts:
 def content_hash(path: str | Path) -> str:
     """blake2b (16 bytes, as hex) of the whole file."""
     digest = hashlib.blake2b(digest_size=16)
-    with open(path, "rb") as file:
+    with _open_binary(str(path)) as file:
         while chunk := file.read(CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
@@ -89,25 +98,54 @@ def thumbnail_strip(path: str) -> bytes:
         ValueError: no frame can be decoded.
     """
     cv2.setNumThreads(0)
-    with av.open(path, metadata_errors="replace") as container:
+    if os.path.isdir(path):
+        from timesformer.checks.frame_folders import folder_strip
+
+        return folder_strip(path)
+    with _open(path) as container:
         stream = container.streams.video[0]
-        wanted = _at(_list_packets(container, stream).pts, STRIP_AT)
+        wanted = at_fractions(_list_packets(container, stream).pts, STRIP_AT)
         images: list[np.ndarray] = []
         for pts, frame in _decode(container, stream, []):
             if len(images) < len(wanted) and pts >= wanted[len(images)]:
-                width = max(frame.width * THUMBNAIL_HEIGHT // frame.height, 1)
-                image = frame.to_ndarray(format="bgr24")
-                images.append(
-                    cv2.resize(image, (width, THUMBNAIL_HEIGHT), interpolation=cv2.INTER_AREA)
-                )
+                images.append(frame.to_ndarray(format="bgr24"))
             if len(images) == len(wanted):
                 break
+    return join_strip(path, images)
+
+
+def join_strip(path: str, images: list[np.ndarray]) -> bytes:
+    """BGR images of the video ``path`` side by side, as a JPEG file."""
     if not images:
         raise ValueError(f"{path}: no frame for a thumbnail; check the file")
-    width = images[0].shape[1]
-    same = [cv2.resize(image, (width, THUMBNAIL_HEIGHT)) for image in images]
+    height, width = images[0].shape[:2]
+    size = (max(width * THUMBNAIL_HEIGHT // height, 1), THUMBNAIL_HEIGHT)
+    same = [cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images]
     _, jpeg = cv2.imencode(".jpg", np.hstack(same), [cv2.IMWRITE_JPEG_QUALITY, 70])
     return jpeg.tobytes()
+
+
+@contextmanager
+def _open(path: str) -> "Iterator[av.container.InputContainer]":
+    if _is_elsewhere(path):
+        with _open_binary(path) as file, av.open(file, metadata_errors="replace") as container:
+            yield container
+    else:
+        with av.open(path, metadata_errors="replace") as container:
+            yield container
+
+
+def _open_binary(path: str) -> AbstractContextManager[IO[bytes]]:
+    if _is_elsewhere(path):
+        from timesformer.video.sources import open_binary  # imports torch
+
+        return open_binary(path)
+    return open(path, "rb")
+
+
+def _is_elsewhere(path: str) -> bool:
+    """Whether ``path`` may be a URL or a member of a tar."""
+    return "://" in path or "::" in path
 
 
 def _inspect(container: "av.container.InputContainer", facts: Facts) -> Facts:
@@ -116,7 +154,7 @@ def _inspect(container: "av.container.InputContainer", facts: Facts) -> Facts:
     stream = container.streams.video[0]
     stream.codec_context.thread_count = 1
     packets = _list_packets(container, stream)
-    wanted = _at(packets.pts, PICTURES_AT)
+    wanted = at_fractions(packets.pts, PICTURES_AT)
     images: list[np.ndarray] = []
     last: int | None = None
     errors = [packets.error] * bool(packets.error)
@@ -208,7 +246,8 @@ def _decode(
             errors.append(_reason(error))
 
 
-def _at(pts: list[int], fractions: tuple[float, ...]) -> list[int]:
+def at_fractions(pts: list[T], fractions: tuple[float, ...]) -> list[T]:
+    """The items at these fractions of a list, nothing of an empty one."""
     return [pts[int(fraction * len(pts))] for fraction in fractions] if pts else []
 
 

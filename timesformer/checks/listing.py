@@ -1,9 +1,10 @@
 """The lines of a list as entries, and its wrong lines as problems: nothing ends at the first one."""
 
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from timesformer.datasets import lists, rows
+from timesformer.datasets import lists, rows, ssv2
 
 
 class Entry(NamedTuple):
@@ -12,7 +13,8 @@ class Entry(NamedTuple):
     split: str  # name of the list without .csv
     line: int  # in its file, from 1
     video: str  # where the file lies
-    label: int  # the first of several
+    label: int
+    more: tuple[int, ...] = ()  # labels, where there are several
 
 
 class Problem(NamedTuple):
@@ -60,25 +62,25 @@ def find_lists(arguments: list[Path]) -> list[Path]:
 def read_listing(file: Path, *, prefix: str, separator: str) -> Listing:
     """Every line of ``file``, as training would read it.
 
+    Of an SSv2 list a video is the folder of its frames, and its line is 0.
+
     Raises:
-        ListError: the file cannot be read, is an SSv2 frame list, or no line of it parses.
+        ListError: the file cannot be read, no line of it parses, or it is an SSv2 list that training
+            could not read.
     """
     entries: list[Entry] = []
     problems: list[Problem] = []
     for number, line in rows.numbered_lines(file):
         if not entries and not problems and line.startswith("original_vido_id"):
-            raise lists.ListError(
-                f"{file} is an SSv2 list of frame images; only lists of `path label` are checked"
-            )
+            return _read_ssv2(file, prefix=prefix)
         try:
             row = rows.parse_row(line, separator, where=f"{file}:{number}")
         except lists.ListError as error:
             detail = str(error).removeprefix(f"{file}:{number}: ")
             problems.append(Problem("not a line", str(file), number, "", "", detail))
             continue
-        entries.append(
-            Entry(file.stem, number, lists.locate(row.path, prefix, file.parent), row.labels[0])
-        )
+        video = lists.locate(row.path, prefix, file.parent)
+        entries.append(Entry(file.stem, number, video, row.labels[0], row.labels[1:]))
     if not entries:
         raise lists.ListError(
             f"{file}: none of its lines is `path label`"
@@ -89,3 +91,18 @@ def read_listing(file: Path, *, prefix: str, separator: str) -> Listing:
             )
         )
     return Listing(file, entries, problems)
+
+
+def _read_ssv2(file: Path, *, prefix: str) -> Listing:
+    if file.stem not in ("train", "val"):
+        raise lists.ListError(
+            f"{file} is an SSv2 list of frame images, which must be called train.csv or val.csv; "
+            "rename it"
+        )
+    videos = ssv2.read_ssv2(
+        file.parent, file.stem, prefix=prefix, separator=" ", num_classes=sys.maxsize
+    )
+    names = [videos.name(i) for i in range(len(videos.labels))]
+    labels = videos.labels.tolist()
+    entries = [Entry(file.stem, 0, name, label) for name, label in zip(names, labels, strict=True)]
+    return Listing(file, entries, [])

@@ -3,12 +3,15 @@
 import os
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from timesformer.checks.guard import Answer, guarded_map
 from timesformer.checks.inspection import Facts, inspect_video
 from timesformer.checks.listing import Listing
 from timesformer.datasets.index import Row, file_state, read_index, row_key, write_index
+from timesformer.video.remote import is_url
+from timesformer.video.sources import CHECKS_AT_ONCE
 
 FLUSH_SECONDS = 5.0  # between two writes of the indices; more if writing takes long
 WRITING_SHARE = 0.05  # of the time of a scan that may go into writing
@@ -45,12 +48,7 @@ def scan(
         progress: shows that answers arrive.
         inspect: what happens to a video, see ``inspect_video``.
     """
-    states = {
-        entry.video: state
-        for listing in listings
-        for entry in listing.entries
-        if (state := file_state(entry.video)) is not None
-    }
+    states = _states(entry.video for listing in listings for entry in listing.entries)
     rows = _reusable(listings, states, again=again)
     reused, todo = len(rows), [video for video in states if video not in rows]
     written, pause = time.monotonic(), FLUSH_SECONDS
@@ -66,6 +64,16 @@ def scan(
     finally:
         _write(listings, rows)
     return Scan(rows, len(todo), reused)
+
+
+def _states(videos: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """Sizes and times of the videos that exist; remote ones are asked for in parallel."""
+    names = list(dict.fromkeys(videos))
+    local = {name: file_state(name) for name in names if not is_url(name)}
+    with ThreadPoolExecutor(CHECKS_AT_ONCE) as pool:
+        remote = [name for name in names if is_url(name)]
+        found = local | dict(zip(remote, pool.map(file_state, remote), strict=True))
+    return {name: state for name in names if (state := found[name]) is not None}
 
 
 def _reusable(

@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from timesformer.datasets.lists import ListError, VideoList
+from timesformer.video.remote import is_url
+from timesformer.video.shards import split_member
+from timesformer.video.sources import size_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,6 +58,8 @@ def row_key(video: str, list_file: str | Path) -> str:
 
     The same from every working folder, and after the data set has moved with its list.
     """
+    if is_url(video):
+        return video
     folder = os.path.dirname(os.path.abspath(list_file))
     try:
         return os.path.relpath(os.path.abspath(video), folder).replace(os.sep, "/")
@@ -63,12 +68,18 @@ def row_key(video: str, list_file: str | Path) -> str:
 
 
 def file_state(path: str) -> tuple[int, int] | None:
-    """Size in bytes and mtime in ns; None if there is no such file."""
+    """Size in bytes and mtime in ns, of a member of a tar the tar's; None if there is no such file.
+
+    What lies elsewhere has no mtime here, 0.
+    """
+    shard, member = split_member(path)
     try:
-        status = os.stat(path)
+        if is_url(path):
+            return size_of(path), 0
+        status = os.stat(shard)
+        return size_of(path) if member else status.st_size, status.st_mtime_ns
     except (OSError, ValueError):
         return None
-    return status.st_size, status.st_mtime_ns
 
 
 def read_index(list_file: str | Path) -> dict[str, Row]:
