@@ -54,6 +54,12 @@ def parse_arguments() -> argparse.Namespace:
         metavar="TIME",
         help="HH:MM:SS or minutes, after which the run saves and ends, to go on by the same command",
     )
+    parser.add_argument(
+        "--override",
+        action="store_const",
+        const=True,
+        help="resume although the configuration or the lists differ from those of the checkpoint",
+    )
     trials = parser.add_argument_group("trials")
     trials.add_argument(
         "--dry-run",
@@ -109,6 +115,7 @@ def option_overrides(arguments: argparse.Namespace) -> list[str]:
         "NUM_SHARDS": arguments.num_shards,
         "SHARD_ID": arguments.shard_id,
         "TRAIN.MAX_MINUTES": arguments.max_time,
+        "TRAIN.OVERRIDE": arguments.override,
         "DATA.LIMIT_TRAIN_BATCHES": arguments.limit_train_batches,
         "DATA.LIMIT_VAL_BATCHES": arguments.limit_val_batches,
     }

@@ -98,13 +98,27 @@ def half_written(at):
     torch.save = deadly
 
 
-def moments(count, seed, seconds):
-    """What to kill, and when: a third each in training, while writing and in testing."""
+def when_logged(path, size, pause, process):
+    """From outside: end ``process`` when its log has ``size`` bytes, and seconds later."""
+    while not (path.exists() and path.stat().st_size >= size):
+        time.sleep(0.001)
+        if os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            return
+    time.sleep(pause)
+    os.kill(process, signal.SIGKILL)
+
+
+def moments(count, seed, text):
+    """What to kill, and when: a third each in training, while writing and in testing.
+
+    ``text`` is the log of the uninterrupted run. From outside means between two of its lines.
+    """
+    first, last = text.index("each optimizer step"), text.rindex("val_epoch")
     rng = np.random.default_rng(seed)
     for i in range(count):
         at = int(rng.integers(1, 9))  # of the eight checkpoints of a run
         if i % 3 == 0:
-            yield "training, from outside", None, float(rng.uniform(0.05, 0.8)) * seconds
+            yield "training, from outside", None, int(rng.integers(first, last))
         elif i % 3 == 2:
             where = [(testing, "load_tested"), (testing, "_merge"), (testing, "write_predictions")]
             owner, name = where[at % 3]
@@ -158,16 +172,14 @@ def kill(count, seed, folder):
     data, whole = folder / "data", folder / "whole"
     data.mkdir()
     make_data(data)
-    began = time.monotonic()
     assert status(start(data, whole)) == 0
-    seconds = time.monotonic() - began
     killed, differing = collections.Counter(), []
-    for i, (what, prepare, wait) in enumerate(moments(count, seed, seconds)):
+    text = (whole / "stdout.log").read_text()
+    for i, (what, prepare, size) in enumerate(moments(count, seed, text)):
         out = folder / f"killed{i}"
         pid = start(data, out, prepare or (lambda: None))
         if prepare is None:
-            time.sleep(wait)
-            os.kill(pid, signal.SIGKILL)
+            when_logged(out / "stdout.log", size, size % 7 / 500, pid)
         code = status(pid)
         lines = len(losses(out)) if (out / "stdout.log").exists() else 0
         killed[what.split(",")[0] if code == -signal.SIGKILL else "too late"] += 1

@@ -375,7 +375,7 @@ class TestRestore:
         fine = ["TRAIN.CHECKPOINT_FILE_PATH", path, "TRAIN.FINETUNE", 1]
         assert self.start(config(*empty, *fine))[0] == 0
         run_here(config("SOLVER.MAX_EPOCH", 1))
-        assert self.start(config(*empty))[0] == 1
+        assert self.start(config(*empty, "SOLVER.MAX_EPOCH", 1))[0] == 1
 
     def test_the_folder_is_left_alone_without_auto_resume(self, config):
         run_here(config("SOLVER.MAX_EPOCH", 1, "TEST.ENABLE", 0))

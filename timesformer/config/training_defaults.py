@@ -38,6 +38,9 @@ def _train(cfg: CfgNode) -> None:
     cfg.TRAIN.MAX_MINUTES = 0.0
     # Go on from the newest checkpoint in OUTPUT_DIR/checkpoints, if there is one.
     cfg.TRAIN.AUTO_RESUME = True
+    # (ours) Resume although what decides the numbers (model, schedule, batches, seed, lists) differs
+    # from the checkpoint. run_net.py --override sets it.
+    cfg.TRAIN.OVERRIDE = False
     # Checkpoint to start from. Without FINETUNE its optimizer state and epoch count too.
     cfg.TRAIN.CHECKPOINT_FILE_PATH = ""
     # Forget the epoch and the optimizer state of CHECKPOINT_FILE_PATH.

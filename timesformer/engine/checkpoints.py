@@ -13,7 +13,7 @@ from typing import Any
 
 from fvcore.common.config import CfgNode
 
-from timesformer import distributed, provenance, run_checkpoint
+from timesformer import distributed, run_checkpoint
 from timesformer.checkpoint import CheckpointError
 from timesformer.datasets.lists import VideoList
 from timesformer.engine import interrupt, log, rewind
@@ -33,19 +33,19 @@ class Checkpoints:
         self,
         cfg: CfgNode,
         state: TrainingState,
-        *,
-        lists: Mapping[str, VideoList],
+        about: Mapping[str, Any],
+        videos: VideoList,
         num_batches: int,
         scalars: log.Scalars,
     ) -> None:
-        """``num_batches``: of an epoch."""
+        """``about``: further entries; ``videos``: of training; ``num_batches``: of an epoch."""
         self.cfg = cfg
         self.state = state
         self.num_batches = num_batches
         self.scalars = scalars
         self.saver = Saver(cfg.OUTPUT_DIR, keep=cfg.TRAIN.KEEP_CHECKPOINTS)
-        self.about = {"cfg": cfg.dump(), **provenance.describe(cfg, lists)}
-        self.videos = lists["train"]
+        self.about = {"cfg": cfg.dump(), **about}
+        self.videos = videos
         self.lines = 0  # of the log in this epoch, so far
         self.steps = 0  # of the optimizer, since the process started
         if distributed.is_main():

@@ -17,11 +17,13 @@ from timesformer.datasets import read_list
 from timesformer.datasets.flip_map import build_flip_map
 from timesformer.datasets.index import known_bad
 from timesformer.datasets.lists import ListError, VideoList
+from timesformer.engine import agreement
 from timesformer.engine.freeze import frozen_names
 from timesformer.engine.precision import precision_problems
 from timesformer.engine.weights import load_start
 from timesformer.models import build_model
-from timesformer.run_checkpoint import best_checkpoint, folder_of
+from timesformer.provenance import fingerprint
+from timesformer.run_checkpoint import best_checkpoint, folder_of, newest_checkpoint
 from timesformer.timm_hub import is_name
 from timesformer.video import BackendError, check_torchcodec
 
@@ -30,7 +32,7 @@ def preflight(cfg: CfgNode) -> None:
     """Raise one ConfigError that lists everything that would stop the run later, or return."""
     problems = [*_device_problems(cfg), *_output_problems(cfg), *_checkpoint_problems(cfg)]
     problems += [*_board_problems(cfg), *_decoder_problems(cfg), *precision_problems(cfg)]
-    problems += _freeze_problems(cfg)
+    problems += [*_freeze_problems(cfg), *_resume_problems(cfg)]
     for split in _splits(cfg):
         problems += _list_problems(cfg, split)
     problems += _flip_map_problems(cfg)
@@ -121,6 +123,23 @@ def _check_fit(cfg: CfgNode, key: str) -> None:
         refuse_unless_tested(load_weights(model, _file(cfg, key)))
     else:
         load_start(cfg, model, cfg[section][name], cut=section == "TRAIN")
+
+
+def _resume_problems(cfg: CfgNode) -> Iterator[str]:
+    """What differs from the run that OUTPUT_DIR holds."""
+    newest = (
+        newest_checkpoint(cfg.OUTPUT_DIR) if cfg.TRAIN.ENABLE and cfg.TRAIN.AUTO_RESUME else None
+    )
+    if newest is None:
+        return
+    try:
+        data = {split: fingerprint(read_list(cfg, split)) for split in ("train", "val")}
+        payload = torch.load(newest, map_location="meta", weights_only=True)
+        agreement.check(payload, cfg, {"data": data}, path=newest)
+    except ListError:
+        return  # reported with the list
+    except CheckpointError as error:
+        yield str(error)
 
 
 def _freeze_problems(cfg: CfgNode) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Where a training starts: with which weights, and at which batch."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ from torch import nn
 
 from timesformer import checkpoint, distributed, run_checkpoint
 from timesformer.config.load import portable
+from timesformer.engine import agreement
 from timesformer.engine.state import TrainingState
 from timesformer.engine.weights import load_start
 from timesformer.run_checkpoint import Position
@@ -28,18 +30,24 @@ class Start(NamedTuple):
         return cls(Position(epoch, 0), {})
 
 
-def restore(cfg: CfgNode, state: TrainingState) -> Start:
+def restore(cfg: CfgNode, state: TrainingState, now: Mapping[str, Any] | None = None) -> Start:
     """Give the model its first weights, and all else its state if the run was interrupted.
 
     In this order: the newest valid checkpoint of OUTPUT_DIR (AUTO_RESUME; of a fine-tuning too, which
     the published code restarted), TRAIN.CHECKPOINT_FILE_PATH, TIMESFORMER.PRETRAINED_MODEL.
 
+    Args:
+        cfg: of the run.
+        state: of the training; gets everything.
+        now: what must be as in the checkpoint of OUTPUT_DIR, see ``agreement``.
+
     Raises:
-        CheckpointError: what is named cannot be used.
+        CheckpointError: what is named cannot be used, or the run differs from the one to resume.
     """
     newest = choose_newest(cfg.OUTPUT_DIR) if cfg.TRAIN.AUTO_RESUME else None
     if newest is not None:
         resumed = state.load(newest)
+        agreement.check(resumed.payload, cfg, now or {}, path=newest)
         epoch, batch = resumed.position
         logger.info("resuming after %d batches of epoch %d: %s", batch, epoch + 1, resumed.report)
         return Start(resumed.position, resumed.payload)

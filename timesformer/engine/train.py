@@ -11,11 +11,11 @@ from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from timesformer import distributed
+from timesformer import distributed, provenance
 from timesformer.datasets import build_loader, num_workers
 from timesformer.datasets.clips import Batch
 from timesformer.datasets.loader import ClipLoader
-from timesformer.engine import log, optim, rewind
+from timesformer.engine import agreement, log, optim, rewind
 from timesformer.engine.checkpoints import Checkpoints, is_due
 from timesformer.engine.freeze import freeze, set_train_mode
 from timesformer.engine.losses import build_loss, build_mixup
@@ -46,12 +46,14 @@ def train(cfg: CfgNode, device: torch.device) -> None:
     freeze(model, cfg)
     state = TrainingState(cfg, model, device)
     validator.best = state.best.seen
-    start = restore(cfg, state)
+    known_bad = len(loader.dataset.known_bad)
+    about = provenance.describe(cfg, lists) | agreement.facts(len(loader), known_bad)
+    start = restore(cfg, state, about)
     model = parallelize(model, cfg, device)
     loader, validator.loader = reuse_features(cfg, state.model, loader, validator.loader, device)
     accumulation = _log_batches(cfg, loader)
     scalars = start_records(cfg, start)
-    with Checkpoints(cfg, state, lists=lists, num_batches=len(loader), scalars=scalars) as saved:
+    with Checkpoints(cfg, state, about, lists["train"], len(loader), scalars) as saved:
         trainer = Trainer(
             cfg,
             model,
