@@ -5,6 +5,7 @@ import signal
 
 import pytest
 import torch
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from tests.conftest import numbered_frame, write_video
 from timesformer.config import load_config
@@ -13,6 +14,13 @@ from timesformer.datasets import loader as loading
 from timesformer.video import read_video
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+
+
+@pytest.fixture(autouse=True)
+def _deaths_are_noticed_soon(monkeypatch):
+    """PyTorch looks for dead processes every 5 s; here more often."""
+    ask = _MultiProcessingDataLoaderIter._try_get_data
+    monkeypatch.setattr(ask, "__defaults__", (0.3,))
 
 
 @pytest.fixture
