@@ -34,12 +34,21 @@ LAYERS = [  # a module imports its own layer or a lower one
         "timm_hub",
         "fitting",
         "checkpoint",
+        "summary",
         "run_checkpoint",
         "imagenet",
         "augment",
     ),
     ("datasets", "checks", "provenance", "scoring"),
-    ("engine", "inference", "benchmark", "benchmark_model", "benchmark_variants"),
+    (
+        "engine",
+        "inference",
+        "export",
+        "model_card",
+        "benchmark",
+        "benchmark_model",
+        "benchmark_variants",
+    ),
 ]
 MAY_LOOK_UP = {"models/vit.py"}  # imports the loader inside its constructor
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-_HEAD_WIDTH = 64  # of every ViT from tiny to giant; shapes do not tell it
+HEAD_WIDTH = 64  # of every ViT from tiny to giant; shapes do not tell it
 
 _SCHEME_OF_STEPS = {  # prefixes of the steps that an image ViT has not
     frozenset({"temporal_"}): "divided_space_time",
@@ -49,7 +49,7 @@ def infer(state: Mapping[str, Tensor]) -> Architecture:
         num_classes=None if head is None else head.shape[0],
         embed_dim=dim,
         depth=len({key.split(".")[1] for key in state if key.startswith("blocks.")}),
-        num_heads=max(dim // _HEAD_WIDTH, 1),
+        num_heads=max(dim // HEAD_WIDTH, 1),
         mlp_ratio=state["blocks.0.mlp.fc1.weight"].shape[0] / dim,
     )
 

@@ -27,7 +27,7 @@ __all__ = [
     "unwrap",
 ]
 
-_ABOUT = ("cfg", "epoch", "preprocessing", "data", "versions", "command")
+_ABOUT = ("cfg", "epoch", "preprocessing", "data", "versions", "command", "position", "best")
 
 
 def load_weights(
@@ -85,8 +85,9 @@ def read_weights(
     try:
         weights = convert_format(state)
         _describe(weights, payload)
-        if weights.format.startswith("Hugging Face") and (config := read_config(path)):
-            huggingface.add_config(weights, config)
+        if weights.format.startswith("Hugging Face"):
+            huggingface.add_config(weights, read_config(path, "config.json"))
+            huggingface.add_preprocessor(weights, read_config(path, "preprocessor_config.json"))
     except FormatError as error:
         raise CheckpointError(f"{path} cannot become a TimeSformer: {error}") from error
     _check_names(weights, path)
@@ -134,7 +135,7 @@ def _describe(weights: Weights, payload: Any) -> None:
     weights.class_names = tuple(str(name) for name in names)
     if "epoch" in meta:
         weights.about.setdefault("epoch", meta["epoch"])
-    if "cfg" in payload:
+    if "cfg" in payload and weights.format == "image ViT":
         weights.format = "TimeSformer"
     sizes = _timesformer_section(payload.get("cfg"))
     weights.num_heads = sizes.get("NUM_HEADS")

@@ -77,13 +77,13 @@ def read_file(path: str | Path, *, mmap: bool = False) -> Any:
         raise CheckpointError(_explain(path, error)) from error
 
 
-def read_config(path: str | Path) -> dict[str, Any]:
-    """The config.json beside the weights, as Hugging Face writes it; empty without one.
+def read_config(path: str | Path, name: str) -> dict[str, Any]:
+    """A JSON file beside the weights, as Hugging Face writes them; empty without one.
 
     Raises:
         CheckpointError: it is not JSON.
     """
-    beside = weights_path(path).with_name("config.json")
+    beside = weights_path(path).with_name(name)
     if not beside.is_file():
         return {}
     try:
@@ -91,6 +91,18 @@ def read_config(path: str | Path) -> dict[str, Any]:
     except ValueError as error:
         raise CheckpointError(f"{beside} is no JSON ({error}); copy it again") from error
     return found if isinstance(found, dict) else {}
+
+
+def read_metadata(path: str | Path) -> dict[str, str]:
+    """What a safetensors file says of itself, but for our description; empty for other files."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(weights_path(path), framework="pt") as file:
+            said = file.metadata() or {}
+    except (SafetensorError, CheckpointError):
+        return {}
+    return {key: text for key, text in said.items() if key not in (ABOUT, "format")}
 
 
 def first_line(error: Exception) -> str:

@@ -84,11 +84,13 @@ def from_clip(state: State) -> Weights:
 
 
 def add_config(found: Weights, config: Mapping[str, Any]) -> None:
-    """Add what the config.json beside the weights says.
+    """Add what the config.json beside the weights says; nothing if it is empty.
 
     Raises:
         FormatError: an activation or number of channels that ours has not.
     """
+    if not config:
+        return
     config = config.get("vision_config", config)
     kind = config.get("model_type", "")
     if config.get("num_channels", 3) != 3:
@@ -99,7 +101,7 @@ def add_config(found: Weights, config: Mapping[str, Any]) -> None:
             raise FormatError(f"its activation is {activation}, a TimeSformer has gelu")
         found.notes.append(f"its activation is {activation}: ours, gelu, {_CLOSE[activation]}")
     found.norm_eps = config.get("layer_norm_eps", found.norm_eps)
-    found.num_heads = config.get("num_attention_heads")
+    found.num_heads = config.get("num_attention_heads", found.num_heads)
     if kind == "timesformer":
         found.format = "Hugging Face TimeSformer"
         found.scheme = config.get("attention_type", "divided_space_time")
@@ -107,7 +109,20 @@ def add_config(found: Weights, config: Mapping[str, Any]) -> None:
     names = tuple(labels[key] for key in sorted(labels, key=int))
     if names != tuple(f"LABEL_{k}" for k in range(len(names))):  # what it writes for no names
         found.class_names = names
-    found.about["config"] = dict(config)
+
+
+def add_preprocessor(found: Weights, said: Mapping[str, Any]) -> None:
+    """Add what the preprocessor_config.json beside the weights says of pixels."""
+    crop, size = said.get("crop_size"), said.get("size")
+    facts = {
+        "mean": said.get("image_mean"),
+        "std": said.get("image_std"),
+        "crop_size": crop.get("height") if isinstance(crop, Mapping) else crop,
+        "short_side": size.get("shortest_edge") if isinstance(size, Mapping) else size,
+    }
+    known = {name: value for name, value in facts.items() if value is not None}
+    if known:
+        found.about.setdefault("preprocessing", known)
 
 
 _CLOSE = {
@@ -116,6 +131,33 @@ _CLOSE = {
     "gelu_new": "differs by less than 0.0005",
     "gelu_fast": "differs by less than 0.0005",
 }
+
+
+SCHEMES = ("divided_space_time", "joint_space_time", "space_only")
+"""The schemes that a TimeSformer of transformers has."""
+
+_TO_VIT: Rules = (
+    (r"^(cls_token)$", r"timesformer.embeddings.\1"),
+    (r"^pos_embed$", "timesformer.embeddings.position_embeddings"),
+    (r"^time_embed$", "timesformer.embeddings.time_embeddings"),
+    (r"^patch_embed\.proj\.", "timesformer.embeddings.patch_embeddings.projection."),
+    (r"^norm\.", "timesformer.layernorm."),
+    (r"^head\.", "classifier."),
+    (r"^blocks\.(\d+)\.", r"timesformer.encoder.layer.\1."),
+    (r"\.(temporal_)?attn\.qkv\.", r".\1attention.attention.qkv."),
+    (r"\.(temporal_)?attn\.proj\.", r".\1attention.output.dense."),
+    (r"\.temporal_norm1\.", ".temporal_layernorm."),
+    (r"\.temporal_fc\.", ".temporal_dense."),
+    (r"\.norm1\.", ".layernorm_before."),
+    (r"\.norm2\.", ".layernorm_after."),
+    (r"\.mlp\.fc1\.", ".intermediate.dense."),
+    (r"\.mlp\.fc2\.", ".output.dense."),
+)
+
+
+def to_huggingface(state: State) -> State:
+    """Our names to those of ``TimesformerForVideoClassification``."""
+    return rename(state, _TO_VIT)
 
 
 def _fuse(state: State) -> State:

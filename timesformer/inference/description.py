@@ -13,7 +13,7 @@ import av
 from fvcore.common.config import CfgNode
 
 from timesformer import timm_hub
-from timesformer.architecture import Architecture, infer
+from timesformer.architecture import HEAD_WIDTH, Architecture, infer
 from timesformer.checkpoint import CheckpointError, Weights, read_weights
 from timesformer.config.load import config_of, flat_values, load_config, portable
 from timesformer.datasets.classes import class_names, read_class_names
@@ -100,7 +100,9 @@ def describe(
     text = weights.about.get("cfg")
     own = flat_values(text, source=str(path)) if isinstance(text, str) else {}
     if cfg_file is None:
-        values, notes = _values(own, weights, found, source=str(path))
+        overrides = tuple(overrides)
+        guessed = _guesses_heads(weights, found, {*own, *overrides[::2]}, str(path))
+        values, notes = _values(own, weights, found, source=str(path), guessed=guessed)
         cfg = config_of(values, (*PREDICTING, *overrides), source=str(path))
     else:
         cfg, notes = load_config(fspath(cfg_file), (*PREDICTING, *overrides)), []
@@ -137,8 +139,23 @@ def _is_video(path: Path) -> bool:
         return False
 
 
+def _guesses_heads(weights: Weights, found: Architecture, said: set[str], path: str) -> bool:
+    """Whether the number of heads is a guess: shapes do not show it.
+
+    Raises:
+        CheckpointError: there is nothing to guess from, the width is no multiple of 64.
+    """
+    guessed = weights.num_heads is None and "TIMESFORMER.NUM_HEADS" not in said
+    if guessed and found.embed_dim % HEAD_WIDTH:
+        raise CheckpointError(
+            f"{path} does not say how many heads its attention has, and {found.embed_dim} channels "
+            f"are no multiple of {HEAD_WIDTH}, the usual width of one; add TIMESFORMER.NUM_HEADS N"
+        )
+    return guessed
+
+
 def _values(
-    own: Mapping[str, Any], weights: Weights, found: Architecture, *, source: str
+    own: Mapping[str, Any], weights: Weights, found: Architecture, *, source: str, guessed: bool
 ) -> tuple[dict[str, Any], list[str]]:
     """Flat keys and values of a configuration, and notes on what is no more than an assumption."""
     if own:
@@ -150,14 +167,14 @@ def _values(
         return values, []
     values = _sizes(found, weights) | _recipe(found)
     said = weights.about.get("preprocessing")
-    if not isinstance(said, Mapping):
-        return values, [_describe_assumptions(values, guessed=weights.num_heads is None)]
+    said = said if isinstance(said, Mapping) else {}
     values |= {key: said[name] for name, key in PREPROCESSING.items() if name in said}
     sampling = said.get("sampling", "dense")
     values["TEST.DATASET"] = choose(DATASETS, sampling, key=f"{source}: sampling")
     if side := said.get("short_side"):
         values["DATA.TRAIN_JITTER_SCALES"] = [side, max(side, JITTER[1])]
-    return values, []
+    complete = "sampling_rate" in said
+    return values, [] if complete else [_describe_assumptions(values, guessed=guessed)]
 
 
 def _is_published(own: Mapping[str, Any]) -> bool:
@@ -196,12 +213,13 @@ def _recipe(found: Architecture) -> dict[str, Any]:
 
 
 def _describe_assumptions(values: Mapping[str, Any], *, guessed: bool) -> str:
-    heads = f"{values['TIMESFORMER.NUM_HEADS']} heads" + " of 64 assumed" * guessed
+    heads = f", {values['TIMESFORMER.NUM_HEADS']} heads of 64 assumed" if guessed else ""
     return (
         "no configuration in the file: sizes from its weights ("
-        f"{values['TIMESFORMER.ATTENTION_TYPE']}, {heads}), preprocessing as published (clips of "
+        f"{values['TIMESFORMER.ATTENTION_TYPE']}{heads}), preprocessing as published (clips of "
         f"{values['DATA.NUM_FRAMES']} frames at rate {values['DATA.SAMPLING_RATE']}, crops of "
-        f"{values['DATA.TEST_CROP_SIZE']}, mean 0.45, std 0.225)"
+        f"{values['DATA.TEST_CROP_SIZE']}, mean {values.get('DATA.MEAN', 0.45)}, std "
+        f"{values.get('DATA.STD', 0.225)})"
     )
 
 

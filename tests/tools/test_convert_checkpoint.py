@@ -1,0 +1,48 @@
+"""Convert and inspect as a user does."""
+
+import json
+import re
+import runpy
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def tool(monkeypatch, capsys):
+    """Run a tool in this process; returns its status and what it printed."""
+
+    def run(name, *arguments):
+        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            runpy.run_path(str(ROOT / "tools" / name), run_name="__main__")
+        return stopped.value.code, capsys.readouterr()
+
+    return run
+
+
+def test_a_file_is_converted_and_inspected(shared, tmp_path, tool):
+    path = shared / "golden/shared_paddle_divided_space_time.pdparams"
+    out = tmp_path / "a.safetensors"
+    status, printed = tool(
+        "convert_checkpoint.py", path, "--to", "safetensors", "--out", out, "--dtype", "bf16",
+        "TIMESFORMER.NUM_HEADS", "3",
+    )  # fmt: skip
+    assert status == 0, printed.err
+    assert f"wrote {out}\nread back: 69 tensors loaded from {out} (TimeSformer)" in printed.out
+    status, printed = tool("inspect_checkpoint.py", out, "--json")
+    facts = json.loads(printed.out)
+    assert status == 0
+    assert facts["architecture"]["num_heads"] == 3
+    assert facts["types"] == "bfloat16 x 69"
+
+
+@pytest.mark.parametrize("name", ["convert_checkpoint.py", "inspect_checkpoint.py"])
+def test_a_video_is_an_error_without_a_traceback(numbered_video, tmp_path, tool, name):
+    options = ("--to", "hf", "--out", tmp_path / "hf") if name.startswith("convert") else ()
+    status, printed = tool(name, numbered_video(2), *options)
+    assert status == 2
+    assert printed.err.startswith(f"{name}: error: ")
+    assert re.search(r"video.mp4 is .*a video.*weights", printed.err)

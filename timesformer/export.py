@@ -1,0 +1,196 @@
+"""A checkpoint of any format into another: published, Hugging Face, or bare safetensors."""
+
+import json
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from timesformer.checkpoint import CheckpointError, load_weights, read_file
+from timesformer.formats.huggingface import SCHEMES, to_huggingface
+from timesformer.inference.description import Description
+from timesformer.model_card import model_card
+from timesformer.models import build_model
+from timesformer.provenance import preprocessing_of, versions
+from timesformer.weight_files import ABOUT
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class Source(NamedTuple):
+    """A described checkpoint and what else its file says."""
+
+    description: Description
+    about: dict[str, Any]
+
+    @classmethod
+    def of(cls, description: Description, *, corrected: bool = False) -> "Source":
+        """With the descriptive entries of the file, completed from the configuration.
+
+        ``corrected``: the configuration of ``description`` holds more than that of the file.
+        """
+        found = dict(description.weights.about)
+        if corrected:
+            found.pop("cfg", None)
+        kept = {key: found[key] for key in ("data", "command", "epoch") if key in found}
+        names = list(description.class_names)
+        return cls(
+            description,
+            {
+                "cfg": found.get("cfg", description.cfg.dump()),
+                **({"class_names": names} if names else {}),
+                "preprocessing": preprocessing_of(description.cfg),
+                "versions": found.get("versions", versions()),
+                **kept,
+            },
+        )
+
+
+def write_published(source: Source, path: Path, dtype: torch.dtype) -> Path:
+    """The layout of the published code: ``model_state`` with its prefix, ``cfg``; and our entries.
+
+    ``epoch`` and ``optimizer_state`` only together, as its loader wants them, if the file has them.
+    """
+    payload = read_file(source.description.path, mmap=True)
+    about = {key: value for key, value in source.about.items() if key != "epoch"}
+    trained = {"epoch", "optimizer_state"}
+    if isinstance(payload, Mapping) and trained <= payload.keys():
+        about |= {key: payload[key] for key in trained}
+    state = _cast(source.description.weights.state, dtype)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save({"model_state": {f"model.{name}": v for name, v in state.items()}, **about}, path)
+    return path
+
+
+def write_safetensors(source: Source, path: Path, dtype: torch.dtype) -> Path:
+    """The weights alone, for inference; all that is known of them in the file's metadata."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _save(_cast(source.description.weights.state, dtype), path, source.about)
+    return path
+
+
+def write_huggingface(source: Source, folder: Path, dtype: torch.dtype) -> Path:
+    """A folder for transformers: weights, config.json, preprocessor_config.json, README.md.
+
+    Raises:
+        CheckpointError: transformers has no such model, or the file no classifier.
+    """
+    description = source.description
+    _check_for_huggingface(description)
+    folder.mkdir(parents=True, exist_ok=True)
+    config = huggingface_config(description, dtype)
+    _save(
+        _cast(to_huggingface(description.weights.state), dtype),
+        folder / "model.safetensors",
+        source.about,
+    )
+    _write_json(folder / "config.json", config)
+    _write_json(folder / "preprocessor_config.json", _preprocessor(source.about["preprocessing"]))
+    card = model_card(folder.name, config, source.about)
+    (folder / "README.md").write_text(card, encoding="utf-8")
+    return folder
+
+
+WRITERS = {
+    "published": write_published,
+    "hf": write_huggingface,
+    "safetensors": write_safetensors,
+}
+
+
+def check(written: Path, description: Description) -> str:
+    """Read what was written into the described model; the report, in words.
+
+    Raises:
+        CheckpointError: it does not come back whole.
+    """
+    with torch.device("meta"):
+        model = build_model(description.cfg)
+    report = load_weights(model, written, strict=description.has_classifier)
+    if set(report.fresh) - {"head.weight", "head.bias"} or report.unused or report.resized:
+        raise CheckpointError(f"{written} does not give back what was written: {report}")
+    return str(report)
+
+
+def huggingface_config(description: Description, dtype: torch.dtype) -> dict[str, Any]:
+    """The config.json of the model in transformers."""
+    cfg = description.cfg
+    sizes = cfg.TIMESFORMER
+    names = description.class_names or [f"LABEL_{k}" for k in range(cfg.MODEL.NUM_CLASSES)]
+    return {
+        "architectures": ["TimesformerForVideoClassification"],
+        "model_type": "timesformer",
+        "attention_type": sizes.ATTENTION_TYPE,
+        "image_size": cfg.DATA.TRAIN_CROP_SIZE,
+        "patch_size": sizes.PATCH_SIZE,
+        "num_channels": 3,
+        "num_frames": cfg.DATA.NUM_FRAMES,
+        "hidden_size": sizes.EMBED_DIM,
+        "num_hidden_layers": sizes.DEPTH,
+        "num_attention_heads": sizes.NUM_HEADS,
+        "intermediate_size": round(sizes.EMBED_DIM * sizes.MLP_RATIO),
+        "hidden_act": "gelu",
+        "layer_norm_eps": sizes.NORM_EPS,
+        "qkv_bias": True,
+        "hidden_dropout_prob": sizes.DROP_RATE,
+        "attention_probs_dropout_prob": sizes.ATTN_DROP_RATE,
+        "drop_path_rate": 0,
+        "initializer_range": 0.02,
+        "id2label": {str(k): name for k, name in enumerate(names)},
+        "label2id": {name: k for k, name in enumerate(names)},
+        "torch_dtype": str(dtype).removeprefix("torch."),
+    }
+
+
+def _check_for_huggingface(description: Description) -> None:
+    sizes = description.cfg.TIMESFORMER
+    if sizes.ATTENTION_TYPE not in SCHEMES:
+        raise CheckpointError(
+            f"transformers has no {sizes.ATTENTION_TYPE} attention, only "
+            f"{', '.join(SCHEMES)}; write published or safetensors"
+        )
+    if sizes.PRE_NORM:
+        raise CheckpointError(
+            f"{description.path} has a norm before its blocks (TIMESFORMER.PRE_NORM), which a "
+            "TimeSformer of transformers has not; write published or safetensors"
+        )
+    if not description.has_classifier:
+        raise CheckpointError(
+            f"{description.path} has no classifier, and the model of transformers wants one; "
+            "fine-tune it first"
+        )
+
+
+def _preprocessor(said: Mapping[str, Any]) -> dict[str, Any]:
+    """What the image processor of transformers does to frames."""
+    crop = said["crop_size"]
+    return {
+        "image_processor_type": "VideoMAEImageProcessor",
+        "do_resize": True,
+        "size": {"shortest_edge": said["short_side"]},
+        "resample": 2,  # bilinear
+        "do_center_crop": True,
+        "crop_size": {"height": crop, "width": crop},
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": said["mean"],
+        "image_std": said["std"],
+    }
+
+
+def _cast(state: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
+    return {name: value.to(dtype).contiguous().clone() for name, value in state.items()}
+
+
+def _save(state: dict[str, Tensor], path: str | PathLike[str], about: Mapping[str, Any]) -> None:
+    from safetensors.torch import save_file
+
+    save_file(state, path, metadata={"format": "pt", ABOUT: json.dumps(about)})
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,101 @@
+"""All that is known of a weights file, of any format, and what would load from it."""
+
+from collections import Counter
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from timesformer.architecture import HEAD_WIDTH, infer
+from timesformer.checkpoint import LoadReport, Weights, load_state, read_weights
+from timesformer.formats.image_vit import is_video
+from timesformer.models.timesformer import TimeSformer
+from timesformer.weight_files import read_metadata
+
+SHOWN = 12  # class names printed; the JSON has all
+
+
+def summarize(path: str | PathLike[str]) -> dict[str, Any]:
+    """The facts, by their names; those that the file does not tell are left out.
+
+    Raises:
+        CheckpointError: the file cannot be read.
+    """
+    weights = read_weights(path, mmap=True)
+    state = weights.state
+    types = Counter(str(value.dtype).removeprefix("torch.") for value in state.values())
+    facts: dict[str, Any] = {
+        "file": str(path),
+        "bytes": Path(path).stat().st_size if Path(path).is_file() else None,
+        "metadata": read_metadata(path),
+        "format": weights.format,
+        "kind": "video model" if is_video(state) else "image model or space-only video model",
+        "architecture": _architecture(weights),
+        "tensors": len(state),
+        "parameters": sum(value.numel() for value in state.values()),
+        "types": ", ".join(f"{name} x {count}" for name, count in types.items()),
+        "class_names": list(weights.class_names),
+        "dropped": weights.dropped,
+        "notes": weights.notes,
+        **weights.about,
+        "loads": _report(weights, str(path)),
+    }
+    return {key: value for key, value in facts.items() if value not in (None, "", [], {})}
+
+
+def as_text(facts: dict[str, Any]) -> str:
+    """A line for each fact, those of sections indented below it."""
+    lines = []
+    for key, value in facts.items():
+        name = key.replace("_", " ")
+        if key == "cfg":
+            lines.append(f"{name:14}{len(value.splitlines())} lines (whole in --json)")
+        elif key == "class_names":
+            more = f", ... {len(value)} in all" if len(value) > SHOWN else ""
+            lines.append(f"{name:14}{', '.join(value[:SHOWN])}{more}")
+        elif isinstance(value, dict):
+            lines.append(name)
+            lines += [f"  {inner.replace('_', ' '):22}{text}" for inner, text in value.items()]
+        else:
+            text = "; ".join(map(str, value)) if isinstance(value, list) else value
+            lines.append(f"{name:14}{text:,}" if isinstance(text, int) else f"{name:14}{text}")
+    return "\n".join(lines)
+
+
+def _architecture(weights: Weights) -> dict[str, Any]:
+    """Sizes by their names; the heads only if something but the shapes tells them."""
+    try:
+        sizes = infer(weights.state)._asdict()
+    except ValueError:
+        return {}
+    sizes["num_heads"] = weights.num_heads or "not in the file"
+    sizes["pre_norm"] = "norm_pre.weight" in weights.state
+    if weights.norm_eps is not None:
+        sizes["norm_eps"] = weights.norm_eps
+    return {key: value for key, value in sizes.items() if value is not None}
+
+
+def _report(weights: Weights, source: str) -> str:
+    """What a model of the file's own sizes would get."""
+    try:
+        sizes = infer(weights.state)
+    except ValueError as error:
+        return f"nothing: {error}"
+    dim = sizes.embed_dim
+    heads = weights.num_heads or (dim // HEAD_WIDTH if dim % HEAD_WIDTH == 0 else 1)
+    with torch.device("meta"):
+        model = TimeSformer(
+            img_size=sizes.img_size,
+            patch_size=sizes.patch_size,
+            num_classes=sizes.num_classes or 1,
+            num_frames=sizes.num_frames or 8,
+            attention_type=sizes.attention_type,
+            embed_dim=dim,
+            depth=sizes.depth,
+            num_heads=heads,
+            mlp_ratio=sizes.mlp_ratio,
+            pre_norm="norm_pre.weight" in weights.state,
+        )
+    report: LoadReport = load_state(model, weights.state, source=source)
+    return str(report)

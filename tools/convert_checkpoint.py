@@ -1,0 +1,56 @@
+"""Weights of any format into another: python tools/convert_checkpoint.py IN --to hf --out FOLDER."""
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def main() -> int:
+    """Convert, read back, report; status 2 for input that cannot be converted."""
+    arguments = _parse()
+    from timesformer.checkpoint import CheckpointError
+    from timesformer.config import ConfigError
+    from timesformer.datasets.classes import ClassNamesError
+    from timesformer.export import DTYPES, WRITERS, Source, check
+    from timesformer.inference.description import describe
+
+    try:
+        found = describe(arguments.source, overrides=arguments.keys, classes=arguments.classes)
+        for note in found.notes:
+            print(f"note: {note}")
+        dtype = DTYPES[arguments.dtype]
+        source = Source.of(found, corrected=bool(arguments.keys))
+        written = WRITERS[arguments.to](source, arguments.out, dtype)
+        print(f"wrote {written}")
+        print(f"read back: {check(written, found)}")
+    except (CheckpointError, ConfigError, ClassNamesError, OSError) as error:
+        print(f"convert_checkpoint.py: error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("source", metavar="IN", help="file, folder of Hugging Face, or timm/NAME")
+    parser.add_argument(
+        "--to",
+        required=True,
+        choices=("published", "hf", "safetensors"),
+        help="layout of the published code; folder for transformers; weights for inference alone",
+    )
+    parser.add_argument("--out", required=True, type=Path, help="file to write; for hf a folder")
+    parser.add_argument("--dtype", default="fp32", choices=("fp32", "bf16", "fp16"))
+    parser.add_argument(
+        "--classes", help="kinetics400, ...: names of the classes; or a file of them"
+    )
+    parser.add_argument(
+        "keys",
+        nargs="*",
+        metavar="KEY VALUE",
+        help="what the file does not say, as TIMESFORMER.NUM_HEADS 12 DATA.SAMPLING_RATE 32",
+    )
+    return parser.parse_intermixed_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

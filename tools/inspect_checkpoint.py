@@ -1,0 +1,27 @@
+"""All that is known of a weights file of any format: python tools/inspect_checkpoint.py FILE."""
+
+import argparse
+import json
+import sys
+
+
+def main() -> int:
+    """Print the facts; status 2 for a file that cannot be read."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("file", metavar="FILE", help="file, folder of Hugging Face, or timm/NAME")
+    parser.add_argument("--json", action="store_true", help="everything, as JSON")
+    arguments = parser.parse_args()
+    from timesformer.checkpoint import CheckpointError
+    from timesformer.summary import as_text, summarize
+
+    try:
+        facts = summarize(arguments.file)
+    except CheckpointError as error:
+        print(f"inspect_checkpoint.py: error: {error}", file=sys.stderr)
+        return 2
+    print(json.dumps(facts, indent=2, default=str) if arguments.json else as_text(facts))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
