@@ -1,11 +1,13 @@
 import json
 import re
+import sys
 
 from tests.conftest import run_tool
 from timesformer import benchmark, transforms
 from timesformer.benchmark import Cost, median_cost
 from timesformer.datasets.clips import cut_clips
 from timesformer.video import read_video, sampling
+from tools import benchmark as tool
 
 
 def test_the_table_shows_ours_the_floor_and_the_naive_way(tiny_yaml):
@@ -46,14 +48,18 @@ def test_the_naive_way_gives_the_clip_that_ours_gives(numbered_video):
     assert (ours - naive).abs().max() < 1.01 / 255 / 0.225
 
 
-def test_a_list_without_a_readable_video_is_named(tiny_yaml, tmp_path):
+def test_a_list_without_a_readable_video_is_named(tiny_yaml, tmp_path, monkeypatch, capsys):
+    def run(folder):
+        command = ["benchmark.py", "data", "--cfg", tiny_yaml, "DATA.PATH_TO_DATA_DIR", folder]
+        monkeypatch.setattr(sys, "argv", list(map(str, command)))
+        return tool.main(), capsys.readouterr().err
+
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken/a.mp4").write_text("no video")
     (tmp_path / "broken/train.csv").write_text("a.mp4 0\n")
-    result = run_tool("benchmark.py", "data", "--cfg", tiny_yaml, "DATA.PATH_TO_DATA_DIR",
-                      tmp_path / "broken")  # fmt: skip
-    assert result.returncode == 2
-    assert "can be measured" in result.stderr
-    result = run_tool("benchmark.py", "data", "--cfg", tiny_yaml, "DATA.PATH_TO_DATA_DIR", tmp_path)
-    assert result.returncode == 2
-    assert "train.csv does not exist" in result.stderr
+    status, error = run(tmp_path / "broken")
+    assert status == 2
+    assert "can be measured" in error
+    status, error = run(tmp_path)
+    assert status == 2
+    assert "train.csv does not exist" in error
