@@ -80,7 +80,7 @@ class Subject:
         if variant.by_hf:
             self.model = hf_model(cfg).to(device)
             optimizer = OPTIMIZERS[cfg.SOLVER.OPTIMIZING_METHOD]
-            self.optimizer = optimizer(list(self.model.parameters()), cfg.SOLVER)
+            self.optimizer = optimizer(list(self.model.parameters()), cfg.SOLVER, fused=True)
         else:
             model = build_model(cfg).to(device)
             self.optimizer = build_optimizer(model, cfg)

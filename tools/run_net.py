@@ -24,11 +24,14 @@ def main() -> int:
     logging.getLogger().handlers.clear()
     from timesformer.engine.dry_run import dry_run
     from timesformer.engine.launch import INPUT_ERRORS, launch
+    from timesformer.engine.profile import profile_run
 
     try:
         if arguments.dry_run:
             if said := dry_run(cfg, init_method=arguments.init_method):  # one process says it
                 print(said)
+        elif arguments.profile:
+            profile_run(cfg, arguments.profile, init_method=arguments.init_method)
         else:
             launch(cfg, init_method=arguments.init_method)
     except INPUT_ERRORS as error:
@@ -73,6 +76,13 @@ def parse_arguments() -> argparse.Namespace:
         metavar="N",
         help="train on N batches again and again, without augmentation and drops, and validate on "
         "the same, in OUTPUT_DIR/overfit: the loss has to go to zero",
+    )
+    trials.add_argument(
+        "--profile",
+        type=count,
+        metavar="N",
+        help="N steps under PyTorch's profiler, in OUTPUT_DIR/profile: a table of where the time goes, "
+        "and a trace for chrome://tracing or Perfetto",
     )
     for name, of in (("train", "an epoch"), ("val", "a validation and of the test")):
         trials.add_argument(

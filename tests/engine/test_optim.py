@@ -94,3 +94,26 @@ def test_frozen_parameters_are_left_out(config):
 )
 def test_accumulation_is_the_published_arithmetic(batch, global_batch, steps):
     assert accumulation_steps(batch, global_batch) == steps
+
+
+@pytest.mark.parametrize("method", ["sgd", "adam", "adamw"])
+def test_one_pass_over_memory_computes_the_same_update(config, method):
+    cfg = config({"OPTIMIZING_METHOD": method, "WEIGHT_DECAY": 0.1})
+    models = [torch.nn.Linear(5, 4) for _ in range(2)]
+    models[1].load_state_dict(models[0].state_dict())
+    fused, plain = (build_optimizer(model, cfg) for model in models)
+    assert fused.param_groups[0]["fused"]
+    for group in plain.param_groups:
+        group["fused"] = False
+    for _ in range(3):
+        gradient = torch.randn(4, 5)
+        for model, optimizer in zip(models, (fused, plain), strict=True):
+            model.weight.grad = gradient.clone()
+            optimizer.step()
+    assert torch.allclose(models[0].weight, models[1].weight, atol=1e-6)
+
+
+def test_a_model_without_memory_gets_an_optimizer(config):
+    with torch.device("meta"):
+        model = torch.nn.Linear(2, 2)
+    assert not build_optimizer(model, config({})).param_groups[0]["fused"]

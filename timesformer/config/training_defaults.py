@@ -36,6 +36,8 @@ def _train(cfg: CfgNode) -> None:
     # (ours) Minutes after which a run, its test too, saves and ends with status 0, to go on by the same
     # command; 0: no limit. run_net.py --max-time sets it.
     cfg.TRAIN.MAX_MINUTES = 0.0
+    # (ours) Batches to run under PyTorch's profiler, after two to warm up; run_net.py --profile sets it.
+    cfg.TRAIN.PROFILE_STEPS = 0
     # Go on from the newest checkpoint in OUTPUT_DIR/checkpoints, if there is one.
     cfg.TRAIN.AUTO_RESUME = True
     # (ours) Resume although what decides the numbers (model, schedule, batches, seed, lists) differs

@@ -21,8 +21,10 @@ from timesformer.engine.freeze import freeze, set_train_mode
 from timesformer.engine.losses import build_loss, build_mixup
 from timesformer.engine.meters import EpochMeter
 from timesformer.engine.parallel import parallelize
+from timesformer.engine.prefetch import Copier
 from timesformer.engine.probe import input_normalizer, reuse_features
 from timesformer.engine.restore import Start, restore
+from timesformer.engine.stages import Stages
 from timesformer.engine.state import TrainingState
 from timesformer.engine.validate import Validator
 from timesformer.models import build_model
@@ -91,7 +93,6 @@ class Trainer:
         self.cfg = cfg
         self.model = model
         self.state = state
-        self.device = device
         self.accumulation = accumulation
         self.scalars = scalars
         self.after = after
@@ -99,6 +100,8 @@ class Trainer:
         self.loss = build_loss(cfg)
         self.normalize = input_normalizer(cfg)
         self.finite: list[Tensor] = []  # whether the losses of a group are
+        self.copy = Copier(device)
+        self.stages = Stages(cfg.TRAIN.PROFILE_STEPS, cfg.OUTPUT_DIR, device)
 
     def run_epoch(self, loader: ClipLoader, start: Start) -> None:
         """Every batch of ``loader`` from ``start`` on; an incomplete last group steps with what it has."""
@@ -109,7 +112,8 @@ class Trainer:
         meter = EpochMeter(self.cfg, epoch, num_batches, self.scalars)
         meter.load_state_dict(start.payload.get("meter", {}))
         waited_from = time.perf_counter()
-        for i, batch in enumerate(_bar(loader, start, self.cfg.SOLVER.MAX_EPOCH), first_batch):
+        batches = self.stages.batches(_bar(loader, start, self.cfg.SOLVER.MAX_EPOCH))
+        for i, batch in enumerate(batches, first_batch):
             meter.waited(time.perf_counter() - waited_from)
             lr = optim.lr_at_epoch(self.cfg, epoch + i / num_batches)
             optim.set_lr(self.state.optimizer, lr)
@@ -133,19 +137,24 @@ class Trainer:
 
         Returns the detached loss, logits (B, K) and labels (B,) or (B, K), on the device, without a sync.
         """
-        clips = self.normalize(batch.clips.to(self.device, non_blocking=True))
-        labels = batch.labels.to(self.device, non_blocking=True)
+        stage = self.stages.stage
+        with stage("copy"):
+            batch = self.copy(batch)
+            clips, labels = self.normalize(batch.clips), batch.labels
         clips, targets = self.mix(clips, labels)
         with contextlib.ExitStack() as stack:
             if isinstance(self.model, DistributedDataParallel) and not is_last:
                 stack.enter_context(self.model.no_sync())
-            with self.state.precision.autocast():
-                logits = self.model(clips)
-            loss = self.loss(logits.float(), targets)
-            self.state.precision.backward(loss / group)
+            with stage("forward"):
+                with self.state.precision.autocast():
+                    logits = self.model(clips)
+                loss = self.loss(logits.float(), targets)
+            with stage("backward"):
+                self.state.precision.backward(loss / group)
         self.finite.append(loss.detach().isfinite())
         if is_last:
-            self.last_step = self.state.step(torch.stack(self.finite).all())
+            with stage("optimizer"):
+                self.last_step = self.state.step(torch.stack(self.finite).all())
             self.finite.clear()
         return loss.detach(), logits.detach(), labels
 
