@@ -77,6 +77,23 @@ def test_testing_reports_a_video_that_kills_its_process(loader):
     ]
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+def test_signals_to_loader_processes_cost_no_batch_and_blame_no_video(loader, number):
+    subject, plain = loader(), list(loader())
+    batches, pids = [], set()
+    for batch in subject:
+        batches.append(batch)
+        if len(batches) == 2:
+            pids = set(subject.reading[:, 0].tolist())
+            for pid in pids:
+                os.kill(pid, number)
+    assert len(batches) == len(plain)
+    for ours, theirs in zip(batches, plain, strict=True):
+        assert torch.equal(ours.clips, theirs.clips)
+    assert not subject.dataset.known_bad
+    assert (set(subject.reading[:, 0].tolist()) == pids) == (number != signal.SIGTERM)
+
+
 def test_a_video_that_hangs_in_native_code_is_given_up(loader, monkeypatch, tmp_path):
     monkeypatch.setattr(clips, "GRACE_SECONDS", 0.5)
     pipe = tmp_path / "hangs.mp4"

@@ -151,8 +151,25 @@ def _is_dead(pid: int) -> bool:
 
 
 def _start_worker(number: int, *, reading: torch.Tensor) -> None:
-    """In a loader process: no threads of OpenCV, and a slot for what it reads."""
+    """In a loader process: no threads of OpenCV, a slot for what it reads, no signals of the run."""
     cv2.setNumThreads(0)  # the processes are the parallelism
     info = get_worker_info()
     reading[number, 0] = os.getpid()
     info.dataset.slot = reading[number]  # type: ignore[union-attr]
+    _leave_signals_to_the_run(reading[number])
+
+
+def _leave_signals_to_the_run(slot: torch.Tensor) -> None:
+    """Schedulers and terminals signal all processes; loading goes on until the run has saved.
+
+    SIGTERM, by which PyTorch ends loader processes too, ends this one, but blames no video.
+    """
+
+    def end(*_: object) -> None:
+        slot[1] = -1
+        os._exit(128 + signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, end)
+    for name in ("SIGINT", "SIGUSR1", "SIGUSR2"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)

@@ -137,6 +137,9 @@ def _forward_signals(pids: list[int]) -> None:
     for name in _FORWARDED:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), forward)
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # a terminal sends it to all; wait until they saved
 
 
 def free_port() -> int:
