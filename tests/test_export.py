@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from timesformer.checkpoint import CheckpointError, Weights, load_weights, read_file
-from timesformer.export import WRITERS, Source, check, huggingface_config
+from timesformer.export import WRITERS, Source, check, huggingface_config, refuse_overwriting
 from timesformer.inference.description import describe
 from timesformer.model_card import model_card
 from timesformer.models.timesformer import TimeSformer
@@ -159,3 +159,19 @@ def test_the_card_says_what_the_model_wants_and_how_it_was_made(source):
         "reverse the channels",
     ):
         assert text in card
+
+
+def test_an_average_keeps_no_optimizer_state(source, tmp_path):
+    model, _ = source()
+    _, made = source(ema_state={f"model.{name}": v * 2 for name, v in model.state_dict().items()})
+    found = read_file(WRITERS["published"](made, tmp_path / "a.pyth", torch.float32))
+    assert torch.equal(found["model_state"]["model.norm.bias"], 2 * model.norm.bias)
+    assert "optimizer_state" not in found
+
+
+def test_the_input_is_never_overwritten(source, tmp_path):
+    source()
+    path = tmp_path / "made.pyth"
+    with pytest.raises(CheckpointError, match="--out is the input"):
+        refuse_overwriting(str(path), tmp_path / "." / "made.pyth")
+    refuse_overwriting(str(path), tmp_path / "other")

@@ -63,6 +63,15 @@ def test_a_model_that_is_no_vit_is_refused(monkeypatch):
         load_weights(TimeSformer(**SIZES), "timm/resnet10t")
 
 
+@pytest.mark.usefixtures("offline")
+def test_blocks_that_only_look_like_ours_are_refused(monkeypatch):
+    blocks = timm.models.vision_transformer.ResPostBlock
+    image = VisionTransformer(**SIZES, num_classes=3, block_fn=blocks)
+    monkeypatch.setattr(timm, "create_model", lambda name, pretrained: image)
+    with pytest.raises(CheckpointError, match="its blocks are ResPostBlocks, not the plain ones"):
+        read_weights("timm/vit_any")
+
+
 def test_a_file_of_that_name_comes_first(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "timm").mkdir()

@@ -15,7 +15,7 @@ from timesformer.inference.description import Description
 from timesformer.model_card import model_card
 from timesformer.models import build_model
 from timesformer.provenance import preprocessing_of, versions
-from timesformer.weight_files import ABOUT
+from timesformer.weight_files import ABOUT, weights_path
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -52,12 +52,13 @@ class Source(NamedTuple):
 def write_published(source: Source, path: Path, dtype: torch.dtype) -> Path:
     """The layout of the published code: ``model_state`` with its prefix, ``cfg``; and our entries.
 
-    ``epoch`` and ``optimizer_state`` only together, as its loader wants them, if the file has them.
+    ``epoch`` and ``optimizer_state`` only together, as its loader wants them, if the file has them; not
+    where the weights are an average (EMA), which no optimizer state belongs to.
     """
     payload = read_file(source.description.path, mmap=True)
     about = {key: value for key, value in source.about.items() if key != "epoch"}
     trained = {"epoch", "optimizer_state"}
-    if isinstance(payload, Mapping) and trained <= payload.keys():
+    if isinstance(payload, Mapping) and trained <= payload.keys() and "ema_state" not in payload:
         about |= {key: payload[key] for key in trained}
     state = _cast(source.description.weights.state, dtype)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -99,6 +100,12 @@ WRITERS = {
     "hf": write_huggingface,
     "safetensors": write_safetensors,
 }
+
+
+def refuse_overwriting(source: str, out: Path) -> None:
+    """Raise CheckpointError if ``out`` is the file that is read from."""
+    if out.exists() and Path(source).exists() and weights_path(source).samefile(out):
+        raise CheckpointError(f"--out is the input, {out}; write to another file")
 
 
 def check(written: Path, description: Description) -> str:

@@ -42,6 +42,11 @@ def fetch(path: str | Path) -> Weights:
     norm, blocks = getattr(model, "norm", None), getattr(model, "blocks", None)
     weights.norm_eps = getattr(norm, "eps", weights.norm_eps)
     if blocks is not None:
+        if type(blocks[0]).__name__ != "Block":  # the names of a post-norm block are the same
+            raise CheckpointError(
+                f"{path} cannot become a TimeSformer: its blocks are {type(blocks[0]).__name__}s, not "
+                "the plain ones of a ViT"
+            )
         weights.num_heads = blocks[0].attn.num_heads
         _note_activation(weights, type(blocks[0].mlp.act).__name__)
     if pixels := getattr(model, "pretrained_cfg", None):

@@ -11,10 +11,11 @@ def main() -> int:
     from timesformer.checkpoint import CheckpointError
     from timesformer.config import ConfigError
     from timesformer.datasets.classes import ClassNamesError
-    from timesformer.export import DTYPES, WRITERS, Source, check
+    from timesformer.export import DTYPES, WRITERS, Source, check, refuse_overwriting
     from timesformer.inference.description import describe
 
     try:
+        refuse_overwriting(arguments.source, arguments.out)
         found = describe(arguments.source, overrides=arguments.keys, classes=arguments.classes)
         for note in found.notes:
             print(f"note: {note}")

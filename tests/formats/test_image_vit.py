@@ -119,7 +119,8 @@ def test_a_model_without_class_token_leaves_ours_fresh(tmp_path):
     assert torch.equal(model.pos_embed[:, 1:], image.pos_embed)
     assert not model.pos_embed[:, 0].any()
     assert "it has no class token: ours starts afresh" in str(report)
-    assert "attention pooling" in str(report)
+    assert "attention pooling (the class token takes its part) was left out" in str(report)
+    assert "SigLIPs compute GELU by tanh" in str(report)
 
 
 @pytest.mark.parametrize("size", [16, 4])
@@ -139,6 +140,7 @@ def test_another_patch_size_is_resized_as_timm_does_it(tmp_path, size):
         ({"qk_norm": True}, "normalised queries and keys"),
         ({"pos_embed": "none"}, "no position embedding"),
         ({"mlp_layer": timm.layers.SwiGLU}, "a gated MLP"),
+        ({"mlp_layer": timm.layers.GluMlp}, "a gated MLP"),
     ],
 )
 def test_architectures_that_a_block_cannot_compute_are_refused(tmp_path, options, reason):

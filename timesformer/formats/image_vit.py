@@ -26,7 +26,10 @@ _DROPPED = (
     (r"^mask_token$", "the mask token of its pretraining"),
     (r"^pre_logits\.", "the layer before its classifier"),
     (r"^head_dist\.", "the classifier of its distillation token"),
-    (r"^attn_pool\.", "its attention pooling, whose part the class token takes"),
+    (r"^attn_pool\.", "its attention pooling (the class token takes its part)"),
+)
+_QUICK_GELU = (
+    "OpenAI's own CLIPs compute GELU as x * sigmoid(1.702 x), which differs from ours by up to 0.02"
 )
 _TEXT = re.compile(
     r"(module\.)?(text|transformer\.|token_emb|positional_|ln_final|logit_|visual\.head)"
@@ -69,6 +72,12 @@ def from_timm(state: State) -> Weights:
     found = canonical(inner | {name: v for name, v in outer.items() if name not in text})
     _say_dropped(found, text, "its text tower was left out")
     found.format = "TimeSformer" if is_video(found.state) else "image ViT"
+    if found.norm_eps == CLIP_EPS:
+        found.notes.append(_QUICK_GELU)
+    if any("attn_pool." in name for name in found.dropped):
+        found.notes.append(
+            "SigLIPs compute GELU by tanh, which differs from ours by less than 0.0005"
+        )
     return found
 
 
@@ -79,9 +88,7 @@ def from_openai(state: State) -> Weights:
     _say_dropped(found, list(outer), "its text tower was left out")
     drop(found, ["proj"], "its projection to the space of texts was left out")
     found.format = "CLIP"
-    found.notes.append(
-        "OpenAI's own CLIPs compute GELU as x * sigmoid(1.702 x), which differs from ours by up to 0.02"
-    )
+    found.notes.append(_QUICK_GELU)
     return found
 
 
@@ -105,7 +112,7 @@ def canonical(state: State) -> Weights:
     _refuse(found.state)
     has_pre_logits = any(name.startswith("pre_logits.") for name in found.state)
     for pattern, what in _DROPPED:
-        drop(found, [n for n in found.state if re.search(pattern, n)], f"{what}, was left out")
+        drop(found, [n for n in found.state if re.search(pattern, n)], f"{what} was left out")
     if has_pre_logits:
         drop(found, _HEAD, "its classifier, which stood behind that layer, was left out")
     _fold_layer_scale(found)
@@ -139,6 +146,9 @@ def _refuse(state: State) -> None:
         name = next((name for name in state if re.search(pattern, name)), None)
         if name is not None:
             raise FormatError(f"it has {what} ({name}), which a TimeSformer has no place for")
+    fc1, fc2 = state.get("blocks.0.mlp.fc1.weight"), state.get("blocks.0.mlp.fc2.weight")
+    if fc1 is not None and fc2 is not None and fc1.shape[0] != fc2.shape[1]:
+        raise FormatError("it has a gated MLP, which a TimeSformer has no place for")
     if "pos_embed" not in state:
         raise FormatError("it has no position embedding (pos_embed), which a TimeSformer needs")
 
@@ -182,7 +192,7 @@ def _place_tokens(found: Weights) -> None:
     state["pos_embed"] = embed
     if "cls_token" not in state:
         found.absent = ("cls_token",)
-        found.notes.append("it has no class token: ours starts afresh, and so does the classifier")
+        found.notes.append("it has no class token: ours starts afresh")
         drop(found, _HEAD, "its classifier, of patches, was left out")
 
 
@@ -198,7 +208,7 @@ def _fill_biases(found: Weights) -> None:
             found.state[bias] = found.state[name].new_zeros(found.state[name].shape[0])
             filled += 1
     if filled:
-        found.notes.append(f"{filled} layers have no bias: ours are zero")
+        found.notes.append(f"where it has no bias ({filled} times), ours is zero")
 
 
 def _is_square(number: int) -> bool:
