@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from timesformer.config import load_config
+from timesformer.models import build_model
 from timesformer.scoring import build_scoring
 
 CPU = torch.device("cpu")
@@ -43,6 +44,24 @@ def test_scores_equal_a_loop_over_videos(scoring, method, most):
         views = CLIPS[2 * video : 2 * video + 2].float() / 255
         logits = model((views - 0.45) / 0.225)
         assert torch.allclose(scores[video], JOINED[method](logits), atol=1e-5)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_scores_are_the_same_to_the_bit_whatever_is_scored_together(scoring, tiny_yaml, threads):
+    torch.manual_seed(0)
+    network = build_model(load_config(tiny_yaml)).eval()
+    torch.nn.init.normal_(network.head.weight)
+    clips = torch.randint(0, 256, (12, 3, 4, 32, 32), dtype=torch.uint8)  # 6 videos of 2 views
+    made, before = scoring("softmax"), torch.get_num_threads()
+    with torch.inference_mode():
+        alone = [made.score(network, views, device=CPU, most=8) for views in clips.split(2)]
+        torch.set_num_threads(threads)
+        for videos in (2, 3, 6):
+            parts = [
+                made.score(network, c, device=CPU, most=videos) for c in clips.split(2 * videos)
+            ]
+            assert torch.equal(torch.cat(parts), torch.cat(alone))
+    torch.set_num_threads(before)
 
 
 def test_equal_views_have_the_probabilities_of_one_view(scoring):

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 
 
 def is_distributed() -> bool:
@@ -87,3 +88,19 @@ def from_main(item: Any) -> Any:
 def _cpu_group() -> dist.ProcessGroup | None:
     """A group for tensors on the CPU; None: the default group is one."""
     return None if dist.get_backend() == "gloo" else dist.new_group(backend="gloo")
+
+
+def full(value: Tensor) -> Tensor:
+    """A sharded tensor put together, on its device; all processes call it at once. Else itself."""
+    return value.full_tensor() if isinstance(value, DTensor) else value
+
+
+def whole(state: Any) -> Any:
+    """``state``, nested, with sharded tensors put together on the CPU; all processes call it at once."""
+    if isinstance(state, DTensor):
+        return full(state).cpu()
+    if isinstance(state, dict):
+        return type(state)((key, whole(value)) for key, value in state.items())
+    if isinstance(state, list | tuple):
+        return type(state)(whole(value) for value in state)
+    return state

@@ -23,8 +23,22 @@ class Scoring(NamedTuple):
     method: str  # of metrics.ensemble
 
     def score(self, model: nn.Module, clips: Tensor, *, device: torch.device, most: int) -> Tensor:
-        """Scores on ``device``; ``most`` clips go through the model at once."""
-        logits = [model(part).float() for part in self.parts(clips, device=device, most=most)]
+        """Scores on ``device``, the same to the bit whichever videos are scored together.
+
+        Kernels round differently for other shapes, and on a CPU for other numbers of threads too
+        where a matrix has few rows. So the shapes are always the same: the views of one video at
+        once on a GPU, at most ``most``; a single one on a CPU, which it keeps busy.
+        """
+        most = 1 if device.type == "cpu" else most
+        return torch.cat(
+            [self._score_one(model, views, device, most) for views in clips.split(self.num_views)]
+        )
+
+    def _score_one(
+        self, model: nn.Module, views: Tensor, device: torch.device, most: int
+    ) -> Tensor:
+        """(1, K) of the views of one video."""
+        logits = [model(part).float() for part in self.parts(views, device=device, most=most)]
         return metrics.ensemble(torch.cat(logits), self.num_views, self.method)
 
     def parts(self, clips: Tensor, *, device: torch.device, most: int) -> Iterator[Tensor]:

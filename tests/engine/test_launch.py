@@ -33,17 +33,12 @@ def test_signals_of_a_scheduler_reach_the_processes(monkeypatch):
         sent.append((pid, number))
 
     monkeypatch.setattr(os, "kill", kill)
-    before = signal.getsignal(signal.SIGUSR1), signal.getsignal(signal.SIGTERM)
-    try:
-        launch._forward_signals([1, 2, 3])
+    before = signal.getsignal(signal.SIGTERM)
+    with launch._forwarded_signals([1, 2, 3]):
         signal.raise_signal(signal.SIGUSR1)
         signal.raise_signal(signal.SIGTERM)
         signal.raise_signal(signal.SIGINT)  # reaches them by itself
-    finally:
-        signal.signal(signal.SIGUSR1, before[0])
-        signal.signal(signal.SIGTERM, before[1])
-        signal.signal(signal.SIGUSR2, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    assert signal.getsignal(signal.SIGTERM) is before
     assert sent == [(p, n) for n in (signal.SIGUSR1, signal.SIGTERM) for p in (1, 3)]
 
 

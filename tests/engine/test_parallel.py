@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from timesformer.config import load_config
+from timesformer.engine.optim import build_optimizer
 from timesformer.engine.parallel import checkpoint_blocks, parallelize
 from timesformer.models import build_model
 from timesformer.models.attention import SCHEMES, Block
@@ -64,4 +65,4 @@ def test_wrapping_renames_no_parameter(tiny_yaml):
     cfg = load_config(tiny_yaml, ["TRAIN.COMPILE", "1", "TRAIN.ACTIVATION_CHECKPOINT", "0.5"])
     model = build_model(cfg)
     names = list(model.state_dict())
-    assert list(parallelize(model, cfg, CPU).state_dict()) == names
+    assert list(parallelize(model, cfg, CPU, build_optimizer(model, cfg)).state_dict()) == names

@@ -176,32 +176,52 @@ def test_a_finished_run_trains_nothing_more(config, tmp_path):
     assert losses(tmp_path / "out") == before
 
 
-def test_one_and_two_processes_train_and_test_alike(tiny_yaml, tmp_path):
-    one, two = tmp_path / "one", tmp_path / "two"
-    run_here(load_config(tiny_yaml, ["OUTPUT_DIR", str(one)]))
+@pytest.fixture
+def uneven(data_dir, tmp_path, config):
+    """Lists of 24, 7 and 8 videos, a batch for 1, 2 and 3 processes, and weights to test."""
+    folder = tmp_path / "uneven"
+    folder.mkdir()
+    (folder / "videos").symlink_to(data_dir / "videos")
+    for split, count in (("train", 24), ("val", 7), ("test", 8)):
+        lines = (data_dir / f"{split}.csv").read_text().splitlines()[:count]
+        (folder / f"{split}.csv").write_text("\n".join(lines))
+    model = build_model(config())
+    torch.nn.init.normal_(model.head.weight)
+    torch.save(model.state_dict(), tmp_path / "tested.pyth")
+    options = ["DATA.PATH_TO_DATA_DIR", folder, "TRAIN.BATCH_SIZE", 6, "GLOBAL_BATCH_SIZE", 12]
+    options += ["TEST.CHECKPOINT_FILE_PATH", tmp_path / "tested.pyth", "SOLVER.MAX_EPOCH", 1]
+    return [str(option) for option in [*options, "TEST.SAVE_RESULTS_PATH", "scores.pkl"]]
+
+
+def test_one_two_and_three_processes_train_and_test_alike(tiny_yaml, tmp_path, uneven):
+    one, two, three = (tmp_path / name for name in ("one", "two", "three"))
+    run_here(load_config(tiny_yaml, [*uneven, "OUTPUT_DIR", str(one)]))
     result = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-         str(ROOT / "tools/run_net.py"), "--cfg", str(tiny_yaml), "OUTPUT_DIR", str(two)],
+         str(ROOT / "tools/run_net.py"), "--cfg", str(tiny_yaml), *uneven, "OUTPUT_DIR", str(two)],
         capture_output=True, text=True, timeout=240, check=False,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert result.returncode == 0, result.stdout + result.stderr
-    assert [key[:2] for key in losses(one)] == [key[:2] for key in losses(two)]
-    assert np.allclose([x[2] for x in losses(one)], [x[2] for x in losses(two)], atol=2e-5)
-    assert same_state(final_weights(one, 2), final_weights(two, 2), tolerance=1e-4)
-    assert [s["top1_err"] for s in stats(one, "val_epoch")] == [
-        s["top1_err"] for s in stats(two, "val_epoch")
-    ]
-    assert stats(one, "test_final") == stats(two, "test_final")
-    rows = [read_rows(folder / "metrics.csv") for folder in (one, two)]
-    for column in ("type", "epoch", "batch", "lr", "top1_err", "videos", "unreadable"):
-        assert [r[column] for r in rows[0]] == [r[column] for r in rows[1]]
-    assert scores_of(one) == pytest.approx(scores_of(two), abs=1e-3)
-
-
-def scores_of(folder):
-    with (folder / "test_predictions.csv").open() as file:
-        return [float(row[f"score_{k}"]) for row in csv.DictReader(file) for k in range(3)]
+    options = [*uneven, "DIST.CPU_PROCESSES", "3", "OUTPUT_DIR", str(three)]
+    launch.launch(load_config(tiny_yaml, options))
+    for several in (two, three):
+        assert len(losses(several)) == 2
+        assert [key[:2] for key in losses(one)] == [key[:2] for key in losses(several)]
+        pairs = zip(losses(one), losses(several), strict=True)
+        assert all(abs(a[2] - b[2]) <= 2e-5 for a, b in pairs)  # of five decimals
+        assert same_state(final_weights(one, 1), final_weights(several, 1), tolerance=1e-4)
+        assert [s["top1_err"] for s in stats(one, "val_epoch")] == [
+            s["top1_err"] for s in stats(several, "val_epoch")
+        ]
+        assert stats(one, "test_final") == stats(several, "test_final")
+        written = [(folder / "test_predictions.csv").read_bytes() for folder in (one, several)]
+        assert written[0] == written[1]
+        pickled = [pickle.loads((folder / "scores.pkl").read_bytes()) for folder in (one, several)]
+        assert all(torch.equal(a, b) for a, b in zip(*pickled, strict=True))
+        rows = [read_rows(folder / "metrics.csv") for folder in (one, several)]
+        for column in ("type", "epoch", "batch", "lr", "top1_err", "videos", "unreadable"):
+            assert [r[column] for r in rows[0]] == [r[column] for r in rows[1]]
 
 
 def test_two_shards_started_by_hand_train_together(tiny_yaml, tmp_path):

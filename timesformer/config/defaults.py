@@ -47,6 +47,9 @@ def _distributed(cfg: CfgNode) -> None:
     cfg.DIST_BACKEND = "nccl"
     # (ours) How processes work together.
     cfg.DIST = CfgNode()
+    # ddp: every process has the whole model. fsdp: a part of each parameter, gradient and optimizer
+    # state (FSDP2, sharded by block), for models whose states fill the memory of a GPU.
+    cfg.DIST.STRATEGY = "ddp"
     # Processes of this machine when NUM_GPUS is 0. (On GPUs, and under torchrun: one for each GPU.)
     cfg.DIST.CPU_PROCESSES = 1
     # Seconds within which all processes must come, and each exchange between them must end.

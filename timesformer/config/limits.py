@@ -26,6 +26,7 @@ CHOICES = {
     "MIXUP.MODE": ("batch", "pair", "elem"),
     "SOLVER.OPTIMIZING_METHOD": ("sgd", "adam", "adamw"),
     "SOLVER.LR_POLICY": ("cosine", "steps_with_relative_lrs"),
+    "DIST.STRATEGY": ("ddp", "fsdp"),
     "DIST_BACKEND": ("nccl", "gloo"),
 }
 

@@ -77,7 +77,8 @@ def _test(cfg: CfgNode) -> None:
     cfg.TEST.ENABLE = True
     # Data format of the test list: kinetics or ssv2.
     cfg.TEST.DATASET = "kinetics"
-    # Clips (views, not videos) per forward pass on one machine, over all its GPUs.
+    # Clips (views, not videos) that are read at once on one machine, over all its GPUs. A forward pass
+    # takes at most so many, and only those of one video: scores are the same on any number of processes.
     cfg.TEST.BATCH_SIZE = 8
     # Weights to test; best: of the best validation of the run in OUTPUT_DIR. Empty: its newest, else
     # TRAIN.CHECKPOINT_FILE_PATH.

@@ -10,6 +10,7 @@ from fvcore.common.config import CfgNode
 
 from timesformer.batch_sizes import batch_problems
 from timesformer.config.augmentation import augmentation_problems, mixup_problems
+from timesformer.config.distribution import sharding_problems
 from timesformer.config.finetuning import finetuning_problems
 from timesformer.config.limits import AT_LEAST, CHOICES, FRACTIONS, PROBABILITIES
 from timesformer.config.load import ConfigError
@@ -46,6 +47,7 @@ def _problems(cfg: CfgNode) -> Iterator[str]:
     yield from trial_problems(cfg)
     yield from _batch_problems(cfg)
     yield from _precision_problems(cfg)
+    yield from sharding_problems(cfg)
     yield from _solver_problems(cfg)
 
 

@@ -4,10 +4,12 @@ A process learns who it is from its environment, as torchrun sets it; ``launch``
 processes that it starts itself.
 """
 
+import contextlib
 import logging
 import os
 import signal
 import socket
+from collections.abc import Iterator
 
 import torch
 import torch.distributed as dist
@@ -19,6 +21,7 @@ from timesformer.batch_sizes import local_processes
 from timesformer.checkpoint import CheckpointError
 from timesformer.config import ConfigError
 from timesformer.engine import log
+from timesformer.engine.microbatch import OutOfMemory
 from timesformer.engine.preflight import preflight
 from timesformer.engine.run import run
 from timesformer.rendezvous import RendezvousError
@@ -27,9 +30,10 @@ from timesformer.video import VideoError
 logger = logging.getLogger(__name__)
 
 # What a message explains without a traceback.
-INPUT_ERRORS = (ConfigError, CheckpointError, VideoError, FloatingPointError, RendezvousError)
+INPUT_ERRORS = (ConfigError, CheckpointError, VideoError, FloatingPointError)
+INPUT_ERRORS += (OutOfMemory, RendezvousError)
 _GRACE_SECONDS = 30.0  # for the others to end when one has failed
-_FORWARDED = ("SIGTERM", "SIGUSR1", "SIGUSR2")  # what schedulers send; not all exist on Windows
+_FORWARDED = ("SIGTERM", "SIGUSR1")  # what schedulers send; Windows has not both
 
 
 def launch(cfg: CfgNode, *, init_method: str = "") -> None:
@@ -55,10 +59,10 @@ def launch(cfg: CfgNode, *, init_method: str = "") -> None:
     context = mp.spawn(
         _work_as, args=(cfg, local, _address(cfg, init_method)), nprocs=local, join=False
     )
-    _forward_signals(context.pids())
     try:
-        while not context.join(grace_period=_GRACE_SECONDS):
-            pass
+        with _forwarded_signals(context.pids()):
+            while not context.join(grace_period=_GRACE_SECONDS):
+                pass
     except mp.ProcessExitedException as error:  # it has said why, unless it was killed
         if error.signal_name:
             log.start_logging()
@@ -124,22 +128,24 @@ def _address(cfg: CfgNode, init_method: str) -> str:
     return address
 
 
-def _forward_signals(pids: list[int]) -> None:
-    """Let the processes of this run get what a scheduler sends to this one."""
+@contextlib.contextmanager
+def _forwarded_signals(pids: list[int]) -> Iterator[None]:
+    """Let the processes of this run get what a scheduler sends to this one meanwhile."""
 
     def forward(number: int, _: object) -> None:
         for pid in pids:
-            try:
+            with contextlib.suppress(ProcessLookupError):  # it has ended by itself
                 os.kill(pid, number)
-            except ProcessLookupError:  # it has ended by itself
-                continue
 
-    for name in _FORWARDED:
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), forward)
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # a terminal sends it to all; wait until they saved
+    numbers = [getattr(signal, name) for name in _FORWARDED if hasattr(signal, name)]
+    before = {number: signal.signal(number, forward) for number in numbers}
+    # A terminal sends it to all processes: wait until they have saved.
+    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def free_port() -> int:

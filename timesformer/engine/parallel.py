@@ -1,23 +1,34 @@
-"""A model that trains: activation checkpointing -> compile -> DDP, in this order.
+"""A model that trains: activation checkpointing -> compile -> DDP or FSDP2, in this order.
 
 Nothing here renames a parameter: checkpoints of wrapped models are those of bare ones.
 """
 
+import contextlib
+from contextlib import AbstractContextManager
+
 import torch
 from fvcore.common.config import CfgNode
 from torch import nn
+from torch.distributed.fsdp import FSDPModule
 from torch.nn.parallel import DistributedDataParallel
 
 from timesformer import distributed
+from timesformer.engine.sharding import shard
 from timesformer.models.attention import Block
+from timesformer.tables import choose
 
 
-def parallelize(model: nn.Module, cfg: CfgNode, device: torch.device) -> nn.Module:
-    """``model``, changed in place, in the wrapper of the configured strategy."""
+def parallelize(
+    model: nn.Module, cfg: CfgNode, device: torch.device, optimizer: torch.optim.Optimizer
+) -> nn.Module:
+    """``model``, changed in place, in the wrapper of the configured strategy; ``optimizer`` follows."""
     checkpoint_blocks(model, cfg.TRAIN.ACTIVATION_CHECKPOINT)
     if cfg.TRAIN.COMPILE:
         model.compile(fullgraph=True)  # in place: torch.compile(model) would rename the parameters
-    return _distribute(model, device)
+    if not distributed.is_distributed():
+        return model
+    wrap = choose(STRATEGIES, cfg.DIST.STRATEGY, key="DIST.STRATEGY")
+    return wrap(model, optimizer, device)
 
 
 def checkpoint_blocks(model: nn.Module, share: float) -> None:
@@ -27,8 +38,20 @@ def checkpoint_blocks(model: nn.Module, share: float) -> None:
         block.recompute = int((i + 1) * share) > int(i * share)
 
 
-def _distribute(model: nn.Module, device: torch.device) -> nn.Module:
-    if not distributed.is_distributed():
-        return model
+def gradient_exchange(model: nn.Module, *, now: bool) -> AbstractContextManager[None]:
+    """Context of a forward and backward pass: gradients are exchanged, or only accumulate."""
+    if isinstance(model, FSDPModule):
+        model.set_requires_gradient_sync(now)
+    elif isinstance(model, DistributedDataParallel) and not now:
+        return model.no_sync()
+    return contextlib.nullcontext()
+
+
+def _replicate(
+    model: nn.Module, _: torch.optim.Optimizer, device: torch.device
+) -> DistributedDataParallel:
     ids = [device.index] if device.type == "cuda" else None
     return DistributedDataParallel(model, device_ids=ids, gradient_as_bucket_view=True)
+
+
+STRATEGIES = {"ddp": _replicate, "fsdp": shard}

@@ -48,7 +48,7 @@ class TrainingState:
         """
         self.precision.unscale(self.optimizer)
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
-        norm = nn.utils.get_total_norm(gradients)
+        norm = distributed.full(nn.utils.get_total_norm(gradients))
         bad = ~finite if self.precision.scaler.is_enabled() else ~(finite & norm.isfinite())
         skipped = (distributed.total(bad.float()) > 0).float()
         if self.clip_norm:
@@ -69,10 +69,10 @@ class TrainingState:
             self.precision.step(self.optimizer)
 
     def payload(self) -> dict[str, Any]:
-        """Entries of a checkpoint; tensors are the living ones."""
+        """Entries of a checkpoint; tensors are the living ones. All processes call it together."""
         return {
-            "model_state": run_checkpoint.named_state(self.model),
-            "optimizer_state": self.optimizer.state_dict(),
+            "model_state": distributed.whole(run_checkpoint.named_state(self.model)),
+            "optimizer_state": distributed.whole(self.optimizer.state_dict()),
             "scaler_state": self.precision.state_dict(),
             **self.average.state_dict(),
             "best": self.best.state_dict(),

@@ -97,7 +97,6 @@ def _pretrained(cfg: CfgNode) -> str:
 def _score(cfg: CfgNode, model: nn.Module, loader: ClipLoader, device: torch.device) -> Scored:
     """Scores of this process's videos."""
     scoring = build_scoring(cfg)
-    most = max(cfg.TEST.BATCH_SIZE // distributed.local_world_size(), 1)
     scores, indices, failures = [], [], {}
     precision = Precision(cfg.TEST.PRECISION, device)
     started = time.perf_counter()
@@ -107,7 +106,9 @@ def _score(cfg: CfgNode, model: nn.Module, loader: ClipLoader, device: torch.dev
             logger.warning("video not scored: %s", message)
         if len(batch.labels):
             with precision.autocast():
-                scores.append(scoring.score(model, batch.clips, device=device, most=most))
+                scores.append(
+                    scoring.score(model, batch.clips, device=device, most=cfg.TEST.BATCH_SIZE)
+                )
             indices.append(batch.indices)
         seconds = (time.perf_counter() - started) / i
         left = log.eta(seconds * (len(loader) - i))

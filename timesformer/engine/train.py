@@ -1,6 +1,5 @@
 """The training loop: epochs of accumulated steps, checkpoints, validation."""
 
-import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -9,7 +8,6 @@ import numpy as np
 import torch
 from fvcore.common.config import CfgNode
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 from timesformer import distributed, provenance
 from timesformer.datasets import build_loader, num_workers
@@ -20,10 +18,12 @@ from timesformer.engine.checkpoints import Checkpoints, is_due
 from timesformer.engine.freeze import freeze, set_train_mode
 from timesformer.engine.losses import build_loss, build_mixup
 from timesformer.engine.meters import EpochMeter
+from timesformer.engine.microbatch import MicroBatches
 from timesformer.engine.parallel import parallelize
 from timesformer.engine.prefetch import Copier
 from timesformer.engine.probe import input_normalizer, reuse_features
 from timesformer.engine.restore import Start, restore
+from timesformer.engine.sharding import whole_parameters
 from timesformer.engine.stages import Stages
 from timesformer.engine.state import TrainingState
 from timesformer.engine.validate import Validator
@@ -51,7 +51,7 @@ def train(cfg: CfgNode, device: torch.device) -> None:
     known_bad = len(loader.dataset.known_bad)
     about = provenance.describe(cfg, lists) | agreement.facts(len(loader), known_bad)
     start = restore(cfg, state, about)
-    model = parallelize(model, cfg, device)
+    model = parallelize(model, cfg, device, state.optimizer)
     loader, validator.loader = reuse_features(cfg, state.model, loader, validator.loader, device)
     accumulation = _log_batches(cfg, loader)
     scalars = start_records(cfg, start)
@@ -69,7 +69,8 @@ def train(cfg: CfgNode, device: torch.device) -> None:
             trainer.run_epoch(loader, start)
             epoch = start.position.epoch
             if is_due(epoch, cfg.TRAIN.EVAL_PERIOD, cfg.SOLVER.MAX_EPOCH):
-                found = validator.run(state.average.evaluated, epoch, scalars)
+                with whole_parameters(state.model):
+                    found = validator.run(state.average.evaluated, epoch, scalars)
                 saved.after_validation(epoch, is_best=state.best.judge(found, epoch))
             start = Start.of_epoch(epoch + 1)
     scalars.close()
@@ -99,6 +100,7 @@ class Trainer:
         self.mix = build_mixup(cfg)
         self.loss = build_loss(cfg)
         self.normalize = input_normalizer(cfg)
+        self.micro_batches = MicroBatches(model)
         self.finite: list[Tensor] = []  # whether the losses of a group are
         self.copy = Copier(device)
         self.stages = Stages(cfg.TRAIN.PROFILE_STEPS, cfg.OUTPUT_DIR, device)
@@ -142,21 +144,27 @@ class Trainer:
             batch = self.copy(batch)
             clips, labels = self.normalize(batch.clips), batch.labels
         clips, targets = self.mix(clips, labels)
-        with contextlib.ExitStack() as stack:
-            if isinstance(self.model, DistributedDataParallel) and not is_last:
-                stack.enter_context(self.model.no_sync())
-            with stage("forward"):
-                with self.state.precision.autocast():
-                    logits = self.model(clips)
-                loss = self.loss(logits.float(), targets)
+
+        def accumulate(loss: Tensor) -> None:
             with stage("backward"):
                 self.state.precision.backward(loss / group)
-        self.finite.append(loss.detach().isfinite())
+
+        loss, logits = self.micro_batches.run(
+            self.forward, accumulate, clips, targets, is_last=is_last
+        )
+        self.finite.append(loss.isfinite())
         if is_last:
             with stage("optimizer"):
                 self.last_step = self.state.step(torch.stack(self.finite).all())
             self.finite.clear()
-        return loss.detach(), logits.detach(), labels
+        return loss, logits, labels
+
+    def forward(self, clips: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean loss of clips, normalised and mixed, and their logits (B, K)."""
+        with self.stages.stage("forward"):
+            with self.state.precision.autocast():
+                logits = self.model(clips)
+            return self.loss(logits.float(), targets), logits
 
 
 def seed_step(seed: int, epoch: int, step: int) -> None:

@@ -1,0 +1,168 @@
+"""A batch in parts where memory does not suffice: the same samples, the same gradients.
+
+A batch that runs out of memory is computed again in twice as many parts, and all that follow are cut
+alike. The loss of a part counts by its share of the clips, so that the gradients are those of the
+whole batch; batches are mixed before they are cut. Only what is drawn at random for each clip (drop
+path, dropout) comes out differently, as from another seed.
+
+Processes decide together. While a size is on trial, for its first steps, gradients stay local until
+all processes have theirs; then they are averaged at once. Later they are exchanged while the backward
+pass still computes, and only a process alone can try again.
+"""
+
+import logging
+from collections.abc import Callable
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from timesformer import distributed
+from timesformer.engine.parallel import gradient_exchange
+from timesformer.engine.sharding import is_sharded
+
+logger = logging.getLogger(__name__)
+
+TRIAL_STEPS = 2  # optimizer steps: the first one allocates the state of the optimizer
+
+Forward = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]  # clips, targets -> loss, logits
+Backward = Callable[[Tensor], None]
+
+
+class OutOfMemory(RuntimeError):
+    """A step that cannot be made smaller here; the message says what can be done."""
+
+
+class MicroBatches:
+    """Forward and backward passes of a wrapped model, in as many parts as have turned out to fit."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        self.parts = 1
+        self.steps_on_trial = TRIAL_STEPS
+
+    def run(
+        self, forward: Forward, backward: Backward, clips: Tensor, targets: Tensor, *, is_last: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Accumulate the gradients of a batch; ``is_last`` exchanges those of its group.
+
+        Args:
+            forward: to the loss, a mean over the clips that it gets, and logits (B, K).
+            backward: of a loss.
+            clips: (B, ...).
+            targets: (B,) or (B, K).
+            is_last: whether an optimizer step follows.
+
+        Returns the detached loss of the batch, and logits (B, K).
+
+        Raises:
+            OutOfMemory: even single clips do not fit, or the other processes cannot be asked.
+        """
+        while True:
+            protected = self._is_protected()
+            earlier = _copy_gradients(self.model) if protected else []
+            found, reason = None, ""
+            try:
+                exchange = is_last and not protected
+                found = self._compute(forward, backward, clips, targets, exchange=exchange)
+            except torch.OutOfMemoryError as error:
+                reason = str(error).partition("\n")[0]
+            if not protected and found is None:
+                raise OutOfMemory(f"{reason}; {_REMEDY}")
+            if not protected or not any(distributed.gather(found is None)):
+                break
+            _put_gradients(self.model, earlier)
+            self._cut(len(clips), reason)
+        if protected and is_last:
+            _average_gradients(self.model)
+            self.steps_on_trial = max(self.steps_on_trial - 1, 0)
+        assert found is not None
+        return found
+
+    def _is_protected(self) -> bool:
+        """Whether a batch may be tried again: nothing of it reaches other processes meanwhile."""
+        if is_sharded(self.model):  # its processes exchange parameters all the time
+            return False
+        if self.steps_on_trial:
+            return True
+        return not distributed.is_distributed() and not _has_gradients(self.model)
+
+    def _compute(
+        self,
+        forward: Forward,
+        backward: Backward,
+        clips: Tensor,
+        targets: Tensor,
+        *,
+        exchange: bool,
+    ) -> tuple[Tensor, Tensor]:
+        size = -(-len(clips) // self.parts)
+        starts = range(0, len(clips), size)
+        losses, logits = [], []
+        for start in starts:
+            part = slice(start, start + size)
+            with gradient_exchange(self.model, now=exchange and start == starts[-1]):
+                loss, of_part = forward(clips[part], targets[part])
+                loss = loss * (len(of_part) / len(clips))
+                backward(loss)
+            losses.append(loss.detach())
+            logits.append(of_part.detach())
+        return torch.stack(losses).sum(), torch.cat(logits)
+
+    def _cut(self, num_clips: int, reason: str) -> None:
+        if self.parts >= num_clips:
+            raise OutOfMemory(f"a single clip does not fit into memory: {reason}; {_REMEDY}")
+        before = -(-num_clips // self.parts)
+        self.parts = min(2 * self.parts, num_clips)
+        self.steps_on_trial = TRIAL_STEPS
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        logger.warning(
+            "out of memory with %d clips at once%s; from now on the %d clips of a batch are computed "
+            "%d at a time: the same samples and gradients, smaller parts",
+            before,
+            f" ({reason})" if reason else " on another process",
+            num_clips,
+            -(-num_clips // self.parts),
+        )
+
+
+_REMEDY = (
+    "lower TRAIN.BATCH_SIZE (GLOBAL_BATCH_SIZE stays the same), or set TRAIN.ACTIVATION_CHECKPOINT 1; "
+    "the newest checkpoint is kept"
+)
+
+
+def _trained(model: nn.Module) -> list[nn.Parameter]:
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+
+def _has_gradients(model: nn.Module) -> bool:
+    return any(parameter.grad is not None for parameter in _trained(model))
+
+
+def _copy_gradients(model: nn.Module) -> list[Tensor | None]:
+    """Of the batches before in the group; kept on the CPU, for memory is what may lack."""
+    if not _has_gradients(model):
+        return []
+    grads = [parameter.grad for parameter in _trained(model)]
+    return [None if grad is None else grad.detach().to("cpu", copy=True) for grad in grads]
+
+
+def _put_gradients(model: nn.Module, grads: list[Tensor | None]) -> None:
+    """Undo what a failed attempt has added; without ``grads`` there were none."""
+    parameters = _trained(model)
+    for parameter, grad in zip(parameters, grads or [None] * len(parameters), strict=True):
+        if grad is None:
+            parameter.grad = None
+        elif parameter.grad is not None:
+            parameter.grad.copy_(grad)
+
+
+def _average_gradients(model: nn.Module) -> None:
+    if not distributed.is_distributed():
+        return
+    for parameter in _trained(model):
+        if parameter.grad is not None:
+            dist.all_reduce(parameter.grad)
+            parameter.grad /= distributed.world_size()

@@ -1,0 +1,75 @@
+"""FSDP2: every process keeps a part of each parameter, its gradient and its optimizer state.
+
+A block's parameters are gathered while it computes. Names stay, and ``distributed.whole`` puts the
+parts together again: every checkpoint is an ordinary one.
+"""
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
+from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.tensor import DTensor, distribute_tensor
+
+from timesformer import distributed
+from timesformer.models.attention import Block
+
+
+def shard(model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device) -> nn.Module:
+    """``model`` in place, and the state that ``optimizer`` has for it; weights are the first process's."""
+    with torch.no_grad():
+        for tensor in [*model.parameters(), *model.buffers()]:
+            dist.broadcast(tensor, 0)
+    whole = dict(model.named_parameters())
+    mesh = init_device_mesh(device.type, (distributed.world_size(),))
+    for block in [module for module in model.modules() if isinstance(module, Block)]:
+        fully_shard(block, mesh=mesh)
+    fully_shard(model, mesh=mesh)
+    parts = dict(model.named_parameters())
+    _shard_optimizer(optimizer, {whole[name]: parts[name] for name in whole}, mesh)
+    return model
+
+
+def is_sharded(model: nn.Module) -> bool:
+    """Whether ``shard`` was here."""
+    return isinstance(model, FSDPModule)
+
+
+@contextlib.contextmanager
+def whole_parameters(model: nn.Module) -> Iterator[None]:
+    """No exchange inside: for a validation, whose processes may have different numbers of batches."""
+    parts = [module for module in model.modules() if isinstance(module, FSDPModule)]
+    for module in parts:
+        module.set_reshard_after_forward(False, recurse=False)
+        module.unshard()
+    yield
+    for module in parts:
+        module.reshard()
+        module.set_reshard_after_forward(True, recurse=False)
+
+
+def _shard_optimizer(
+    optimizer: torch.optim.Optimizer, parts: dict[Tensor, nn.Parameter], mesh: DeviceMesh
+) -> None:
+    """Let it update ``parts`` in place of the whole parameters, with what it knows of them."""
+    for group in optimizer.param_groups:
+        group["params"] = [parts[parameter] for parameter in group["params"]]
+    for parameter, state in list(optimizer.state.items()):
+        part = parts[parameter]
+        del optimizer.state[parameter]
+        optimizer.state[part] = {
+            name: _like(part, value, mesh) if _is_shaped_like(value, parameter) else value
+            for name, value in state.items()
+        }
+
+
+def _is_shaped_like(value: object, parameter: Tensor) -> bool:
+    return isinstance(value, Tensor) and value.ndim > 0 and value.shape == parameter.shape
+
+
+def _like(part: nn.Parameter, value: Tensor, mesh: DeviceMesh) -> DTensor:
+    assert isinstance(part, DTensor)
+    return distribute_tensor(value, mesh, part.placements)
