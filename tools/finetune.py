@@ -55,6 +55,7 @@ def finetune(args: argparse.Namespace) -> None:
     keep_lists(out / "lists", parts, names)
     num_train = len(parts["train"])
     recipe = args.recipe or recipe_for(num_train, len(names))
+    opts = [*args.opts, *(["TRAIN.OVERRIDE", "True"] if args.override else [])]
     settings = write_settings(out, settings_for(args.weights, weights, recipe, parts, names))
     counts = ", ".join(f"{len(part)} {name}" for name, part in parts.items())
     print(f"{len(names)} classes: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}")
@@ -62,8 +63,8 @@ def finetune(args: argparse.Namespace) -> None:
     if parts["val"] == parts["test"]:
         print("val and test are the same videos, there are too few: the test will look too good")
     print(f"recipe: {recipe} ({RECIPES[recipe].why})")
-    print(f"the same as: python tools/run_net.py --cfg {shlex.join([str(settings), *args.opts])}")
-    cfg = load_config(settings, args.opts)
+    print(f"the same as: python tools/run_net.py --cfg {shlex.join([str(settings), *opts])}")
+    cfg = load_config(settings, opts)
     launch(cfg)
     if cfg.TEST.ENABLE:
         report(Path(cfg.OUTPUT_DIR))
@@ -215,6 +216,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--classes", default="", metavar="NAMES", help="file; sets the order")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the split (0)")
+    parser.add_argument("--override", action="store_true", help="go on though settings differ")
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="config keys to override")
     return parser.parse_intermixed_args()
 

@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 from timesformer.config import load_config
 from timesformer.models import build_model
 
-TINY = ["SOLVER.MAX_EPOCH", "3", "DATA_LOADER.NUM_WORKERS", "0"]
+TINY = ["SOLVER.MAX_EPOCH", "1", "DATA_LOADER.NUM_WORKERS", "0"]
 
 
 @pytest.fixture

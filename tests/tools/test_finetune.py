@@ -99,6 +99,20 @@ def test_two_videos_a_class_are_validated_and_tested_alike(finetune, clips, weig
     assert "val and test are the same videos" in text
 
 
+def test_going_on_with_other_settings_must_be_asked_for(finetune, clips, weights, tmp_path):
+    command = [clips, "--from", weights, "--out", tmp_path / "out"]
+    assert finetune(*command, *FAST)[0] == 0
+    (tmp_path / "out/checkpoints/checkpoint_epoch_00002.pyth").unlink()
+    status, text = finetune(*command, *FAST, "SOLVER.BASE_LR", "0.5")
+    assert status == 2
+    assert "SOLVER.BASE_LR" in text
+    assert "--override" in text
+    status, text = finetune(*command, "--override", *FAST, "SOLVER.BASE_LR", "0.5")
+    assert status == 0
+    assert "finetune.yaml SOLVER.MAX_EPOCH 2" in text
+    assert "SOLVER.BASE_LR 0.5 TRAIN.OVERRIDE True" in text
+
+
 def test_folders_of_splits_are_taken_as_they_are(finetune, clips, weights, tmp_path):
     root = tmp_path / "split"
     for split in ("train", "val"):
