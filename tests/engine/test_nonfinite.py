@@ -65,6 +65,21 @@ def test_a_skipped_step_leaves_no_trace(config, kind, fused):
     assert ours[0]["step"] == 5
 
 
+@pytest.mark.parametrize("method", ["sgd", "adamw"])
+def test_the_very_first_step_may_be_skipped(config, method):
+    """A fused SGD of PyTorch goes on with memory that nobody wrote then."""
+    pair = ["SOLVER.OPTIMIZING_METHOD", method, "SOLVER.MAX_EPOCH", 1]
+    subject, oracle = (trainer(config(*pair), accumulation=1) for _ in range(2))
+    assert subject.state.optimizer.param_groups[0]["fused"]
+    batches = list(build_loader(subject.cfg, "train"))[:3]
+    subject.loss = broken_at(subject.cfg, 0)
+    for batch in batches:
+        subject.backward(batch, 1, is_last=True)
+    for batch in batches[1:]:
+        oracle.backward(batch, 1, is_last=True)
+    assert same_state(subject.model.state_dict(), oracle.model.state_dict())
+
+
 def test_a_whole_group_is_skipped_for_one_of_its_batches(config, tmp_path):
     cfg = config("SOLVER.MAX_EPOCH", 1)
     subject = trainer(cfg, accumulation=3)
@@ -144,7 +159,7 @@ def test_the_weights_go_back_once_and_then_the_run_ends(config, tmp_path, monkey
 def test_without_a_checkpoint_too_many_steps_end_the_run(config, monkeypatch):
     monkeypatch.setattr(train, "build_loss", lambda cfg: broken_at(cfg, 0, 1))
     with pytest.raises(
-        FloatingPointError, match=r"batch 2; and there is no checkpoint yet\. See .*nonf"
+        FloatingPointError, match=r"batch 2; and there is no checkpoint to go back to\. See .*nonf"
     ):
         run.run(config(*ROW))
 

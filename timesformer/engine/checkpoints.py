@@ -20,6 +20,7 @@ from timesformer.engine import interrupt, log, rewind
 from timesformer.engine.meters import EpochMeter
 from timesformer.engine.restore import choose_newest
 from timesformer.engine.saving import Saver
+from timesformer.engine.sharding import is_sharded
 from timesformer.engine.state import TrainingState
 from timesformer.run_checkpoint import Position
 
@@ -106,10 +107,13 @@ class Checkpoints:
         self.lines = lines
 
     def _go_back(self) -> str:
-        """Take the weights and the optimizer of the newest checkpoint; its name."""
+        """Take the weights and the optimizer of the newest checkpoint; its name.
+
+        Empty if there is none, or if the model is sharded: the same command goes back then.
+        """
         self.saver.wait()
         newest = choose_newest(self.cfg.OUTPUT_DIR)
-        if newest is None:
+        if newest is None or is_sharded(self.state.model):
             return ""
         self.state.load_weights(newest)
         return str(newest)

@@ -99,7 +99,7 @@ class Guard:
             again = (
                 "again, after going back once"
                 if self.went_back
-                else "and there is no checkpoint yet"
+                else "and there is no checkpoint to go back to"
             )
             raise FloatingPointError(
                 f"{reason}; {again}. See {self.folder}; lower SOLVER.BASE_LR, lengthen "

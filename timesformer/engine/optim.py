@@ -62,15 +62,20 @@ def _steps(solver: CfgNode, epoch: float) -> float:
 
 
 def _sgd(parameters: Parameters, solver: CfgNode, *, fused: bool | None) -> torch.optim.Optimizer:
-    return torch.optim.SGD(
+    optimizer = torch.optim.SGD(
         parameters,
         lr=solver.BASE_LR,
         momentum=solver.MOMENTUM,
         dampening=solver.DAMPENING,
         nesterov=solver.NESTEROV,
         weight_decay=solver.WEIGHT_DECAY,
-        fused=fused,
+        fused=fused and not solver.DAMPENING,
     )
+    if solver.MOMENTUM and fused and not solver.DAMPENING:
+        # PyTorch 2.15 leaves the buffers unset if the first fused step is skipped, and uses them later.
+        for parameter in (p for group in optimizer.param_groups for p in group["params"]):
+            optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    return optimizer
 
 
 def _adam(parameters: Parameters, solver: CfgNode, *, fused: bool | None) -> torch.optim.Optimizer:
