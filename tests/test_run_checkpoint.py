@@ -64,6 +64,18 @@ def test_a_full_disk_leaves_the_last_good_one_and_says_so(tmp_path):
     assert run_checkpoint.newest_checkpoint(tmp_path) == path
 
 
+def test_the_reason_of_the_system_is_said_where_the_zip_writer_hides_it(tmp_path, monkeypatch):
+    def fail(payload, file):
+        try:
+            raise OSError(28, "No space left on device")
+        except OSError:
+            raise RuntimeError("unexpected pos 704 vs 598")  # noqa: B904
+
+    monkeypatch.setattr(torch, "save", fail)
+    with pytest.raises(CheckpointError, match="cannot be written: No space left on device"):
+        save(tmp_path, *trained(0), epoch=0)
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "checkpoints").write_text("a file")
     with pytest.raises(CheckpointError, match=r"cannot be written: .*; there is no earlier one"):

@@ -245,9 +245,19 @@ def _sync_folder(folder: Path) -> None:
 def _cannot_write(path: Path, error: Exception) -> str:
     last = next(reversed(_in_order(path.parent)), None)
     free = shutil.disk_usage(path.parent).free >> 20 if path.parent.is_dir() else 0
-    reason = error.strerror if isinstance(error, OSError) else str(error).partition("\n")[0]
+    reason = _reason(error)
     kept = f"the last good one is {last}" if last else "there is no earlier one"
     return (
         f"checkpoint {path} cannot be written: {reason} ({free} MiB are free there); {kept}. Make "
         "room (TRAIN.KEEP_CHECKPOINTS deletes old ones) and give the same command to go on"
     )
+
+
+def _reason(error: BaseException) -> str:
+    """Of the system, which the zip writer hides behind complaints of its own."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError):
+            return cause.strerror or str(cause)
+        cause = cause.__cause__ or cause.__context__
+    return first_line(error)  # type: ignore[arg-type]

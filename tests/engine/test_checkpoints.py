@@ -74,8 +74,14 @@ def test_the_best_stays_and_training_stops_when_none_is_better(config, tmp_path,
 
 def test_training_goes_on_while_validations_get_better(config, tmp_path, errors):
     errors([50.0, 51.0, 49.0, 52.0])
-    run.run(config("SOLVER.MAX_EPOCH", 4, "SOLVER.EARLY_STOP", 2, "TEST.ENABLE", 0))
+    options = ["SOLVER.MAX_EPOCH", 4, "SOLVER.EARLY_STOP", 2, "TEST.ENABLE", 0]
+    run.run(config(*options))
     assert len(stats(tmp_path / "out", "val_epoch")) == 4
+    assert len(names(tmp_path / "out")) == 5
+    run.run(
+        config(*options, "TRAIN.KEEP_CHECKPOINTS", 1)
+    )  # room is made before anything is written
+    assert names(tmp_path / "out") == ["best", "epoch_00004"]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the full disk of Linux")

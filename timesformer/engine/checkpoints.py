@@ -51,6 +51,9 @@ class Checkpoints:
         self.steps = 0  # of the optimizer, since the process started
         if distributed.is_main():
             run_checkpoint.remove_leftovers(cfg.OUTPUT_DIR)
+            run_checkpoint.prune(
+                cfg.OUTPUT_DIR, cfg.TRAIN.KEEP_CHECKPOINTS
+            )  # makes room, if asked to
 
     def __enter__(self) -> "Checkpoints":
         return self
