@@ -8,7 +8,7 @@ import torch
 
 from timesformer.models import build_model
 from timesformer.models.attention import SCHEMES
-from timesformer.models.timesformer import TimeSformer
+from timesformer.models.timesformer import PatchEmbed, TimeSformer
 from timesformer.models.vit import TimeSformer as PublishedTimeSformer
 
 OFFICIAL = ["divided_space_time", "joint_space_time", "space_only"]
@@ -165,6 +165,26 @@ def test_the_model_compiles_without_graph_breaks(scheme):
     clip = torch.randn(2, 3, 4, 16, 16)
     compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
     assert torch.allclose(compiled(clip), model(clip), atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(16, 16), (29, 40)])
+def test_patches_are_embedded_as_by_a_convolution_and_lie_in_order(size):
+    embed = PatchEmbed(8, 12)
+    clip = torch.randn(2, 3, 4, *size)
+    got = embed(clip)
+    frames = [embed.proj(clip[:, :, t]).permute(0, 2, 3, 1) for t in range(4)]
+    assert torch.allclose(got, torch.stack(frames, dim=1), atol=1e-5)
+    assert got.is_contiguous()
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_tokens_lie_in_order_from_block_to_block(scheme):
+    """Else every norm and product would copy them first."""
+    model = stirred(tiny(scheme))
+    cls, grid = model.embed(torch.randn(2, 3, 4, 16, 16))
+    for block in model.blocks:
+        cls, grid = block(cls, grid)
+        assert grid.is_contiguous()
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

@@ -198,9 +198,12 @@ class PatchEmbed(nn.Module):
         self.proj = nn.Conv2d(3, dim, kernel_size=patch_size, stride=patch_size)
 
     def forward(self, clip: Tensor) -> Tensor:
-        t = clip.shape[2]
-        patches = self.proj(rearrange(clip, "b c t h w -> (b t) c h w"))
-        return rearrange(patches, "(b t) d h w -> b t h w d", t=t)
+        size = self.proj.kernel_size[0]
+        h, w = (length // size for length in clip.shape[3:])
+        whole = clip[..., : h * size, : w * size]
+        # A convolution would leave tokens scattered in memory, and every block would have to copy.
+        patches = rearrange(whole, "b c t (h p) (w q) -> b t h w (c p q)", p=size, q=size)
+        return F.linear(patches, self.proj.weight.flatten(1), self.proj.bias)
 
 
 def _strip_published_prefix(
