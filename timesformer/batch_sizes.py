@@ -1,5 +1,6 @@
 """How a batch is shared among processes, and what batch sizes may not say."""
 
+import os
 from collections.abc import Iterator
 
 from fvcore.common.config import CfgNode
@@ -22,3 +23,24 @@ def batch_problems(cfg: CfgNode) -> Iterator[str]:
                 f"{section}.BATCH_SIZE is {batch}, but {key} ({local}) must divide it; "
                 f"use {near}, or another {key}"
             )
+
+
+def share_global_batch(cfg: CfgNode) -> Iterator[str]:
+    """Put the batch of a machine where TRAIN.BATCH_SIZE is 0, or say why it cannot be."""
+    if cfg.TRAIN.BATCH_SIZE or cfg.GLOBAL_BATCH_SIZE < 1:
+        return
+    machines = max(cfg.NUM_SHARDS, num_machines())
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", local_processes(cfg)))
+    whole, world = cfg.GLOBAL_BATCH_SIZE, machines * local
+    if whole % world:
+        near = whole // world * world
+        yield (
+            f"GLOBAL_BATCH_SIZE is {whole}, but {world} processes must divide it where TRAIN.BATCH_SIZE "
+            f"is 0; use {' or '.join(str(n) for n in (near, near + world) if n)}"
+        )
+    cfg.TRAIN.BATCH_SIZE = max(whole // machines, 1)
+
+
+def num_machines() -> int:
+    """Machines that torchrun has started; 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", 1)) // int(os.environ.get("LOCAL_WORLD_SIZE", 1))

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 from fvcore.common.config import CfgNode
 
+from timesformer.batch_sizes import share_global_batch
 from timesformer.config.defaults import defaults
 from timesformer.config.ignored import HARMLESS, IGNORED
 
@@ -62,6 +63,8 @@ def config_of(values: Mapping[str, Any], overrides: Iterable[str] = (), *, sourc
     typed = _pairs(list(overrides))
     sources |= dict.fromkeys(typed, "command line")
     _merge(cfg, {**values, **typed}, sources)
+    if problems := list(share_global_batch(cfg)):
+        raise ConfigError("\n".join(problems))
     validate(cfg)
     cfg.freeze()
     return cfg

@@ -21,7 +21,8 @@ def _train(cfg: CfgNode) -> None:
     cfg.TRAIN.SAMPLER = "uniform"
     # Start from the weights of CHECKPOINT_FILE_PATH at epoch 0. An interrupted fine-tuning resumes.
     cfg.TRAIN.FINETUNE = False
-    # Clips per forward pass on one machine, over all its GPUs.
+    # Clips per forward pass on one machine, over all its GPUs. (ours) 0: GLOBAL_BATCH_SIZE, shared
+    # among all machines; tools/plan.py says what fits into memory.
     cfg.TRAIN.BATCH_SIZE = 64
     # Epochs between two validations, and between two checkpoints; the last epoch has both.
     cfg.TRAIN.EVAL_PERIOD = 10
@@ -100,6 +101,9 @@ def _solver(cfg: CfgNode) -> None:
     # sgd, adam or adamw.
     cfg.SOLVER.OPTIMIZING_METHOD = "sgd"
     cfg.SOLVER.BASE_LR = 0.1
+    # (ours) Clips of a step that the learning rates are meant for: all are multiplied by
+    # GLOBAL_BATCH_SIZE / REFERENCE_BATCH_SIZE. 0: they are as given.
+    cfg.SOLVER.REFERENCE_BATCH_SIZE = 0
     # cosine, or steps_with_relative_lrs: LRS[k] * BASE_LR from epoch STEPS[k] on; STEPS[0] is 0.
     cfg.SOLVER.LR_POLICY = "cosine"
     cfg.SOLVER.COSINE_END_LR = 0.0

@@ -29,9 +29,19 @@ def build_optimizer(model: nn.Module, cfg: CfgNode) -> torch.optim.Optimizer:
 def lr_at_epoch(cfg: CfgNode, epoch: float) -> float:
     """Learning rate at a fractional epoch: epoch + iteration / iterations per epoch.
 
-    Warm-up is linear from WARMUP_START_LR to the policy's value at WARMUP_EPOCHS.
+    Warm-up is linear from WARMUP_START_LR to the policy's value at WARMUP_EPOCHS; ``lr_factor``
+    multiplies both.
     """
-    solver = cfg.SOLVER
+    return lr_factor(cfg) * _as_given(cfg.SOLVER, epoch)
+
+
+def lr_factor(cfg: CfgNode) -> float:
+    """Linear scaling with the batch: GLOBAL_BATCH_SIZE / REFERENCE_BATCH_SIZE; 1 if not asked for."""
+    reference: int = cfg.SOLVER.REFERENCE_BATCH_SIZE
+    return cfg.GLOBAL_BATCH_SIZE / reference if reference else 1.0
+
+
+def _as_given(solver: CfgNode, epoch: float) -> float:
     policy = choose(SCHEDULES, solver.LR_POLICY, key="SOLVER.LR_POLICY")
     if epoch >= solver.WARMUP_EPOCHS:
         return policy(solver, epoch)

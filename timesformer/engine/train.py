@@ -220,11 +220,13 @@ def _log_batches(cfg: CfgNode, loader: ClipLoader) -> int:
         if steps * online == cfg.GLOBAL_BATCH_SIZE
         else (f" instead of GLOBAL_BATCH_SIZE {cfg.GLOBAL_BATCH_SIZE}")
     )
+    factor = optim.lr_factor(cfg)
     logger.info(
-        "each optimizer step takes %d batch(es) of %d: %d clips%s; learning rates as given",
+        "each optimizer step takes %d batch(es) of %d: %d clips%s; learning rates %s",
         steps,
         online,
         steps * online,
         note,
+        "as given" if factor == 1 else f"times {factor:g} (SOLVER.REFERENCE_BATCH_SIZE)",
     )
     return steps
