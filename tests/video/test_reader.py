@@ -5,13 +5,12 @@ import subprocess
 import sys
 
 import av
-import cv2
 import numpy as np
 import pytest
 import torch
 
 from tests.conftest import frame_number, numbered_frame, write_video
-from timesformer.video import VideoError, packets, read_folder, read_video, reader, sampling
+from timesformer.video import VideoError, packets, read_video, reader, sampling
 
 
 def all_frames(path):
@@ -56,8 +55,8 @@ def test_keyframes_between_distant_frames_are_jumped_to(numbered_video, monkeypa
     decoded = []
     run = reader._Video._decode_run
 
-    def count(*args):
-        seen = run(*args)
+    def count(*args, **options):
+        seen = run(*args, **options)
         decoded.extend(seen)
         return seen
 
@@ -127,31 +126,6 @@ def test_the_colour_order_is_rgb(tmp_path):
     red = [np.full((32, 32, 3), (250, 5, 5), np.uint8)] * 3
     image = read_video(write_video(tmp_path / "red.mp4", red), choose([1])).images[0]
     assert image[..., 0].mean() > 200 > 60 > image[..., 2].mean()
-
-
-def test_frame_folders_are_read_in_the_order_given_as_rgb(tmp_path):
-    files = []
-    for i in range(4):
-        files.append(tmp_path / f"frame {i}.png")
-        cv2.imwrite(str(files[-1]), numbered_frame(i, tint=(10, 20, 255)))  # BGR: red
-    frames = read_folder(files, choose([3, 0, 3]))
-    assert numbers(frames) == [3, 0, 3]
-    assert frames.images[-1][..., 0].max() == 255
-    assert frames.images[-1][..., 2].max() == 10
-
-
-def test_broken_frame_folders_are_named(tmp_path):
-    cv2.imwrite(str(tmp_path / "a.png"), numbered_frame(1))
-    cv2.imwrite(str(tmp_path / "b.png"), numbered_frame(1, height=32))
-    (tmp_path / "c.png").write_bytes(b"no image")
-    with pytest.raises(VideoError, match="folder without frames"):
-        read_folder([], choose([0]))
-    with pytest.raises(VideoError, match=r"gone\.png: cannot be read"):
-        read_folder([tmp_path / "gone.png"], choose([0]))
-    with pytest.raises(VideoError, match=r"c\.png: not an image"):
-        read_folder([tmp_path / "c.png"], choose([0]))
-    with pytest.raises(VideoError, match="differ in size"):
-        read_folder([tmp_path / "a.png", tmp_path / "b.png"], choose([0, 1]))
 
 
 def audio_only(path):
@@ -260,8 +234,8 @@ def test_packets_nothing_refers_to_are_not_decoded(numbered_video, monkeypatch):
     decoded = []
     run = reader._Video._decode_run
 
-    def count(*args):
-        seen = run(*args)
+    def count(*args, **options):
+        seen = run(*args, **options)
         decoded.extend(seen)
         return seen
 
@@ -283,3 +257,20 @@ def test_a_slow_file_is_given_up(numbered_video):
     path = numbered_video(60, gop=60)
     with pytest.raises(VideoError, match="not decoded within 0 seconds"):
         read_video(path, choose([59]), time_limit=0)
+
+
+@pytest.mark.parametrize("kept_bytes", [0, packets.KEPT_BYTES])
+def test_a_keyframe_that_is_none_is_made_up_for_from_the_start(
+    numbered_video, monkeypatch, kept_bytes
+):
+    def lying(container, stream):
+        """Some indexes flag packets as keyframes that cannot be decoded by themselves."""
+        listed = packets.list_packets(container, stream)
+        pts = int(listed.timeline.pts[20])
+        false = packets.Keyframe(pts, pts, 20)
+        return listed._replace(keyframes=[listed.keyframes[0], false])
+
+    monkeypatch.setattr(packets, "KEPT_BYTES", kept_bytes)
+    path = numbered_video(30, gop=60, bframes=0)
+    monkeypatch.setattr(reader, "list_packets", lying)
+    assert numbers(read_video(path, choose([25, 28]))) == [25, 28]

@@ -24,7 +24,8 @@ from timesformer.datasets.samplers import EvalBatches, TrainBatches, class_share
 from timesformer.datasets.views import DenseSampling, SegmentSampling, Train, Views
 from timesformer.tables import choose
 from timesformer.video import READERS, Frames, read_torchcodec, sampling
-from timesformer.video.reader import Select, choose_images
+from timesformer.video.images import choose_images
+from timesformer.video.reader import Select
 from timesformer.video.remote import is_url
 from timesformer.video.sources import is_local_file
 

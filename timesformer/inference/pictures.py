@@ -14,7 +14,7 @@ from timesformer.datasets import build_view, clips, load_frames
 from timesformer.datasets.folders import frame_files
 from timesformer.inference.predictor import Prediction
 from timesformer.video import VideoError
-from timesformer.video.reader import FOLDER_FPS
+from timesformer.video.images import FOLDER_FPS
 from timesformer.video.sampling import Timeline
 from timesformer.video.sources import open_source
 

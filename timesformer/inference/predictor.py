@@ -27,7 +27,7 @@ from timesformer.models.timesformer import TimeSformer
 from timesformer.scoring import build_scoring
 from timesformer.tables import choose
 from timesformer.video import VideoError
-from timesformer.video.reader import FOLDER_FPS
+from timesformer.video.images import FOLDER_FPS
 
 INPUT_ERRORS = (CheckpointError, ConfigError, ClassNamesError, ListError, VideoError)
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}

@@ -1,6 +1,7 @@
 """Video files and frame folders as frames, and which of their frames become clips."""
 
-from timesformer.video.reader import Frames, VideoError, read_folder, read_video
+from timesformer.video.images import read_folder
+from timesformer.video.reader import Frames, VideoError, read_video
 from timesformer.video.torchcodec_reader import BackendError, check_torchcodec, read_torchcodec
 
 READERS = {  # DATA.DECODING_BACKEND -> how a video file is read

@@ -10,7 +10,7 @@ frames, packets that nothing refers to (H.264) are left out, and only chosen fra
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,11 +21,10 @@ from av.video.reformatter import VideoReformatter
 
 from timesformer.video.packets import list_packets
 from timesformer.video.sampling import Timeline
-from timesformer.video.sources import open_binary, open_source
+from timesformer.video.sources import open_source
 
 Select = Callable[[Timeline], np.ndarray]  # timeline -> indices into its pts, (V, T)
 
-FOLDER_FPS = 30.0  # of frame folders, which do not tell
 WORTH_A_SEEK = 4  # frames: fewer are decoded faster than the decoder restarts
 REORDER = 2  # frames that may come late from files whose times are not in display order
 _DECODER_ERRORS = (av.FFmpegError, OSError, ValueError, MemoryError)
@@ -83,53 +82,6 @@ def read_video(
             f"{path}: cannot be decoded ({type(error).__name__}: {error}); "
             "re-encode it or remove it from the list"
         ) from error
-
-
-def read_folder(files: Sequence[str | Path], select: Select) -> Frames:
-    """The frames that ``select`` chooses from image files, one frame each, in the order given.
-
-    Raises:
-        VideoError: the list is empty, a file is missing or is no image, or sizes differ.
-    """
-    if not files:
-        raise VideoError("a frame folder without frames; remove it from the list")
-    unique, index = _choose(len(files), select, fps=FOLDER_FPS)
-    images = [_read_image(files[i]) for i in unique]
-    sizes = {image.shape for image in images}
-    if len(sizes) > 1:
-        raise VideoError(f"{files[0]}: the frames of one video differ in size: {sorted(sizes)}")
-    return Frames(np.stack(images), index)
-
-
-def choose_images(images: np.ndarray, select: Select, *, fps: float) -> Frames:
-    """The frames that ``select`` chooses from decoded ones, (N, H, W, 3) uint8 RGB.
-
-    Raises:
-        VideoError: there are none.
-    """
-    if not len(images):
-        raise VideoError("a video of no frames; give it some")
-    unique, index = _choose(len(images), select, fps=fps)
-    return Frames(images[unique], index)
-
-
-def _choose(count: int, select: Select, *, fps: float) -> tuple[np.ndarray, np.ndarray]:
-    """The chosen ones of ``count`` frames, and (V, T) which of them is where."""
-    indices = select(Timeline(np.arange(count), fps=fps, tick_seconds=1 / fps))
-    unique, index = np.unique(indices, return_inverse=True)
-    return unique, index.reshape(indices.shape)
-
-
-def _read_image(path: str | Path) -> np.ndarray:
-    """(H, W, 3) uint8 RGB."""
-    try:
-        with open_binary(path) as file:
-            image = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_COLOR)
-    except (OSError, cv2.error) as error:
-        raise VideoError(f"{path}: cannot be read ({type(error).__name__}: {error})") from error
-    if image is None:
-        raise VideoError(f"{path}: not an image; extract the frame again")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 class _Video:
@@ -191,7 +143,7 @@ class _Video:
             for start, seek in self._starts(first):
                 before = len(wanted)
                 dropped = self.packets.disposable - wanted
-                seen = self._decode_run(start, seek, wanted, dropped, pts)
+                seen = self._decode_run(start, seek, wanted, dropped, pts, jumps=start == first)
                 self.decoded += len(seen)
                 missing |= _skipped(pts, self.packets.keyframes[start].pts, seen) - dropped
                 arrival += seen
@@ -208,13 +160,21 @@ class _Video:
         return [(first, keyframe.pts), (first, keyframe.dts), (0, None)]
 
     def _decode_run(
-        self, start: int, seek: int | None, wanted: set[int], dropped: set[int], pts: np.ndarray
+        self,
+        start: int,
+        seek: int | None,
+        wanted: set[int],
+        dropped: set[int],
+        pts: np.ndarray,
+        *,
+        jumps: bool,
     ) -> list[int]:
         """Decode from keyframe ``start`` until nothing is wanted or a later one is worth a jump.
 
         ``seek`` is the time to seek to; None the keyframe's place among the kept packets, or the
-        beginning of the file. Returns the pts of all frames that the decoder made; none if the seek
-        led past the first wanted frame.
+        beginning of the file. Without ``jumps`` every frame up to the last wanted one is decoded: the
+        keyframe that a jump would lead to has just given nothing. Returns the pts of all frames that
+        the decoder made; none if the seek led past the first wanted frame.
         """
         seen: list[int] = []
         upcoming = min(wanted)
@@ -235,7 +195,7 @@ class _Video:
                         return seen
                     upcoming = min(wanted)
                     jump = self._jump(start, upcoming, pts)
-                if frame.pts < upcoming and frame.pts < jump:
+                if jumps and frame.pts < min(upcoming, jump):
                     return seen
             if time.monotonic() > self.deadline:
                 raise VideoError(f"{self.path}: not decoded within {self.time_limit:g} seconds")
