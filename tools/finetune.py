@@ -49,7 +49,7 @@ def finetune(args: argparse.Namespace) -> None:
     from timesformer.inference.description import describe
     from timesformer.recipes import RECIPES, recipe_for
 
-    weights = describe(args.weights)
+    weights = describe(args.weights, overrides=heads(args.opts))
     parts, names = split(args.folder, args.classes, seed=args.seed)
     out = args.out or Path("output/finetune") / args.folder.resolve().name
     keep_lists(out / "lists", parts, names)
@@ -68,6 +68,12 @@ def finetune(args: argparse.Namespace) -> None:
     launch(cfg)
     if cfg.TEST.ENABLE:
         report(Path(cfg.OUTPUT_DIR))
+
+
+def heads(opts: Sequence[str]) -> list[str]:
+    """The pair of ``opts`` that files without configuration may need: their shapes do not tell it."""
+    pairs = zip(opts[::2], opts[1::2], strict=False)
+    return [text for pair in pairs if pair[0] == "TIMESFORMER.NUM_HEADS" for text in pair]
 
 
 def split(folder: Path, classes: str, *, seed: int) -> "tuple[Parts, tuple[str, ...]]":

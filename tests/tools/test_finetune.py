@@ -113,6 +113,18 @@ def test_going_on_with_other_settings_must_be_asked_for(finetune, clips, weights
     assert "SOLVER.BASE_LR 0.5 TRAIN.OVERRIDE True" in text
 
 
+def test_weights_that_do_not_tell_their_heads_are_told(finetune, clips, weights, tmp_path):
+    bare = tmp_path / "bare.pth"
+    torch.save(torch.load(weights, weights_only=True)["model_state"], bare)
+    command = [clips, "--from", bare, "--out", tmp_path / "out", *FAST]
+    command += ["DATA.TRAIN_JITTER_SCALES", "[32, 40]"]
+    status, text = finetune(*command)
+    assert status == 2
+    assert "add TIMESFORMER.NUM_HEADS" in text
+    assert finetune(*command, "TIMESFORMER.NUM_HEADS", 2)[0] == 0
+    assert load_config(tmp_path / "out/config.yaml").TIMESFORMER.NUM_HEADS == 2
+
+
 def test_folders_of_splits_are_taken_as_they_are(finetune, clips, weights, tmp_path):
     root = tmp_path / "split"
     for split in ("train", "val"):
