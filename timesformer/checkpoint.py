@@ -20,6 +20,7 @@ __all__ = [
     "convert_names",
     "first_line",
     "load_state",
+    "load_tested",
     "load_weights",
     "read_file",
     "read_weights",
@@ -92,6 +93,17 @@ def read_weights(
         raise CheckpointError(f"{path} cannot become a TimeSformer: {error}") from error
     _check_names(weights, path)
     return weights
+
+
+def load_tested(model: nn.Module, path: str | Path) -> LoadReport:
+    """``load_weights`` of weights to score: nothing may be fresh, unused or of other patches.
+
+    Raises:
+        CheckpointError: they are not of this very architecture and its classes.
+    """
+    report = load_weights(model, path, strict=False)
+    refuse_unless_tested(report)
+    return report
 
 
 def refuse_unless_tested(report: LoadReport) -> None:

@@ -78,19 +78,7 @@ def fit(
         source, weights.format, inflated=sorted(inflated), unused=weights.dropped[:]
     )
     report.notes.extend(weights.notes)
-    fitted, wrong = {}, []
-    for key, value in (weights.state | inflated).items():
-        if key not in target:
-            report.unused.append(key)
-        elif value.shape == target[key].shape:
-            fitted[key] = value
-        elif key in _HEAD:
-            continue
-        elif (resized := _resize(key, value, target[key], time_resize)) is not None:
-            fitted[key] = resized
-            report.resized.append(key)
-        else:
-            wrong.append(f"{key}: file {tuple(value.shape)}, model {tuple(target[key].shape)}")
+    fitted, wrong = _sort(weights.state | inflated, target, report, time_resize)
     _refuse_foreign(bare, weights, wrong, source)
     if len(fitted) < len(target) / 4:
         raise CheckpointError(
@@ -102,13 +90,41 @@ def fit(
         report.notes.append(_fresh_classifier(weights.state, target))
     report.loaded.extend(fitted)
     report.fresh.extend(key for key in target if key not in fitted)
-    if strict:
-        _refuse_misfit(bare, weights, report)
-    if (
-        assign or not bare.norm.weight.is_meta
-    ):  # a model on the meta device only asks what would fit
+    if misfit := _misfit(bare, weights, report):
+        if strict:
+            raise CheckpointError(
+                f"{source} does not fit this model: {misfit}; correct that, or take what fits: "
+                "TRAIN.CHECKPOINT_STRICT False (strict=False)"
+            )
+        report.notes.append(misfit)
+    asks_only = next(iter(target.values())).is_meta and not assign  # what would fit
+    if not asks_only:
         bare.load_state_dict(fitted, strict=False, assign=assign)
     return report
+
+
+def _sort(
+    state: Mapping[str, Tensor],
+    target: Mapping[str, Tensor],
+    report: LoadReport,
+    time_resize: str,
+) -> tuple[dict[str, Tensor], list[str]]:
+    """What fits, resized if need be, and the shapes that do not; the rest goes to ``report``."""
+    fitted: dict[str, Tensor] = {}
+    wrong = []
+    for key, value in state.items():
+        if key not in target:
+            report.unused.append(key)
+        elif value.shape == target[key].shape:
+            fitted[key] = value
+        elif key in _HEAD:
+            continue
+        elif (resized := _resize(key, value, target[key], time_resize)) is not None:
+            fitted[key] = resized
+            report.resized.append(key)
+        else:
+            wrong.append(f"{key}: file {tuple(value.shape)}, model {tuple(target[key].shape)}")
+    return fitted, wrong
 
 
 def load_state(
@@ -139,8 +155,8 @@ def _refuse_foreign(model: nn.Module, weights: Weights, wrong: list[str], source
     )
 
 
-def _refuse_misfit(model: nn.Module, weights: Weights, report: LoadReport) -> None:
-    """Raise if a parameter is fresh or a tensor unused without a reason in the kind of file."""
+def _misfit(model: nn.Module, weights: Weights, report: LoadReport) -> str:
+    """What is fresh or unused without a reason in the kind of file, and the sizes that differ."""
     starts = not is_video(weights.state)
     added = tuple(name.rsplit("attn.", 1)[0] for name in report.inflated if "attn." in name)
     allowed = {*_HEAD, *weights.absent, *(["time_embed"] if starts else [])}
@@ -151,14 +167,11 @@ def _refuse_misfit(model: nn.Module, weights: Weights, report: LoadReport) -> No
     ]
     unused = [key for key in report.unused if key not in weights.dropped]
     if not fresh and not unused:
-        return
+        return ""
     parts = [f"{len(fresh)} parameters are not in the file ({_some(fresh)})"] if fresh else []
     parts += [f"{len(unused)} of its tensors have no place ({_some(unused)})"] if unused else []
     differing = _differences(model, weights)
-    raise CheckpointError(
-        f"{report.path} does not fit this model: {', '.join(parts)}; {differing or 'names differ'}; "
-        "correct that, or take what fits: TRAIN.CHECKPOINT_STRICT False (strict=False)"
-    )
+    return f"{', '.join(parts)}; {differing or 'names differ'}"
 
 
 def _differences(model: nn.Module, weights: Weights) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from fvcore.common.config import CfgNode
 
-from timesformer.checkpoint import CheckpointError, load_weights, refuse_unless_tested
+from timesformer.checkpoint import CheckpointError, load_tested
 from timesformer.config import ConfigError
 from timesformer.config.load import portable
 from timesformer.datasets import read_list
@@ -120,7 +120,7 @@ def _check_fit(cfg: CfgNode, key: str) -> None:
         model = build_model(cfg)
     section, name = key.split(".")
     if section == "TEST":
-        refuse_unless_tested(load_weights(model, _file(cfg, key)))
+        load_tested(model, _file(cfg, key))
     else:
         load_start(cfg, model, cfg[section][name], cut=section == "TRAIN")
 

@@ -82,8 +82,7 @@ def load_tested(cfg: CfgNode, model: nn.Module) -> str:
             "there are no weights to test; set TEST.CHECKPOINT_FILE_PATH, or train into this "
             "OUTPUT_DIR first"
         )
-    report = checkpoint.load_weights(model, portable(path))
-    checkpoint.refuse_unless_tested(report)
+    report = checkpoint.load_tested(model, portable(path))
     logger.info("testing: %s", report)
     return str(path)
 

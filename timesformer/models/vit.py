@@ -11,10 +11,10 @@ class TimeSformer(timesformer.TimeSformer):
     (B, 3, T, H, W) -> logits (B, num_classes).
 
     Args:
-        pretrained_model: a checkpoint file; ``imagenet`` for the ImageNet ViT of this shape
-            (through timm, which downloads it once); empty: freshly drawn weights. Different on
-            purpose: the published class downloaded ImageNet weights for the empty string, so it
-            could not be built offline.
+        pretrained_model: a file or folder of any known format, or ``timm/NAME``; ``imagenet`` for
+            the ImageNet ViT of this shape (timm downloads it once); empty: freshly drawn weights.
+            Different on purpose: the published class downloaded ImageNet weights for the empty
+            string, so it could not be built offline.
         kwargs: sizes and rates of ``timesformer.models.timesformer.TimeSformer``.
     """
 
