@@ -5,10 +5,8 @@ import json
 import os
 import pickle
 import re
-import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -143,30 +141,6 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(config, tmp_path, finetune
     assert "resuming after 0 batches of epoch 2" in (parts / "stdout.log").read_text()
     assert losses(parts) == losses(whole)
     assert same_state(final_weights(whole, 3), final_weights(parts, 3))
-
-
-def test_a_killed_run_resumes_and_ends_like_an_uninterrupted_one(tiny_yaml, tmp_path):
-    options = ["SOLVER.MAX_EPOCH", "4", "TEST.ENABLE", "False"]
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert run_tool("run_net.py", "--cfg", tiny_yaml, *options, "OUTPUT_DIR", whole).returncode == 0
-    command = [sys.executable, str(ROOT / "tools/run_net.py"), "--cfg", str(tiny_yaml), *options]
-    process = subprocess.Popen(
-        [*command, "OUTPUT_DIR", str(killed)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "OMP_NUM_THREADS": "2"},  # as run_tool: sums depend on it
-    )
-    deadline = time.monotonic() + 120
-    while not (killed / "checkpoints/checkpoint_epoch_00001.pyth").exists():
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert (
-        run_tool("run_net.py", "--cfg", tiny_yaml, *options, "OUTPUT_DIR", killed).returncode == 0
-    )
-    assert same_state(final_weights(whole, 4), final_weights(killed, 4))
 
 
 def test_a_finished_run_trains_nothing_more(config, tmp_path):

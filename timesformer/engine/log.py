@@ -60,9 +60,11 @@ def _printable(value: Any) -> Any:
 
 def progress(items: Iterable[T], *, total: int, title: str) -> Iterable[T]:
     """``items`` with a bar, rate and time left if this is the first process on a terminal."""
-    hidden = not (distributed.is_main() and sys.stderr.isatty())
-    with logging_redirect_tqdm():
-        yield from tqdm(items, total=total, desc=title, disable=hidden, leave=False)
+    if not (distributed.is_main() and sys.stderr.isatty()):
+        yield from items
+        return
+    with logging_redirect_tqdm():  # restores the handlers that it found, whenever it is left
+        yield from tqdm(items, total=total, desc=title, leave=False)
 
 
 def eta(seconds: float) -> str:
