@@ -1,0 +1,53 @@
+"""One run as a job of SLURM: run_net.py on every machine, saved and queued again when pre-empted.
+
+The job starts the command that a user would; a signal of the scheduler is handed to it, it saves and
+ends, and the job that is queued in its place goes on from there.
+"""
+
+import dataclasses
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+RUN_NET = Path(__file__).resolve().parents[2] / "tools" / "run_net.py"
+FIRST_PORT, NUM_PORTS = 20000, 20000  # of the rendezvous, by the number of the job
+SAVE_SECONDS = 110  # of the 120 between the signal and the end
+
+
+@dataclasses.dataclass
+class SlurmTask:
+    """What submitit runs on every machine, and asks what to queue when the job must go."""
+
+    cfg: str  # YAML file
+    opts: tuple[str, ...]  # KEY VALUE pairs
+
+    def __call__(self) -> None:
+        """Raises RuntimeError if the run fails: so the job is marked as failed."""
+        import submitit
+
+        self.process = subprocess.Popen(self.command(submitit.JobEnvironment()))
+        if status := self.process.wait():
+            raise RuntimeError(f"run_net.py ended with status {status}; see the log above")
+
+    def command(self, job: Any) -> list[str]:
+        """Of the machine that ``job``, a ``submitit.JobEnvironment``, describes."""
+        machines = []
+        if job.num_nodes > 1:
+            digits = "".join(filter(str.isdigit, str(job.job_id)))
+            port = FIRST_PORT + int(digits or 0) % NUM_PORTS
+            machines += ["--num_shards", str(job.num_nodes), "--shard_id", str(job.node)]
+            machines += ["--init_method", f"tcp://{job.hostnames[0]}:{port}"]
+        return [sys.executable, str(RUN_NET), *machines, "--cfg", self.cfg, *self.opts]
+
+    def checkpoint(self) -> Any:
+        """Called by submitit when the job is pre-empted or out of time: save, then queue it again."""
+        import submitit
+
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(SAVE_SECONDS)
+        except subprocess.TimeoutExpired:  # the last checkpoint on the disk has to do
+            self.process.kill()
+        return submitit.helpers.DelayedSubmission(SlurmTask(self.cfg, self.opts))
