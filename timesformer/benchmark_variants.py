@@ -84,7 +84,8 @@ class Subject:
         else:
             model = build_model(cfg).to(device)
             self.optimizer = build_optimizer(model, cfg)
-            self.model = parallelize(model, _with_switches(cfg, variant), device)
+            switched = _with_switches(cfg, variant)
+            self.model = parallelize(model, switched, device, self.optimizer)
         self.clips = torch.randn(batch_size, *clip_shape(cfg), device=device)
         self.labels = torch.randint(cfg.MODEL.NUM_CLASSES, (batch_size,), device=device)
         for _ in range(_WARM_UP):

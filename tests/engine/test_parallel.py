@@ -66,3 +66,27 @@ def test_wrapping_renames_no_parameter(tiny_yaml):
     model = build_model(cfg)
     names = list(model.state_dict())
     assert list(parallelize(model, cfg, CPU, build_optimizer(model, cfg)).state_dict()) == names
+
+
+@pytest.mark.slow
+def test_a_compiled_model_trains_and_validates_as_a_plain_one(tiny_yaml, monkeypatch):
+    """Traced whole, recomputing blocks; generated code would take a minute more."""
+    compile_module = nn.Module.compile
+    monkeypatch.setattr(
+        nn.Module,
+        "compile",
+        lambda self, **options: compile_module(self, backend="aot_eager", **options),
+    )
+    options = ["TRAIN.ACTIVATION_CHECKPOINT", "1.0", "TIMESFORMER.DEPTH", "1"]
+    clips, found = torch.randn(2, 3, 4, 32, 32), []
+    for compiled in ("False", "True"):
+        cfg = load_config(tiny_yaml, [*options, "TRAIN.COMPILE", compiled])
+        torch.manual_seed(0)
+        model = build_model(cfg)
+        model = parallelize(model, cfg, CPU, build_optimizer(model, cfg)).train()
+        model(clips).square().sum().backward()
+        gradients = [parameter.grad for parameter in model.parameters()]
+        with torch.inference_mode():
+            logits = model.eval()(clips)
+        found.append([logits, *gradients])
+    assert all(torch.allclose(a, b, atol=1e-4, rtol=1e-4) for a, b in zip(*found, strict=True))
