@@ -54,9 +54,21 @@ def test_a_job_that_must_go_saves_and_is_queued_again(child, monkeypatch):
         "signal.signal(signal.SIGTERM, lambda *_: (print('saved'), sys.exit(0)))\n"
         "print('ready', flush=True)\ntime.sleep(60)"
     )
-    again = task.checkpoint().function
+    queued = []
+
+    def strike(*_):  # while the job waits for its run
+        queued.append(task.checkpoint().function)
+        raise InterruptedError
+
+    monkeypatch.setattr(slurm, "SAVE_SECONDS", 10)
+    before = signal.signal(signal.SIGALRM, strike)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    with pytest.raises(InterruptedError):
+        task.process.wait()
+    signal.signal(signal.SIGALRM, before)
     assert task.process.communicate()[0] == "saved\n"
-    assert task.process.returncode == 0
+    assert task.process.returncode == 0  # it was not killed
+    (again,) = queued
     assert again == SlurmTask("a.yaml", ("K", "V"))
     assert not hasattr(again, "process")
     monkeypatch.setattr(slurm, "SAVE_SECONDS", 0.1)

@@ -5,15 +5,18 @@ ends, and the job that is queued in its place goes on from there.
 """
 
 import dataclasses
+import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 RUN_NET = Path(__file__).resolve().parents[2] / "tools" / "run_net.py"
 FIRST_PORT, NUM_PORTS = 20000, 20000  # of the rendezvous, by the number of the job
 SAVE_SECONDS = 110  # of the 120 between the signal and the end
+_LOOK_SECONDS = 0.1
 
 
 @dataclasses.dataclass
@@ -46,8 +49,18 @@ class SlurmTask:
         import submitit
 
         self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(SAVE_SECONDS)
-        except subprocess.TimeoutExpired:  # the last checkpoint on the disk has to do
-            self.process.kill()
+        deadline = time.monotonic() + SAVE_SECONDS
+        while not _has_ended(self.process.pid):
+            if time.monotonic() > deadline:  # the last checkpoint on the disk has to do
+                self.process.kill()
+                break
+            time.sleep(_LOOK_SECONDS)
         return submitit.helpers.DelayedSubmission(SlurmTask(self.cfg, self.opts))
+
+
+def _has_ended(pid: int) -> bool:
+    """Not by ``Popen``: this runs in a signal handler, and the call it has struck holds its lock."""
+    try:
+        return os.waitpid(pid, os.WNOHANG) != (0, 0)
+    except ChildProcessError:
+        return True
