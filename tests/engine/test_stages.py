@@ -55,7 +55,7 @@ def test_the_table_adds_up():
     assert found["forward"] == ["150.0", "30"]
     assert found["other"] == ["100.0", "20"]
     assert found["step"] == ["500.0", "100"]
-    assert lines[-1] == "all-reduce       125.0    25 % (within backward)"
+    assert lines[-1] == "all-reduce       125.0    25 % (part of the above)"
 
 
 def test_fewer_batches_than_asked_for_are_recorded_too(tmp_path, caplog):

@@ -3,9 +3,10 @@
 data wait    the loader has no batch ready
 copy         of a batch to the device, and its normalisation
 forward      up to the loss
-backward     gradients; all-reduce runs in it, beside it, and is measured apart
+backward     gradients, and their all-reduce beside them
 optimizer    the update of the weights
-other        what remains: logs, meters, mixup
+other        what remains: logs, meters, mixup, checkpoints
+all-reduce   of gradients and of what is logged, wherever it is waited for
 """
 
 import contextlib
@@ -80,7 +81,7 @@ class Stages:
         for name, seconds in [*rows.items(), ("step", total), ("all-reduce", all_reduce)]:
             each = 1e3 * seconds / self._recorded
             lines.append(f"{name:<12}{each:>10.1f}{100 * seconds / total:>6.0f} %")
-        return "\n".join(lines) + " (within backward)"
+        return "\n".join(lines) + " (part of the above)"
 
     def _start(self) -> None:
         self._wait()
