@@ -14,10 +14,6 @@ from timesformer.config import ConfigError, finetuning, load_config
             ["SOLVER.LABEL_SMOOTHING", 0.1, "MODEL.LOSS_FUNC", "bce_logit"],
             "LABEL_SMOOTHING is 0.1, but MODEL.LOSS_FUNC is bce_logit; it needs cross_entropy",
         ),
-        (
-            ["TRAIN.FREEZE", "backbone", "DIST.STRATEGY", "fsdp"],
-            "STRATEGY is fsdp, but a linear probe .* needs the whole backbone.* use ddp, or TRAIN.PR",
-        ),
         (["TRAIN.FINETUNE", 1], "FINETUNE is True, but TRAIN.CHECKPOINT_FILE_PATH names no file"),
     ],
 )

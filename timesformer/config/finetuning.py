@@ -18,11 +18,6 @@ def finetuning_problems(cfg: CfgNode) -> Iterator[str]:
             f"{cfg.MODEL.LOSS_FUNC}; it needs cross_entropy, or set it to 0"
         )
     if "backbone" in cfg.TRAIN.FREEZE and cfg.TRAIN.PROBE_CLIPS:
-        if cfg.DIST.STRATEGY == "fsdp":
-            yield (
-                "DIST.STRATEGY is fsdp, but a linear probe (TRAIN.FREEZE backbone) needs the whole "
-                "backbone, and trains little that could be sharded; use ddp, or TRAIN.PROBE_CLIPS 0"
-            )
         for key, refused in (
             ("MIXUP.ENABLED", cfg.MIXUP.ENABLED),
             ("AUG.NUM_REPEATS", cfg.AUG.NUM_REPEATS > 1),
