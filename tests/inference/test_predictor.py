@@ -3,6 +3,7 @@
 import csv
 import subprocess
 import sys
+import textwrap
 
 import cv2
 import numpy as np
@@ -185,6 +186,18 @@ def test_only_the_name_is_imported_at_first():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "has no attribute 'Nothing'" in done.stderr
     assert timesformer.Predictor is Predictor
+
+
+def test_a_prediction_starts_without_what_it_does_not_need():
+    code = """
+        import sys, timesformer.inference.predictor
+        slow = ("torch.distributed.tensor", "sympy", "torchvision", "timm", "pandas", "matplotlib")
+        sys.exit(", ".join(name for name in slow if name in sys.modules))
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert done.returncode == 0
 
 
 @pytest.mark.parametrize(
