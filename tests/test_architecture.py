@@ -1,9 +1,10 @@
 """Sizes read off weights against the sizes that the weights were made with."""
 
 import pytest
+import timm
 import torch
 
-from timesformer.architecture import infer
+from timesformer.architecture import infer, usual_heads
 from timesformer.models.attention import SCHEMES
 from timesformer.models.timesformer import TimeSformer
 
@@ -40,4 +41,32 @@ def test_other_weights_are_refused():
     state = TimeSformer(**SIZES).state_dict()
     state["blocks.0.depth_attn.qkv.weight"] = torch.zeros(1)
     with pytest.raises(ValueError, match=r"depth_attn.*no scheme known here"):
+        infer(state)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["vit_tiny_patch16_224", "vit_large_patch16_224", "vit_so400m_patch14_siglip_224",
+     "vit_huge_patch14_clip_224", "vit_giant_patch14_clip_224", "vit_giantopt_patch16_siglip_256",
+     "vit_gigantic_patch14_clip_224"],
+)  # fmt: skip
+def test_heads_are_those_of_timm(name):
+    image = timm.create_model(name, device="meta")
+    assert usual_heads(image.embed_dim) == image.blocks[0].attn.num_heads
+    assert usual_heads(48) == 0
+
+
+@pytest.mark.parametrize("hidden", [460, 3680, 3584])
+def test_a_model_of_the_found_ratio_has_the_hidden_channels_of_the_file(hidden):
+    """896 channels: as a ratio, 3680 come back as 3679.9999."""
+    with torch.device("meta"):
+        state = TimeSformer(**{**SIZES, "embed_dim": 896, "depth": 1}).state_dict()
+        state["blocks.0.mlp.fc1.weight"] = torch.zeros(hidden, 896)
+    assert int(896 * infer(state).mlp_ratio) == hidden
+
+
+def test_patches_of_several_frames_are_named():
+    state = TimeSformer(**SIZES).state_dict()
+    state["patch_embed.proj.weight"] = torch.zeros(128, 3, 2, 4, 4)
+    with pytest.raises(ValueError, match="its patches are not of one frame"):
         infer(state)

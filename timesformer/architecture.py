@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-HEAD_WIDTH = 64  # of every ViT from tiny to giant; shapes do not tell it
+HEAD_WIDTH = 64  # of ViTs from tiny to large; shapes do not tell it
+WIDER = (1152, 1280, 1408, 1536, 1664)  # channels of SigLIP's so400m, ViT-H, g, SigLIP's giant, G
+HEADS_OF_WIDER = 16
 
 _SCHEME_OF_STEPS = {  # prefixes of the steps that an image ViT has not
     frozenset({"temporal_"}): "divided_space_time",
@@ -16,7 +18,7 @@ _SCHEME_OF_STEPS = {  # prefixes of the steps that an image ViT has not
 
 
 class Architecture(NamedTuple):
-    """What the shapes say. ``num_heads`` is a guess, 64 channels a head."""
+    """What the shapes say. ``num_heads`` is a guess, see ``usual_heads``."""
 
     attention_type: str
     img_size: int
@@ -38,7 +40,10 @@ def infer(state: Mapping[str, Tensor]) -> Architecture:
     needed = ("cls_token", "pos_embed", "patch_embed.proj.weight", "blocks.0.mlp.fc1.weight")
     if absent := [name for name in needed if name not in state]:
         raise ValueError(f"it has no {', '.join(absent)}, but {', '.join(sorted(state)[:4])}")
+    if state["patch_embed.proj.weight"].ndim != 4:
+        raise ValueError("its patches are not of one frame (patch_embed.proj.weight is not 4-D)")
     dim, _, patch, _ = state["patch_embed.proj.weight"].shape
+    hidden = state["blocks.0.mlp.fc1.weight"].shape[0]
     side = math.isqrt(state["pos_embed"].shape[1] - 1)
     time, head = state.get("time_embed"), state.get("head.weight")
     return Architecture(
@@ -49,9 +54,22 @@ def infer(state: Mapping[str, Tensor]) -> Architecture:
         num_classes=None if head is None else head.shape[0],
         embed_dim=dim,
         depth=len({key.split(".")[1] for key in state if key.startswith("blocks.")}),
-        num_heads=max(dim // HEAD_WIDTH, 1),
-        mlp_ratio=state["blocks.0.mlp.fc1.weight"].shape[0] / dim,
+        num_heads=usual_heads(dim) or 1,
+        mlp_ratio=_ratio(hidden, dim),
     )
+
+
+def _ratio(hidden: int, dim: int) -> float:
+    """The ratio of which ``int(dim * ratio)``, by which models are built, is ``hidden``."""
+    ratio = hidden / dim
+    return ratio if int(dim * ratio) == hidden else math.nextafter(ratio, math.inf)
+
+
+def usual_heads(dim: int) -> int:
+    """Heads of the known ViTs of ``dim`` channels, as timm lists them; 0 if there are none."""
+    if dim in WIDER:
+        return HEADS_OF_WIDER
+    return 0 if dim % HEAD_WIDTH else dim // HEAD_WIDTH
 
 
 def _scheme(state: Mapping[str, Tensor]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from timesformer.architecture import HEAD_WIDTH, infer
+from timesformer.architecture import infer
 from timesformer.checkpoint import LoadReport, Weights, load_state, read_weights
 from timesformer.formats.image_vit import is_video
 from timesformer.models.timesformer import TimeSformer
@@ -82,8 +82,6 @@ def _report(weights: Weights, source: str) -> str:
         sizes = infer(weights.state)
     except ValueError as error:
         return f"nothing: {error}"
-    dim = sizes.embed_dim
-    heads = weights.num_heads or (dim // HEAD_WIDTH if dim % HEAD_WIDTH == 0 else 1)
     with torch.device("meta"):
         model = TimeSformer(
             img_size=sizes.img_size,
@@ -91,9 +89,9 @@ def _report(weights: Weights, source: str) -> str:
             num_classes=sizes.num_classes or 1,
             num_frames=sizes.num_frames or 8,
             attention_type=sizes.attention_type,
-            embed_dim=dim,
+            embed_dim=sizes.embed_dim,
             depth=sizes.depth,
-            num_heads=heads,
+            num_heads=weights.num_heads or sizes.num_heads,
             mlp_ratio=sizes.mlp_ratio,
             pre_norm="norm_pre.weight" in weights.state,
         )

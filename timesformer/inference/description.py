@@ -13,7 +13,7 @@ import av
 from fvcore.common.config import CfgNode
 
 from timesformer import timm_hub
-from timesformer.architecture import HEAD_WIDTH, Architecture, infer
+from timesformer.architecture import HEAD_WIDTH, Architecture, infer, usual_heads
 from timesformer.checkpoint import CheckpointError, Weights, read_weights
 from timesformer.config.load import config_of, flat_values, load_config, portable
 from timesformer.datasets.classes import class_names, read_class_names
@@ -143,10 +143,10 @@ def _guesses_heads(weights: Weights, found: Architecture, said: set[str], path: 
     """Whether the number of heads is a guess: shapes do not show it.
 
     Raises:
-        CheckpointError: there is nothing to guess from, the width is no multiple of 64.
+        CheckpointError: there is nothing to guess from, no known model is of this width.
     """
     guessed = weights.num_heads is None and "TIMESFORMER.NUM_HEADS" not in said
-    if guessed and found.embed_dim % HEAD_WIDTH:
+    if guessed and not usual_heads(found.embed_dim):
         raise CheckpointError(
             f"{path} does not say how many heads its attention has, and {found.embed_dim} channels "
             f"are no multiple of {HEAD_WIDTH}, the usual width of one; add TIMESFORMER.NUM_HEADS N"
@@ -213,7 +213,7 @@ def _recipe(found: Architecture) -> dict[str, Any]:
 
 
 def _describe_assumptions(values: Mapping[str, Any], *, guessed: bool) -> str:
-    heads = f", {values['TIMESFORMER.NUM_HEADS']} heads of 64 assumed" if guessed else ""
+    heads = f", {values['TIMESFORMER.NUM_HEADS']} heads assumed" if guessed else ""
     return (
         "no configuration in the file: sizes from its weights ("
         f"{values['TIMESFORMER.ATTENTION_TYPE']}{heads}), preprocessing as published (clips of "
