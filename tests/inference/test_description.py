@@ -7,7 +7,7 @@ import yaml
 
 from tests.conftest import payload, stirred
 from timesformer import Predictor
-from timesformer.checkpoint import CheckpointError
+from timesformer.checkpoint import CheckpointError, read_file
 from timesformer.config import ConfigError, load_config
 from timesformer.datasets.classes import ClassNamesError, class_names
 from timesformer.inference.description import describe
@@ -185,3 +185,18 @@ def test_files_of_other_projects_predict_their_logits(shared):
         with torch.no_grad():
             assert torch.allclose(predictor.model(io["input"]), io["logits"], atol=1e-4), path
         assert any("no configuration in the file" in note for note in predictor.description.notes)
+
+
+def test_files_of_other_projects_get_the_pixels_of_their_recipes(shared, tmp_path):
+    """mmaction2: mean and std 127.5; PaddleVideo: as published, but none for PP-TimeSformer."""
+    heads = ["TIMESFORMER.NUM_HEADS", "3"]
+    golden = shared / "golden"
+    found = describe(golden / "shared_mmaction_space_only.pth", overrides=heads)
+    assert (found.cfg.DATA.MEAN, found.cfg.DATA.STD) == ([0.5] * 3, [0.5] * 3)
+    assert "mean [0.5, 0.5, 0.5]" in found.notes[-2]
+    path = golden / "shared_paddle_divided_space_time.pdparams"
+    assert describe(path, overrides=heads).cfg.DATA.MEAN == [0.45] * 3
+    state = read_file(path)
+    bare = {name: value for name, value in state.items() if not name.endswith("qkv.bias")}
+    found = describe(save(tmp_path, bare), overrides=heads)
+    assert (found.cfg.DATA.MEAN, found.cfg.DATA.STD) == ([0.0] * 3, [1.0] * 3)

@@ -3,6 +3,8 @@
 from timesformer.formats.image_vit import canonical
 from timesformer.formats.weights import Rules, State, Weights, has, rename, split
 
+PIXELS = {"mean": [0.5] * 3, "std": [0.5] * 3}  # of all its recipes, 127.5 of 255
+
 _COMMON: Rules = (
     (r"^patch_embed\.projection\.", "patch_embed.proj."),
     (r"^(cls_head\.)?fc_cls\.", "head."),
@@ -41,4 +43,5 @@ def from_mmaction2(state: State) -> Weights:
     rules = _COMMON + (_TWO_STEPS if divided else _ONE_STEP)
     found = canonical(rename(inner | outer, rules))
     found.format = "mmaction2 TimeSformer"
+    found.about["preprocessing"] = dict(PIXELS)
     return found

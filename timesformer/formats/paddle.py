@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from timesformer.formats.image_vit import from_timm
-from timesformer.formats.weights import State, Weights, ends_with
+from timesformer.formats.image_vit import from_timm, is_video
+from timesformer.formats.weights import State, Weights, ends_with, has
 
 _NAMES = "StructuredToParameterName@@"  # beside the weights: Paddle's own names of the layers
 _SLICES = "UnpackBigParamInfor@@"  # how arrays too big for an old pickle were cut
@@ -26,7 +26,11 @@ def is_paddle(state: State) -> bool:
 
 
 def from_paddle(state: State) -> Weights:
-    """Weights of PaddleVideo: the published names, every linear weight transposed."""
+    """Weights of PaddleVideo: the published names, every linear weight transposed.
+
+    A video model whose attention has no biases is a PP-TimeSformer, which takes pixels as they are;
+    the other takes them as the published code does.
+    """
     found = from_timm(
         {
             name: weight.mT.contiguous() if name.endswith("weight") and weight.ndim == 2 else weight
@@ -34,6 +38,8 @@ def from_paddle(state: State) -> Weights:
         }
     )
     found.format = f"Paddle {found.format}"
+    if is_video(found.state) and not has(state, "attn.qkv.bias"):
+        found.about["preprocessing"] = {"mean": [0.0] * 3, "std": [1.0] * 3}
     return found
 
 
