@@ -32,12 +32,23 @@ def wrap(name):
         "published": lambda s: {"epoch": 3, "model_state": {f"model.{k}": v for k, v in s.items()}},
         "ddp": lambda s: {"model_state": {f"module.model.{k}": v for k, v in s.items()}},
         "state_dict": lambda s: {"state_dict": {f"module.{k}": v for k, v in s.items()}},
-        "deit": lambda s: {"model": s},
+        "deit": lambda s: {"model": {k: -v for k, v in s.items()}, "model_ema": s},
+        "timm": lambda s: {"state_dict": {k: -v for k, v in s.items()}, "state_dict_ema": s},
+        "deepspeed": lambda s: {"module": s},
+        "of others": lambda s: {
+            "model": s,
+            "meta": "text",
+            "cfg": {},
+            "class_names": s["norm.bias"],
+        },
         "bare": lambda s: s,
     }[name]
 
 
-@pytest.mark.parametrize("layout", ["published", "ddp", "state_dict", "deit", "bare"])
+@pytest.mark.parametrize(
+    "layout",
+    ["published", "ddp", "state_dict", "deit", "timm", "deepspeed", "of others", "bare"],
+)
 def test_every_layout_loads_whole(tmp_path, layout):
     source, target = model(seed=1), model(seed=2)
     torch.save(wrap(layout)(dict(source.state_dict())), tmp_path / "file")

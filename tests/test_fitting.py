@@ -56,3 +56,10 @@ def test_a_video_model_without_its_time_embedding_is_refused():
     del state["time_embed"]
     with pytest.raises(CheckpointError, match=r"1 parameters are not in the file \(time_embed\)"):
         fit(model(), Weights(state), source="file", strict=True)
+
+
+def test_quantized_weights_are_refused():
+    """Without their scales they would be other numbers."""
+    state = {name: (100 * value).to(torch.int8) for name, value in model().state_dict().items()}
+    with pytest.raises(CheckpointError, match=r"file holds torch.int8 where .* it is quantized"):
+        fit(model(), Weights(state), source="file", strict=False)

@@ -103,7 +103,7 @@ def test_truncated_files_of_every_kind_are_named(tmp_path, kind, size):
 
 def test_a_video_is_called_a_video(numbered_video, tmp_path):
     path = numbered_video(3, name="weights.pyth.mp4").rename(tmp_path / "weights.pyth")
-    with pytest.raises(CheckpointError, match=r"but a video \(h264, 96 x 64\); name the weights"):
+    with pytest.raises(CheckpointError, match=r"but a video \(h264, 96 x 64\); weights are wanted"):
         read_file(path)
 
 

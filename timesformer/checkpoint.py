@@ -140,11 +140,13 @@ def _describe(weights: Weights, payload: Any) -> None:
     if not isinstance(payload, Mapping):
         return
     weights.about |= {key: payload[key] for key in _ABOUT if key in payload}
-    meta = payload.get("meta")
-    meta = meta if isinstance(meta, Mapping) else {}
-    of_data = meta.get("dataset_meta") or {}
-    names = payload.get("class_names") or of_data.get("classes") or meta.get("CLASSES") or ()
-    weights.class_names = tuple(str(name) for name in names)
+    if not isinstance(weights.about.get("cfg", ""), str):  # of another program
+        del weights.about["cfg"]
+    meta = _mapping(payload.get("meta"))
+    for names in (payload.get("class_names"), _mapping(meta.get("dataset_meta")).get("classes"),
+                  meta.get("CLASSES")):  # fmt: skip
+        if isinstance(names, list | tuple) and not weights.class_names:
+            weights.class_names = tuple(str(name) for name in names)
     if "epoch" in meta:
         weights.about.setdefault("epoch", meta["epoch"])
     if "cfg" in payload and weights.format == "image ViT":
@@ -160,8 +162,12 @@ def _timesformer_section(text: Any) -> Mapping[str, Any]:
         tree = yaml.safe_load(text) if isinstance(text, str) else {}
     except yaml.YAMLError:
         return {}
-    section = tree.get("TIMESFORMER") if isinstance(tree, Mapping) else {}
-    return section if isinstance(section, Mapping) else {}
+    return _mapping(_mapping(tree).get("TIMESFORMER"))
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """``value`` if it is a dictionary, else an empty one."""
+    return value if isinstance(value, Mapping) else {}
 
 
 def _check_names(weights: Weights, path: str | Path) -> None:

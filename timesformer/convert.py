@@ -11,13 +11,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 _PREFIXES = ("module.", "model.", "_orig_mod.")
-_CONTAINERS = (  # averaged weights first
+_CONTAINERS = (  # averaged weights first: ours, timm's, DeiT's; "module" is DeepSpeed's
     "ema_state",
+    "state_dict_ema",
+    "model_ema",
     "model_state",
     "state_dict",
     "model",
     "teacher",
     "model_state_dict",
+    "module",
 )
 
 

@@ -80,6 +80,11 @@ def fit(
     report.notes.extend(weights.notes)
     fitted, wrong = _sort(weights.state | inflated, target, report, time_resize)
     _refuse_foreign(bare, weights, wrong, source)
+    if whole := [name for name, value in fitted.items() if not value.is_floating_point()]:
+        raise CheckpointError(
+            f"{source} holds {fitted[whole[0]].dtype} where weights are real numbers "
+            f"({_some(whole)}): it is quantized; give the file that it was made from"
+        )
     if len(fitted) < len(target) / 4:
         raise CheckpointError(
             f"{'almost nothing' if fitted else 'nothing'} in {source} fits the model: it has "

@@ -161,8 +161,8 @@ def _explain(path: Path, error: Exception) -> str:
             return f"checkpoint {path} is no weights file, but {what}"
     if video := _video(path):
         return (
-            f"checkpoint {path} is no weights file, but {video}; name the weights here, and videos in "
-            "the lists"
+            f"checkpoint {path} is no weights file, but {video}; weights are wanted here, as .pyth, .pt "
+            "or .safetensors"
         )
     text = "pickle" if isinstance(error, pickle.UnpicklingError) else type(error).__name__
     return (

@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from timesformer.checkpoint import CheckpointError, load_weights, read_weights
+from timesformer.formats import FormatError, Weights
+from timesformer.formats.huggingface import add_config, add_preprocessor
 from timesformer.models.timesformer import TimeSformer
 
 transformers = pytest.importorskip("transformers")
@@ -109,3 +111,34 @@ def test_as_many_names_as_classes(tmp_path):
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(CheckpointError, match=r"config.json is no JSON"):
         read_weights(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        (None, ()),
+        (["run", "sit", "jump"], ("run", "sit", "jump")),
+        ({"10": "k", "2": "c", **{str(k): str(k) for k in (0, 1, 3, 4, 5, 6, 7, 8, 9)}}, ...),
+        ({"run": 0, "sit": 1, "jump": 2}, "must name the labels 0, 1, 2 ..., but has run, sit"),
+    ],
+)
+def test_names_of_labels_are_an_object_a_list_or_nothing(labels, names):
+    found = Weights({})
+    if isinstance(names, str):
+        with pytest.raises(FormatError, match=names):
+            add_config(found, {"id2label": labels})
+        return
+    add_config(found, {"id2label": labels})
+    expected = ("0", "1", "c", "3", "4", "5", "6", "7", "8", "9", "k") if names is ... else names
+    assert found.class_names == expected
+
+
+def test_frames_that_are_not_normalised_stay_as_they_are():
+    found = Weights({})
+    said = {"image_mean": [0.5] * 3, "image_std": [0.2] * 3, "crop_size": 16}
+    add_preprocessor(found, said)
+    assert found.about["preprocessing"] == {"mean": [0.5] * 3, "std": [0.2] * 3, "crop_size": 16}
+    found = Weights({})
+    add_preprocessor(found, {**said, "do_normalize": False})
+    assert found.about["preprocessing"]["mean"] == [0.0] * 3
+    assert found.about["preprocessing"]["std"] == [1.0] * 3

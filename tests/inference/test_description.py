@@ -71,7 +71,24 @@ def test_published_kinetics_checkpoints_have_its_class_names(tmp_path):
     made = payload(model("joint_space_time", classes=400), yaml.safe_dump(PUBLISHED))
     found = describe(save(tmp_path, made))
     assert found.class_names == class_names("kinetics400")
-    assert found.notes == ("the classes are called as in Kinetics-400",)
+    assert found.notes == ("the classes are called as those of kinetics400",)
+
+
+@pytest.mark.parametrize(("dataset", "reverse"), [("kinetics", False), ("ssv2", True)])
+def test_published_checkpoints_never_saw_their_channels_reversed(tmp_path, dataset, reverse):
+    """The published reader of a ViT passed REVERSE_INPUT_CHANNEL by."""
+    data = {**PUBLISHED["DATA"], "REVERSE_INPUT_CHANNEL": True}
+    said = {**PUBLISHED, "DATA": data, "TRAIN": {"DATASET": dataset}, "TEST": {"DATASET": dataset}}
+    made = payload(model("joint_space_time", classes=174), yaml.safe_dump(said))
+    found = describe(save(tmp_path, made))
+    assert found.cfg.DATA.REVERSE_INPUT_CHANNEL is reverse
+    assert found.class_names == (class_names("ssv2") if reverse else ())
+
+
+def test_preprocessing_of_a_later_version_is_an_error(tmp_path):
+    content = {"model": model().state_dict(), "preprocessing": {"sampling": "random"}}
+    with pytest.raises(CheckpointError, match="has the sampling 'random', and this version knows"):
+        describe(save(tmp_path, content))
 
 
 def test_bare_weights_get_the_published_preprocessing_and_a_note(tmp_path):
@@ -129,7 +146,9 @@ def test_class_names_must_be_as_many_as_the_classes(tmp_path):
 
 
 def test_a_video_is_no_checkpoint(data_dir):
-    with pytest.raises(CheckpointError, match=r"test 0\.mp4 is a video, but weights are wanted"):
+    with pytest.raises(
+        CheckpointError, match=r"test 0\.mp4 is no weights file, but a video .*wanted"
+    ):
         describe(data_dir / "videos/test 0.mp4")
 
 

@@ -87,7 +87,7 @@ def test_wrong_input_is_an_error_without_traceback(tool, weights, data_dir, tmp_
         ([tmp_path / "empty", "--weights", weights], "a folder without videos"),
         (["*.mpeg9", "--weights", weights], "no file matches"),
         ([video, "--weights", "none.pyth"], "none.pyth does not exist"),
-        ([video, "--weights", video], "is a video, but weights are wanted here"),
+        ([video, "--weights", video], "; weights are wanted here"),
         ([video, "--weights", weights, "--views", "ten"], "views are 'ten', but must be"),
         ([video, "--weights", weights, "--classes", "hmdb51"], "names 51 classes, but the classif"),
         ([video, "--weights", weights, "--annotate", weights], "File exists"),

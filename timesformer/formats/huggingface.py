@@ -87,11 +87,11 @@ def add_config(found: Weights, config: Mapping[str, Any]) -> None:
     """Add what the config.json beside the weights says; nothing if it is empty.
 
     Raises:
-        FormatError: an activation or number of channels that ours has not.
+        FormatError: an activation or number of channels that ours has not, or names without order.
     """
     if not config:
         return
-    config = config.get("vision_config", config)
+    config = config.get("vision_config") or config
     kind = config.get("model_type", "")
     if config.get("num_channels", 3) != 3:
         raise FormatError(f"it takes {config['num_channels']} channels, a TimeSformer takes 3")
@@ -100,23 +100,36 @@ def add_config(found: Weights, config: Mapping[str, Any]) -> None:
         if activation not in _CLOSE:
             raise FormatError(f"its activation is {activation}, a TimeSformer has gelu")
         found.notes.append(f"its activation is {activation}: ours, gelu, {_CLOSE[activation]}")
-    found.norm_eps = config.get("layer_norm_eps", found.norm_eps)
-    found.num_heads = config.get("num_attention_heads", found.num_heads)
+    found.norm_eps = config.get("layer_norm_eps") or found.norm_eps
+    found.num_heads = config.get("num_attention_heads") or found.num_heads
     if kind == "timesformer":
         found.format = "Hugging Face TimeSformer"
         found.scheme = config.get("attention_type", "divided_space_time")
-    labels = config.get("id2label", {})
-    names = tuple(labels[key] for key in sorted(labels, key=int))
+    names = _names(config.get("id2label"))
     if names != tuple(f"LABEL_{k}" for k in range(len(names))):  # what it writes for no names
         found.class_names = names
+
+
+def _names(labels: Any) -> tuple[str, ...]:
+    """The class names of ``id2label``: an object of label: name, null, or, of old files, a list."""
+    if not labels:
+        return ()
+    numbered = labels if isinstance(labels, Mapping) else dict(enumerate(labels))
+    if sorted(map(str, numbered)) != sorted(map(str, range(len(numbered)))):
+        raise FormatError(
+            "id2label of its config.json must name the labels 0, 1, 2 ..., but has "
+            f"{', '.join(map(str, list(numbered)[:4]))}"
+        )
+    return tuple(str(numbered[key]) for key in sorted(numbered, key=int))
 
 
 def add_preprocessor(found: Weights, said: Mapping[str, Any]) -> None:
     """Add what the preprocessor_config.json beside the weights says of pixels."""
     crop, size = said.get("crop_size"), said.get("size")
+    as_they_are = said.get("do_normalize") is False
     facts = {
-        "mean": said.get("image_mean"),
-        "std": said.get("image_std"),
+        "mean": [0.0] * 3 if as_they_are else said.get("image_mean"),
+        "std": [1.0] * 3 if as_they_are else said.get("image_std"),
         "crop_size": crop.get("height") if isinstance(crop, Mapping) else crop,
         "short_side": size.get("shortest_edge") if isinstance(size, Mapping) else size,
     }

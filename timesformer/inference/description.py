@@ -6,10 +6,8 @@ with the published preprocessing.
 
 from collections.abc import Iterable, Mapping
 from os import PathLike, fspath
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import av
 from fvcore.common.config import CfgNode
 
 from timesformer import timm_hub
@@ -17,7 +15,6 @@ from timesformer.architecture import HEAD_WIDTH, Architecture, infer, usual_head
 from timesformer.checkpoint import CheckpointError, Weights, read_weights
 from timesformer.config.load import config_of, flat_values, load_config, portable
 from timesformer.datasets.classes import class_names, read_class_names
-from timesformer.tables import choose
 
 # The keys that decide a score; the others of a run are about training, or the machine.
 CARRIED = {
@@ -47,7 +44,11 @@ PREPROCESSING = {  # of a checkpoint without configuration, see provenance.prepr
     "ensemble_method": "DATA.ENSEMBLE_METHOD",
 }
 PREDICTING = ("TRAIN.ENABLE", "False", "TEST.ENABLE", "True", "NUM_GPUS", "0")
-KINETICS = ("kinetics", 400)  # TRAIN.DATASET and classes of the published checkpoints
+PUBLISHED_NAMES = {  # TRAIN.DATASET and classes of the published checkpoints -> data set
+    ("kinetics", 400): "kinetics400",
+    ("kinetics", 600): "kinetics600",
+    ("ssv2", 174): "ssv2",
+}
 DATASETS = {"dense": "kinetics", "segments": "ssv2"}  # sampling -> TEST.DATASET
 PUBLISHED_RATES = {8: 32, 16: 16, 96: 4}  # frames of a clip -> SAMPLING_RATE of its recipe
 PUBLISHED_SPAN = 256  # frames of a clip of most recipes
@@ -119,24 +120,7 @@ def describe(
 def _read(name: str) -> Weights:
     if timm_hub.is_name(name):
         return read_weights(name)
-    path = portable(name)
-    try:
-        return read_weights(path, mmap=True)
-    except CheckpointError as error:
-        if path.is_file() and _is_video(path):
-            raise CheckpointError(
-                f"{path} is a video, but weights are wanted here; give a checkpoint (.pyth, .pt, "
-                ".safetensors) as weights"
-            ) from error
-        raise
-
-
-def _is_video(path: Path) -> bool:
-    try:
-        with av.open(str(path), metadata_errors="replace") as container:
-            return bool(container.streams.video)
-    except (av.FFmpegError, OSError, ValueError):
-        return False
+    return read_weights(portable(name), mmap=True)
 
 
 def _guesses_heads(weights: Weights, found: Architecture, said: set[str], path: str) -> bool:
@@ -161,17 +145,23 @@ def _values(
     if own:
         keys = {f"{section}.{name}" for section, names in CARRIED.items() for name in names}
         values = _sizes(found, weights) | {key: value for key, value in own.items() if key in keys}
-        if _is_published(own) and own.get("TEST.DATASET") == "ssv2":
-            values["DATA.REVERSE_INPUT_CHANNEL"] = True
-            return values, ["a published SSv2 checkpoint, trained on BGR: it gets BGR"]
-        return values, []
+        if not _is_published(own):
+            return values, []
+        bgr = own.get("TEST.DATASET") == "ssv2"  # its reader never looked at the key
+        values["DATA.REVERSE_INPUT_CHANNEL"] = bgr
+        return values, ["a published SSv2 checkpoint, trained on BGR: it gets BGR"] * bgr
     values = _sizes(found, weights) | _recipe(found)
     said = weights.about.get("preprocessing")
     said = said if isinstance(said, Mapping) else {}
     values |= {key: said[name] for name, key in PREPROCESSING.items() if name in said}
     sampling = said.get("sampling", "dense")
-    values["TEST.DATASET"] = choose(DATASETS, sampling, key=f"{source}: sampling")
-    if side := said.get("short_side"):
+    if sampling not in DATASETS:
+        raise CheckpointError(
+            f"{source}: its preprocessing has the sampling {sampling!r}, and this version knows "
+            f"{' and '.join(DATASETS)}; give its settings with --cfg"
+        )
+    values["TEST.DATASET"] = DATASETS[sampling]
+    if isinstance(side := said.get("short_side"), int):
         values["DATA.TRAIN_JITTER_SCALES"] = [side, max(side, JITTER[1])]
     complete = "sampling_rate" in said
     return values, [] if complete else [_describe_assumptions(values, guessed=guessed)]
@@ -237,6 +227,7 @@ def _class_names(
         return weights.class_names, ""
     if found.num_classes is None:
         return (), ""
-    if _is_published(own) and (own.get("TRAIN.DATASET"), found.num_classes) == KINETICS:
-        return class_names("kinetics400"), "the classes are called as in Kinetics-400"
+    known = PUBLISHED_NAMES.get((own.get("TRAIN.DATASET"), found.num_classes))
+    if known and _is_published(own):
+        return class_names(known), f"the classes are called as those of {known}"
     return (), "no class names: classes go by their number; name them with --classes"
