@@ -157,6 +157,26 @@ def test_old_checkpoints_are_deleted(tmp_path, keep, left):
     assert stayed == sorted([*left, "best"])
 
 
+def test_checkpoints_that_a_run_would_take_for_its_own_are_set_aside(tmp_path):
+    folder = run_checkpoint.folder_of(tmp_path)
+    assert (
+        run_checkpoint.set_aside(tmp_path, after=Path("checkpoint_epoch_00000.pyth"), best=True)
+        is None
+    )
+    folder.mkdir()
+    names = ["00004", "00005_batch_000002", "00005_batch_000010", "00005", "00010"]
+    files = [folder / f"checkpoint_epoch_{name}.pyth" for name in names]
+    for path in [*files, run_checkpoint.best_checkpoint(tmp_path), folder / "mine.pyth"]:
+        path.write_text(path.name)
+    moved = run_checkpoint.set_aside(tmp_path, after=files[1], best=False)
+    assert sorted(path.read_text() for path in moved.iterdir()) == sorted(p.name for p in files[2:])
+    assert run_checkpoint.set_aside(tmp_path, after=files[1], best=False) is None
+    moved = run_checkpoint.set_aside(tmp_path, after=Path("checkpoint_epoch_00000.pyth"), best=True)
+    left = sorted(path.name for path in folder.iterdir())
+    assert left == ["earlier-1", "earlier-2", "mine.pyth"]
+    assert len(list(moved.iterdir())) == 3
+
+
 def test_what_was_half_written_is_deleted(tmp_path):
     path = save(tmp_path, *trained(0), epoch=0)
     path.with_name(f"{path.name}.tmp").write_bytes(b"half")
@@ -176,6 +196,23 @@ def test_training_goes_on_from_model_optimizer_and_epoch(tmp_path):
         one.eval()(clip).square().sum().backward()
         its.step()
     assert same_weights(net, other)
+
+
+def test_the_options_of_the_optimizer_are_those_of_the_configuration(tmp_path):
+    """Not of the file: its decay, its factors of the learning rate, the kernels of its machine."""
+    net, optimizer = trained(0)
+    optimizer.param_groups[0] |= {"lr_scale": 1.0, "weight_decay": 0.5}
+    path = save(tmp_path, net, optimizer, epoch=4)
+    group = {"params": list(net.parameters()), "lr_scale": 3.0}
+    fresh = torch.optim.SGD([group], lr=0.2, momentum=0.5, weight_decay=0.25, fused=True)
+    before = {key: value for key, value in fresh.param_groups[0].items() if key != "params"}
+    run_checkpoint.load_training_state(path, net, fresh)
+    now = fresh.param_groups[0]
+    assert {key: now[key] for key in before} == before
+    assert (now["weight_decay"], now["lr_scale"], now["fused"]) == (0.25, 3.0, True)
+    buffers = [fresh.state[p]["momentum_buffer"] for p in net.parameters()]
+    originals = [optimizer.state[p]["momentum_buffer"] for p in net.parameters()]
+    assert all(torch.equal(a, b) for a, b in zip(buffers, originals, strict=True))
 
 
 def test_the_optimizer_state_of_a_published_checkpoint_is_taken(shared):

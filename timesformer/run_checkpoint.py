@@ -9,6 +9,7 @@ of the file, where one in a second file would be lost. PyTorch writes it, but do
 """
 
 import contextlib
+import itertools
 import logging
 import os
 import re
@@ -145,6 +146,25 @@ def prune(output_dir: str | Path, keep: int) -> None:
         path.unlink(missing_ok=True)
 
 
+def set_aside(output_dir: str | Path, *, after: Path, best: bool) -> Path | None:
+    """Move what a run that starts after the checkpoint ``after`` would take for its own.
+
+    These are the checkpoints whose names are newer (damaged ones, if it resumes; else those of an
+    earlier run), and with ``best`` that of the best validation. Returns their new folder, if any.
+    """
+    folder = folder_of(output_dir)
+    moved = [path for path in _in_order(folder) if _progress(path) > _progress(after)]
+    moved += [path for path in [best_checkpoint(output_dir)] if best and path.exists()]
+    if not moved:
+        return None
+    numbered = (folder / f"earlier-{number}" for number in itertools.count(1))
+    aside = next(path for path in numbered if not path.exists())
+    aside.mkdir()
+    for path in moved:
+        path.rename(aside / path.name)
+    return aside
+
+
 def named_state(model: nn.Module) -> dict[str, Tensor]:
     """The weights of ``model`` under the names of checkpoint files."""
     return {f"model.{key}": value for key, value in unwrap(model).state_dict().items()}
@@ -189,7 +209,7 @@ def load_training_state(
         saved = _without_empty_groups(payload["optimizer_state"])
         if foreign := optimizer.defaults.keys() - saved["param_groups"][0].keys() - _NEW_OPTIONS:
             raise ValueError(f"it has no {', '.join(sorted(foreign))}")
-        optimizer.load_state_dict(saved)
+        optimizer.load_state_dict(_with_options(saved, optimizer.param_groups))
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise CheckpointError(
             f"the optimizer state of {path} does not fit SOLVER.OPTIMIZING_METHOD: {error}; set "
@@ -199,6 +219,15 @@ def load_training_state(
     return Resumed(position, report, payload)
 
 
+def _with_options(state: dict[str, Any], groups: list[dict[str, Any]]) -> dict[str, Any]:
+    """``state`` with the options of ``groups``: a file would bring back its own decay and kernels."""
+    saved = state["param_groups"]
+    if len(saved) != len(groups):  # the optimizer says so
+        return state
+    pairs = zip(saved, groups, strict=True)
+    return state | {"param_groups": [now | {"params": then["params"]} for then, now in pairs]}
+
+
 def _without_empty_groups(state: dict[str, Any]) -> dict[str, Any]:
     """Published files carry an empty group for batch-norm parameters, which a ViT has not."""
     return state | {"param_groups": [group for group in state["param_groups"] if group["params"]]}
@@ -206,13 +235,13 @@ def _without_empty_groups(state: dict[str, Any]) -> dict[str, Any]:
 
 def _in_order(folder: Path) -> list[Path]:
     """Checkpoints by what they have seen, the newest last; an epoch's end follows its batches."""
-    found = [
-        (match, path) for path in folder.glob("*.pyth") if (match := _NAME.fullmatch(path.name))
-    ]
-    return [path for _, path in sorted(found, key=lambda pair: _progress(pair[0]))]
+    found = [path for path in folder.glob("*.pyth") if _NAME.fullmatch(path.name)]
+    return sorted(found, key=_progress)
 
 
-def _progress(match: re.Match[str]) -> tuple[int, int]:
+def _progress(path: Path) -> tuple[int, int]:
+    match = _NAME.fullmatch(path.name)
+    assert match is not None
     return int(match[1]), int(match[2]) if match[2] else _END
 
 

@@ -10,7 +10,7 @@ from tests.engine.test_train import stats
 from timesformer import run_checkpoint
 from timesformer.checkpoint import CheckpointError, load_weights
 from timesformer.config import load_config
-from timesformer.engine import run, validate
+from timesformer.engine import run, train, validate
 from timesformer.engine.preflight import preflight
 from timesformer.models import build_model
 
@@ -126,3 +126,46 @@ def test_a_run_resumes_from_the_newest_whole_checkpoint_and_names_the_torn_one(c
     assert "resuming after 0 batches of epoch 2" in text
     assert not leftover.exists()
     assert not run_checkpoint.damage(torn)
+
+
+def test_a_run_that_starts_anew_takes_no_checkpoint_of_the_earlier_one_for_its_own(
+    config, tmp_path
+):
+    """It tested the newest by name, which was the earlier run's, and deleted what it had just saved."""
+    out = tmp_path / "out"
+    run.run(config("TEST.ENABLE", 0, "SOLVER.MAX_EPOCH", 3))
+    anew = config("TRAIN.AUTO_RESUME", 0, "RNG_SEED", 5, "TRAIN.KEEP_CHECKPOINTS", 1,
+                  "TEST.NUM_ENSEMBLE_VIEWS", 1)  # fmt: skip
+    run.run(anew)
+    assert names(out) == ["best", "earlier-1", "epoch_00002"]
+    earlier = run_checkpoint.folder_of(out) / "earlier-1"
+    assert len(list(earlier.iterdir())) == 4
+    tested = json.loads((out / "test_results.json").read_text())["weights"]
+    assert tested.endswith("checkpoints/checkpoint_epoch_00002.pyth")
+    assert "RNG_SEED: 5" in torch.load(tested, weights_only=True)["cfg"]
+
+
+def test_a_damaged_newest_checkpoint_does_not_cost_the_good_one(config, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    run.run(config("TEST.ENABLE", 0))
+    torn = run_checkpoint.checkpoint_path(out, 1)
+    torn.write_bytes(b"torn")
+    monkeypatch.setattr(train.Trainer, "run_epoch", lambda *_: 1 / 0)  # before anything is saved
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            run.run(config("TEST.ENABLE", 0, "TRAIN.KEEP_CHECKPOINTS", 1))
+        assert run_checkpoint.newest_checkpoint(out) == run_checkpoint.checkpoint_path(out, 0)
+    assert (run_checkpoint.folder_of(out) / "earlier-1" / torn.name).read_bytes() == b"torn"
+
+
+def test_the_best_of_the_run_that_a_file_is_from_is_not_the_best_of_this_one(
+    config, tmp_path, errors
+):
+    errors([10.0, 90.0, 80.0])
+    run.run(config("TEST.ENABLE", 0, "SOLVER.MAX_EPOCH", 1))
+    file = run_checkpoint.checkpoint_path(tmp_path / "out", 0)
+    cfg = config("OUTPUT_DIR", tmp_path / "new", "SOLVER.MAX_EPOCH", 3, "TEST.ENABLE", 0,
+                 "TRAIN.CHECKPOINT_FILE_PATH", file)  # fmt: skip
+    run.run(cfg)
+    best = torch.load(run_checkpoint.best_checkpoint(tmp_path / "new"), weights_only=True)
+    assert (best["epoch"], best["best"]["badness"]) == (2, 80.0)

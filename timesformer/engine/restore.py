@@ -19,10 +19,14 @@ logger = logging.getLogger(__name__)
 
 
 class Start(NamedTuple):
-    """The batch that is due, and the ``payload`` of the checkpoint of this run; empty for a new one."""
+    """The batch that is due, and the ``payload`` of the checkpoint of this run; empty for a new one.
+
+    ``path`` is that checkpoint.
+    """
 
     position: Position
     payload: dict[str, Any]
+    path: Path | None = None
 
     @classmethod
     def of_epoch(cls, epoch: int) -> "Start":
@@ -50,7 +54,7 @@ def restore(cfg: CfgNode, state: TrainingState, now: Mapping[str, Any] | None = 
         agreement.check(resumed.payload, cfg, now or {}, path=newest)
         epoch, batch = resumed.position
         logger.info("resuming after %d batches of epoch %d: %s", batch, epoch + 1, resumed.report)
-        return Start(resumed.position, resumed.payload)
+        return Start(resumed.position, resumed.payload, newest)
     if cfg.TRAIN.CHECKPOINT_FILE_PATH:
         return Start.of_epoch(_start_from_file(cfg, state))
     _load_pretrained(cfg, state.model)
@@ -69,7 +73,7 @@ def _start_from_file(cfg: CfgNode, state: TrainingState) -> int:
     if cfg.TRAIN.FINETUNE or cfg.TRAIN.CHECKPOINT_EPOCH_RESET:
         logger.info("%s", load_start(cfg, state.model, cfg.TRAIN.CHECKPOINT_FILE_PATH, cut=True))
         return 0
-    resumed = state.load(path, cut_from_names=cut)
+    resumed = state.load_weights(path, cut_from_names=cut)  # its best is that of another run
     epoch = resumed.payload["epoch"] + 1
     if epoch >= cfg.SOLVER.MAX_EPOCH:
         raise checkpoint.CheckpointError(

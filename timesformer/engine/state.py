@@ -79,13 +79,13 @@ class TrainingState:
             "guard": self.guard.state_dict(),
         }
 
-    def load(self, path: Path, *, cut_from_names: tuple[str, ...] = ()) -> Resumed:
-        """Go on from a checkpoint of this model; entries that published files lack stay as they are.
+    def load(self, path: Path) -> Resumed:
+        """Go on from a checkpoint of this run; entries that published files lack stay as they are.
 
         Raises:
             CheckpointError: see ``load_training_state``.
         """
-        resumed = self.load_weights(path, cut_from_names=cut_from_names)
+        resumed = self.load_weights(path)
         for name, part in (("best", self.best), ("guard", self.guard)):
             if name in resumed.payload:
                 part.load_state_dict(resumed.payload[name])

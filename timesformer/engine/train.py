@@ -9,7 +9,7 @@ import torch
 from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
-from timesformer import distributed, provenance
+from timesformer import distributed, provenance, run_checkpoint
 from timesformer.datasets import build_loader, num_workers
 from timesformer.datasets.clips import Batch
 from timesformer.datasets.loader import ClipLoader
@@ -178,10 +178,14 @@ def seed_step(seed: int, epoch: int, step: int) -> None:
 
 
 def start_records(cfg: CfgNode, start: Start) -> log.Scalars:
-    """Logs and curves that go on where ``start`` is; steps after it are taken out first."""
-    if distributed.is_main():
-        rewind.rewind(cfg, start.payload.get("written", {}))
+    """Logs and curves that go on where ``start`` is; what is later in OUTPUT_DIR is taken out first."""
     epoch, batch = start.position
+    if distributed.is_main():
+        after = start.path or run_checkpoint.checkpoint_path(cfg.OUTPUT_DIR, epoch - 1)
+        aside = run_checkpoint.set_aside(cfg.OUTPUT_DIR, after=after, best=start.path is None)
+        if aside is not None:
+            logger.warning("checkpoints that are not of this run are in %s now", aside)
+        rewind.rewind(cfg, start.payload.get("written", {}))
     return log.start_scalars(cfg, epoch=epoch, batch=batch)
 
 
