@@ -2,6 +2,8 @@
 
 import argparse
 import logging
+import os
+import shutil
 import sys
 
 
@@ -21,6 +23,7 @@ def main() -> int:
         return complain(error)
     if arguments.overfit:
         cfg = in_folder(cfg, "overfit")
+        shutil.rmtree(os.path.join(cfg.OUTPUT_DIR, "checkpoints"), ignore_errors=True)
     logging.getLogger().handlers.clear()
     from timesformer.engine.dry_run import dry_run
     from timesformer.engine.launch import INPUT_ERRORS, launch

@@ -308,6 +308,7 @@ def test_overfitting_drives_the_loss_to_zero_in_a_folder_of_its_own(run_net, tin
     assert losses[-1] < 0.05 < losses[0]
     assert (rows[-1]["top1_err"], rows[-1]["videos"]) == ("0", "4")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["overfit"]
+    assert not list((tmp_path / "out/overfit/checkpoints").glob("earlier*"))
 
 
 def test_limits_are_options_and_a_dry_run_prints_its_summary(run_net, tiny_yaml, tmp_path):

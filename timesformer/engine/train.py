@@ -185,7 +185,9 @@ def start_records(cfg: CfgNode, start: Start) -> log.Scalars:
         aside = run_checkpoint.set_aside(cfg.OUTPUT_DIR, after=after, best=start.path is None)
         if aside is not None:
             logger.warning("checkpoints that are not of this run are in %s now", aside)
-        rewind.rewind(cfg, start.payload.get("written", {}))
+        written = start.payload.get("written", {})
+        if written or start.path is None:  # a checkpoint that does not say takes nothing out
+            rewind.rewind(cfg, written)
     return log.start_scalars(cfg, epoch=epoch, batch=batch)
 
 
