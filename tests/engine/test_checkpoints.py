@@ -10,8 +10,12 @@ from tests.engine.test_train import stats
 from timesformer import run_checkpoint
 from timesformer.checkpoint import CheckpointError, load_weights
 from timesformer.config import load_config
-from timesformer.engine import run, train, validate
+from timesformer.datasets import read_list
+from timesformer.engine import interrupt, log, nonfinite, run, train, validate
+from timesformer.engine.checkpoints import Checkpoints
+from timesformer.engine.meters import EpochMeter
 from timesformer.engine.preflight import preflight
+from timesformer.engine.state import TrainingState
 from timesformer.models import build_model
 
 
@@ -169,3 +173,24 @@ def test_the_best_of_the_run_that_a_file_is_from_is_not_the_best_of_this_one(
     run.run(cfg)
     best = torch.load(run_checkpoint.best_checkpoint(tmp_path / "new"), weights_only=True)
     assert (best["epoch"], best["best"]["badness"]) == (2, 80.0)
+
+
+def test_skipped_steps_are_looked_for_by_all_processes_together(config, tmp_path, monkeypatch):
+    """At log lines, before a checkpoint, and where all have agreed to end; not by one with a signal."""
+    looks, batch = [], [0]
+    monkeypatch.setattr(nonfinite.Guard, "look", lambda *_: looks.append(batch[0]))
+    monkeypatch.setattr(interrupt, "requested", lambda: True)  # here alone
+    monkeypatch.setattr(interrupt, "agreed", lambda: batch[0] == 11)
+    cfg = config("LOG_PERIOD", 5, "TRAIN.CHECKPOINT_STEPS", 4, "TRAIN.CHECKPOINT_PERIOD", 9,
+                 "SOLVER.MAX_EPOCH", 20)  # fmt: skip
+    state = TrainingState(cfg, build_model(cfg), torch.device("cpu"))
+    videos = read_list(cfg, "train")
+    with Checkpoints(cfg, state, {}, videos, 100, log.Scalars()) as saved:
+        meter = EpochMeter(cfg, 0, 100, log.Scalars())
+        for batch[0] in range(1, 11):
+            saved.after_step(0, batch[0], meter)
+        batch[0] = 11
+        with pytest.raises(interrupt.Interrupted):
+            saved.after_step(0, 11, meter)
+    assert looks == [4, 5, 8, 10, 11]
+    assert names(tmp_path / "out") == ["epoch_00001_batch_000008", "epoch_00001_batch_000011"]

@@ -77,13 +77,13 @@ class Checkpoints:
             FloatingPointError: see ``nonfinite``.
         """
         self.saver.check()
-        self._look(batch)
         self.steps += 1
         period, ends = self.cfg.TRAIN.CHECKPOINT_STEPS, interrupt.agreed()
         at_end, stays = batch == self.num_batches, self.is_due(epoch)
         due = at_end and (stays or self._is_validated(epoch))
-        regular = period and self.steps % period == 0 and not self.state.guard.in_a_row
-        if due or ends or regular:
+        regular = period > 0 and self.steps % period == 0
+        self._look(batch, now=at_end or ends or regular)
+        if due or ends or (regular and not self.state.guard.in_a_row):
             inside = None if at_end and stays else batch
             path = run_checkpoint.checkpoint_path(self.cfg.OUTPUT_DIR, epoch, batch=inside)
             self._save([path], Position(epoch, batch), meter.state_dict())
@@ -101,11 +101,10 @@ class Checkpoints:
         if paths:
             self._save(paths, Position(epoch + 1, 0))
 
-    def _look(self, batch: int) -> None:
-        """At the pace of the log, whether steps were skipped; before every checkpoint too."""
+    def _look(self, batch: int, *, now: bool) -> None:
+        """At the pace of the log, whether steps were skipped; all processes at once."""
         lines = batch // self.cfg.LOG_PERIOD
-        soon = self.cfg.TRAIN.CHECKPOINT_STEPS > 0 or batch == self.num_batches
-        if lines != self.lines or soon or interrupt.requested():
+        if now or lines != self.lines:
             self.state.guard.look(self.videos.name, self._go_back)
         self.lines = lines
 
