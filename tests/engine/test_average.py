@@ -34,3 +34,14 @@ def test_a_checkpoint_without_an_average_starts_one_from_its_weights():
     model.weight.data.fill_(3.0)
     average.update()
     assert average.evaluated.weight.item() == 3.0
+    model.weight.data.fill_(7.0)
+    assert average.evaluated.weight.item() == 3.0
+
+
+def test_before_the_first_step_the_model_itself_is_evaluated():
+    """As after resuming at the end of an epoch, before its validation."""
+    model = torch.nn.Linear(1, 1, bias=False)
+    average = Average(model, decay=0.5)
+    model.weight.data.fill_(3.0)
+    average.load_state_dict({"model_state": {}})
+    assert average.evaluated.weight.item() == 3.0
