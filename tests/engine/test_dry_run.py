@@ -56,6 +56,18 @@ def test_a_test_alone_is_rehearsed_too(config, tmp_path):
     assert re.search(r"time        about .* \(test ", said)
 
 
+@pytest.mark.parametrize(("named", "tested"), [("", "epoch_00003"), ("best", "best")])
+def test_a_test_alone_is_of_the_checkpoint_that_the_run_has(config, tmp_path, named, tested):
+    folder = run_checkpoint.folder_of(tmp_path / "out")
+    folder.mkdir(parents=True)
+    for name in ("epoch_00003", "best"):
+        torch.save({}, folder / f"checkpoint_{name}.pyth")
+    cfg = rehearse(config("TRAIN.ENABLE", 0, "TEST.CHECKPOINT_FILE_PATH", named))
+    assert str(folder / f"checkpoint_{tested}.pyth") == cfg.TEST.CHECKPOINT_FILE_PATH
+    cfg = rehearse(config("TEST.CHECKPOINT_FILE_PATH", named))  # that of the rehearsal
+    assert named == cfg.TEST.CHECKPOINT_FILE_PATH
+
+
 def test_a_checkpoint_that_does_not_come_back_is_an_error(config, tmp_path):
     cfg = rehearse(config())
     with pytest.raises(CheckpointError, match="dry-run has no checkpoint; see stdout.log there"):

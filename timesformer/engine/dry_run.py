@@ -22,7 +22,7 @@ from timesformer.engine import log, run_record
 from timesformer.engine.launch import launch
 from timesformer.engine.optim import accumulation_steps
 from timesformer.models import build_model
-from timesformer.run_checkpoint import newest_checkpoint
+from timesformer.run_checkpoint import best_checkpoint, newest_checkpoint
 
 logger = logging.getLogger(__name__)
 
@@ -61,9 +61,6 @@ def dry_run(cfg: CfgNode, *, init_method: str = "") -> str:
 
 def rehearse(cfg: CfgNode) -> CfgNode:
     """``cfg`` with two optimizer steps and one batch of each evaluation, in a folder of its own."""
-    tested = cfg.TEST.CHECKPOINT_FILE_PATH
-    if tested and portable(tested).resolve().is_relative_to(Path(cfg.OUTPUT_DIR).resolve()):
-        tested = tested if portable(tested).exists() else ""  # is going to be written
     return in_folder(
         cfg,
         FOLDER,
@@ -72,9 +69,20 @@ def rehearse(cfg: CfgNode) -> CfgNode:
         DATA__LIMIT_VAL_BATCHES=1.0,
         SOLVER__MAX_EPOCH=1,
         TRAIN__CHECKPOINT_EPOCH_RESET=True,
-        TEST__CHECKPOINT_FILE_PATH=tested,
+        TEST__CHECKPOINT_FILE_PATH=_tested(cfg),
         TEST__SAVE_RESULTS_PATH="",
     )
+
+
+def _tested(cfg: CfgNode) -> str:
+    """The checkpoint that the test of the whole run is of, if there is one yet; else empty."""
+    tested: str = cfg.TEST.CHECKPOINT_FILE_PATH
+    if not cfg.TRAIN.ENABLE and tested in ("", "best"):  # not in the folder of the rehearsal
+        best = best_checkpoint(cfg.OUTPUT_DIR)
+        return str((best if tested else newest_checkpoint(cfg.OUTPUT_DIR)) or "")
+    if tested and portable(tested).resolve().is_relative_to(Path(cfg.OUTPUT_DIR).resolve()):
+        return tested if portable(tested).exists() else ""  # is going to be written
+    return tested
 
 
 def _accumulated(cfg: CfgNode) -> int:
