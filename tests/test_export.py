@@ -173,5 +173,18 @@ def test_the_input_is_never_overwritten(source, tmp_path):
     source()
     path = tmp_path / "made.pyth"
     with pytest.raises(CheckpointError, match="--out is the input"):
-        refuse_overwriting(str(path), tmp_path / "." / "made.pyth")
-    refuse_overwriting(str(path), tmp_path / "other")
+        refuse_overwriting(str(path), tmp_path / "." / "made.pyth", to="published")
+    refuse_overwriting(str(path), tmp_path / "other", to="published")
+    WRITERS["hf"](Source.of(describe(path)), tmp_path / "hf", torch.float32)
+    for given in (tmp_path / "hf", tmp_path / "hf/model.safetensors"):
+        with pytest.raises(CheckpointError, match="--out is the input, .*hf"):
+            refuse_overwriting(str(given), tmp_path / "hf", to="hf")
+    refuse_overwriting(str(path), tmp_path / "hf", to="hf")
+
+
+def test_folders_of_something_else_are_left_alone(tmp_path):
+    (tmp_path / "README.md").write_text("mine")
+    with pytest.raises(CheckpointError, match=r"where other files are, and its README\.md"):
+        refuse_overwriting("a.pyth", tmp_path, to="hf")
+    with pytest.raises(CheckpointError, match="--out is the folder .*; name a file to write"):
+        refuse_overwriting("a.pyth", tmp_path, to="safetensors")

@@ -17,6 +17,7 @@ from timesformer.models import build_model
 from timesformer.provenance import preprocessing_of, versions
 from timesformer.weight_files import ABOUT, weights_path
 
+WEIGHTS = "model.safetensors"  # in a folder for transformers
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -85,7 +86,7 @@ def write_huggingface(source: Source, folder: Path, dtype: torch.dtype) -> Path:
     config = huggingface_config(description, dtype)
     _save(
         _cast(to_huggingface(description.weights.state), dtype),
-        folder / "model.safetensors",
+        folder / WEIGHTS,
         source.about,
     )
     _write_json(folder / "config.json", config)
@@ -102,10 +103,21 @@ WRITERS = {
 }
 
 
-def refuse_overwriting(source: str, out: Path) -> None:
-    """Raise CheckpointError if ``out`` is the file that is read from."""
-    if out.exists() and Path(source).exists() and weights_path(source).samefile(out):
-        raise CheckpointError(f"--out is the input, {out}; write to another file")
+def refuse_overwriting(source: str, out: Path, *, to: str) -> None:
+    """Raise CheckpointError if ``out`` is what is read from, or a folder of something else."""
+    if out.exists() and Path(source).exists():
+        given = Path(source), weights_path(source)
+        if any(
+            path.samefile(each) for path in given for each in (out, out / WEIGHTS) if each.exists()
+        ):
+            raise CheckpointError(f"--out is the input, {out}; write to another file or folder")
+    if out.is_dir() and to != "hf":
+        raise CheckpointError(f"--out is the folder {out}; name a file to write")
+    if out.is_dir() and any(out.iterdir()) and not (out / "config.json").is_file():
+        raise CheckpointError(
+            f"--out is {out}, where other files are, and its README.md would be overwritten; name a "
+            "folder of its own"
+        )
 
 
 def check(written: Path, description: Description) -> str:

@@ -15,7 +15,7 @@ def main() -> int:
     from timesformer.inference.description import describe
 
     try:
-        refuse_overwriting(arguments.source, arguments.out)
+        refuse_overwriting(arguments.source, arguments.out, to=arguments.to)
         found = describe(arguments.source, overrides=arguments.keys, classes=arguments.classes)
         for note in found.notes:
             print(f"note: {note}")

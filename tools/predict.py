@@ -24,7 +24,7 @@ def main() -> int:
 
     try:
         videos = find_videos(arguments.videos)
-        make_folders(arguments)
+        make_folders(arguments, videos)
         found, undrawn = predict(options.open_predictor(arguments), videos, arguments)
     except (*INPUT_ERRORS, OSError) as error:
         print(f"predict.py: error: {error}", file=sys.stderr)
@@ -75,8 +75,22 @@ def parse_arguments() -> argparse.Namespace:
     return arguments
 
 
-def make_folders(arguments: argparse.Namespace) -> None:
-    """Before the work, so that a folder that cannot be made is known."""
+def make_folders(arguments: argparse.Namespace, videos: list[str]) -> None:
+    """Before the work, so that a folder that cannot be made is known.
+
+    Raises:
+        VideoError: videos lie where their copies are to go, under the same names.
+    """
+    from timesformer.config.load import portable
+    from timesformer.video import VideoError
+
+    if arguments.annotate is not None:
+        copies = arguments.annotate.resolve()
+        if any(portable(video).resolve().parent == copies for video in videos):
+            raise VideoError(
+                f"--annotate is {arguments.annotate}, where the videos lie, and would overwrite them; "
+                "name another folder"
+            )
     for folder in (arguments.contact_sheet, arguments.annotate):
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)

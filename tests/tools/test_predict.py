@@ -91,6 +91,9 @@ def test_wrong_input_is_an_error_without_traceback(tool, weights, data_dir, tmp_
         ([video, "--weights", weights, "--views", "ten"], "views are 'ten', but must be"),
         ([video, "--weights", weights, "--classes", "hmdb51"], "names 51 classes, but the classif"),
         ([video, "--weights", weights, "--annotate", weights], "File exists"),
+        ([video, "--weights", weights, "--annotate", video.parent], "would overwrite them"),
+        ([video, "--weights", weights, "--device", "mps"], "device is 'mps', which PyTorch cannot"),
+        ([video, "--weights", weights, "--device", "meta"], "device is 'meta', which PyTorch cannot"),
         (
             [video, "--weights", backbone, "--set", "TIMESFORMER.NUM_HEADS", 2, "--set",
              "DATA.TEST_CROP_SIZE", 32],

@@ -261,6 +261,12 @@ def _device(name: str) -> torch.device:
         raise ConfigError(
             f"device is {name!r}, but this machine has {torch.cuda.device_count()} GPUs; use auto"
         )
+    try:
+        torch.ones(1, device=device).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # as builds lack devices
+        raise ConfigError(
+            f"device is {name!r}, which PyTorch cannot use here ({checkpoint.first_line(error)}); use auto"
+        ) from error
     return device
 
 
