@@ -36,6 +36,8 @@ LAYERS = [  # a module imports its own layer or a lower one
         "checkpoint",
         "summary",
         "run_checkpoint",
+        "sharded_checkpoint",
+        "checkpoint_order",
         "imagenet",
         "augment",
     ),

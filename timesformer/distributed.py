@@ -74,7 +74,7 @@ def any_process(flag: bool) -> bool:
     if not is_distributed():
         return flag
     votes = torch.tensor([int(flag)])
-    dist.all_reduce(votes, group=_cpu_group())
+    dist.all_reduce(votes, group=cpu_group())
     return bool(votes)
 
 
@@ -84,7 +84,7 @@ def from_main(item: Any) -> Any:
 
 
 @functools.cache
-def _cpu_group() -> dist.ProcessGroup | None:
+def cpu_group() -> dist.ProcessGroup | None:
     """A group for tensors on the CPU; None: the default group is one."""
     return None if dist.get_backend() == "gloo" else dist.new_group(backend="gloo")
 

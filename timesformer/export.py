@@ -1,4 +1,4 @@
-"""A checkpoint of any format into another: published, Hugging Face, or bare safetensors."""
+"""A checkpoint of any format into another: published, sharded, Hugging Face, or bare safetensors."""
 
 import json
 from collections.abc import Mapping
@@ -11,10 +11,12 @@ from torch import Tensor
 
 from timesformer.checkpoint import CheckpointError, load_weights, read_file
 from timesformer.formats.huggingface import SCHEMES, to_huggingface
+from timesformer.formats.sharded import is_sharded
 from timesformer.inference.description import Description
 from timesformer.model_card import model_card
 from timesformer.models import build_model
 from timesformer.provenance import preprocessing_of, versions
+from timesformer.run_checkpoint import write_sharded
 from timesformer.weight_files import ABOUT, weights_path
 
 WEIGHTS = "model.safetensors"  # in a folder for transformers
@@ -53,17 +55,30 @@ class Source(NamedTuple):
 def write_published(source: Source, path: Path, dtype: torch.dtype) -> Path:
     """The layout of the published code: ``model_state`` with its prefix, ``cfg``; and our entries.
 
-    ``epoch`` and ``optimizer_state`` only together, as its loader wants them, if the file has them; not
-    where the weights are an average (EMA), which no optimizer state belongs to.
+    ``epoch``, ``optimizer_state`` and all else to go on from only together, as its loader wants them,
+    if the file has them; not where the weights are an average (EMA), which no optimizer state belongs
+    to.
     """
-    payload = read_file(source.description.path, mmap=True)
-    about = {key: value for key, value in source.about.items() if key != "epoch"}
-    trained = {"epoch", "optimizer_state"}
-    if isinstance(payload, Mapping) and trained <= payload.keys() and "ema_state" not in payload:
-        about |= {key: payload[key] for key in trained}
-    state = _cast(source.description.weights.state, dtype)
     path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({"model_state": {f"model.{name}": v for name, v in state.items()}, **about}, path)
+    torch.save(_checkpoint(source, dtype), path)
+    return path
+
+
+def write_folder(source: Source, path: Path, dtype: torch.dtype) -> Path:
+    """The same as a sharded checkpoint, of one part.
+
+    Raises:
+        CheckpointError: there is no training to go on with, or ``path`` cannot become such a folder.
+    """
+    payload = _checkpoint(source, dtype)
+    if "optimizer_state" not in payload:
+        raise CheckpointError(
+            f"{source.description.path} holds no training to go on with (epoch, optimizer_state), "
+            "which is what a sharded checkpoint is for; write published or safetensors"
+        )
+    if path.exists() and not is_sharded(path):
+        raise CheckpointError(f"--out is {path}, which is no sharded checkpoint; give a new name")
+    write_sharded(path, payload)
     return path
 
 
@@ -98,6 +113,7 @@ def write_huggingface(source: Source, folder: Path, dtype: torch.dtype) -> Path:
 
 WRITERS = {
     "published": write_published,
+    "sharded": write_folder,
     "hf": write_huggingface,
     "safetensors": write_safetensors,
 }
@@ -162,6 +178,17 @@ def huggingface_config(description: Description, dtype: torch.dtype) -> dict[str
         "label2id": {name: k for k, name in enumerate(names)},
         "torch_dtype": str(dtype).removeprefix("torch."),
     }
+
+
+def _checkpoint(source: Source, dtype: torch.dtype) -> dict[str, Any]:
+    """Entries of a checkpoint; those to go on from, if the file has them and its own weights."""
+    payload = read_file(source.description.path, mmap=True)
+    state = _cast(source.description.weights.state, dtype)
+    entries = {key: value for key, value in source.about.items() if key != "epoch"}
+    trained = {"epoch", "optimizer_state"}
+    if isinstance(payload, Mapping) and trained <= payload.keys() and "ema_state" not in payload:
+        entries = {**payload, **entries}
+    return entries | {"model_state": {f"model.{name}": value for name, value in state.items()}}
 
 
 def _check_for_huggingface(description: Description) -> None:

@@ -4,7 +4,8 @@ A checkpoint is the published dictionary: ``epoch`` (0-based, the last finished 
 counts from 1), ``model_state`` (names begin ``model.``), ``optimizer_state``, ``cfg`` (YAML); what
 ``provenance.describe`` adds; and what ``engine/state.py`` adds for resuming.
 
-It is a zip archive with a CRC-32 of every record, which is its checksum: it travels with every copy
+It is a file, or with DIST.SHARDED_CHECKPOINTS a folder (``sharded_checkpoint``), but for the best one.
+The file is a zip archive with a CRC-32 of every record, which is its checksum: it travels with every copy
 of the file, where one in a second file would be lost. PyTorch writes it, but does not compare it.
 """
 
@@ -12,7 +13,6 @@ import contextlib
 import itertools
 import logging
 import os
-import re
 import shutil
 import zipfile
 import zlib
@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from timesformer import convert
+from timesformer import convert, sharded_checkpoint
 from timesformer.checkpoint import (
     CheckpointError,
     LoadReport,
@@ -33,13 +33,15 @@ from timesformer.checkpoint import (
     read_file,
     unwrap,
 )
+from timesformer.checkpoint_order import in_order, is_in_epoch, progress
+from timesformer.formats import sharded
+from timesformer.sharded_checkpoint import sync_folder
+from timesformer.weight_files import read_entries
 
 logger = logging.getLogger(__name__)
 
 _BEST = "checkpoint_best.pyth"
-_NAME = re.compile(r"checkpoint_epoch_(\d+)(?:_batch_(\d+))?\.pyth")
 _KEPT_IN_EPOCH = 2  # checkpoints inside an epoch, and newer ones, until the older are removed
-_END = 1 << 62  # in place of the batch of a finished epoch
 # Options of optimizers that newer versions of PyTorch added: their absence says nothing.
 _NEW_OPTIONS = {
     "foreach",
@@ -63,18 +65,22 @@ def folder_of(output_dir: str | Path) -> Path:
     return Path(output_dir) / "checkpoints"
 
 
-def checkpoint_path(output_dir: str | Path, epoch: int, *, batch: int | None = None) -> Path:
+def checkpoint_path(
+    output_dir: str | Path, epoch: int, *, batch: int | None = None, is_sharded: bool = False
+) -> Path:
     """File of 0-based ``epoch``: OUTPUT_DIR/checkpoints/checkpoint_epoch_00001.pyth for 0.
 
-    With ``batch``, the file of a checkpoint inside that epoch, after so many batches.
+    With ``batch``, the file of a checkpoint inside that epoch, after so many batches. A sharded one
+    is a folder, ``.dcp``.
     """
     inside = "" if batch is None else f"_batch_{batch:06d}"
-    return folder_of(output_dir) / f"checkpoint_epoch_{epoch + 1:05d}{inside}.pyth"
+    suffix = sharded_checkpoint.SUFFIX if is_sharded else ".pyth"
+    return folder_of(output_dir) / f"checkpoint_epoch_{epoch + 1:05d}{inside}{suffix}"
 
 
 def newest_checkpoint(output_dir: str | Path) -> Path | None:
     """The newest checkpoint of OUTPUT_DIR/checkpoints that is whole; damaged ones are named."""
-    for path in reversed(_in_order(folder_of(output_dir))):
+    for path in reversed(in_order(folder_of(output_dir))):
         if not (reason := damage(path)):
             return path
         logger.warning("checkpoint %s is left out, it is damaged: %s; delete it", path, reason)
@@ -89,7 +95,9 @@ def best_checkpoint(output_dir: str | Path) -> Path:
 def damage(path: Path) -> str:
     """What is wrong with a checkpoint; empty if it can be read and every record has its checksum."""
     try:
-        torch.load(path, map_location="meta", weights_only=True)  # the structure alone
+        read_entries(path)
+        if path.is_dir():
+            return sharded.damage(path)
     except Exception as error:  # torch.load raises whatever its parsers raise
         return first_line(error) or type(error).__name__
     if not zipfile.is_zipfile(path):  # as before PyTorch 1.6, without checksums
@@ -120,17 +128,35 @@ def write_checkpoint(path: Path, payload: Mapping[str, Any], *, also: Sequence[P
         for other in also:
             _link(temporary, other)
         os.replace(temporary, path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except (OSError, RuntimeError) as error:  # the zip writer raises RuntimeError on a full disk
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise CheckpointError(_cannot_write(path, error)) from error
 
 
+def write_sharded(path: Path, payload: Mapping[str, Any]) -> None:
+    """The same into a folder, by all processes together; the tensors may be sharded.
+
+    Raises:
+        CheckpointError: it cannot be written; other checkpoints are as they were.
+    """
+    try:
+        sharded_checkpoint.write_sharded(path, payload)
+    except OSError as error:
+        raise CheckpointError(_cannot_write(path, error)) from error
+
+
 def remove_leftovers(output_dir: str | Path) -> None:
-    """Delete what an interrupted process has half written."""
-    for path in folder_of(output_dir).glob("*.pyth.tmp"):
+    """Delete what an interrupted process has half written, or replaced."""
+    folder = folder_of(output_dir)
+    for path in folder.glob("*.pyth.tmp"):
         path.unlink(missing_ok=True)
+    for path in folder.glob("*.dcp.tmp"):
+        shutil.rmtree(path)
+    for path in folder.glob("*.dcp.old"):
+        if path.with_suffix("").exists():
+            _remove(path)
 
 
 def prune(output_dir: str | Path, keep: int) -> None:
@@ -139,11 +165,11 @@ def prune(output_dir: str | Path, keep: int) -> None:
     Of the ends of epochs the newest ``keep`` stay (0: all); of those inside an epoch, which exist to
     resume from, the ones among the newest two of all.
     """
-    in_order = _in_order(folder_of(output_dir))
-    ends = [path for path in in_order if not _is_in_epoch(path)]
-    old = [path for path in in_order[:-_KEPT_IN_EPOCH] if _is_in_epoch(path)]
+    found = in_order(folder_of(output_dir))
+    ends = [path for path in found if not is_in_epoch(path)]
+    old = [path for path in found[:-_KEPT_IN_EPOCH] if is_in_epoch(path)]
     for path in old + (ends[:-keep] if keep else []):
-        path.unlink(missing_ok=True)
+        _remove(path)
 
 
 def set_aside(output_dir: str | Path, *, after: Path, best: bool) -> Path | None:
@@ -153,7 +179,7 @@ def set_aside(output_dir: str | Path, *, after: Path, best: bool) -> Path | None
     earlier run), and with ``best`` that of the best validation. Returns their new folder, if any.
     """
     folder = folder_of(output_dir)
-    moved = [path for path in _in_order(folder) if _progress(path) > _progress(after)]
+    moved = [path for path in in_order(folder) if progress(path) > progress(after)]
     moved += [path for path in [best_checkpoint(output_dir)] if best and path.exists()]
     if not moved:
         return None
@@ -233,21 +259,11 @@ def _without_empty_groups(state: dict[str, Any]) -> dict[str, Any]:
     return state | {"param_groups": [group for group in state["param_groups"] if group["params"]]}
 
 
-def _in_order(folder: Path) -> list[Path]:
-    """Checkpoints by what they have seen, the newest last; an epoch's end follows its batches."""
-    found = [path for path in folder.glob("*.pyth") if _NAME.fullmatch(path.name)]
-    return sorted(found, key=_progress)
-
-
-def _progress(path: Path) -> tuple[int, int]:
-    match = _NAME.fullmatch(path.name)
-    assert match is not None
-    return int(match[1]), int(match[2]) if match[2] else _END
-
-
-def _is_in_epoch(path: Path) -> bool:
-    match = _NAME.fullmatch(path.name)
-    return match is not None and match[2] is not None
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        sharded_checkpoint.remove_sharded(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _link(source: Path, target: Path) -> None:
@@ -261,18 +277,8 @@ def _link(source: Path, target: Path) -> None:
     os.replace(temporary, target)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make renames last through a power failure; Windows does so by itself."""
-    if os.name != "nt":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
 def _cannot_write(path: Path, error: Exception) -> str:
-    last = next(reversed(_in_order(path.parent)), None)
+    last = next(reversed(in_order(path.parent)), None)
     free = shutil.disk_usage(path.parent).free >> 20 if path.parent.is_dir() else 0
     reason = _reason(error)
     kept = f"the last good one is {last}" if last else "there is no earlier one"

@@ -11,7 +11,7 @@ from timesformer.architecture import infer
 from timesformer.checkpoint import LoadReport, Weights, load_state, read_weights
 from timesformer.formats.image_vit import is_video
 from timesformer.models.timesformer import TimeSformer
-from timesformer.weight_files import read_metadata
+from timesformer.weight_files import num_bytes, read_metadata
 
 SHOWN = 12  # class names printed; the JSON has all
 
@@ -27,7 +27,7 @@ def summarize(path: str | PathLike[str]) -> dict[str, Any]:
     types = Counter(str(value.dtype).removeprefix("torch.") for value in state.values())
     facts: dict[str, Any] = {
         "file": str(path),
-        "bytes": Path(path).stat().st_size if Path(path).is_file() else None,
+        "bytes": num_bytes(Path(path)) if Path(path).exists() else None,
         "metadata": read_metadata(path),
         "format": weights.format,
         "kind": "video model" if is_video(state) else "image model or space-only video model",

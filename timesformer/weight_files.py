@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from timesformer.formats import paddle
+from timesformer.formats import paddle, sharded
 
 ABOUT = "timesformer"
 """Entry of a safetensors file's metadata that holds our description as JSON."""
@@ -37,10 +37,14 @@ class CheckpointError(ValueError):
 def weights_path(path: str | Path) -> Path:
     """The file to read for ``path``: itself, or of a folder the one that Hugging Face names.
 
+    A folder of ``torch.distributed.checkpoint`` is itself what is read.
+
     Raises:
         CheckpointError: there is no such file.
     """
     path = Path(path)
+    if sharded.is_sharded(path):
+        return path
     if path.is_dir():
         found = next((path / name for name in _IN_FOLDER if (path / name).is_file()), None)
         if found is None:
@@ -57,8 +61,9 @@ def read_file(path: str | Path, *, mmap: bool = False) -> Any:
     """The content of a weights file, on the CPU; code in a pickle is refused, never run.
 
     PyTorch files, safetensors (with our description in its metadata: as a checkpoint), shards by
-    their index, Paddle's pickles of arrays, and folders of Hugging Face. With ``mmap`` the tensors
-    stay in the file until they are used; the file must not change.
+    their index, Paddle's pickles of arrays, and folders of Hugging Face and of
+    ``torch.distributed.checkpoint``. With ``mmap`` the tensors of PyTorch files stay in the file
+    until they are used; the file must not change.
 
     Raises:
         CheckpointError: no such file, truncated, code in it, or something else altogether.
@@ -110,7 +115,22 @@ def first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0][:160]
 
 
+def read_entries(path: Path) -> dict[str, Any]:
+    """What a checkpoint of ours says; tensors of weights and optimizer have no values, or are left out."""
+    if path.is_dir():
+        return sharded.read_plain(path)
+    return torch.load(path, map_location="meta", weights_only=True)
+
+
+def num_bytes(path: Path) -> int:
+    """Of a file, or of all files of a folder."""
+    files = path.iterdir() if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files)
+
+
 def _read(path: Path, *, mmap: bool = False) -> Any:
+    if path.is_dir():
+        return sharded.read_sharded(path)
     with path.open("rb") as file:
         head = file.read(64)
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 27:
@@ -154,6 +174,11 @@ def _read_shards(index: Path) -> dict[str, Tensor]:
 
 
 def _explain(path: Path, error: Exception) -> str:
+    if path.is_dir():
+        return (
+            f"sharded checkpoint {path} cannot be read ({type(error).__name__}: "
+            f"{first_line(error)}); it is not whole: copy the folder again"
+        )
     with path.open("rb") as file:
         head = file.read(256).lstrip().lower()
     for start, what in _NO_WEIGHTS:

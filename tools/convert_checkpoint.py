@@ -32,14 +32,21 @@ def main() -> int:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("source", metavar="IN", help="file, folder of Hugging Face, or timm/NAME")
+    parser.add_argument(
+        "source",
+        metavar="IN",
+        help="file, sharded checkpoint, folder of Hugging Face, or timm/NAME",
+    )
     parser.add_argument(
         "--to",
         required=True,
-        choices=("published", "hf", "safetensors"),
-        help="layout of the published code; folder for transformers; weights for inference alone",
+        choices=("published", "sharded", "hf", "safetensors"),
+        help="layout of the published code; the same as a folder of torch.distributed.checkpoint; "
+        "folder for transformers; weights for inference alone",
     )
-    parser.add_argument("--out", required=True, type=Path, help="file to write; for hf a folder")
+    parser.add_argument(
+        "--out", required=True, type=Path, help="file to write; for sharded and hf a folder"
+    )
     parser.add_argument("--dtype", default="fp32", choices=("fp32", "bf16", "fp16"))
     parser.add_argument(
         "--classes", help="kinetics400, ...: names of the classes; or a file of them"

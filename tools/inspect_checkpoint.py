@@ -8,7 +8,11 @@ import sys
 def main() -> int:
     """Print the facts; status 2 for a file that cannot be read."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("file", metavar="FILE", help="file, folder of Hugging Face, or timm/NAME")
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        help="file, sharded checkpoint, folder of Hugging Face, or timm/NAME",
+    )
     parser.add_argument("--json", action="store_true", help="everything, as JSON")
     arguments = parser.parse_args()
     from timesformer.checkpoint import CheckpointError

@@ -21,3 +21,12 @@ def test_what_fsdp_does_not_support_is_refused_with_the_remedy(tiny_yaml, key, v
 def test_an_unknown_strategy_is_named(tiny_yaml):
     with pytest.raises(ConfigError, match="DIST.STRATEGY is 'zero'; choose one of ddp, fsdp"):
         load_config(tiny_yaml, ["DIST.STRATEGY", "zero"])
+
+
+def test_parts_of_what_is_not_sharded_are_refused(tiny_yaml):
+    options = ["DIST.SHARDED_CHECKPOINTS", "True"]
+    with pytest.raises(
+        ConfigError, match=r"DIST.STRATEGY ddp shards nothing; set it False, or DIST"
+    ):
+        load_config(tiny_yaml, options)
+    load_config(tiny_yaml, [*options, "DIST.STRATEGY", "fsdp"])

@@ -50,6 +50,10 @@ def _distributed(cfg: CfgNode) -> None:
     # ddp: every process has the whole model. fsdp: a part of each parameter, gradient and optimizer
     # state (FSDP2, sharded by block), for models whose states fill the memory of a GPU.
     cfg.DIST.STRATEGY = "ddp"
+    # With fsdp, each process writes its own part of a checkpoint, into a folder
+    # checkpoint_epoch_00005.dcp that all machines must share: nothing is gathered, but training waits
+    # until it is written. The best one stays a file, checkpoint_best.pyth, gathered.
+    cfg.DIST.SHARDED_CHECKPOINTS = False
     # Processes of this machine when NUM_GPUS is 0. (On GPUs, and under torchrun: one for each GPU.)
     cfg.DIST.CPU_PROCESSES = 1
     # Seconds within which all processes must come, and each exchange between them must end.

@@ -7,7 +7,14 @@ from fvcore.common.config import CfgNode
 
 def sharding_problems(cfg: CfgNode) -> Iterator[str]:
     """What does not go together with parameters that are spread over processes."""
-    if cfg.DIST.STRATEGY != "fsdp" or not cfg.TRAIN.ENABLE:
+    if not cfg.TRAIN.ENABLE:
+        return
+    if cfg.DIST.STRATEGY != "fsdp":
+        if cfg.DIST.SHARDED_CHECKPOINTS:
+            yield (
+                f"DIST.SHARDED_CHECKPOINTS is True, but DIST.STRATEGY {cfg.DIST.STRATEGY} shards "
+                "nothing; set it False, or DIST.STRATEGY fsdp"
+            )
         return
     for key, refused, remedy in (
         ("TRAIN.COMPILE", cfg.TRAIN.COMPILE, "False"),

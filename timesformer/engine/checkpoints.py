@@ -23,6 +23,7 @@ from timesformer.engine.saving import Saver
 from timesformer.engine.sharding import is_sharded
 from timesformer.engine.state import TrainingState
 from timesformer.run_checkpoint import Position
+from timesformer.sharded_checkpoint import SUFFIX
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class Checkpoints:
         self.cfg = cfg
         self.state = state
         self.num_batches = num_batches
+        self.sharded = cfg.DIST.SHARDED_CHECKPOINTS
         self.scalars = scalars
         self.saver = Saver(cfg.OUTPUT_DIR, keep=cfg.TRAIN.KEEP_CHECKPOINTS)
         self.about = {"cfg": cfg.dump(), **about}
@@ -85,7 +87,7 @@ class Checkpoints:
         self._look(batch, now=at_end or ends or regular)
         if due or ends or (regular and not self.state.guard.in_a_row):
             inside = None if at_end and stays else batch
-            path = run_checkpoint.checkpoint_path(self.cfg.OUTPUT_DIR, epoch, batch=inside)
+            path = self._path(epoch, inside)
             self._save([path], Position(epoch, batch), meter.state_dict())
         if ends:
             self.saver.wait()
@@ -95,11 +97,19 @@ class Checkpoints:
     def after_validation(self, epoch: int, *, is_best: bool) -> None:
         """The validation after 0-based ``epoch`` is judged: it is not to be repeated."""
         ends = self.is_due(epoch) or self.state.best.is_over
-        end = run_checkpoint.checkpoint_path(self.cfg.OUTPUT_DIR, epoch)
+        end = self._path(epoch)
         best = run_checkpoint.best_checkpoint(self.cfg.OUTPUT_DIR)
         paths = [end] * ends + [best] * is_best
+        if self.sharded and ends:
+            self._save(paths[:1], Position(epoch + 1, 0))
+            del paths[0]
         if paths:
             self._save(paths, Position(epoch + 1, 0))
+
+    def _path(self, epoch: int, batch: int | None = None) -> Path:
+        return run_checkpoint.checkpoint_path(
+            self.cfg.OUTPUT_DIR, epoch, batch=batch, is_sharded=self.sharded
+        )
 
     def _look(self, batch: int, *, now: bool) -> None:
         """At the pace of the log, whether steps were skipped; all processes at once."""
@@ -130,9 +140,13 @@ class Checkpoints:
     def _save(
         self, paths: list[Path], position: Position, meter: dict[str, Any] | None = None
     ) -> None:
-        """The same content to all ``paths``; ``meter``: of the epoch, inside it."""
-        entries = self.state.payload()
-        if not distributed.is_main():
+        """The same content to all ``paths``; ``meter``: of the epoch, inside it.
+
+        A folder is written by all processes, alone; files by the first.
+        """
+        is_folder = paths[0].suffix == SUFFIX
+        entries = self.state.payload(is_sharded=is_folder)
+        if not (is_folder or distributed.is_main()):
             return
         self.scalars.flush()
         finished = position.epoch if position.batch == self.num_batches else position.epoch - 1
@@ -143,7 +157,10 @@ class Checkpoints:
             "position": position._asdict(),
             "written": rewind.sizes(self.cfg),
         } | ({"meter": meter} if meter else {})
-        self.saver.save(payload, paths[0], also=paths[1:])
+        if is_folder:
+            self.saver.save_sharded(payload, paths[0])
+        else:
+            self.saver.save(payload, paths[0], also=paths[1:])
 
 
 def is_due(epoch: int, period: int, num_epochs: int) -> bool:

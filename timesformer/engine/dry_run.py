@@ -23,6 +23,7 @@ from timesformer.engine.launch import launch
 from timesformer.engine.optim import accumulation_steps
 from timesformer.models import build_model
 from timesformer.run_checkpoint import best_checkpoint, newest_checkpoint
+from timesformer.weight_files import num_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ def read_back(cfg: CfgNode) -> str:
     report = load_weights(build_model(cfg), path, strict=False)
     if not report.exact:
         raise CheckpointError(f"the checkpoint does not give back what was written: {report}")
-    return f"{path.stat().st_size / 2**20:.1f} MiB, written and read back"
+    return f"{num_bytes(path) / 2**20:.1f} MiB, written and read back"
 
 
 def lengths(cfg: CfgNode) -> Lengths:

@@ -26,6 +26,7 @@ from timesformer.provenance import fingerprint
 from timesformer.run_checkpoint import best_checkpoint, folder_of, newest_checkpoint
 from timesformer.timm_hub import is_name
 from timesformer.video import BackendError, check_torchcodec
+from timesformer.weight_files import read_entries
 
 
 def preflight(cfg: CfgNode) -> None:
@@ -134,8 +135,7 @@ def _resume_problems(cfg: CfgNode) -> Iterator[str]:
         return
     try:
         data = {split: fingerprint(read_list(cfg, split)) for split in ("train", "val")}
-        payload = torch.load(newest, map_location="meta", weights_only=True)
-        agreement.check(payload, cfg, {"data": data}, path=newest)
+        agreement.check(read_entries(newest), cfg, {"data": data}, path=newest)
     except ListError:
         return  # reported with the list
     except CheckpointError as error:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from timesformer import run_checkpoint
+from timesformer import distributed, run_checkpoint
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +36,20 @@ class Saver:
         """
         self.wait()
         self._writing = self._thread.submit(self._write, snapshot(payload), path, also)
+
+    def save_sharded(self, payload: Mapping[str, Any], path: Path) -> None:
+        """Write ``payload`` to the folder ``path``, by all processes at once; returns when it is there.
+
+        In the training's own thread: it takes exchanges between the processes.
+
+        Raises:
+            CheckpointError: it, or the checkpoint before this one, could not be written.
+        """
+        self.wait()
+        run_checkpoint.write_sharded(path, payload)
+        if distributed.is_main():
+            run_checkpoint.prune(self.output_dir, self.keep)
+            logger.info("saved %s", path)
 
     def check(self) -> None:
         """Raise what the thread raised, if it has ended; costs nothing."""

@@ -68,11 +68,17 @@ class TrainingState:
         elif not skipped.item():
             self.precision.step(self.optimizer)
 
-    def payload(self) -> dict[str, Any]:
-        """Entries of a checkpoint; tensors are the living ones. All processes call it together."""
+    def payload(self, *, is_sharded: bool = False) -> dict[str, Any]:
+        """Entries of a checkpoint; tensors are the living ones. All processes call it together.
+
+        Tensors that are sharded are put together, or stay so if it ``is_sharded``.
+        """
+        tensors = {
+            "model_state": run_checkpoint.named_state(self.model),
+            "optimizer_state": self.optimizer.state_dict(),
+        }
         return {
-            "model_state": distributed.whole(run_checkpoint.named_state(self.model)),
-            "optimizer_state": distributed.whole(self.optimizer.state_dict()),
+            **(tensors if is_sharded else distributed.whole(tensors)),
             "scaler_state": self.precision.state_dict(),
             **self.average.state_dict(),
             "best": self.best.state_dict(),
