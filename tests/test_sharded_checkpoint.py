@@ -9,8 +9,9 @@ import torch
 from tests.test_run_checkpoint import trained
 from timesformer import run_checkpoint, sharded_checkpoint
 from timesformer.checkpoint import CheckpointError, read_file
-from timesformer.export import WRITERS, Source
+from timesformer.export import WRITERS, Source, refuse_overwriting
 from timesformer.inference.description import describe
+from timesformer.summary import summarize
 
 
 def payload(epoch, seed=0):
@@ -166,3 +167,21 @@ def test_a_folder_of_something_else_is_not_replaced(tmp_path):
     made = Source.of(describe(tmp_path / "a.pyth", overrides=["TIMESFORMER.NUM_HEADS", "2"]))
     with pytest.raises(CheckpointError, match="is no sharded checkpoint; give a new name"):
         WRITERS["sharded"](made, tmp_path, torch.float32)
+
+
+def test_a_folder_is_replaced_by_a_conversion_but_not_by_itself(tmp_path):
+    path = save(tmp_path, 0)
+    torch.save(payload(6), tmp_path / "a.pyth")
+    made = Source.of(describe(tmp_path / "a.pyth", overrides=["TIMESFORMER.NUM_HEADS", "2"]))
+    refuse_overwriting(str(tmp_path / "a.pyth"), path, to="sharded")
+    WRITERS["sharded"](made, path, torch.float32)
+    assert read_file(path)["epoch"] == 6
+    with pytest.raises(CheckpointError, match="--out is the input"):
+        refuse_overwriting(str(path), path, to="sharded")
+
+
+def test_all_that_is_known_of_a_folder(tmp_path):
+    facts = summarize(save(tmp_path, 4))
+    expected = {"format": "TimeSformer", "epoch": 4, "tensors": 49}
+    assert {key: facts[key] for key in expected} == expected
+    assert facts["bytes"] == sum(file.stat().st_size for file in tmp_path.glob("*/*.dcp/*"))

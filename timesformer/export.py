@@ -127,6 +127,8 @@ def refuse_overwriting(source: str, out: Path, *, to: str) -> None:
             path.samefile(each) for path in given for each in (out, out / WEIGHTS) if each.exists()
         ):
             raise CheckpointError(f"--out is the input, {out}; write to another file or folder")
+    if to == "sharded":
+        return  # its folder is replaced, and no other one: see write_folder
     if out.is_dir() and to != "hf":
         raise CheckpointError(f"--out is the folder {out}; name a file to write")
     if out.is_dir() and any(out.iterdir()) and not (out / "config.json").is_file():

@@ -105,7 +105,7 @@ def read_metadata(path: str | Path) -> dict[str, str]:
     try:
         with safe_open(weights_path(path), framework="pt") as file:
             said = file.metadata() or {}
-    except (SafetensorError, CheckpointError):
+    except (SafetensorError, CheckpointError, OSError):  # OSError: a sharded folder
         return {}
     return {key: text for key, text in said.items() if key not in (ABOUT, "format")}
 
