@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import signal
 
 import pytest
 import torch
@@ -118,6 +119,27 @@ def test_validation_and_test_score_what_the_checkpoint_scores(config, tmp_path):
     (kept,) = [line for line in stats(out, "val_epoch") if line["epoch"] == "4/4"]
     assert kept["top1_err"] == pytest.approx(rows[-1]["top1_err"], abs=1e-3)
     assert kept["videos"] == 7
+
+
+def test_a_signal_ends_a_probe_between_two_chunks(config, tmp_path, monkeypatch, count_forwards):
+    """Features of a large list take hours: a scheduler, or a user, does not wait for the first step."""
+    monkeypatch.setattr(features_module, "CHUNK", 10)
+    write, options = features_module._write, [*PROBE, "TEST.ENABLE", 0]
+
+    def strike(path, features):
+        write(path, features)
+        if path.name.endswith("10.pt"):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(features_module, "_write", strike)
+    with pytest.raises(SystemExit) as end:
+        run.run(config(*options))
+    assert end.value.code == 0
+    assert len(count_forwards) == 20
+    assert "between features" in (tmp_path / "out/stdout.log").read_text()
+    monkeypatch.setattr(features_module, "_write", write)
+    run.run(config(*options))
+    assert len(count_forwards) == 24 + 7
 
 
 def test_an_interrupted_probe_goes_on_with_the_features_it_has(

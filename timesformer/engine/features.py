@@ -25,7 +25,7 @@ from timesformer.datasets.index import file_state
 from timesformer.datasets.lists import VideoList
 from timesformer.datasets.loader import ClipLoader
 from timesformer.datasets.samplers import EvalBatches
-from timesformer.engine import log
+from timesformer.engine import interrupt, log
 from timesformer.engine.precision import Precision
 
 logger = logging.getLogger(__name__)
@@ -76,11 +76,19 @@ class FeatureStore:
         )
 
     def get(self, folder: Path, epoch: int) -> Features:
-        """One clip of every video, as training draws it in ``epoch``; all processes call together."""
+        """One clip of every video, as training draws it in ``epoch``; all processes call together.
+
+        Raises:
+            Interrupted: a signal asked for the end; the chunks that are done are kept.
+        """
         firsts = range(0, len(self.dataset), CHUNK)
         title = "features"
         chunks = log.progress(firsts, total=len(firsts), title=title)
-        return Features.joined(self._chunk(folder, epoch, first) for first in chunks)
+        parts = []
+        for first in chunks:
+            parts.append(self._chunk(folder, epoch, first))
+            interrupt.end_if_agreed("between features, and the same command goes on with the rest")
+        return Features.joined(parts)
 
     def _chunk(self, folder: Path, epoch: int, first: int) -> Features:
         path = folder / f"{epoch:03d}-{first:09d}.pt"
