@@ -3,6 +3,7 @@
 import fsspec
 import pytest
 import torch
+from torch.distributed.fsdp import FSDPModule
 
 from timesformer.config import ConfigError, load_config
 from timesformer.datasets import index
@@ -166,3 +167,14 @@ def test_more_batches_to_overfit_than_the_list_has(config, tmp_path):
         ConfigError, match=r"OVERFIT_BATCHES is 7, 28 videos, but .*train.csv has 24 that can"
     ):
         preflight(config("DATA.OVERFIT_BATCHES", 7))
+
+
+def test_sharding_needs_a_pytorch_that_can_validate(config, monkeypatch):
+    sharded = config("DIST.STRATEGY", "fsdp", "DIST.CPU_PROCESSES", 2)
+    preflight(sharded)
+    monkeypatch.delattr(FSDPModule, "set_reshard_after_forward")  # as before 2.8
+    preflight(config())
+    with pytest.raises(
+        ConfigError, match=r"DIST.STRATEGY fsdp needs PyTorch 2.8, and this is .* ddp"
+    ):
+        preflight(sharded)

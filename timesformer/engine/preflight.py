@@ -20,6 +20,7 @@ from timesformer.datasets.lists import ListError, VideoList
 from timesformer.engine import agreement
 from timesformer.engine.freeze import frozen_names
 from timesformer.engine.precision import precision_problems
+from timesformer.engine.sharding import version_problems
 from timesformer.engine.weights import load_start
 from timesformer.models import build_model
 from timesformer.provenance import fingerprint
@@ -33,7 +34,7 @@ def preflight(cfg: CfgNode) -> None:
     """Raise one ConfigError that lists everything that would stop the run later, or return."""
     problems = [*_device_problems(cfg), *_output_problems(cfg), *_checkpoint_problems(cfg)]
     problems += [*_board_problems(cfg), *_decoder_problems(cfg), *precision_problems(cfg)]
-    problems += [*_freeze_problems(cfg), *_resume_problems(cfg)]
+    problems += [*_freeze_problems(cfg), *_resume_problems(cfg), *version_problems(cfg)]
     for split in _splits(cfg):
         problems += _list_problems(cfg, split)
     problems += _flip_map_problems(cfg)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import torch
 import torch.distributed as dist
+from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
@@ -16,6 +17,8 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 
 from timesformer import distributed
 from timesformer.models.attention import Block
+
+_NEEDED = "set_reshard_after_forward"  # of FSDPModule, since PyTorch 2.8
 
 
 def shard(model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device) -> nn.Module:
@@ -31,6 +34,15 @@ def shard(model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.devi
     parts = dict(model.named_parameters())
     _shard_optimizer(optimizer, {whole[name]: parts[name] for name in whole}, mesh)
     return model
+
+
+def version_problems(cfg: CfgNode) -> Iterator[str]:
+    """What this PyTorch lacks; ``whole_parameters`` needs it at the first validation."""
+    if cfg.TRAIN.ENABLE and cfg.DIST.STRATEGY == "fsdp" and not hasattr(FSDPModule, _NEEDED):
+        yield (
+            f"DIST.STRATEGY fsdp needs PyTorch 2.8, and this is {torch.__version__}; update it, or use "
+            "ddp"
+        )
 
 
 def is_sharded(model: nn.Module) -> bool:
