@@ -65,3 +65,12 @@ def test_shards_share_the_states_and_a_gpu_has_a_context(tiny_yaml):
     assert device_bytes(cfg, memory, 2) == 861
     gpu = load_config(tiny_yaml, ["NUM_GPUS", "1"])
     assert device_bytes(gpu, memory, 2) == 861 + CONTEXT_BYTES
+
+
+def test_an_average_is_one_more_copy_of_the_weights(tiny_yaml):
+    plain, averaged = (
+        step_memory(load_config(tiny_yaml, ["TRAIN.EMA_DECAY", decay]), checkpoint=0.0)
+        for decay in ("0", "0.9")
+    )
+    copy = sum(4 * p.numel() for p in build_model(load_config(tiny_yaml)).parameters())
+    assert averaged == plain._replace(states=plain.states + copy)

@@ -85,10 +85,11 @@ def _bytes(module: nn.Module) -> int:
 
 
 def _kept_values(cfg: CfgNode) -> int:
-    """What the optimizer keeps for each parameter."""
+    """What the optimizer and the average of the weights keep for each parameter."""
+    average = int(cfg.TRAIN.EMA_DECAY > 0)
     if cfg.SOLVER.OPTIMIZING_METHOD == "sgd":
-        return int(cfg.SOLVER.MOMENTUM > 0)
-    return 2  # both moments of adam and adamw
+        return int(cfg.SOLVER.MOMENTUM > 0) + average
+    return 2 + average  # both moments of adam and adamw
 
 
 class _Storages(TorchDispatchMode):
