@@ -54,7 +54,7 @@ def strike(monkeypatch, owner, name, at, number):
 
 MOMENTS = {
     "in a group": (train.Trainer, "backward", 3, signal.SIGTERM),
-    "after a step": (train.Trainer, "backward", 4, signal.SIGUSR1),
+    "after a step": (train.Trainer, "backward", 4, signal.SIGUSR2),
     "in the last step of an epoch": (train.Trainer, "backward", 6, signal.SIGTERM),
     "in a validation": (validate.Validator, "run", 1, signal.SIGTERM),
     "in the last validation": (validate.Validator, "run", 2, signal.SIGUSR1),

@@ -35,11 +35,13 @@ def test_signals_of_a_scheduler_reach_the_processes(monkeypatch):
     monkeypatch.setattr(os, "kill", kill)
     before = signal.getsignal(signal.SIGTERM)
     with launch._forwarded_signals([1, 2, 3]):
-        signal.raise_signal(signal.SIGUSR1)
-        signal.raise_signal(signal.SIGTERM)
+        for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM):
+            signal.raise_signal(number)
         signal.raise_signal(signal.SIGINT)  # reaches them by itself
     assert signal.getsignal(signal.SIGTERM) is before
-    assert sent == [(p, n) for n in (signal.SIGUSR1, signal.SIGTERM) for p in (1, 3)]
+    assert sent == [
+        (p, n) for n in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM) for p in (1, 3)
+    ]
 
 
 def test_a_machine_that_waits_in_vain_ends_with_who_is_missing(config, monkeypatch, capsys):

@@ -1,4 +1,4 @@
-"""What asks a run to save and end: SIGTERM and SIGUSR1 of schedulers, Ctrl-C, a limit of time.
+"""What asks a run to save and end: SIGTERM and SIGUSR1 or 2 of schedulers, Ctrl-C, a limit of time.
 
 A signal is noted, never acted upon where it strikes: a training finishes its step and saves, a
 validation or test finishes its batch. All processes then agree to end. A second Ctrl-C ends at once.
@@ -16,7 +16,9 @@ from types import FrameType
 from timesformer import distributed
 
 SIGNALS = [
-    getattr(signal, name) for name in ("SIGTERM", "SIGUSR1", "SIGINT") if hasattr(signal, name)
+    getattr(signal, name)
+    for name in ("SIGTERM", "SIGUSR1", "SIGUSR2", "SIGINT")
+    if hasattr(signal, name)
 ]
 BY_KEYBOARD = 128 + signal.SIGINT  # exit status by the convention of shells
 

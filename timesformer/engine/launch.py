@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 INPUT_ERRORS = (ConfigError, CheckpointError, VideoError, FloatingPointError)
 INPUT_ERRORS += (OutOfMemory, RendezvousError)
 _GRACE_SECONDS = 30.0  # for the others to end when one has failed
-_FORWARDED = ("SIGTERM", "SIGUSR1")  # what schedulers send; Windows has not both
+_FORWARDED = ("SIGTERM", "SIGUSR1", "SIGUSR2")  # what schedulers send; Windows has not both
 
 
 def launch(cfg: CfgNode, *, init_method: str = "") -> None:
