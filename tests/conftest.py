@@ -21,6 +21,11 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("TIMESFORMER_SHARED", ROOT.parent / "shared"))
 BITS = 9  # of a frame number
 
+# Tests fork. Autograd decides at its first use in a process whether that is still possible, and on a
+# machine without a GPU it is, unless that first use is on fake tensors, as those of the memory test.
+if not torch.cuda.is_available():
+    torch.ones((), requires_grad=True).backward()
+
 
 def pytest_collection_modifyitems(items):
     if not torch.cuda.is_available():
