@@ -19,6 +19,7 @@ ARRAYS = {
     "fortran": np.asfortranarray(np.arange(6, dtype=">f8").reshape(2, 3)),
     "half": np.ones(3, np.float16),
     "number": np.array(7, np.int64),
+    "scalar": np.float32(2.5),
     "empty": np.zeros((0, 4), np.float32),
 }
 

@@ -101,6 +101,10 @@ def _filled(content: bytes, kind: _Type, shape: tuple[int, ...], order: str = "C
     return _Array(np.frombuffer(content, kind.number()).reshape(shape, order=order))  # type: ignore[call-overload]
 
 
+def _scalar(kind: _Type, content: bytes) -> _Array:
+    return _filled(content, kind, ())
+
+
 def _no_bytes() -> bytes:
     """How protocol 2 writes empty bytes."""
     return b""
@@ -113,6 +117,7 @@ def _latin1(text: str, _: str) -> bytes:
 
 _KNOWN = {
     ("numpy.core.multiarray", "_reconstruct"): _Array,
+    ("numpy.core.multiarray", "scalar"): _scalar,
     ("numpy.core.numeric", "_frombuffer"): _filled,
     ("numpy", "ndarray"): _Array,
     ("numpy", "dtype"): _Type,
