@@ -47,6 +47,15 @@ def test_a_folder_stands_for_the_frame_folders_below_it_too(tree):
     assert find_videos(["."]) == ["a/x.webm", "b/2.mp4", "b/10.AVI", "frames"]
 
 
+def test_a_picture_beside_videos_is_no_frame(tree):
+    """A cover, or contact sheets drawn into the folder."""
+    (tree / "b/cover.jpg").touch()
+    (tree / "cover.png").touch()
+    assert find_videos(["b"]) == ["b/2.mp4", "b/10.AVI"]
+    (tree / "one.mp4").touch()
+    assert find_videos(["."]) == ["one.mp4", "a/x.webm", "b/2.mp4", "b/10.AVI", "frames"]
+
+
 def test_names_of_nothing_are_told_together(tree):
     with pytest.raises(VideoError) as caught:
         find_videos(["none.mp4", "b", "*.mov", "empty"])

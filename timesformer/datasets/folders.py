@@ -39,8 +39,8 @@ def frame_files(folder: str | Path) -> list[str]:
 class VideoFolder:
     """The video files and frame folders below ``root``, found by name whatever their suffix.
 
-    A folder that holds images is one video; its name is the video's. Symbolic links to folders are
-    followed at ``root`` only.
+    A folder that holds images and no video files is one video; its name is the video's. Symbolic
+    links to folders are followed at ``root`` only.
     """
 
     def __init__(self, root: str | Path) -> None:
@@ -49,11 +49,10 @@ class VideoFolder:
         for folder, folders, files in os.walk(self.root):
             folders.sort(key=natural_key)
             here = Path(folder)
-            if here != self.root and any(map(_is_frame, files)):
+            videos = [name for name in sorted(files, key=natural_key) if _is_video(name)]
+            if here != self.root and any(map(_is_frame, files)) and not videos:
                 self.paths.append(here)
-            self.paths += [
-                here / name for name in sorted(files, key=natural_key) if _is_video(name)
-            ]
+            self.paths += [here / name for name in videos]
         self._exact = frozenset(self.paths)
         self._by_name: dict[str, list[Path]] = defaultdict(list)
         for path in self.paths:

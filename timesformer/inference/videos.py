@@ -57,8 +57,8 @@ def _images(video: Video) -> np.ndarray:
 def find_videos(names: Iterable[str]) -> list[str]:
     """The videos that names of files, folders and globs mean, each once, in order.
 
-    A folder that holds images is one video, any other stands for all videos below it. URLs and
-    members of tars are taken as they are.
+    A folder that holds images and no video files is one video, any other stands for all videos below
+    it. URLs and members of tars are taken as they are.
 
     Raises:
         VideoError: a name means no video; all such names are listed together.
@@ -117,10 +117,15 @@ def _places(name: str) -> Iterator[str]:
 
 
 def _in_folder(folder: Path) -> Iterator[str]:
+    below = VideoFolder(folder).paths
+    if any(
+        path.parent == folder and path.is_file() for path in below
+    ):  # images beside are no frames
+        yield from map(str, below)
+        return
     try:
         frame_files(folder)
     except VideoError:
-        below = VideoFolder(folder).paths
         if not below:
             raise VideoError(
                 f"{folder}: a folder without videos ({', '.join(sorted(VIDEO_SUFFIXES))}) or frames"
