@@ -66,3 +66,10 @@ def test_a_space_only_video_model_stays_one(tiny_yaml, tmp_path):
     started = config_of(start_values(describe(path)), source="test")
     assert started.TIMESFORMER.ATTENTION_TYPE == "space_only"
     assert started.DATA.NUM_FRAMES == 4
+
+
+def test_a_space_only_model_of_another_project_stays_one(shared):
+    path = shared / "golden/shared_mmaction_space_only.pth"
+    started = start_values(describe(path, overrides=["TIMESFORMER.NUM_HEADS", "3"]))
+    assert started["TIMESFORMER.ATTENTION_TYPE"] == "space_only"
+    assert started["DATA.MEAN"] == [0.5, 0.5, 0.5]

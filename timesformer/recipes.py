@@ -131,6 +131,7 @@ def crop_values(crop: int) -> dict[str, Any]:
 def is_image_vit(weights: Description) -> bool:
     """Whether the weights are of single images: nothing about time, neither in shapes nor in words."""
     own_words = not any(note.startswith("no configuration") for note in weights.notes)
+    own_words = own_words or weights.weights.format.endswith("TimeSformer")  # of other projects
     return weights.cfg.TIMESFORMER.ATTENTION_TYPE == "space_only" and not own_words
 
 
