@@ -135,6 +135,7 @@ def test_the_published_arguments_ask_for_what_they_did(monkeypatch, tiny_yaml, t
 
 
 def test_what_cannot_run_is_not_queued(monkeypatch, tiny_yaml, tmp_path, capsys):
+    pytest.importorskip("submitit")
     wrong = ["--cfg", tiny_yaml, "--job_dir", tmp_path, "NUM_GPUS", 3]
     assert submit(monkeypatch, *wrong) == 2
     assert "NUM_GPUS (3) must divide it" in capsys.readouterr().err

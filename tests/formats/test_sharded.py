@@ -7,6 +7,7 @@ import warnings
 import pytest
 import torch
 import torch.distributed.checkpoint as dcp
+from torch.distributed.checkpoint.metadata import _MEM_FORMAT_ENCODING
 
 from tests.test_checkpoint import model, same_weights
 from timesformer.checkpoint import CheckpointError, load_weights, read_file
@@ -82,6 +83,38 @@ def test_a_class_is_not_a_door_to_its_module(folder):
     with pytest.raises(
         CheckpointError, match=r"it holds torch\.dist.*Metadata.__init__.__globals__"
     ):
+        read_file(folder)
+
+
+class Attribute:
+    """Pickled as ``getattr(owner, name)``, as Python 3.11.2 does with members of enumerations."""
+
+    def __init__(self, owner, name):
+        self.pair = owner, name
+
+    def __reduce__(self):
+        return getattr, self.pair
+
+
+def test_members_of_enumerations_are_read_as_any_python_writes_them(folder):
+    found = metadata(folder)
+    found.planner_data["x"] = Attribute(_MEM_FORMAT_ENCODING, "TORCH_CHANNELS_LAST")
+    (folder / METADATA).write_bytes(pickle.dumps(found))
+    assert read_file(folder)["model_state"]
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "reason"),
+    [
+        (_MEM_FORMAT_ENCODING, "__init__", "cannot be read"),
+        (torch.Size, "count", r"it holds builtins\.getattr, and code in a file is"),
+    ],
+)
+def test_getattr_leads_to_nothing_but_members(folder, owner, name, reason):
+    found = metadata(folder)
+    found.planner_data["x"] = Attribute(owner, name)
+    (folder / METADATA).write_bytes(pickle.dumps(found))
+    with pytest.raises(CheckpointError, match=reason):
         read_file(folder)
 
 

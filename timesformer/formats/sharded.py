@@ -5,6 +5,7 @@ the first is read here, by a reader that knows the classes of such files alone, 
 reads the tensors. What else our checkpoints hold is in ``plain.pyth``.
 """
 
+import enum
 import pickle
 import zlib
 from pathlib import Path
@@ -107,10 +108,20 @@ def checksum(path: Path) -> tuple[int, int]:
 
 class _KnownOnly(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("builtins", "getattr"):
+            return _member
         is_type = module == "torch" and isinstance(getattr(torch, name, None), torch.dtype)
         if not is_type and (module, name) not in _KNOWN:
             raise pickle.UnpicklingError(f"unsupported class {module}.{name}")
         return super().find_class(module, name)
+
+
+def _member(kind: Any, name: str) -> enum.Enum:
+    """In place of ``getattr``, by which some releases of Python 3.11 pickle members of enumerations."""
+    if not isinstance(kind, enum.EnumMeta):
+        raise pickle.UnpicklingError("unsupported class builtins.getattr")
+    member: enum.Enum = kind[name]
+    return member
 
 
 def _read_metadata(folder: Path) -> "Metadata":
