@@ -134,7 +134,7 @@ def moments(count, seed, text):
                 {
                     "half written": lambda at=at: half_written(at),
                     "before the rename": lambda at=at: die_at(run_checkpoint.os, "replace", at),
-                    "after the rename": lambda at=at: die_at(run_checkpoint, "_sync_folder", at),
+                    "after the rename": lambda at=at: die_at(run_checkpoint, "sync_folder", at),
                 }[how],
                 0,
             )
@@ -182,7 +182,8 @@ def kill(count, seed, folder):
             when_logged(out / "stdout.log", size, size % 7 / 500, pid)
         code = status(pid)
         lines = len(losses(out)) if (out / "stdout.log").exists() else 0
-        killed[what.split(",")[0] if code == -signal.SIGKILL else "too late"] += 1
+        assert code in (0, -signal.SIGKILL), f"{what}: status {code}"
+        killed[what.split(",")[0] if code else "too late"] += 1
         resumed = status(start(data, out))
         differs = ["exit status"] if resumed else differences(out, whole)
         again = re.findall("resuming after.*?:", (out / "stdout.log").read_text())
