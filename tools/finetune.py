@@ -46,6 +46,7 @@ def finetune(args: argparse.Namespace) -> None:
     """Split, choose, train, test, report."""
     from timesformer.config import load_config
     from timesformer.engine.launch import launch
+    from timesformer.engine.preflight import preflight
     from timesformer.inference.description import describe
     from timesformer.recipes import RECIPES, recipe_for
 
@@ -56,7 +57,8 @@ def finetune(args: argparse.Namespace) -> None:
     num_train = len(parts["train"])
     recipe = args.recipe or recipe_for(num_train, len(names))
     opts = [*args.opts, *(["TRAIN.OVERRIDE", "True"] if args.override else [])]
-    settings = write_settings(out, settings_for(args.weights, weights, recipe, parts, names))
+    text = settings_text(out, settings_for(args.weights, weights, recipe, parts, names))
+    settings = out / SETTINGS
     counts = ", ".join(f"{len(part)} {name}" for name, part in parts.items())
     print(f"{len(names)} classes: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}")
     print(f"videos: {counts}; lists in {out / 'lists'}")
@@ -64,7 +66,14 @@ def finetune(args: argparse.Namespace) -> None:
         print("val and test are the same videos, there are too few: the test will look too good")
     print(f"recipe: {recipe} ({RECIPES[recipe].why})")
     print(f"the same as: python tools/run_net.py --cfg {shlex.join([str(settings), *opts])}")
-    cfg = load_config(settings, opts)
+    with (
+        tempfile.TemporaryDirectory() as folder
+    ):  # a start that is refused leaves the file as it is
+        draft = Path(folder, SETTINGS)
+        draft.write_text(text, encoding="utf-8")
+        cfg = load_config(draft, opts)
+    preflight(cfg)
+    settings.write_text(text, encoding="utf-8")
     launch(cfg)
     if cfg.TEST.ENABLE:
         report(Path(cfg.OUTPUT_DIR))
@@ -183,8 +192,8 @@ def settings_for(
     }
 
 
-def write_settings(out: Path, values: dict[str, Any]) -> Path:
-    """Write OUT/finetune.yaml, a configuration file of its own."""
+def settings_text(out: Path, values: dict[str, Any]) -> str:
+    """The YAML of OUT/finetune.yaml, a configuration file of its own."""
     import yaml
 
     values = values | {"DATA.PATH_TO_DATA_DIR": str(out / "lists"), "OUTPUT_DIR": str(out)}
@@ -192,9 +201,7 @@ def write_settings(out: Path, values: dict[str, Any]) -> Path:
     for key, value in sorted(values.items()):
         *section, name = key.split(".")
         (tree.setdefault(section[0], {}) if section else tree)[name] = value
-    path = out / SETTINGS
-    path.write_text(yaml.safe_dump(tree), encoding="utf-8")
-    return path
+    return yaml.safe_dump(tree)
 
 
 def report(folder: Path) -> None:

@@ -107,6 +107,9 @@ def test_going_on_with_other_settings_must_be_asked_for(finetune, clips, weights
     assert status == 2
     assert "SOLVER.BASE_LR" in text
     assert "--override" in text
+    settings = (tmp_path / "out/finetune.yaml").read_text()
+    assert finetune(*command, "--recipe", "full", *FAST)[0] == 2
+    assert (tmp_path / "out/finetune.yaml").read_text() == settings
     status, text = finetune(*command, "--override", *FAST, "SOLVER.BASE_LR", "0.5")
     assert status == 0
     assert "finetune.yaml SOLVER.MAX_EPOCH 2" in text
