@@ -157,3 +157,11 @@ def test_a_stream_of_zeros_is_nothing(tmp_path):
     (tmp_path / "file").write_bytes(io.BytesIO(bytes(5000)).getvalue())
     with pytest.raises(CheckpointError, match="truncated or no PyTorch file"):
         read_file(tmp_path / "file")
+
+
+def test_a_text_file_is_refused_without_advice_to_load_it_unsafely(tmp_path):
+    (tmp_path / "a.py").write_text("import torch\nprint(torch)\n")
+    with pytest.raises(CheckpointError, match=r"a\.py cannot be read \(26 bytes, ") as error:
+        read_file(tmp_path / "a.py")
+    assert "weights_only" not in str(error.value)
+    assert "it is truncated or no PyTorch file: copy it again" in str(error.value)

@@ -189,10 +189,12 @@ def _explain(path: Path, error: Exception) -> str:
             f"checkpoint {path} is no weights file, but {video}; weights are wanted here, as .pyth, .pt "
             "or .safetensors"
         )
-    text = "pickle" if isinstance(error, pickle.UnpicklingError) else type(error).__name__
+    reason = f"{type(error).__name__}: {first_line(error)}"
+    if isinstance(error, pickle.UnpicklingError):  # PyTorch's text is about loading it unsafely
+        reason = "no pickle of tensors"
     return (
-        f"checkpoint {path} cannot be read ({path.stat().st_size} bytes, {text}: "
-        f"{first_line(error)}); it is truncated or no PyTorch file: copy it again"
+        f"checkpoint {path} cannot be read ({path.stat().st_size} bytes, {reason}); it is truncated "
+        "or no PyTorch file: copy it again"
     )
 
 
