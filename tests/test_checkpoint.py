@@ -6,9 +6,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from timesformer import convert, imagenet, run_checkpoint
+from timesformer import convert, imagenet
 from timesformer.checkpoint import CheckpointError, load_weights
 from timesformer.models.timesformer import TimeSformer
+from timesformer.resuming import load_training_state
 
 SIZES = {"img_size": 16, "patch_size": 4, "embed_dim": 16, "depth": 2, "num_heads": 2}
 
@@ -309,7 +310,7 @@ def test_another_optimizer_is_not_gone_on_with(tmp_path, saved, now):
         payload["optimizer_state"] = kinds[saved](net.parameters()).state_dict()
     torch.save(payload, tmp_path / "file")
     with pytest.raises(CheckpointError, match="does not fit SOLVER.OPTIMIZING_METHOD"):
-        run_checkpoint.load_training_state(tmp_path / "file", net, kinds[now](net.parameters()))
+        load_training_state(tmp_path / "file", net, kinds[now](net.parameters()))
 
 
 def test_grids_are_resized_smoothly():

@@ -10,7 +10,7 @@ from timesformer.export import WRITERS, Source, check, huggingface_config, refus
 from timesformer.inference.description import describe
 from timesformer.model_card import model_card
 from timesformer.models.timesformer import TimeSformer
-from timesformer.run_checkpoint import load_training_state
+from timesformer.resuming import load_training_state
 
 transformers = pytest.importorskip("transformers")
 SIZES = {"img_size": 16, "patch_size": 8, "embed_dim": 32, "depth": 2, "num_heads": 2}

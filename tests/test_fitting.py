@@ -63,3 +63,30 @@ def test_quantized_weights_are_refused():
     state = {name: (100 * value).to(torch.int8) for name, value in model().state_dict().items()}
     with pytest.raises(CheckpointError, match=r"file holds torch.int8 where .* it is quantized"):
         fit(model(), Weights(state), source="file", strict=False)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float8_e5m2])
+def test_weights_that_are_not_finite_are_refused_by_name(value, dtype):
+    """A single one among thousands, in files of any precision; the model keeps what it had."""
+    state = {name: tensor.to(dtype) for name, tensor in model().state_dict().items()}
+    for name in ("norm.weight", "head.bias"):
+        state[name].view(-1)[-1] = value
+    target = model()
+    before = {name: tensor.clone() for name, tensor in target.state_dict().items()}
+    with pytest.raises(
+        CheckpointError,
+        match=rf"file holds NaN or infinity in 2 of {len(state)} tensors \(norm.weight, head.bias\), "
+        "and weights must be finite: .*Use an earlier checkpoint",
+    ):
+        fit(target, Weights(state), source="file", strict=False)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in target.state_dict().items())
+
+
+def test_what_the_model_does_not_take_need_not_be_finite():
+    state = dict(model(num_classes=9).state_dict())
+    state["head.bias"] = torch.full((9,), torch.nan)
+    assert fit(model(), Weights(state), source="file", strict=True).fresh
+    largest = torch.finfo(torch.float32).max
+    state["norm.weight"] = torch.full((8,), largest)  # a sum of these is infinite
+    assert fit(model(), Weights(state), source="file", strict=True).loaded

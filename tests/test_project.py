@@ -36,6 +36,7 @@ LAYERS = [  # a module imports its own layer or a lower one
         "checkpoint",
         "summary",
         "run_checkpoint",
+        "resuming",
         "sharded_checkpoint",
         "checkpoint_order",
         "imagenet",

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from tests.test_checkpoint import model, same_weights
+from tests.test_checkpoint import model
 from timesformer import run_checkpoint
 from timesformer.checkpoint import CheckpointError
-from timesformer.models.timesformer import TimeSformer
 
 
 def trained(seed, steps=3):
@@ -182,74 +181,6 @@ def test_what_was_half_written_is_deleted(tmp_path):
     path.with_name(f"{path.name}.tmp").write_bytes(b"half")
     run_checkpoint.remove_leftovers(tmp_path)
     assert [file.name for file in path.parent.iterdir()] == [path.name]
-
-
-def test_training_goes_on_from_model_optimizer_and_epoch(tmp_path):
-    net, optimizer = trained(0)
-    path = save(tmp_path, net, optimizer, epoch=4)
-    other = model(seed=9)
-    fresh = torch.optim.SGD(other.parameters(), lr=0.1, momentum=0.9)
-    position, report, _ = run_checkpoint.load_training_state(path, other, fresh)
-    assert (position, report.exact) == ((5, 0), True)
-    clip = torch.randn(2, 3, 4, 16, 16)
-    for one, its in ((net, optimizer), (other, fresh)):
-        one.eval()(clip).square().sum().backward()
-        its.step()
-    assert same_weights(net, other)
-
-
-def test_the_options_of_the_optimizer_are_those_of_the_configuration(tmp_path):
-    """Not of the file: its decay, its factors of the learning rate, the kernels of its machine."""
-    net, optimizer = trained(0)
-    optimizer.param_groups[0] |= {"lr_scale": 1.0, "weight_decay": 0.5}
-    path = save(tmp_path, net, optimizer, epoch=4)
-    group = {"params": list(net.parameters()), "lr_scale": 3.0}
-    fresh = torch.optim.SGD([group], lr=0.2, momentum=0.5, weight_decay=0.25, fused=True)
-    before = {key: value for key, value in fresh.param_groups[0].items() if key != "params"}
-    run_checkpoint.load_training_state(path, net, fresh)
-    now = fresh.param_groups[0]
-    assert {key: now[key] for key in before} == before
-    assert (now["weight_decay"], now["lr_scale"], now["fused"]) == (0.25, 3.0, True)
-    buffers = [fresh.state[p]["momentum_buffer"] for p in net.parameters()]
-    originals = [optimizer.state[p]["momentum_buffer"] for p in net.parameters()]
-    assert all(torch.equal(a, b) for a, b in zip(buffers, originals, strict=True))
-
-
-def test_the_optimizer_state_of_a_published_checkpoint_is_taken(shared):
-    io = torch.load(shared / "golden/shared_official_divided_space_time_io.pt", weights_only=True)
-    path = shared / "golden/shared_official_divided_space_time.pyth"
-    net = TimeSformer(**io["spec"])
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
-    resumed = run_checkpoint.load_training_state(path, net, optimizer)
-    assert resumed.position == (torch.load(path, weights_only=True)["epoch"] + 1, 0)
-
-
-def test_empty_groups_of_published_optimizer_states_are_dropped(tmp_path):
-    net, optimizer = trained(0)
-    path = save(tmp_path, net, optimizer, epoch=0)
-    content = torch.load(path, weights_only=True)
-    groups = content["optimizer_state"]["param_groups"]
-    content["optimizer_state"]["param_groups"] = [{**groups[0], "params": []}, *groups]
-    torch.save(content, path)
-    fresh = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
-    run_checkpoint.load_training_state(path, net, fresh)
-    buffers = [fresh.state[p]["momentum_buffer"] for p in net.parameters()]
-    originals = [optimizer.state[p]["momentum_buffer"] for p in net.parameters()]
-    assert all(torch.equal(a, b) for a, b in zip(buffers, originals, strict=True))
-
-
-def test_another_model_or_optimizer_is_not_gone_on_from(tmp_path):
-    net, optimizer = trained(0)
-    path = save(tmp_path, net, optimizer, epoch=0)
-    other = model(num_classes=9)
-    with pytest.raises(CheckpointError, match=r"not a checkpoint of this model.*AUTO_RESUME False"):
-        run_checkpoint.load_training_state(path, other, torch.optim.SGD(other.parameters(), lr=0.1))
-    groups = [{"params": [p]} for p in net.parameters()]
-    with pytest.raises(CheckpointError, match="optimizer state .* does not fit"):
-        run_checkpoint.load_training_state(path, net, torch.optim.SGD(groups, lr=0.1))
-    torch.save(net.state_dict(), tmp_path / "weights")
-    with pytest.raises(CheckpointError, match=r"no epoch and optimizer state.*FINETUNE True"):
-        run_checkpoint.load_training_state(tmp_path / "weights", net, optimizer)
 
 
 def test_the_newest_checkpoint_is_the_one_that_has_seen_most(tmp_path):

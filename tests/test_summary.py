@@ -60,3 +60,13 @@ def test_names_of_no_format_load_nothing(tmp_path, name):
     assert facts["types"] == "float32 x 1, float16 x 1"
     assert facts["loads"].startswith("nothing: it has no cls_token")
     assert ("metadata" in facts) == (name != "file")
+
+
+def test_weights_that_are_not_finite_load_nothing_and_the_facts_are_still_told(tmp_path):
+    state = TimeSformer(**SIZES, num_frames=2, num_classes=14).state_dict()
+    state["norm.bias"][3] = torch.nan
+    torch.save(state, tmp_path / "file")
+    facts = summarize(tmp_path / "file")
+    assert facts["tensors"] == len(state)
+    assert "nothing: " in facts["loads"]
+    assert "NaN or infinity in 1 of" in facts["loads"]

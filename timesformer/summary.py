@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from timesformer.architecture import infer
-from timesformer.checkpoint import LoadReport, Weights, load_state, read_weights
+from timesformer.checkpoint import CheckpointError, LoadReport, Weights, load_state, read_weights
 from timesformer.formats.image_vit import is_video
 from timesformer.models.timesformer import TimeSformer
 from timesformer.weight_files import num_bytes, read_metadata
@@ -95,5 +95,8 @@ def _report(weights: Weights, source: str) -> str:
             mlp_ratio=sizes.mlp_ratio,
             pre_norm="norm_pre.weight" in weights.state,
         )
-    report: LoadReport = load_state(model, weights.state, source=source)
+    try:
+        report: LoadReport = load_state(model, weights.state, source=source)
+    except CheckpointError as error:
+        return f"nothing: {error}"
     return str(report)

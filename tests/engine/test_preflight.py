@@ -5,11 +5,13 @@ import pytest
 import torch
 from torch.distributed.fsdp import FSDPModule
 
+from timesformer import run_checkpoint
 from timesformer.config import ConfigError, load_config
 from timesformer.datasets import index
 from timesformer.datasets.index import Row
 from timesformer.engine.preflight import preflight
 from timesformer.models import build_model
+from timesformer.run_checkpoint import checkpoint_path
 
 
 @pytest.fixture
@@ -82,6 +84,23 @@ def test_a_checkpoint_that_does_not_fit_is_found_before_training(config, tmp_pat
     path.write_bytes(path.read_bytes()[:3000])
     with pytest.raises(ConfigError, match=f"{key}: .*truncated"):
         preflight(config(key, path))
+
+
+KEYS = ["TRAIN.CHECKPOINT_FILE_PATH", "TEST.CHECKPOINT_FILE_PATH", "TIMESFORMER.PRETRAINED_MODEL"]
+
+
+@pytest.mark.parametrize("key", [*KEYS, "AUTO_RESUME"])
+def test_weights_that_are_not_finite_are_found_before_the_run(config, tmp_path, key):
+    model = build_model(config())
+    model.norm.weight.data[5] = torch.nan
+    path, keys = tmp_path / "model.pyth", [key, tmp_path / "model.pyth"]
+    if key == "AUTO_RESUME":
+        path, keys = checkpoint_path(tmp_path / "out", 0), []
+        path.parent.mkdir(parents=True)
+    state, options = run_checkpoint.named_state(model), config(*keys)
+    torch.save({"epoch": 0, "model_state": state, "optimizer_state": {}}, path)
+    with pytest.raises(ConfigError, match=r"NaN or infinity in 1 of .*norm.weight.* finite"):
+        preflight(options)
 
 
 def test_a_checkpoint_that_this_run_writes_may_be_tested(config, tmp_path):

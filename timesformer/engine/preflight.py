@@ -24,6 +24,7 @@ from timesformer.engine.sharding import version_problems
 from timesformer.engine.weights import load_start
 from timesformer.models import build_model
 from timesformer.provenance import fingerprint
+from timesformer.resuming import refuse_diverged
 from timesformer.run_checkpoint import best_checkpoint, folder_of, newest_checkpoint
 from timesformer.timm_hub import is_name
 from timesformer.video import BackendError, check_torchcodec
@@ -128,7 +129,7 @@ def _check_fit(cfg: CfgNode, key: str) -> None:
 
 
 def _resume_problems(cfg: CfgNode) -> Iterator[str]:
-    """What differs from the run that OUTPUT_DIR holds."""
+    """What differs from the run that OUTPUT_DIR holds, and whether its weights are of use."""
     newest = (
         newest_checkpoint(cfg.OUTPUT_DIR) if cfg.TRAIN.ENABLE and cfg.TRAIN.AUTO_RESUME else None
     )
@@ -137,6 +138,7 @@ def _resume_problems(cfg: CfgNode) -> Iterator[str]:
     try:
         data = {split: fingerprint(read_list(cfg, split)) for split in ("train", "val")}
         agreement.check(read_entries(newest), cfg, {"data": data}, path=newest)
+        refuse_diverged(newest)
     except ListError:
         return  # reported with the list
     except CheckpointError as error:

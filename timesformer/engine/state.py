@@ -18,7 +18,7 @@ from timesformer.engine.best import Best
 from timesformer.engine.nonfinite import Guard, Step
 from timesformer.engine.optim import build_optimizer
 from timesformer.engine.precision import Precision
-from timesformer.run_checkpoint import Resumed
+from timesformer.resuming import Resumed, load_training_state
 
 
 class TrainingState:
@@ -99,7 +99,7 @@ class TrainingState:
 
     def load_weights(self, path: Path, *, cut_from_names: tuple[str, ...] = ()) -> Resumed:
         """Of ``load`` what a step changes: weights, optimizer, scale of the loss, average."""
-        resumed = run_checkpoint.load_training_state(
+        resumed = load_training_state(
             path, self.model, self.optimizer, cut_from_names=cut_from_names
         )
         self.precision.load_state_dict(resumed.payload.get("scaler_state", {}))
