@@ -156,6 +156,23 @@ def test_old_checkpoints_are_deleted(tmp_path, keep, left):
     assert stayed == sorted([*left, "best"])
 
 
+def test_an_old_checkpoint_that_cannot_be_deleted_is_named_and_ends_nothing(
+    tmp_path, monkeypatch, caplog
+):
+    paths = [save(tmp_path, *trained(0, steps=1), epoch=epoch) for epoch in range(3)]
+    unlink = Path.unlink
+
+    def refuse(path, **options):
+        if path == paths[0]:
+            raise PermissionError(13, "Permission denied")
+        unlink(path, **options)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    run_checkpoint.prune(tmp_path, 1)
+    assert f"old checkpoint {paths[0]} cannot be deleted: Permission denied" in caplog.text
+    assert [path.exists() for path in paths] == [True, False, True]
+
+
 def test_checkpoints_that_a_run_would_take_for_its_own_are_set_aside(tmp_path):
     folder = run_checkpoint.folder_of(tmp_path)
     assert (

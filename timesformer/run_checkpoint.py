@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from timesformer import sharded_checkpoint
+from timesformer import distributed, sharded_checkpoint
 from timesformer.checkpoint import CheckpointError, first_line, unwrap
 from timesformer.checkpoint_order import in_order, is_in_epoch, progress
 from timesformer.formats import sharded
@@ -61,12 +61,16 @@ def checkpoint_path(
     return folder_of(output_dir) / f"checkpoint_epoch_{epoch + 1:05d}{inside}{suffix}"
 
 
-def newest_checkpoint(output_dir: str | Path) -> Path | None:
-    """The newest checkpoint of OUTPUT_DIR/checkpoints that is whole; damaged ones are named."""
+def newest_checkpoint(output_dir: str | Path, *, before: int | None = None) -> Path | None:
+    """The newest checkpoint of OUTPUT_DIR/checkpoints that is whole; damaged ones are named.
+
+    ``before``: that has seen fewer good steps, see ``engine/nonfinite.py``.
+    """
     for path in reversed(in_order(folder_of(output_dir))):
-        if not (reason := damage(path)):
+        if reason := damage(path):
+            logger.warning("checkpoint %s is left out, it is damaged: %s; delete it", path, reason)
+        elif before is None or _good_steps(path) < before:
             return path
-        logger.warning("checkpoint %s is left out, it is damaged: %s; delete it", path, reason)
     return None
 
 
@@ -127,7 +131,7 @@ def write_sharded(path: Path, payload: Mapping[str, Any]) -> None:
     try:
         sharded_checkpoint.write_sharded(path, payload)
     except OSError as error:
-        raise CheckpointError(_cannot_write(path, error)) from error
+        raise CheckpointError(distributed.from_main(_cannot_write(path, error))) from error
 
 
 def remove_leftovers(output_dir: str | Path) -> None:
@@ -142,27 +146,41 @@ def remove_leftovers(output_dir: str | Path) -> None:
             _remove(path)
 
 
-def prune(output_dir: str | Path, keep: int) -> None:
-    """Delete checkpoints that are not wanted any more.
+def prune(output_dir: str | Path, keep: int, guard: Mapping[str, Any] | None = None) -> None:
+    """Delete checkpoints that are not wanted any more; one that cannot be deleted is named.
 
     Of the ends of epochs the newest ``keep`` stay (0: all); of those inside an epoch, which exist to
-    resume from, the ones among the newest two of all.
+    resume from, the ones among the newest two of all. While steps are being skipped, as the entry
+    ``guard`` of a checkpoint says, the one to go back to stays too.
     """
     found = in_order(folder_of(output_dir))
     ends = [path for path in found if not is_in_epoch(path)]
     old = [path for path in found[:-_KEPT_IN_EPOCH] if is_in_epoch(path)]
-    for path in old + (ends[:-keep] if keep else []):
-        _remove(path)
+    old += ends[:-keep] if keep else []
+    if old and guard and guard["in_a_row"]:
+        spared = newest_checkpoint(output_dir, before=guard["good_steps"])
+        old = [path for path in old if path != spared]
+    for path in old:
+        try:
+            _remove(path)
+        except OSError as error:
+            logger.warning(
+                "old checkpoint %s cannot be deleted: %s; delete it", path, error.strerror
+            )
 
 
 def set_aside(output_dir: str | Path, *, after: Path, best: bool) -> Path | None:
     """Move what a run that starts after the checkpoint ``after`` would take for its own.
 
-    These are the checkpoints whose names are newer (damaged ones, if it resumes; else those of an
-    earlier run), and with ``best`` that of the best validation. Returns their new folder, if any.
+    These are the checkpoints that are newer (damaged ones, if it resumes; else those of an earlier
+    run), and with ``best`` that of the best validation. Returns their new folder, if any.
     """
     folder = folder_of(output_dir)
-    moved = [path for path in in_order(folder) if progress(path) > progress(after)]
+    found = in_order(folder)
+    if after in found:  # a file and a folder may have seen the same
+        moved = found[found.index(after) + 1 :]
+    else:
+        moved = [path for path in found if progress(path) > progress(after)]
     moved += [path for path in [best_checkpoint(output_dir)] if best and path.exists()]
     if not moved:
         return None
@@ -177,6 +195,12 @@ def set_aside(output_dir: str | Path, *, after: Path, best: bool) -> Path | None
 def named_state(model: nn.Module) -> dict[str, Tensor]:
     """The weights of ``model`` under the names of checkpoint files."""
     return {f"model.{key}": value for key, value in unwrap(model).state_dict().items()}
+
+
+def _good_steps(path: Path) -> int:
+    """Those that the weights of a whole checkpoint are made of; 0: it does not say."""
+    entries = read_entries(path)
+    return entries.get("guard", {}).get("good_steps", 0) if isinstance(entries, dict) else 0
 
 
 def _remove(path: Path) -> None:

@@ -1,13 +1,17 @@
 """Which checkpoints a run leaves, which one is tested, and when it stops early."""
 
 import json
+import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
 
 from tests.engine.test_train import stats
-from timesformer import run_checkpoint
+from timesformer import run_checkpoint, sharded_checkpoint
 from timesformer.checkpoint import CheckpointError, load_weights
 from timesformer.config import load_config
 from timesformer.datasets import read_list
@@ -162,6 +166,85 @@ def test_a_damaged_newest_checkpoint_does_not_cost_the_good_one(config, tmp_path
     assert (run_checkpoint.folder_of(out) / "earlier-1" / torn.name).read_bytes() == b"torn"
 
 
+@pytest.mark.parametrize("newer", [".dcp", ".pyth"])
+def test_of_a_file_and_a_folder_of_an_epoch_the_whole_one_stays(
+    config, tmp_path, monkeypatch, newer
+):
+    """The newer one is damaged, and one checkpoint is to be kept: it was the damaged one."""
+    out = tmp_path / "out"
+    run.run(config("TEST.ENABLE", 0))
+    file = run_checkpoint.checkpoint_path(out, 1)
+    run_checkpoint.write_sharded(file.with_suffix(".dcp"), torch.load(file, weights_only=True))
+    whole, torn = (
+        file.with_suffix(suffix) for suffix in ((".pyth", ".dcp")[:: 1 if newer == ".dcp" else -1])
+    )
+    part = next(torn.glob("__*")) if torn.is_dir() else torn
+    part.write_bytes(part.read_bytes()[:-50])
+    newest = torn / "plain.pyth" if torn.is_dir() else torn
+    os.utime(newest, (2e9, 2e9))
+    monkeypatch.setattr(train.Trainer, "run_epoch", lambda *_: 1 / 0)  # before anything is saved
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            run.run(
+                config(
+                    "TEST.ENABLE",
+                    0,
+                    "TRAIN.KEEP_CHECKPOINTS",
+                    1,
+                    "SOLVER.MAX_EPOCH",
+                    3,
+                    "TRAIN.OVERRIDE",
+                    1,
+                )
+            )
+        assert run_checkpoint.newest_checkpoint(out) == whole
+        assert names(out) == ["best", "earlier-1", "epoch_00002"]
+    said = (out / "stdout.log").read_text()
+    assert f"checkpoint {torn} is left out, it is damaged" in said
+    assert said.count("resuming after 0 batches of epoch 3") == 2
+    assert [path.name for path in (whole.parent / "earlier-1").iterdir()] == [torn.name]
+
+
+def in_process(rank, path, folder, options):
+    os.environ["LOCAL_WORLD_SIZE"] = "2"
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
+    try:
+        run.run(load_config(path, options))
+    except CheckpointError as error:
+        (folder / f"said{rank}").write_text(str(error))
+
+
+@pytest.mark.parametrize(
+    ("nth", "options"),
+    [
+        (1, ["TRAIN.CHECKPOINT_STEPS", 1, "TRAIN.CHECKPOINT_PERIOD", 5, "SOLVER.MAX_EPOCH", 5]),
+        (2, ["SOLVER.MAX_EPOCH", 1]),  # the last one: nobody votes any more
+        (1, ["DIST.SHARDED_CHECKPOINTS", True, "DIST.STRATEGY", "fsdp"]),
+    ],
+)
+def test_what_one_process_cannot_write_ends_all_with_the_same_words(
+    tiny_yaml, tmp_path, monkeypatch, nth, options
+):
+    """The others lost the connection, or waited for a batch that never came."""
+    is_sharded = "DIST.SHARDED_CHECKPOINTS" in options
+    fsync, calls = os.fsync, []
+
+    def full(descriptor):
+        calls.append(1)
+        if len(calls) == nth:
+            raise OSError(28, "No space left on device")
+        fsync(descriptor)
+
+    owner = sharded_checkpoint if is_sharded else run_checkpoint
+    monkeypatch.setattr(owner, "os", SimpleNamespace(**{**vars(os), "fsync": full}))
+    start = [str(tiny_yaml), tmp_path, [str(option) for option in options]]
+    mp.start_processes(in_process, args=tuple(start), nprocs=2, start_method="fork")
+    first, second = ((tmp_path / f"said{rank}").read_text() for rank in range(2))
+    assert first == second
+    assert "cannot be written: No space left on device" in first
+
+
 def test_the_best_of_the_run_that_a_file_is_from_is_not_the_best_of_this_one(
     config, tmp_path, errors
 ):
@@ -180,7 +263,7 @@ def test_skipped_steps_are_looked_for_by_all_processes_together(config, tmp_path
     looks, batch = [], [0]
     monkeypatch.setattr(nonfinite.Guard, "look", lambda *_: looks.append(batch[0]))
     monkeypatch.setattr(interrupt, "requested", lambda: True)  # here alone
-    monkeypatch.setattr(interrupt, "agreed", lambda: batch[0] == 11)
+    monkeypatch.setattr(interrupt, "agreed", lambda **_: batch[0] == 11)
     cfg = config("LOG_PERIOD", 5, "TRAIN.CHECKPOINT_STEPS", 4, "TRAIN.CHECKPOINT_PERIOD", 9,
                  "SOLVER.MAX_EPOCH", 20)  # fmt: skip
     state = TrainingState(cfg, build_model(cfg), torch.device("cpu"))

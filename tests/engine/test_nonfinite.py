@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 
 import numpy as np
 import pytest
@@ -9,11 +10,12 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from tests.engine.test_train import same_state, stats, trainer
+from tests.engine.test_interrupt import strike
+from tests.engine.test_train import final_weights, same_state, stats, trainer
 from timesformer import run_checkpoint
 from timesformer.config import load_config
 from timesformer.datasets import build_loader
-from timesformer.engine import run, train
+from timesformer.engine import checkpoints, run, train
 from timesformer.engine.losses import build_loss
 from timesformer.engine.optim import lr_at_epoch, set_lr
 from timesformer.engine.restore import Start
@@ -153,13 +155,78 @@ def test_the_weights_go_back_once_and_then_the_run_ends(config, tmp_path, monkey
     assert newest.name == "checkpoint_epoch_00001.pyth"  # none amid failing steps
     saved = torch.load(newest, weights_only=True)
     assert same_state(run_checkpoint.named_state(oracle.model), saved["model_state"])
-    assert saved["guard"] == {"in_a_row": 0, "went_back": True}
+    assert saved["guard"] == {"in_a_row": 0, "good_steps": 4, "went_back": True}
+
+
+@pytest.mark.parametrize("stops", [False, True])
+def test_what_is_saved_while_steps_are_skipped_is_not_gone_back_to(
+    config, tmp_path, monkeypatch, stops
+):
+    """The second epoch ends amid three failing steps, and one checkpoint is kept: the first one's too.
+
+    The oracle trains from the first epoch on the last four batches of the third. With a stop, the
+    run that goes back is not the one that saw the first two steps fail, and has three checkpoints.
+    """
+    cfg = config("SOLVER.MAX_NONFINITE_STEPS", 3, "GLOBAL_BATCH_SIZE", 4, "SOLVER.MAX_EPOCH", 3,
+                 "TEST.ENABLE", 0, "TRAIN.KEEP_CHECKPOINTS", 1)  # fmt: skip
+    out, failing = tmp_path / "out", [11, 12, 13]
+    folder = run_checkpoint.folder_of(out)
+    if stops:
+        with monkeypatch.context() as patch:
+            strike(patch, train.Trainer, "backward", 13, signal.SIGTERM)
+            patch.setattr(train, "build_loss", lambda cfg: broken_at(cfg, 11, 12))
+            with pytest.raises(SystemExit):
+                run.run(cfg)
+        saved = torch.load(folder / "checkpoint_epoch_00003_batch_000001.pyth", weights_only=True)
+        assert saved["guard"] == {"in_a_row": 2, "good_steps": 11, "went_back": False}
+        failing = [0]  # of the process that goes on
+    monkeypatch.setattr(train, "build_loss", lambda cfg: broken_at(cfg, *failing))
+    run.run(cfg)
+    said = (out / "stdout.log").read_text()
+    assert "up to epoch 3, batch 2: going on with the weights of" in said
+    assert f"{folder / 'checkpoint_epoch_00001.pyth'} and the batches that follow" in said
+    left = sorted(path.name for path in folder.iterdir())
+    amid = ["checkpoint_epoch_00003_batch_000001.pyth"] * stops  # one of the newest two
+    assert left == ["checkpoint_best.pyth", "checkpoint_epoch_00003.pyth", *amid]
+    monkeypatch.undo()
+    oracle = trainer(cfg, accumulation=1)
+    torch.manual_seed(cfg.RNG_SEED)
+    oracle.model.load_state_dict(build_model(cfg).state_dict())
+    loader = build_loader(cfg, "train")
+    for epoch, first in ((0, 0), (2, 2)):
+        loader.load_state_dict({"epoch": epoch, "batch": first})
+        for i, batch in enumerate(loader, first):
+            set_lr(oracle.state.optimizer, lr_at_epoch(cfg, epoch + i / 6))
+            seed_step(cfg.RNG_SEED, epoch, i)
+            oracle.backward(batch, 1, is_last=True)
+    assert same_state(run_checkpoint.named_state(oracle.model), final_weights(out, 3))
+
+
+def test_the_very_weights_that_went_wrong_are_not_gone_back_to(config, tmp_path, monkeypatch):
+    """Saved before a step failed, they are of no use either: only checkpoint 1 is of other weights."""
+    cfg = config(*ROW, "SOLVER.MAX_EPOCH", 1, "TRAIN.CHECKPOINT_STEPS", 1)
+    monkeypatch.setattr(train, "build_loss", lambda cfg: broken_at(cfg, 2, 3))
+    run.run(cfg)
+    said = (tmp_path / "out/stdout.log").read_text()
+    assert "going on with the weights of" in said
+    assert "checkpoint_epoch_00001_batch_000001.pyth and the batches that follow" in said
+
+
+def test_a_sharded_model_says_what_to_do_instead_of_going_back(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "build_loss", lambda cfg: broken_at(cfg, 2, 3))
+    monkeypatch.setattr(checkpoints, "is_sharded", lambda _: True)
+    with pytest.raises(
+        FloatingPointError,
+        match=r"does not go back .*: move .* newer than .*_000001.pyth away\. See",
+    ):
+        run.run(config(*ROW, "TRAIN.CHECKPOINT_STEPS", 1))
 
 
 def test_without_a_checkpoint_too_many_steps_end_the_run(config, monkeypatch):
     monkeypatch.setattr(train, "build_loss", lambda cfg: broken_at(cfg, 0, 1))
     with pytest.raises(
-        FloatingPointError, match=r"batch 2; and there is no checkpoint to go back to\. See .*nonf"
+        FloatingPointError,
+        match=r"batch 2; and there is no checkpoint of other weights to go back to\. See .*nonf",
     ):
         run.run(config(*ROW))
 

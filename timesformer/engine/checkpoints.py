@@ -53,9 +53,9 @@ class Checkpoints:
         self.steps = 0  # of the optimizer, since the process started
         if distributed.is_main():
             run_checkpoint.remove_leftovers(cfg.OUTPUT_DIR)
-            run_checkpoint.prune(
-                cfg.OUTPUT_DIR, cfg.TRAIN.KEEP_CHECKPOINTS
-            )  # makes room, if asked to
+            run_checkpoint.prune(  # makes room, if asked to
+                cfg.OUTPUT_DIR, cfg.TRAIN.KEEP_CHECKPOINTS, state.guard.state_dict()
+            )
 
     def __enter__(self) -> "Checkpoints":
         return self
@@ -63,11 +63,9 @@ class Checkpoints:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        try:
+        if error is None:
             self.saver.wait()
-        except CheckpointError as unwritten:
-            if error is None:
-                raise
+        elif unwritten := self.saver.end():
             logger.error("%s", unwritten)  # beside the reason for which the run ends
 
     def after_step(self, epoch: int, batch: int, meter: EpochMeter) -> None:
@@ -78,9 +76,10 @@ class Checkpoints:
             CheckpointError: an earlier checkpoint could not be written.
             FloatingPointError: see ``nonfinite``.
         """
-        self.saver.check()
         self.steps += 1
-        period, ends = self.cfg.TRAIN.CHECKPOINT_STEPS, interrupt.agreed()
+        period, ends = self.cfg.TRAIN.CHECKPOINT_STEPS, interrupt.agreed(failed=self.saver.failed())
+        if ends:
+            self.saver.wait()
         at_end, stays = batch == self.num_batches, self.is_due(epoch)
         due = at_end and (stays or self._is_validated(epoch))
         regular = period > 0 and self.steps % period == 0
@@ -119,16 +118,22 @@ class Checkpoints:
         self.lines = lines
 
     def _go_back(self) -> str:
-        """Take the weights and the optimizer of the newest checkpoint; its name.
+        """Take the weights and the optimizer of the newest checkpoint of fewer good steps; its name.
 
-        Empty if there is none, or if the model is sharded: the same command goes back then.
+        Raises:
+            CheckpointError: there is none that can be used, or the model is sharded.
         """
         self.saver.wait()
-        newest = choose_newest(self.cfg.OUTPUT_DIR)
-        if newest is None or is_sharded(self.state.model):
-            return ""
-        self.state.load_weights(newest)
-        return str(newest)
+        older = choose_newest(self.cfg.OUTPUT_DIR, before=self.state.guard.good_steps)
+        if older is None:
+            raise CheckpointError("there is no checkpoint of other weights to go back to")
+        if is_sharded(self.state.model):
+            raise CheckpointError(
+                "a sharded model (DIST.STRATEGY fsdp) does not go back while it runs: move the "
+                f"checkpoints that are newer than {older} away"
+            )
+        self.state.load_weights(older)
+        return str(older)
 
     def is_due(self, epoch: int) -> bool:
         """Whether the end of 0-based ``epoch`` has a checkpoint that stays."""
@@ -144,6 +149,7 @@ class Checkpoints:
 
         A folder is written by all processes, alone; files by the first.
         """
+        self.saver.wait()
         is_folder = paths[0].suffix == SUFFIX
         entries = self.state.payload(is_sharded=is_folder)
         if not (is_folder or distributed.is_main()):

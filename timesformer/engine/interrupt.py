@@ -59,9 +59,9 @@ def requested() -> bool:
     return bool(_noted) or time.monotonic() >= _deadline[0]
 
 
-def agreed() -> bool:
-    """Whether any process is asked to end; all call this together."""
-    return distributed.any_process(requested())
+def agreed(*, failed: bool = False) -> bool:
+    """Whether any process is asked to end, or has ``failed``; all call this together."""
+    return distributed.any_process(failed or requested())
 
 
 def end_if_agreed(where: str) -> None:

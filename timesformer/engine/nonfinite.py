@@ -1,8 +1,12 @@
 """Optimizer steps whose loss or gradient is not finite: skipped, counted, written down, survived.
 
 A skipped step leaves weights and optimizer as they were. SOLVER.MAX_NONFINITE_STEPS of them in a row
-mean that the weights themselves have gone wrong: once in a run they go back to those of the newest
-checkpoint, while the data go on, so that what did the harm is not repeated; the next time the run ends.
+mean that the weights themselves have gone wrong: once in a run they go back to those of a checkpoint,
+while the data go on, so that what did the harm is not repeated; the next time the run ends.
+
+Weights are good for nothing better than another step. So steps that were not skipped are counted: a
+checkpoint that has seen as many as the run holds the very weights that went wrong, whenever it was
+written, and the newest one that has seen fewer is gone back to.
 
 Which steps were skipped is known on the device, and looked at where a log line looks anyway.
 """
@@ -17,6 +21,7 @@ import torch
 from torch import Tensor
 
 from timesformer import distributed
+from timesformer.checkpoint import CheckpointError
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +57,7 @@ class Guard:
         self.folder = folder
         self.limit = limit
         self.in_a_row = 0
+        self.good_steps = 0  # of the whole run
         self.went_back = False
         self._files = 0
         self._batches: list[_Batch] = []
@@ -69,8 +75,8 @@ class Guard:
     def look(self, name_of: Callable[[int], str], go_back: Callable[[], str]) -> None:
         """Write down the skipped steps since the last look; act if there are too many in a row.
 
-        All processes call it together. ``go_back`` takes the weights of the newest checkpoint and
-        returns its name, empty if there is none.
+        All processes call it together. ``go_back`` takes the weights of the newest checkpoint of fewer
+        good steps and returns its name, or raises CheckpointError.
 
         Raises:
             FloatingPointError: too many in a row, and going back is impossible or did not help.
@@ -82,6 +88,7 @@ class Guard:
         flags = torch.stack([step.skipped for step, _ in steps]).tolist()
         for skipped, (step, batches) in zip(flags, steps, strict=True):
             self.in_a_row = self.in_a_row + 1 if skipped else 0
+            self.good_steps += not skipped
             too_many |= self.in_a_row >= self.limit
             if skipped:
                 self._write(float(step.norm), batches, name_of)
@@ -94,20 +101,20 @@ class Guard:
             f"loss or gradient was not finite in {self.limit} steps in a row, up to epoch "
             f"{last.epoch + 1}, batch {last.number + 1}"
         )
-        newest = "" if self.went_back else go_back()
-        if not newest:
-            again = (
-                "again, after going back once"
-                if self.went_back
-                else "and there is no checkpoint to go back to"
-            )
+        try:
+            older = "" if self.went_back else go_back()
+            failure = "again, after going back once"
+        except CheckpointError as error:
+            older, failure = "", f"and {error}"
+        if not older:
             raise FloatingPointError(
-                f"{reason}; {again}. See {self.folder}; lower SOLVER.BASE_LR, lengthen "
-                "SOLVER.WARMUP_EPOCHS or set SOLVER.CLIP_GRAD_NORM, and start again"
+                f"{reason}; {failure}. See {self.folder}; lower SOLVER.BASE_LR, lengthen "
+                "SOLVER.WARMUP_EPOCHS or set SOLVER.CLIP_GRAD_NORM, and start again (--override to "
+                "resume with other values)"
             )
         self.went_back = True
         logger.warning(
-            "%s: going on with the weights of %s and the batches that follow", reason, newest
+            "%s: going on with the weights of %s and the batches that follow", reason, older
         )
 
     def _write(self, norm: float, batches: list[_Batch], name_of: Callable[[int], str]) -> None:
@@ -138,7 +145,12 @@ class Guard:
         path.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
     def state_dict(self) -> dict[str, Any]:
-        return {"in_a_row": self.in_a_row, "went_back": self.went_back}
+        return {
+            "in_a_row": self.in_a_row,
+            "good_steps": self.good_steps,
+            "went_back": self.went_back,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.in_a_row, self.went_back = state["in_a_row"], state["went_back"]
+        self.good_steps = state.get("good_steps", 0)  # older files do not say

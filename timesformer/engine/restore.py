@@ -61,9 +61,11 @@ def restore(cfg: CfgNode, state: TrainingState, now: Mapping[str, Any] | None = 
     return Start.of_epoch(0)
 
 
-def choose_newest(output_dir: str) -> Path | None:
-    """The newest valid checkpoint of the run, as the first process sees it."""
-    newest = run_checkpoint.newest_checkpoint(output_dir) if distributed.is_main() else None
+def choose_newest(output_dir: str, *, before: int | None = None) -> Path | None:
+    """``run_checkpoint.newest_checkpoint``, as the first process sees it."""
+    newest = None
+    if distributed.is_main():
+        newest = run_checkpoint.newest_checkpoint(output_dir, before=before)
     return distributed.from_main(newest)
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from timesformer import distributed, run_checkpoint
+from timesformer.checkpoint import CheckpointError
 
 logger = logging.getLogger(__name__)
 
@@ -18,7 +19,7 @@ class Saver:
     """Copies what a checkpoint holds, then writes it in a thread; one checkpoint at a time.
 
     A copy takes as much memory of the host as the checkpoint takes on the disk. What goes wrong in
-    the thread is raised by the next call.
+    the thread of the first process, ``wait`` raises on all of them.
     """
 
     def __init__(self, output_dir: str | Path, *, keep: int) -> None:
@@ -31,10 +32,9 @@ class Saver:
     def save(self, payload: Mapping[str, Any], path: Path, *, also: Sequence[Path] = ()) -> None:
         """Write ``payload`` to ``path`` and ``also``; returns when it is safe to train on.
 
-        Raises:
-            CheckpointError: the checkpoint before this one could not be written.
+        Nothing may be under way: call ``wait`` first.
         """
-        self.wait()
+        assert self._writing is None
         self._writing = self._thread.submit(self._write, snapshot(payload), path, also)
 
     def save_sharded(self, payload: Mapping[str, Any], path: Path) -> None:
@@ -43,32 +43,42 @@ class Saver:
         In the training's own thread: it takes exchanges between the processes.
 
         Raises:
-            CheckpointError: it, or the checkpoint before this one, could not be written.
+            CheckpointError: it could not be written; on all processes.
         """
-        self.wait()
         run_checkpoint.write_sharded(path, payload)
         if distributed.is_main():
-            run_checkpoint.prune(self.output_dir, self.keep)
-            logger.info("saved %s", path)
+            self._wrote(path, payload)
 
-    def check(self) -> None:
-        """Raise what the thread raised, if it has ended; costs nothing."""
-        if self._writing is not None and self._writing.done():
-            self.wait()
+    def failed(self) -> bool:
+        """Whether the thread has ended in an error, which ``wait`` raises; costs nothing."""
+        writing = self._writing
+        return writing is not None and writing.done() and writing.exception() is not None
 
     def wait(self) -> None:
-        """Until the last checkpoint is on the disk.
+        """Until the last checkpoint is on the disk; all processes call it together.
 
         Raises:
-            CheckpointError: it could not be written.
+            CheckpointError: it could not be written; the same on all processes.
         """
+        if reason := distributed.from_main(self.end()):
+            raise CheckpointError(reason)
+
+    def end(self) -> str:
+        """``wait`` of one process alone; returns why the checkpoint could not be written, if so."""
         writing, self._writing = self._writing, None
-        if writing is not None:
-            writing.result()
+        try:
+            if writing is not None:
+                writing.result()
+        except CheckpointError as error:
+            return str(error)
+        return ""
 
     def _write(self, payload: Mapping[str, Any], path: Path, also: Sequence[Path]) -> None:
         run_checkpoint.write_checkpoint(path, payload, also=also)
-        run_checkpoint.prune(self.output_dir, self.keep)
+        self._wrote(path, payload)
+
+    def _wrote(self, path: Path, payload: Mapping[str, Any]) -> None:
+        run_checkpoint.prune(self.output_dir, self.keep, payload.get("guard"))
         logger.info("saved %s", path)
 
 
