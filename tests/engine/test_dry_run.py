@@ -10,7 +10,9 @@ from timesformer import run_checkpoint
 from timesformer.checkpoint import CheckpointError
 from timesformer.config import load_config
 from timesformer.engine import dry_run as subject
+from timesformer.engine import run
 from timesformer.engine.dry_run import Lengths, dry_run, lengths, rehearse, summary
+from timesformer.engine.state import TrainingState
 from timesformer.history import History, read_rows
 
 
@@ -32,7 +34,7 @@ def test_everything_happens_once_and_nothing_is_left_to_resume_from(config, tmp_
     assert run_checkpoint.newest_checkpoint(tmp_path / "out") is None
     assert "2 steps of 4 batches in all, loss" in said
     assert "whole run   2 epochs of 6 batches, 2 validations" in said
-    assert "MiB, written and read back" in said
+    assert "MiB, written, read back and compared" in said
     assert re.search(r"throughput  \d+\.\d\d clips/s, \d+% of the time waiting", said)
 
 
@@ -68,17 +70,75 @@ def test_a_test_alone_is_of_the_checkpoint_that_the_run_has(config, tmp_path, na
     assert named == cfg.TEST.CHECKPOINT_FILE_PATH
 
 
-def test_a_checkpoint_that_does_not_come_back_is_an_error(config, tmp_path):
-    cfg = rehearse(config())
+@pytest.fixture
+def written(config, tmp_path):
+    """A rehearsal's configuration, and the checkpoint of its training."""
+    cfg = rehearse(
+        config("TRAIN.EMA_DECAY", 0.9, "TRAIN.FREEZE", "['patch_embed.*']", "TEST.ENABLE", 0)
+    )
+    run.run(cfg)
+    assert "written, read back and compared" in subject.read_back(cfg)
+    return cfg, run_checkpoint.checkpoint_path(cfg.OUTPUT_DIR, 0)
+
+
+def test_a_checkpoint_that_is_not_there_or_damaged_is_an_error(written):
+    cfg, path = written
+    best = run_checkpoint.best_checkpoint(cfg.OUTPUT_DIR)
+    data = path.read_bytes()
+    best.unlink()
+    best.write_bytes(data[:5000] + bytes([data[5000] ^ 1]) + data[5001:])
+    with pytest.raises(CheckpointError, match=r"checkpoint_best.pyth is damaged: .* its checksum"):
+        subject.read_back(cfg)
+    path.unlink()
     with pytest.raises(CheckpointError, match="dry-run has no checkpoint; see stdout.log there"):
         subject.read_back(cfg)
-    other = config("TIMESFORMER.DEPTH", 1)
-    path = run_checkpoint.checkpoint_path(cfg.OUTPUT_DIR, 0)
-    path.parent.mkdir(parents=True)
-    from timesformer.models import build_model
 
-    torch.save({"model_state": build_model(other).state_dict()}, path)
-    with pytest.raises(CheckpointError, match="does not give back what was written"):
+
+def lose_momentum(state):
+    state.optimizer.state_dict()["state"][3]["exp_avg"].view(-1)[-1] += 1e-6
+
+
+def lose_average(state):
+    state.average._has_begun = False
+
+
+def lose_best(state):
+    state.best.badness = 7.0
+
+
+def round_weights(state):
+    state.model.head.weight.data = state.model.head.weight.data.bfloat16().float()
+
+
+@pytest.mark.parametrize(
+    ("lose", "named"),
+    [
+        (lose_momentum, "1 entries differ: optimizer_state/3/exp_avg;"),
+        (lose_average, "differ: ema_state/model.cls_token, "),
+        (lose_best, "1 entries differ: best/badness;"),
+        (round_weights, "1 entries differ: model_state/model.head.weight;"),
+    ],
+)
+def test_all_that_resuming_takes_is_compared(written, monkeypatch, lose, named):
+    cfg, path = written
+    load = TrainingState.load
+
+    def forgetful(self, path):
+        resumed = load(self, path)
+        lose(self)
+        return resumed
+
+    monkeypatch.setattr(TrainingState, "load", forgetful)
+    with pytest.raises(CheckpointError, match=f"{path.name} does not give back .*{named}"):
+        subject.read_back(cfg)
+
+
+def test_a_checkpoint_that_is_not_one_of_a_training_is_an_error(written):
+    cfg, path = written
+    content = torch.load(path, weights_only=True)
+    del content["optimizer_state"]
+    torch.save(content, path)
+    with pytest.raises(CheckpointError, match="holds no epoch and optimizer state to go on from"):
         subject.read_back(cfg)
 
 

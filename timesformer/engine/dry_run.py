@@ -1,6 +1,6 @@
 """A rehearsal of a run: everything once, in a folder of its own; then what the whole run needs.
 
-Two optimizer steps, a batch of validation and of the test, a checkpoint written and read back.
+Two optimizer steps, a batch of validation and of the test, a checkpoint written and resumed from.
 """
 
 import json
@@ -8,21 +8,26 @@ import logging
 import os
 import shutil
 import statistics
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from fvcore.common.config import CfgNode
+from torch import Tensor
 
 from timesformer import history
-from timesformer.checkpoint import CheckpointError, load_weights
+from timesformer.checkpoint import CheckpointError, read_file
 from timesformer.config.load import portable
 from timesformer.config.trials import in_folder
 from timesformer.datasets import build_loader
-from timesformer.engine import log, run_record
+from timesformer.engine import agreement, log, run_record
+from timesformer.engine.freeze import freeze
 from timesformer.engine.launch import launch
 from timesformer.engine.optim import accumulation_steps
+from timesformer.engine.state import TrainingState
 from timesformer.models import build_model
-from timesformer.run_checkpoint import best_checkpoint, newest_checkpoint
+from timesformer.run_checkpoint import best_checkpoint, damage, newest_checkpoint
 from timesformer.weight_files import num_bytes
 
 logger = logging.getLogger(__name__)
@@ -92,14 +97,53 @@ def _accumulated(cfg: CfgNode) -> int:
 
 
 def read_back(cfg: CfgNode) -> str:
-    """Read the checkpoint of ``cfg`` into a new model; its size, in words."""
-    path = newest_checkpoint(cfg.OUTPUT_DIR)
-    if path is None:
+    """Resume a new training from each checkpoint of ``cfg`` and compare; the size of one, in words.
+
+    Raises:
+        CheckpointError: there is none, it is damaged, or something does not come back as it was written.
+    """
+    newest, best = newest_checkpoint(cfg.OUTPUT_DIR), best_checkpoint(cfg.OUTPUT_DIR)
+    if newest is None:
         raise CheckpointError(f"{cfg.OUTPUT_DIR} has no checkpoint; see stdout.log there")
-    report = load_weights(build_model(cfg), path, strict=False)
-    if not report.exact:
-        raise CheckpointError(f"the checkpoint does not give back what was written: {report}")
-    return f"{num_bytes(path) / 2**20:.1f} MiB, written and read back"
+    others = [best] if best.exists() and not best.samefile(newest) else []
+    for path in [newest, *others]:
+        if reason := damage(path):
+            raise CheckpointError(f"{path} is damaged: {reason}")
+        model = build_model(cfg)
+        freeze(model, cfg)
+        state = TrainingState(cfg, model, torch.device("cpu"))
+        state.load(path)
+        written = read_file(path)  # again: the optimizer goes on with the tensors that it was given
+        agreement.check(written, cfg, {}, path=path)
+        if lost := list(_differing(_resumed(written), _resumed(state.payload()))):
+            raise CheckpointError(
+                f"{path} does not give back what was written, {len(lost)} entries differ: "
+                f"{', '.join(lost[:4])}; it would not resume: report this"
+            )
+    return f"{num_bytes(newest) / 2**20:.1f} MiB, written, read back and compared"
+
+
+def _resumed(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """What resuming takes from a checkpoint; the options of the optimizer are the configuration's."""
+    names = ("model_state", "ema_state", "scaler_state", "best", "guard")
+    optimizer = payload["optimizer_state"]
+    groups = [group["params"] for group in optimizer["param_groups"]]
+    parts = {"optimizer_state": optimizer["state"], "groups of the optimizer": groups}
+    return parts | {name: payload.get(name, {}) for name in names}
+
+
+def _differing(one: Any, other: Any, name: str = "") -> Iterator[str]:
+    """Names of what differs between two trees, bit by bit."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        for key in [*one, *(key for key in other if key not in one)]:
+            yield from _differing(
+                one.get(key), other.get(key), f"{name}/{key}" if name else str(key)
+            )
+    elif isinstance(one, Tensor) and isinstance(other, Tensor):
+        if one.dtype != other.dtype or not torch.equal(one, other):
+            yield name
+    elif type(one) is not type(other) or one != other:
+        yield name
 
 
 def lengths(cfg: CfgNode) -> Lengths:
