@@ -44,6 +44,21 @@ def test_evaluation_sees_every_video_exactly_once(world, num_videos):
     assert sorted(seen) == list(range(num_videos))
 
 
+@pytest.mark.parametrize("world", [2, 3, 7])
+def test_videos_that_stay_together_form_the_same_batches_on_any_number_of_processes(world):
+    chosen = np.array([9, 3, 4, 0, 7, 6, 2, 8])
+
+    def groups(rank, world):
+        batches = EvalBatches(10, batch_size=2, rank=rank, world=world, together=3, chosen=chosen)
+        assert len(list(batches)) == len(batches)
+        return [[index for _, index in batch] for batch in batches]
+
+    assert groups(0, 1) == [[9, 3, 4], [0, 7, 6], [2, 8]]
+    shares = [groups(rank, world) for rank in range(world)]
+    assert sorted(sum(shares, [])) == sorted(groups(0, 1))
+    assert [len(share) for share in shares] == [len(range(rank, 3, world)) for rank in range(world)]
+
+
 LABELS = np.repeat([0, 1, 3], [64, 16, 4])  # class 2 has no video
 
 

@@ -2,19 +2,24 @@
 
 import csv
 import json
+import os
 import pickle
 
 import numpy as np
 import pytest
 import torch
 
+from tests.conftest import stirred
+from timesformer import distributed
 from timesformer.checkpoint import CheckpointError
 from timesformer.config import load_config
-from timesformer.datasets import build_loader, load_views
+from timesformer.datasets import build_loader, load_views, read_list
 from timesformer.datasets.lists import PackedStrings, VideoList
+from timesformer.engine import launch
 from timesformer.engine import test as testing
 from timesformer.engine.test import Scored
 from timesformer.models import build_model
+from timesformer.scoring import build_scoring
 
 CPU = torch.device("cpu")
 
@@ -24,14 +29,22 @@ def config(tiny_yaml):
     return lambda *overrides: load_config(tiny_yaml, [str(item) for item in overrides])
 
 
+def score(cfg, model):
+    """Scores of this process's videos."""
+    scoring = build_scoring(cfg, CPU)
+    loader = build_loader(cfg, "test", together=scoring.videos_per_pass)
+    return testing._score(cfg, model, loader, scoring)
+
+
 @pytest.mark.parametrize("method", ["sum", "max", "softmax"])
-@pytest.mark.parametrize("batch_size", [1, 5, 100])
-def test_scores_equal_a_naive_loop_over_views(config, data_dir, method, batch_size):
-    cfg = config("TEST.BATCH_SIZE", batch_size, "DATA.ENSEMBLE_METHOD", method)
+@pytest.mark.parametrize(("batch_size", "clips_per_pass"), [(1, 0), (5, 4), (100, 25)])
+def test_scores_equal_a_naive_loop_over_views(config, data_dir, method, batch_size, clips_per_pass):
+    cfg = config("TEST.BATCH_SIZE", batch_size, "DATA.ENSEMBLE_METHOD", method,
+                 "TEST.CLIPS_PER_PASS", clips_per_pass)  # fmt: skip
     torch.manual_seed(0)
     model = build_model(cfg).eval()
     torch.nn.init.normal_(model.head.weight)
-    scored = testing._score(cfg, model, build_loader(cfg, "test"), CPU)
+    scored = score(cfg, model)
     assert scored.indices.tolist() == list(range(9))
     for i in range(9):
         views = load_views(data_dir / f"videos/test {i}.mp4", cfg)
@@ -43,6 +56,65 @@ def test_scores_equal_a_naive_loop_over_views(config, data_dir, method, batch_si
             "softmax": logits.softmax(dim=1).mean(dim=0),
         }[method]
         assert np.allclose(scored.scores[i], expected, atol=1e-4)
+
+
+@pytest.fixture
+def one_broken(data_dir, tmp_path):
+    """9 videos, of which the second cannot be read; keys that test them, 4 clips a pass."""
+    folder = tmp_path / "one broken"
+    folder.mkdir()
+    (folder / "broken.mp4").write_text("no video")
+    lines = [f"{data_dir}/{line}" for line in (data_dir / "test.csv").read_text().splitlines()]
+    (folder / "test.csv").write_text("\n".join([lines[0], "broken.mp4 1", *lines[2:]]))
+    return ("DATA.PATH_TO_DATA_DIR", folder, "TEST.CLIPS_PER_PASS", 4, "TRAIN.ENABLE", "False")
+
+
+@pytest.mark.parametrize(("views", "crops"), [(1, 1), (2, 1), (3, 2)])
+def test_passes_are_the_same_on_any_number_of_processes(
+    config, one_broken, tmp_path, monkeypatch, views, crops
+):
+    """Of the same videos at the same places, and so the file is the same byte for byte."""
+    cfg = config(*one_broken, "TEST.NUM_ENSEMBLE_VIEWS", views, "TEST.NUM_SPATIAL_CROPS", crops)
+    model, passes = stirred(build_model(cfg)), []
+
+    def noted(clips):
+        passes[-1].append(clips.numpy().tobytes())
+        return model(clips)
+
+    written = []
+    for world in (1, 2, 3):
+        passes.append([])
+        monkeypatch.setattr(distributed, "world_size", lambda world=world: world)
+        parts = []
+        for rank in range(world):
+            monkeypatch.setattr(distributed, "rank", lambda rank=rank: rank)
+            parts.append(score(cfg, noted))
+        testing.write_predictions(tmp_path / "p.csv", testing._merge(parts), read_list(cfg, "test"))
+        written.append((tmp_path / "p.csv").read_bytes())
+    assert written[0] == written[1] == written[2]
+    assert sorted(passes[0]) == sorted(passes[1]) == sorted(passes[2])
+    assert b"broken.mp4: " in written[0]
+
+
+def test_two_processes_write_the_same_file_as_one_in_passes_of_several_videos(
+    config, one_broken, tmp_path
+):
+    weights = tmp_path / "model.pyth"
+    torch.save(stirred(build_model(config())).state_dict(), weights)
+    keys = (*one_broken, "TEST.NUM_ENSEMBLE_VIEWS", 1, "TEST.NUM_SPATIAL_CROPS", 1,
+            "TEST.CHECKPOINT_FILE_PATH", weights, "TEST.SAVE_RESULTS_PATH", "scores.pkl")  # fmt: skip
+    threads = torch.get_num_threads()
+    torch.set_num_threads(max(os.cpu_count() // 2, 1))  # as each of the two has
+    (tmp_path / "1").mkdir()
+    testing.test(config(*keys, "OUTPUT_DIR", tmp_path / "1"), CPU)
+    torch.set_num_threads(threads)
+    launch.launch(config(*keys, "DIST.CPU_PROCESSES", 2, "OUTPUT_DIR", tmp_path / "2"))
+    one, two = ((tmp_path / folder / "test_predictions.csv").read_bytes() for folder in "12")
+    assert one == two
+    one, two = (pickle.loads((tmp_path / folder / "scores.pkl").read_bytes()) for folder in "12")
+    assert np.array_equal(one[0], two[0], equal_nan=True)
+    results = json.loads((tmp_path / "2/test_results.json").read_text())
+    assert (results["videos"], results["scored"], results["unreadable"]) == (9, 8, 1)
 
 
 def test_parts_of_processes_are_merged_in_list_order():
@@ -107,10 +179,7 @@ def test_a_list_without_a_readable_video_has_no_accuracy(config, tmp_path, data_
 def test_bf16_scores_are_close_to_fp32(config):
     torch.manual_seed(0)
     model = build_model(config()).eval()
-    scores = [
-        testing._score(cfg, model, build_loader(cfg, "test"), CPU).scores
-        for cfg in (config(), config("TEST.PRECISION", "bf16"))
-    ]
+    scores = [score(cfg, model).scores for cfg in (config(), config("TEST.PRECISION", "bf16"))]
     assert not np.array_equal(*scores)
     assert np.allclose(*scores, atol=0.05)
 

@@ -52,6 +52,8 @@ def write_frames(folder, images):
         ("TEST.NUM_SPATIAL_CROPS", 1, "DATA.ENSEMBLE_METHOD", "softmax"),
         ("DATA.REVERSE_INPUT_CHANNEL", "True", "TEST.VIEW_PLACEMENT", "paper"),
         (*MULTI, "DATA.ENSEMBLE_METHOD", "softmax"),
+        ("TEST.CLIPS_PER_PASS", 12),
+        ("TEST.CLIPS_PER_PASS", 4, "TEST.NUM_SPATIAL_CROPS", 1, "TEST.NUM_ENSEMBLE_VIEWS", 1),
     ],
 )
 def test_scores_equal_those_of_testing(trained, tmp_path, overrides):
@@ -89,6 +91,26 @@ def test_frame_folders_and_decoded_frames_score_as_in_testing(trained, tmp_path,
         assert np.allclose(torch.stack([each.scores for each in found]), expected, atol=1e-5)
     assert [each.video for each in decoded] == ["frames 0", "frames 1"]
     assert not np.allclose(*expected, atol=1e-3)
+
+
+def test_several_videos_share_a_pass_as_in_testing(trained, tmp_path, data_dir):
+    """The checkpoint says how many clips a pass holds; the numbers are those of single clips."""
+    several, path = trained("TEST.CLIPS_PER_PASS", 13)
+    expected = csv_scores(several, tmp_path)
+    images = [all_frames(video) for video in expected]
+    together = Predictor.from_checkpoint(path)
+    assert together.scoring.videos_per_pass == 2
+    single = Predictor.from_checkpoint(path, overrides=["TEST.CLIPS_PER_PASS", "1"])
+    videos = list(expected)[:3]
+    (tmp_path / "broken.mp4").write_bytes(b"no video")
+    for predictor in (together, single):
+        found = predictor.predict([*videos, tmp_path / "broken.mp4"])
+        assert "broken.mp4" in found.pop().error
+        for each, decoded in zip(found, predictor.predict(images[:3], fps=30), strict=True):
+            assert np.allclose(each.scores, expected[each.video], rtol=1e-5, atol=1e-5)
+            assert np.allclose(each.scores, decoded.scores, rtol=1e-5, atol=1e-5)
+        features = predictor.features(videos, tokens="frames")
+        assert torch.allclose(features[2], single.features(videos[2], tokens="frames"), atol=1e-5)
 
 
 def test_bf16_is_close_to_fp32_and_as_in_testing(trained, tmp_path, data_dir):

@@ -78,9 +78,13 @@ def _test(cfg: CfgNode) -> None:
     cfg.TEST.ENABLE = True
     # Data format of the test list: kinetics or ssv2.
     cfg.TEST.DATASET = "kinetics"
-    # Clips (views, not videos) that are read at once on one machine, over all its GPUs. A forward pass
-    # takes at most so many, and only those of one video: scores are the same on any number of processes.
+    # Clips (views, not videos) that are read at once on one machine, over all its GPUs; whole passes
+    # where one holds several videos.
     cfg.TEST.BATCH_SIZE = 8
+    # (ours) Clips of a forward pass of one process, of whole videos if it holds one, however many the
+    # processes: each pass has the same shape and the same videos then, and so scores are the same to
+    # the bit. 0: 8 on a GPU, 1 on a CPU (where more are not faster).
+    cfg.TEST.CLIPS_PER_PASS = 0
     # Weights to test; best: of the best validation of the run in OUTPUT_DIR. Empty: its newest, else
     # TRAIN.CHECKPOINT_FILE_PATH.
     cfg.TEST.CHECKPOINT_FILE_PATH = ""

@@ -93,13 +93,22 @@ def build_dataset(cfg: CfgNode, split: str, videos: lists.VideoList | None = Non
     )
 
 
-def build_loader(cfg: CfgNode, split: str, videos: lists.VideoList | None = None) -> ClipLoader:
+def build_loader(
+    cfg: CfgNode, split: str, videos: lists.VideoList | None = None, *, together: int = 1
+) -> ClipLoader:
     """Batches of this process; ``loader.batch_sampler.set_epoch`` chooses the epoch.
 
-    ``videos`` are those of the list of ``split`` if None.
+    Args:
+        cfg: of the run.
+        split: train, val or test.
+        videos: those of the list of ``split`` if None.
+        together: see ``EvalBatches``.
     """
     dataset = build_dataset(cfg, split, videos)
-    batches = train_batches(cfg, dataset) if split == "train" else _batches(cfg, split, dataset)
+    if split == "train":
+        batches: TrainBatches | EvalBatches = train_batches(cfg, dataset)
+    else:
+        batches = _batches(cfg, split, dataset, together)
     pin_memory = cfg.DATA_LOADER.PIN_MEMORY and torch.cuda.is_available()
     return ClipLoader(
         dataset,
@@ -132,7 +141,7 @@ def train_batches(cfg: CfgNode, dataset: ClipDataset) -> TrainBatches:
     return batches
 
 
-def _batches(cfg: CfgNode, split: str, dataset: ClipDataset) -> EvalBatches:
+def _batches(cfg: CfgNode, split: str, dataset: ClipDataset, together: int) -> EvalBatches:
     """Of validation or testing; a limited number of batches is of videos from the whole list."""
     section = cfg.TEST if split == "test" else cfg.TRAIN
     num_clips = num_test_views(cfg) if split == "test" else 1
@@ -152,6 +161,7 @@ def _batches(cfg: CfgNode, split: str, dataset: ClipDataset) -> EvalBatches:
         batch_size=max(per_process // num_clips, 1),
         rank=distributed.rank(),
         world=distributed.world_size(),
+        together=together,
         chosen=chosen,
         limited=limited,
     )

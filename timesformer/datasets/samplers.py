@@ -127,7 +127,10 @@ class TrainBatches(Sampler[list[Key]]):
 
 
 class EvalBatches(Sampler[list[Key]]):
-    """Every video once, in order: process ``rank`` takes each ``world``-th, and none is repeated."""
+    """Every video once, in order, none repeated: process ``rank`` takes each ``world``-th group.
+
+    A group of ``together`` videos in a row stays together, in one batch of one process.
+    """
 
     def __init__(
         self,
@@ -136,14 +139,19 @@ class EvalBatches(Sampler[list[Key]]):
         batch_size: int,
         rank: int,
         world: int,
+        together: int = 1,
         chosen: np.ndarray | None = None,
         limited: str = "",
     ) -> None:
-        """``chosen``: the indices of a part of the videos; None: all; ``limited``: what part, to say."""
-        everything = range(num_videos) if chosen is None else chosen.tolist()
-        self.indices = everything[rank::world]
+        """``chosen``: the indices of a part of the videos; None: all; ``limited``: what part, to say.
+
+        Groups of several videos are batches themselves, whatever ``batch_size``.
+        """
+        everything = np.arange(num_videos) if chosen is None else chosen
+        groups = np.arange(len(everything)) // together
+        self.indices = everything[groups % world == rank].tolist()
         self.limited = limited
-        self.batch_size = batch_size
+        self.batch_size = together if together > 1 else batch_size
         self.epoch = 0
         self.start = 0  # the first batch to give
 

@@ -23,7 +23,7 @@ from timesformer.engine import interrupt, log
 from timesformer.engine.precision import Precision
 from timesformer.engine.restore import choose_newest
 from timesformer.models import build_model
-from timesformer.scoring import build_scoring
+from timesformer.scoring import Scoring, build_scoring
 
 logger = logging.getLogger(__name__)
 
@@ -48,11 +48,12 @@ def test(cfg: CfgNode, device: torch.device) -> None:
         CheckpointError: there is no checkpoint, or it is not of this model.
         RuntimeError: no video could be read.
     """
-    loader = build_loader(cfg, "test")
+    scoring = build_scoring(cfg, device)
+    loader = build_loader(cfg, "test", together=scoring.videos_per_pass)
     model = build_model(cfg).to(device).eval()
     source = load_tested(cfg, model)
     started = time.perf_counter()
-    parts = distributed.gather(_score(cfg, model, loader, device))
+    parts = distributed.gather(_score(cfg, model, loader, scoring))
     interrupt.end_if_agreed("in a test, which the same command repeats")
     if distributed.is_main():
         videos: VideoList = loader.dataset.videos
@@ -93,11 +94,10 @@ def _pretrained(cfg: CfgNode) -> str:
 
 
 @torch.inference_mode()
-def _score(cfg: CfgNode, model: nn.Module, loader: ClipLoader, device: torch.device) -> Scored:
+def _score(cfg: CfgNode, model: nn.Module, loader: ClipLoader, scoring: Scoring) -> Scored:
     """Scores of this process's videos."""
-    scoring = build_scoring(cfg)
     scores, indices, failures = [], [], {}
-    precision = Precision(cfg.TEST.PRECISION, device)
+    precision = Precision(cfg.TEST.PRECISION, scoring.device)
     started = time.perf_counter()
     for i, batch in enumerate(log.progress(loader, total=len(loader), title="test"), start=1):
         for index, message in zip(batch.failed.tolist(), batch.failures, strict=True):
@@ -105,9 +105,7 @@ def _score(cfg: CfgNode, model: nn.Module, loader: ClipLoader, device: torch.dev
             logger.warning("video not scored: %s", message)
         if len(batch.labels):
             with precision.autocast():
-                scores.append(
-                    scoring.score(model, batch.clips, device=device, most=cfg.TEST.BATCH_SIZE)
-                )
+                scores.append(scoring.score(model, batch.clips))
             indices.append(batch.indices)
         seconds = (time.perf_counter() - started) / i
         left = log.eta(seconds * (len(loader) - i))

@@ -28,7 +28,10 @@ CARRIED = {
         *("TRAIN_CROP_SIZE", "TEST_CROP_SIZE", "REVERSE_INPUT_CHANNEL", "ENSEMBLE_METHOD"),
         "MULTI_LABEL",
     ),
-    "TEST": ("DATASET", "NUM_ENSEMBLE_VIEWS", "NUM_SPATIAL_CROPS", "VIEW_PLACEMENT"),
+    "TEST": (
+        *("DATASET", "NUM_ENSEMBLE_VIEWS", "NUM_SPATIAL_CROPS", "VIEW_PLACEMENT"),
+        "CLIPS_PER_PASS",
+    ),
 }
 PREPROCESSING = {  # of a checkpoint without configuration, see provenance.preprocessing_of
     "num_frames": "DATA.NUM_FRAMES",

@@ -93,7 +93,7 @@ class Predictor:
         self.class_names = description.class_names
         self.device = device
         self.dtype = choose(PRECISIONS, precision, key="precision")
-        self.scoring = build_scoring(description.cfg)
+        self.scoring = build_scoring(description.cfg, device)
         if self.dtype != torch.float32:  # once, and not again for every batch: the same numbers
             for module in model.modules():
                 if isinstance(module, nn.Linear | nn.Conv2d):
@@ -198,29 +198,30 @@ class Predictor:
         cfg.defrost()
         if len(videos.labels) * num_test_views(cfg) <= cfg.TEST.BATCH_SIZE:
             cfg.DATA_LOADER.NUM_WORKERS = 0
-        yield from build_loader(cfg, "test", videos)
+        yield from build_loader(cfg, "test", videos, together=self.scoring.videos_per_pass)
 
     def _cut(self, videos: Sequence[np.ndarray], fps: float) -> Iterator[Batch]:
         """Views of decoded frames."""
-        for index, images in enumerate(videos):
-            here, none = torch.tensor([index]), torch.empty(0, dtype=torch.int64)
-            yield Batch(image_views(images, self.cfg, fps=fps), here, here, (), none)
+        together, none = self.scoring.videos_per_pass, torch.empty(0, dtype=torch.int64)
+        for indices in torch.arange(len(videos)).split(together):
+            views = [image_views(videos[i], self.cfg, fps=fps) for i in indices.tolist()]
+            yield Batch(torch.cat(views), indices, indices, (), none)
 
     @torch.no_grad()
     def _scores(self, clips: Tensor) -> Tensor:
         with self._autocast():
-            return self.scoring.score(
-                self.model, clips, device=self.device, most=self.cfg.TEST.BATCH_SIZE
-            )
+            return self.scoring.score(self.model, clips)
 
     @torch.no_grad()
     def _features(self, clips: Tensor, kind: Kind) -> Tensor:
-        parts = self.scoring.parts(clips, device=self.device, most=self.cfg.TEST.BATCH_SIZE)
+        def tokens(part: Tensor) -> Tensor:
+            return of_clips(kind, *self.model.forward_tokens(part))
+
         with self._autocast():
-            found = [of_clips(kind, *self.model.forward_tokens(part)) for part in parts]
+            found = self.scoring.compute(tokens, clips)
         test = self.cfg.TEST
         views = {"num_temporal": test.NUM_ENSEMBLE_VIEWS, "num_crops": test.NUM_SPATIAL_CROPS}
-        return of_videos(kind, torch.cat(found), **views)
+        return of_videos(kind, found, **views)
 
     def _autocast(self) -> torch.autocast:
         half = self.dtype != torch.float32
