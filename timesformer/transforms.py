@@ -107,7 +107,11 @@ def cut(images: Sequence[np.ndarray], spatial: Spatial, *, out: Tensor | None = 
 
 
 def normalize(clips: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
-    """(..., 3, T, H, W) uint8 -> float32, (x / 255 - mean) / std for each channel."""
-    shape = (3, 1, 1, 1)
-    offset = torch.tensor(mean, device=clips.device).view(shape)
-    return (clips.float() / 255 - offset) / torch.tensor(std, device=clips.device).view(shape)
+    """(..., 3, T, H, W) uint8 -> float32, (x / 255 - mean) / std for each channel.
+
+    By numbers and not by tensors of them: to copy these to a GPU would wait for all that it has to do.
+    """
+    normal = clips / 255
+    for channel, (offset, scale) in enumerate(zip(mean, std, strict=True)):
+        normal.select(-4, channel).sub_(offset).div_(scale)
+    return normal
