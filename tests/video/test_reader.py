@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.conftest import frame_number, numbered_frame, write_video
+from tests.conftest import ROOT, frame_number, numbered_frame, write_video
 from timesformer.video import VideoError, packets, read_video, reader, sampling
 
 
@@ -274,3 +274,23 @@ def test_a_keyframe_that_is_none_is_made_up_for_from_the_start(
     path = numbered_video(30, gop=60, bframes=0)
     monkeypatch.setattr(reader, "list_packets", lying)
     assert numbers(read_video(path, choose([25, 28]))) == [25, 28]
+
+
+def test_a_log_of_another_library_never_stops_a_decoder_for_good(numbered_video):
+    """As torchvision 0.21 turns it on: threads of a decoder wait for Python to log, and it for them."""
+    path = numbered_video(120)
+    content = bytearray(path.read_bytes())
+    for place in range(content.index(b"mdat") + 200, content.index(b"moov") - 8, 100):
+        content[place] ^= 0x55
+    path.write_bytes(content)
+    reading = (
+        "import sys, av, numpy; av.logging.set_level(av.logging.ERROR)\n"
+        "from timesformer.video.reader import VideoError, read_video\n"
+        "for i in range(20):\n"
+        "    try: read_video(sys.argv[1], lambda _: numpy.array([[0, 52, 104]]), multi_thread=True)\n"
+        "    except VideoError: pass\n"
+        "print('alive')"
+    )
+    command = [sys.executable, "-c", reading, str(path)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert ended.stdout.strip() == "alive", ended.stderr

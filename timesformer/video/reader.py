@@ -62,6 +62,9 @@ def read_video(
     Raises:
         VideoError: no such file, no video stream, no decodable frame, or too slow.
     """
+    # torchvision, where it still decodes video, turns PyAV's log on as it is imported. A decoder thread
+    # that has something to log waits for the interpreter then, whose thread waits for the decoder.
+    av.logging.set_level(None)
     try:
         with (
             open_source(path) as source,
