@@ -128,11 +128,11 @@ def test_no_step_waits_for_the_gpu(tiny_yaml, fake, options):
 
 def test_views_are_scored_without_waiting(tiny_yaml, fake):
     cfg = load_config(tiny_yaml)
-    model, scoring = model_of(cfg).eval(), build_scoring(cfg)
+    model, scoring = model_of(cfg).eval(), build_scoring(cfg, GPU)
     clips = clips_of(cfg, 2 * scoring.num_views)
     fake.found.clear()
     with torch.inference_mode():
-        scores = scoring.score(model, clips, device=GPU, most=cfg.TEST.BATCH_SIZE)
+        scores = scoring.score(model, clips)
     assert scores.device == GPU
     assert scores.shape == (2, cfg.MODEL.NUM_CLASSES)
     assert not fake.found
