@@ -56,6 +56,25 @@ def test_a_picture_beside_videos_is_no_frame(tree):
     assert find_videos(["."]) == ["one.mp4", "a/x.webm", "b/2.mp4", "b/10.AVI", "frames"]
 
 
+def test_images_that_a_glob_matches_beside_videos_are_named_and_left_out(tree, caplog):
+    for name in ("cover.JPG", "s1.png", "s2.png", "s10.png"):
+        (tree / "b" / name).touch()
+    assert find_videos(["b/*.*4", "b/*[!t]"]) == ["b/2.mp4", "b/10.AVI"]
+    assert caplog.messages == [
+        "b/*[!t]: left out 4 image(s) (b/cover.JPG, b/s1.png, b/s2.png, ...); a folder of frames is "
+        "one video: give b"
+    ]
+
+
+def test_an_image_is_no_video(tree):
+    with pytest.raises(VideoError) as caught:
+        find_videos(["frames/f_1.jpg", "b", "frames/*"])
+    assert str(caught.value).splitlines() == [
+        "frames/f_1.jpg: an image is no video; a folder of frames is one: give frames",
+        "frames/*: matches only images (frames/f_1.jpg); a folder of frames is one video: give frames",
+    ]
+
+
 def test_names_of_nothing_are_told_together(tree):
     with pytest.raises(VideoError) as caught:
         find_videos(["none.mp4", "b", "*.mov", "empty"])

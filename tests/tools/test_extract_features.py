@@ -2,6 +2,7 @@
 
 import json
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -15,23 +16,8 @@ import extract_features
 
 
 @pytest.fixture
-def tool(monkeypatch, capsys):
-    """Run the tool in this process: (status, what it printed, its errors)."""
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["extract_features.py", *map(str, words)])
-        try:
-            status = extract_features.main()
-        except SystemExit as stop:
-            status = stop.code
-        return status, *capsys.readouterr()
-
-    return run
-
-
-@pytest.fixture
-def weights(trained):
-    return trained()[1]
+def tool(run_here):
+    return partial(run_here, extract_features)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from functools import partial
 
 import pytest
 import torch
@@ -13,23 +14,8 @@ import predict
 
 
 @pytest.fixture
-def tool(monkeypatch, capsys):
-    """Run the tool in this process: (status, what it printed, its errors)."""
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["predict.py", *map(str, words)])
-        try:
-            status = predict.main()
-        except SystemExit as stop:
-            status = stop.code
-        return status, *capsys.readouterr()
-
-    return run
-
-
-@pytest.fixture
-def weights(trained):
-    return trained()[1]
+def tool(run_here):
+    return partial(run_here, predict)
 
 
 def test_a_folder_gives_a_table(tool, weights, data_dir, tmp_path):
@@ -55,6 +41,21 @@ def test_an_unreadable_video_among_good_ones_is_reported(tool, weights, data_dir
     assert [len(each["classes"]) for each in found] == [0, 3, 3]
     assert "cannot be read: " in err
     assert err.endswith("1 of 3 videos could not be read\n")
+
+
+def test_images_of_a_pattern_are_left_out_and_a_single_one_is_an_error(
+    tool, weights, data_dir, tmp_path, caplog
+):
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two/0.mp4").write_bytes((data_dir / "videos/test 0.mp4").read_bytes())
+    (tmp_path / "two/cover.jpg").touch()
+    status, out, _ = tool(f"{tmp_path}/two/*", "--weights", weights, "--json")
+    assert status == 0
+    assert [each["video"] for each in json.loads(out)] == [str(tmp_path / "two/0.mp4")]
+    assert f"left out 1 image(s) ({tmp_path}/two/cover.jpg); a folder of frames is" in caplog.text
+    status, _, err = tool(tmp_path / "two/cover.jpg", "--weights", weights)
+    assert status == 2
+    assert f"cover.jpg: an image is no video; a folder of frames is one: give {tmp_path}/two" in err
 
 
 def test_pictures_on_request(tool, weights, data_dir, tmp_path):

@@ -1,6 +1,7 @@
 """The videos that a caller means: places, decoded frames, folders, globs and lists."""
 
 import glob
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
@@ -10,14 +11,23 @@ import numpy as np
 from torch import Tensor
 
 from timesformer.config.load import portable
-from timesformer.datasets.folders import VIDEO_SUFFIXES, VideoFolder, frame_files, natural_key
+from timesformer.datasets.folders import (
+    IMAGE_SUFFIXES,
+    VIDEO_SUFFIXES,
+    VideoFolder,
+    frame_files,
+    natural_key,
+)
 from timesformer.datasets.lists import PackedStrings, VideoList, read_list_file
 from timesformer.video import VideoError
 from timesformer.video.sources import is_local_file
 
+logger = logging.getLogger(__name__)
+
 Video: TypeAlias = "str | PathLike[str] | Tensor | np.ndarray"  # a place, or decoded frames
 Videos: TypeAlias = "Video | Sequence[Video] | VideoList"
 LIST_SUFFIXES = (".csv", ".txt")
+NAMED = 3  # images that a message names; more are counted
 
 
 def is_one(videos: Videos) -> bool:
@@ -58,10 +68,11 @@ def find_videos(names: Iterable[str]) -> list[str]:
     """The videos that names of files, folders and globs mean, each once, in order.
 
     A folder that holds images and no video files is one video, any other stands for all videos below
-    it. URLs and members of tars are taken as they are.
+    it. Images that a glob matches beside videos are named and left out. URLs and members of tars are
+    taken as they are.
 
     Raises:
-        VideoError: a name means no video; all such names are listed together.
+        VideoError: a name means no video, or an image; all such names are listed together.
     """
     found: dict[str, None] = {}
     problems = []
@@ -105,15 +116,35 @@ def _places(name: str) -> Iterator[str]:
     elif path.is_dir():
         yield from _in_folder(path)
     elif path.exists():
+        if _is_image(path):
+            raise VideoError(
+                f"{name}: an image is no video; a folder of frames is one: give {path.parent}"
+            )
         yield str(path)
     elif not glob.has_magic(str(path)):
         raise VideoError(f"{name}: no such file or folder; check the path")
     else:
-        matches = sorted(glob.glob(str(path), recursive=True), key=natural_key)
-        if not matches:
-            raise VideoError(f"{name}: no file matches; check the pattern")
-        for match in matches:
+        yield from _matches(name)
+
+
+def _matches(pattern: str) -> Iterator[str]:
+    matches = sorted(glob.glob(str(portable(pattern)), recursive=True), key=natural_key)
+    if not matches:
+        raise VideoError(f"{pattern}: no file matches; check the pattern")
+    images = [match for match in matches if _is_image(Path(match))]
+    if images:
+        what = ", ".join(images[:NAMED]) + (", ..." if len(images) > NAMED else "")
+        remedy = f"a folder of frames is one video: give {Path(images[0]).parent}"
+        if len(images) == len(matches):
+            raise VideoError(f"{pattern}: matches only images ({what}); {remedy}")
+        logger.warning("%s: left out %d image(s) (%s); %s", pattern, len(images), what, remedy)
+    for match in matches:
+        if not _is_image(Path(match)):
             yield from _places(match)
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir()
 
 
 def _in_folder(folder: Path) -> Iterator[str]:
