@@ -1,5 +1,6 @@
 """Which checkpoints a run leaves, which one is tested, and when it stops early."""
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -20,6 +21,7 @@ from timesformer.engine.checkpoints import Checkpoints
 from timesformer.engine.meters import EpochMeter
 from timesformer.engine.preflight import preflight
 from timesformer.engine.state import TrainingState
+from timesformer.history import History
 from timesformer.models import build_model
 
 
@@ -118,6 +120,37 @@ def test_a_disk_that_fills_up_ends_the_run_with_the_last_good_checkpoint(
         "2/3",
         "3/3",
     ]
+
+
+@pytest.mark.parametrize("number", ["ENOSPC", "EACCES"])
+def test_a_full_disk_is_told_by_whatever_is_written_and_the_run_goes_on_from_there(
+    config, tmp_path, monkeypatch, number
+):
+    add, rows = History.add, []
+
+    def fill(self, values):
+        rows.append(1)
+        if len(rows) == 6:
+            code = getattr(errno, number)
+            raise OSError(code, os.strerror(code), str(self.path))
+        add(self, values)
+
+    monkeypatch.setattr(History, "add", fill)
+    cfg = config("TEST.ENABLE", 0)
+    said = (
+        (
+            CheckpointError,
+            r"metrics.csv cannot be written: No space left on device \(\d+ MiB are free",
+        )
+        if number == "ENOSPC"
+        else (PermissionError, "denied")  # not the disk: its own words, and where it happened
+    )
+    with pytest.raises(said[0], match=said[1]):
+        run.run(cfg)
+    record = json.loads((tmp_path / "out/run.json").read_text())
+    assert record["status"] == "failed"
+    run.run(cfg)
+    assert [line["epoch"] for line in stats(tmp_path / "out", "train_epoch")] == ["1/2", "2/2"]
 
 
 def test_a_run_resumes_from_the_newest_whole_checkpoint_and_names_the_torn_one(config, tmp_path):

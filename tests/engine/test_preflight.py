@@ -1,5 +1,8 @@
 """What is only known on the machine; lists and files are tested through tools/run_net.py."""
 
+import os
+from pathlib import Path
+
 import fsspec
 import pytest
 import torch
@@ -21,6 +24,18 @@ def config(tiny_yaml):
 
 def test_a_run_that_can_start_passes(config):
     preflight(config())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the full disk of Linux")
+def test_a_full_disk_is_found_though_an_empty_file_fits_on_it(config, tmp_path):
+    (tmp_path / "out").mkdir()
+    probe = tmp_path / f"out/.write-test-{os.getpid()}"
+    probe.symlink_to("/dev/full")
+    with pytest.raises(
+        ConfigError, match="OUTPUT_DIR is .*cannot be written: No space left on dev"
+    ):
+        preflight(config())
+    assert not probe.is_symlink()
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,8 @@ from timesformer.timm_hub import is_name
 from timesformer.video import BackendError, check_torchcodec
 from timesformer.weight_files import read_entries
 
+_PROBE_BYTES = 1 << 16  # an empty file fits on a full disk
+
 
 def preflight(cfg: CfgNode) -> None:
     """Raise one ConfigError that lists everything that would stop the run later, or return."""
@@ -75,8 +77,10 @@ def _output_problems(cfg: CfgNode) -> Iterator[str]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".write-test-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
+        try:
+            probe.write_bytes(bytes(_PROBE_BYTES))
+        finally:
+            probe.unlink(missing_ok=True)
     except OSError as error:
         yield f"OUTPUT_DIR is {cfg.OUTPUT_DIR!r}, but it cannot be written: {error.strerror}"
 

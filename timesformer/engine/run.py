@@ -1,14 +1,17 @@
 """One process of a run: log files, device; then train, then test, as the configuration says."""
 
+import errno
 import logging
 import math
 import os
+import shutil
 from pathlib import Path
 
 import torch
 from fvcore.common.config import CfgNode
 
 from timesformer import __version__, distributed
+from timesformer.checkpoint import CheckpointError
 from timesformer.engine import interrupt, log
 from timesformer.engine.run_record import recorded
 from timesformer.engine.test import test
@@ -16,15 +19,19 @@ from timesformer.engine.train import train
 
 logger = logging.getLogger(__name__)
 
+# A full disk or share of it, a file system that became read-only, a limit of the size of files.
+_OF_DISKS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
+
 
 def run(cfg: CfgNode) -> None:
     """Train and test in this process, which may be one of several.
 
     Raises:
         SystemExit: a signal or the limit of time ended it, see ``interrupt``.
+        CheckpointError: a disk is full, or cannot be written any more.
     """
-    device = _start(cfg)
     try:
+        device = _start(cfg)
         with recorded(cfg), interrupt.listening(cfg.TRAIN.MAX_MINUTES * 60 or math.inf):
             if cfg.TRAIN.ENABLE:
                 train(cfg, device)
@@ -33,6 +40,15 @@ def run(cfg: CfgNode) -> None:
     except interrupt.Interrupted as end:
         logger.info("%s", end)
         raise SystemExit(end.status) from None
+    except OSError as error:  # of the log, metrics.csv, the curves, a cache or a result
+        if error.errno not in _OF_DISKS:
+            raise
+        free = shutil.disk_usage(cfg.OUTPUT_DIR).free >> 20
+        raise CheckpointError(
+            f"{error.filename or 'a file of this run'} cannot be written: {error.strerror} ({free} MiB "
+            f"are free in OUTPUT_DIR {cfg.OUTPUT_DIR}). Make room and give the same command to go on "
+            "from the newest checkpoint"
+        ) from error
 
 
 def _start(cfg: CfgNode) -> torch.device:
