@@ -82,14 +82,16 @@ def test_passes_are_the_same_on_any_number_of_processes(
         return model(clips)
 
     written = []
-    for world in (1, 2, 3):
+    for world in (1, 2, 4):  # with 4 clips a pass of one view, the last process has no video
         passes.append([])
         monkeypatch.setattr(distributed, "world_size", lambda world=world: world)
         parts = []
         for rank in range(world):
             monkeypatch.setattr(distributed, "rank", lambda rank=rank: rank)
             parts.append(score(cfg, noted))
-        testing.write_predictions(tmp_path / "p.csv", testing._merge(parts), read_list(cfg, "test"))
+        merged = testing._merge(parts)
+        assert merged.scores.dtype == np.float32
+        testing.write_predictions(tmp_path / "p.csv", merged, read_list(cfg, "test"))
         written.append((tmp_path / "p.csv").read_bytes())
     assert written[0] == written[1] == written[2]
     assert sorted(passes[0]) == sorted(passes[1]) == sorted(passes[2])
@@ -97,7 +99,7 @@ def test_passes_are_the_same_on_any_number_of_processes(
 
 
 def test_two_processes_write_the_same_file_as_one_in_passes_of_several_videos(
-    config, one_broken, tmp_path
+    config, one_broken, tmp_path, caplog
 ):
     weights = tmp_path / "model.pyth"
     torch.save(stirred(build_model(config())).state_dict(), weights)
@@ -106,7 +108,12 @@ def test_two_processes_write_the_same_file_as_one_in_passes_of_several_videos(
     threads = torch.get_num_threads()
     torch.set_num_threads(max(os.cpu_count() // 2, 1))  # as each of the two has
     (tmp_path / "1").mkdir()
+    caplog.set_level("INFO")
     testing.test(config(*keys, "OUTPUT_DIR", tmp_path / "1"), CPU)
+    assert "9 videos of " in caplog.text
+    assert "1 clips each, 4 clip(s) in each forward pass (TEST.CLIPS_PER_PASS)" in caplog.text
+    said = "scored 8 of 9 videos, 1 unreadable, which count neither as right nor as wrong"
+    assert said in caplog.messages
     torch.set_num_threads(threads)
     launch.launch(config(*keys, "DIST.CPU_PROCESSES", 2, "OUTPUT_DIR", tmp_path / "2"))
     one, two = ((tmp_path / folder / "test_predictions.csv").read_bytes() for folder in "12")

@@ -52,6 +52,13 @@ def test(cfg: CfgNode, device: torch.device) -> None:
     loader = build_loader(cfg, "test", together=scoring.videos_per_pass)
     model = build_model(cfg).to(device).eval()
     source = load_tested(cfg, model)
+    logger.info(
+        "%d videos of %s, %d clips each, %d clip(s) in each forward pass (TEST.CLIPS_PER_PASS)",
+        len(loader.dataset),
+        loader.dataset.videos.origin,
+        scoring.num_views,
+        scoring.clips_per_pass,
+    )
     started = time.perf_counter()
     parts = distributed.gather(_score(cfg, model, loader, scoring))
     interrupt.end_if_agreed("in a test, which the same command repeats")
@@ -114,7 +121,9 @@ def _score(cfg: CfgNode, model: nn.Module, loader: ClipLoader, scoring: Scoring)
         if interrupt.requested():
             break
     if not scores:
-        return Scored(np.empty((0, cfg.MODEL.NUM_CLASSES)), np.empty(0, np.int64), failures)
+        return Scored(
+            np.empty((0, cfg.MODEL.NUM_CLASSES), np.float32), np.empty(0, np.int64), failures
+        )
     return Scored(torch.cat(scores).cpu().numpy(), torch.cat(indices).numpy(), failures)
 
 
@@ -146,10 +155,16 @@ def _report(
     protocol = (
         f"{cfg.TEST.NUM_ENSEMBLE_VIEWS} temporal views ({cfg.TEST.VIEW_PLACEMENT}) x "
         f"{cfg.TEST.NUM_SPATIAL_CROPS} crops of {cfg.DATA.TEST_CROP_SIZE}, "
-        f"{cfg.DATA.ENSEMBLE_METHOD}, {cfg.TEST.PRECISION}"
+        f"joined by {cfg.DATA.ENSEMBLE_METHOD}, {cfg.TEST.PRECISION}"
     )
     logger.info("protocol: %s; weights: %s", protocol, source)
-    logger.info("scored %d of %d videos, %d unreadable", done, total, failed)
+    logger.info(
+        "scored %d of %d videos, %d unreadable%s",
+        done,
+        total,
+        failed,
+        ", which count neither as right nor as wrong" if failed else "",
+    )
     if limited:
         logger.warning("the accuracy is of a part of the test: LIMITED to %s", limited)
     printed = {name: f"{v:.2f}" if name.endswith("acc") else v for name, v in found.items()}
