@@ -24,6 +24,7 @@ LAYERS = [  # a module imports its own layer or a lower one
         "architecture",
         "distributed",
         "rendezvous",
+        "lifesigns",
         "contact_sheet",
         "history",
     ),

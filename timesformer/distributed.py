@@ -5,11 +5,21 @@ Every function works without a process group too, as the only process.
 
 import functools
 import os
+from datetime import timedelta
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+_limit = timedelta(minutes=10)  # of an exchange
+
+
+def form_group(backend: str, *, store: dist.Store, rank: int, world: int, seconds: float) -> None:
+    """Form the process group; ``seconds``: that an exchange may take, in all groups of the run."""
+    global _limit
+    _limit = timedelta(seconds=seconds)
+    dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=_limit)
 
 
 def is_distributed() -> bool:
@@ -86,7 +96,9 @@ def from_main(item: Any) -> Any:
 @functools.cache
 def cpu_group() -> dist.ProcessGroup | None:
     """A group for tensors on the CPU; None: the default group is one."""
-    return None if dist.get_backend() == "gloo" else dist.new_group(backend="gloo")
+    if dist.get_backend() == "gloo":
+        return None
+    return dist.new_group(backend="gloo", timeout=_limit)
 
 
 def full(value: Tensor) -> Tensor:

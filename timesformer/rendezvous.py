@@ -6,7 +6,9 @@ Each one is told by its environment, as torchrun sets it, who it is and where th
 import os
 import socket
 import time
+import uuid
 from datetime import timedelta
+from typing import NamedTuple
 
 import torch.distributed as dist
 
@@ -16,6 +18,26 @@ _FAREWELL_SECONDS = 1.0  # the first process holds the store: the others must re
 
 class RendezvousError(RuntimeError):
     """Processes did not come, or the address does not answer; the message names them."""
+
+
+class Meeting(NamedTuple):
+    """The processes of a run, all of which have come."""
+
+    store: dist.Store  # of this meeting alone: nothing of an earlier one is in it
+    name: str
+    rank: int
+    world: int
+    local: int  # processes of a machine
+    seconds: float  # that an exchange may take
+
+    def host(self, rank: int) -> str:
+        """The machine of process ``rank``."""
+        return self.store.get(f"here/{rank}").decode()
+
+    def connect(self) -> dist.Store:
+        """The store by a connection of its own, for a thread: one that waits holds its connection."""
+        store = _open_store(self.rank, self.world, timedelta(seconds=self.seconds), is_host=False)
+        return dist.PrefixStore(self.name, store)
 
 
 def environment(
@@ -33,11 +55,10 @@ def environment(
     }
 
 
-def join(backend: str, *, seconds: float) -> None:
-    """Form the process group that the environment describes.
+def meet(*, seconds: float) -> Meeting:
+    """Wait for all processes that the environment speaks of.
 
     Args:
-        backend: nccl or gloo.
         seconds: the time that all have to come, and later any exchange may take.
 
     Raises:
@@ -45,25 +66,31 @@ def join(backend: str, *, seconds: float) -> None:
     """
     rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     limit = timedelta(seconds=seconds)
-    store = _open_store(rank, world, limit)
-    store.set(f"here/{rank}", socket.gethostname())
+    store = _open_store(rank, world, limit, is_host=rank == 0 and not _by_agent())
     if rank == 0:
-        missing = _await_all(store, world, seconds)
-        store.set("missing", missing)
+        name = uuid.uuid4().hex
+        here = dist.PrefixStore(name, store)
+        here.set("here/0", socket.gethostname())
+        missing = _await_all(store, here, name, world, seconds)
+        here.set("missing", missing)
         if missing:
             time.sleep(_FAREWELL_SECONDS)
     else:
-        missing = _hear_verdict(store, seconds)
+        name, missing = _knock(store, rank, seconds)
+        here = dist.PrefixStore(name, store)
     if missing:
         raise RendezvousError(missing)
-    group = dist.PrefixStore("group", store)
-    dist.init_process_group(backend, store=group, rank=rank, world_size=world, timeout=limit)
+    return Meeting(here, name, rank, world, int(os.environ["LOCAL_WORLD_SIZE"]), seconds)
 
 
-def _open_store(rank: int, world: int, limit: timedelta) -> dist.Store:
+def _by_agent() -> bool:
+    """Whether torchrun hosts the store, which then outlives the processes."""
+    return os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+
+
+def _open_store(rank: int, world: int, limit: timedelta, *, is_host: bool) -> dist.Store:
     """Hosted by the first process, or by torchrun."""
     host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-    is_host = rank == 0 and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
     try:
         store = dist.TCPStore(host, port, world, is_host, timeout=limit, wait_for_workers=False)
     except (dist.DistError, OSError) as error:
@@ -77,29 +104,42 @@ def _open_store(rank: int, world: int, limit: timedelta) -> dist.Store:
             f"first one, which does not answer on {host}:{port}; start the first machine "
             "(--shard_id 0), and check that this is its address and that no firewall is between"
         ) from None
-    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")  # its store outlives the processes
-    return dist.PrefixStore(f"timesformer/{attempt}/{world}", store)
+    return dist.PrefixStore("timesformer", store)
 
 
-def _await_all(store: dist.Store, world: int, seconds: float) -> str:
-    """Empty when all have come, else who has not."""
+def _await_all(store: dist.Store, here: dist.Store, name: str, world: int, seconds: float) -> str:
+    """Tell all that come the ``name`` of the meeting; empty when all have come, else who has not.
+
+    torchrun's store may hold the knocks of processes that it has replaced since, and counts of its
+    restarts differ between machines: only who has heard the answer to its own knock is here.
+    """
     deadline = time.monotonic() + seconds
-    missing = list(range(world))
+    missing = list(range(1, world))
     while missing:
-        missing = [rank for rank in missing if not store.check([f"here/{rank}"])]
+        for rank in missing:
+            if store.check([f"knock/{rank}"]):
+                store.set(f"answer/{store.get(f'knock/{rank}').decode()}", name)
+        missing = [rank for rank in missing if not here.check([f"here/{rank}"])]
         if missing and time.monotonic() > deadline:
-            return _describe(missing, store, world, seconds)
+            return _describe(missing, here, world, seconds)
         time.sleep(_LOOK_SECONDS if missing else 0)
     return ""
 
 
-def _hear_verdict(store: dist.Store, seconds: float) -> str:
-    """What the first process found, ``_await_all``."""
+def _knock(store: dist.Store, rank: int, seconds: float) -> tuple[str, str]:
+    """The name of the meeting, and what the first process found, ``_await_all``."""
+    knock = uuid.uuid4().hex
+    limit = timedelta(seconds=seconds + 2 * _FAREWELL_SECONDS)
     try:
-        store.wait(["missing"], timedelta(seconds=seconds + 2 * _FAREWELL_SECONDS))
-        return store.get("missing").decode()
+        store.set(f"knock/{rank}", knock)
+        store.wait([f"answer/{knock}"], limit)
+        name = store.get(f"answer/{knock}").decode()
+        here = dist.PrefixStore(name, store)
+        here.set(f"here/{rank}", socket.gethostname())
+        here.wait(["missing"], limit)
+        return name, here.get("missing").decode()
     except dist.DistError as error:
-        return f"the first process has gone while others were waited for: {_first_line(error)}"
+        return "", f"the first process did not come, or has gone again: {_first_line(error)}"
 
 
 def _describe(missing: list[int], store: dist.Store, world: int, seconds: float) -> str:

@@ -56,7 +56,8 @@ def _distributed(cfg: CfgNode) -> None:
     cfg.DIST.SHARDED_CHECKPOINTS = False
     # Processes of this machine when NUM_GPUS is 0. (On GPUs, and under torchrun: one for each GPU.)
     cfg.DIST.CPU_PROCESSES = 1
-    # Seconds within which all processes must come, and each exchange between them must end.
+    # Seconds within which all processes must come, and each exchange between them must end. (The
+    # checks before a run have no limit.)
     cfg.DIST.TIMEOUT = 600.0
 
 

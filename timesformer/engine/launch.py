@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import socket
+import time
 from collections.abc import Iterator
 
 import torch
@@ -16,7 +17,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from fvcore.common.config import CfgNode
 
-from timesformer import rendezvous
+from timesformer import distributed, rendezvous
 from timesformer.batch_sizes import local_processes
 from timesformer.checkpoint import CheckpointError
 from timesformer.config import ConfigError
@@ -24,6 +25,7 @@ from timesformer.engine import log
 from timesformer.engine.microbatch import OutOfMemory
 from timesformer.engine.preflight import preflight
 from timesformer.engine.run import run
+from timesformer.lifesigns import LifeSigns, is_lost_exchange
 from timesformer.rendezvous import RendezvousError
 from timesformer.video import VideoError
 
@@ -33,6 +35,7 @@ logger = logging.getLogger(__name__)
 INPUT_ERRORS = (ConfigError, CheckpointError, VideoError, FloatingPointError)
 INPUT_ERRORS += (OutOfMemory, RendezvousError)
 _GRACE_SECONDS = 30.0  # for the others to end when one has failed
+_SPEAK_SECONDS = 5.0  # what ends all processes of a machine is said by its first one, alone
 _FORWARDED = ("SIGTERM", "SIGUSR1", "SIGUSR2")  # what schedulers send; Windows has not both
 
 
@@ -45,20 +48,19 @@ def launch(cfg: CfgNode, *, init_method: str = "") -> None:
 
     Raises:
         ConfigError: something that the run needs is not there; nothing has started yet.
+        SystemExit: the run cannot be done; the log says why.
     """
     if {"RANK", "WORLD_SIZE", "LOCAL_RANK"} <= os.environ.keys():  # by torchrun
-        if os.environ["LOCAL_RANK"] == "0":
-            preflight(cfg)
-        work(cfg)
+        work(cfg, is_checked=False)
         return
-    preflight(cfg)
+    address = _address(cfg, init_method)
+    if cfg.NUM_SHARDS == 1:  # several machines meet first, since their checks take different times
+        preflight(cfg)
     local = local_processes(cfg)
     if local * cfg.NUM_SHARDS == 1:
         run(cfg)
         return
-    context = mp.spawn(
-        _work_as, args=(cfg, local, _address(cfg, init_method)), nprocs=local, join=False
-    )
+    context = mp.spawn(_work_as, args=(cfg, local, address), nprocs=local, join=False)
     try:
         with _forwarded_signals(context.pids()):
             while not context.join(grace_period=_GRACE_SECONDS):
@@ -75,34 +77,70 @@ def launch(cfg: CfgNode, *, init_method: str = "") -> None:
         raise SystemExit(error.exit_code if error.exit_code > 0 else 1) from None
 
 
-def work(cfg: CfgNode) -> None:
-    """Be the process that the environment describes.
+def work(cfg: CfgNode, *, is_checked: bool) -> None:
+    """Be the process that the environment describes; ``is_checked``: ``preflight`` was there.
 
     Raises:
-        SystemExit: 2 if the run cannot be done; the log says why.
+        SystemExit: 2 if the run cannot be done, 1 if another process has gone; the log says why.
     """
-    if cfg.NUM_GPUS > 0:
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     log.start_logging()
+    signs = None
     try:
-        rendezvous.join(cfg.DIST_BACKEND if cfg.NUM_GPUS > 0 else "gloo", seconds=cfg.DIST.TIMEOUT)
+        meeting = rendezvous.meet(seconds=cfg.DIST.TIMEOUT)
+        signs = LifeSigns(meeting)
+        if not is_checked:
+            signs.check_on_each_machine(lambda: preflight(cfg))
+        _form_group(cfg, meeting)
         run(cfg)
-    except INPUT_ERRORS as error:
-        logger.error("%s", error)
-        raise SystemExit(2) from None
-    except Exception:
-        logger.error(
-            "process %s of %s on %s ends by the error below; if that is a lost connection, another "
-            "process has gone, and its own output says why; the same command resumes from the "
-            "newest checkpoint",
-            os.environ["RANK"],
-            os.environ["WORLD_SIZE"],
-            socket.gethostname(),
-        )
-        raise
+    except Exception as error:
+        _end(error, signs)
+        raise  # what nobody has foreseen, with its traceback
     finally:
         if dist.is_initialized():
             dist.destroy_process_group()
+        if signs:
+            signs.stop()
+
+
+def _form_group(cfg: CfgNode, meeting: rendezvous.Meeting) -> None:
+    backend = "gloo"
+    if cfg.NUM_GPUS > 0:
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        backend = cfg.DIST_BACKEND
+    distributed.form_group(
+        backend,
+        store=dist.PrefixStore("group", meeting.store),
+        rank=meeting.rank,
+        world=meeting.world,
+        seconds=meeting.seconds,
+    )
+
+
+def _end(error: Exception, signs: LifeSigns | None) -> None:
+    """Say why this process ends; SystemExit if that is all there is to say."""
+    if isinstance(error, INPUT_ERRORS):
+        if signs:
+            signs.leave(str(error))
+        _say(str(error))
+        raise SystemExit(2) from None
+    me = f"process {os.environ['RANK']} of {os.environ['WORLD_SIZE']} on {socket.gethostname()}"
+    if signs and is_lost_exchange(error):
+        reason = str(error).strip().partition("\n")[0][:200]
+        _say(
+            f"{me} must end: {signs.what_happened()} ({reason}); the same command resumes from the "
+            "newest checkpoint"
+        )
+        raise SystemExit(1) from None
+    if signs:
+        signs.leave(f"{type(error).__name__}: {error}")
+    logger.error("%s ends by the error below", me)
+
+
+def _say(message: str) -> None:
+    """Once a machine: the first process ends the others by its own end, and they wait for that."""
+    if os.environ["LOCAL_RANK"] != "0":
+        time.sleep(_SPEAK_SECONDS)
+    logger.error("%s", message)
 
 
 def _work_as(local_rank: int, cfg: CfgNode, local: int, address: str) -> None:
@@ -111,7 +149,7 @@ def _work_as(local_rank: int, cfg: CfgNode, local: int, address: str) -> None:
     os.environ |= rendezvous.environment(
         rank=rank, world=world, local_rank=local_rank, local=local, address=address
     )
-    work(cfg)
+    work(cfg, is_checked=cfg.NUM_SHARDS == 1)
 
 
 def _address(cfg: CfgNode, init_method: str) -> str:

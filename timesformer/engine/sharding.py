@@ -11,11 +11,10 @@ import torch
 import torch.distributed as dist
 from fvcore.common.config import CfgNode
 from torch import Tensor, nn
-from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
+from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-from timesformer import distributed
 from timesformer.models.attention import Block
 
 _NEEDED = "set_reshard_after_forward"  # of FSDPModule, since PyTorch 2.8
@@ -27,7 +26,8 @@ def shard(model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.devi
         for tensor in [*model.parameters(), *model.buffers()]:
             dist.broadcast(tensor, 0)
     whole = dict(model.named_parameters())
-    mesh = init_device_mesh(device.type, (distributed.world_size(),))
+    world = dist.group.WORLD  # not a group of the mesh's own, whose time limit would be another
+    mesh = DeviceMesh.from_group(world, device.type)
     for block in [module for module in model.modules() if isinstance(module, Block)]:
         fully_shard(block, mesh=mesh)
     fully_shard(model, mesh=mesh)
