@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional as F
 
 from tests.conftest import frame_number, numbered_frame, write_video
+from timesformer import distributed
 from timesformer.config import load_config
 from timesformer.datasets import build_dataset, build_loader, load_views
 from timesformer.datasets.clips import MAX_REPLACEMENTS
@@ -305,3 +306,20 @@ def test_loaders_that_decode_on_a_gpu_start_fresh_processes(config):
     assert len(pickle.loads(pickle.dumps(loader.dataset))) == len(loader.dataset)
     forked = build_loader(config(*keys, "cpu", "DATA_LOADER.NUM_WORKERS", 1), "train")
     assert forked.start_method is None
+
+
+def test_each_process_decodes_on_its_own_gpu(config, monkeypatch):
+    """In a loader process, cuda without a number is the first GPU, whoever the parent is."""
+    keys = ("DATA.DECODING_BACKEND", "torchcodec", "DATA.DECODING_DEVICE")
+    monkeypatch.setattr(distributed, "local_rank", lambda: 3)
+    for device, expected in (("cuda", "cuda:3"), ("cpu", "cpu")):
+        assert build_dataset(config(*keys, device), "val").read.keywords == {"device": expected}
+
+
+@pytest.mark.parametrize(("gpus", "pinned"), [(0, False), (1, True)])
+def test_a_run_on_the_cpu_leaves_the_gpus_alone(config, monkeypatch, gpus, pinned):
+    """Page-locked memory takes a GPU's driver, and some of that GPU's memory."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert build_loader(config("NUM_GPUS", gpus), "train").pin_memory == pinned
+    plain = config("NUM_GPUS", gpus, "DATA_LOADER.PIN_MEMORY", False)
+    assert not build_loader(plain, "train").pin_memory

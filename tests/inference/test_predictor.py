@@ -16,6 +16,7 @@ from timesformer.checkpoint import CheckpointError
 from timesformer.config import ConfigError, load_config
 from timesformer.datasets import load_views
 from timesformer.engine import test as testing
+from timesformer.inference import predictor as predicting
 from timesformer.models import build_model
 from timesformer.video import VideoError, read_video
 
@@ -269,3 +270,13 @@ def test_a_configuration_file_may_stand_in_for_the_checkpoint(
     (found,) = Predictor.from_checkpoint(tmp_path / "bare.pt", cfg=tiny_yaml).predict(video)
     assert torch.equal(found.scores, expected.scores)
     assert load_config(tiny_yaml).DATA.NUM_FRAMES == cfg.DATA.NUM_FRAMES
+
+
+@pytest.mark.parametrize(("device", "gpus"), [("cuda:1", 1), ("cpu", 0)])
+def test_batches_are_page_locked_for_a_gpu_only(trained, monkeypatch, data_dir, device, gpus):
+    subject = Predictor.from_checkpoint(trained()[1], device="cpu")
+    subject.device = torch.device(device)
+    asked = []
+    monkeypatch.setattr(predicting, "build_loader", lambda cfg, *_, **__: asked.append(cfg) or [])
+    assert subject.predict([data_dir / "videos/test 1.mp4"]) == []
+    assert [cfg.NUM_GPUS for cfg in asked] == [gpus]

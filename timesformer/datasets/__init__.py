@@ -109,7 +109,7 @@ def build_loader(
         batches: TrainBatches | EvalBatches = train_batches(cfg, dataset)
     else:
         batches = _batches(cfg, split, dataset, together)
-    pin_memory = cfg.DATA_LOADER.PIN_MEMORY and torch.cuda.is_available()
+    pin_memory = cfg.DATA_LOADER.PIN_MEMORY and cfg.NUM_GPUS > 0 and torch.cuda.is_available()
     return ClipLoader(
         dataset,
         batches,
@@ -238,8 +238,13 @@ def num_workers(cfg: CfgNode) -> int:
 def _reader(cfg: CfgNode) -> clips.ReadVideo:
     read = choose(READERS, cfg.DATA.DECODING_BACKEND, key="DATA.DECODING_BACKEND")
     if read is read_torchcodec:
-        return partial(read_torchcodec, device=cfg.DATA.DECODING_DEVICE)
+        return partial(read_torchcodec, device=_decoding_device(cfg))
     return read
+
+
+def _decoding_device(cfg: CfgNode) -> str:
+    """cpu, or the GPU of this process by number: to its loader processes, cuda is the first one."""
+    return "cpu" if cfg.DATA.DECODING_DEVICE == "cpu" else f"cuda:{distributed.local_rank()}"
 
 
 def _prefix(prefix: str) -> str:

@@ -196,6 +196,7 @@ class Predictor:
         """Views of files, read by loader processes while the model computes; one batch here."""
         cfg = self.cfg.clone()
         cfg.defrost()
+        cfg.NUM_GPUS = int(self.device.type == "cuda")
         if len(videos.labels) * num_test_views(cfg) <= cfg.TEST.BATCH_SIZE:
             cfg.DATA_LOADER.NUM_WORKERS = 0
         yield from build_loader(cfg, "test", videos, together=self.scoring.videos_per_pass)

@@ -56,7 +56,7 @@ def read_torchcodec(
         select: called with the timeline; again, if PyAV has to read the file.
         multi_thread: let the decoder use several cores.
         time_limit: seconds, where PyAV has to read the file.
-        device: cpu, or cuda for NVDEC; the frames end on the CPU.
+        device: cpu, or cuda:N for NVDEC; the frames end on the CPU.
 
     Raises:
         VideoError: PyAV cannot read the file either.
@@ -83,7 +83,7 @@ def check_torchcodec(device: str = "cpu") -> None:
         BackendError: torchcodec, FFmpeg or CUDA is missing.
     """
     _decoder_class()
-    if device == "cuda":
+    if device != "cpu":
         import torch
 
         if not torch.cuda.is_available():
