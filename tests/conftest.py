@@ -27,6 +27,10 @@ if not torch.cuda.is_available():
     torch.ones((), requires_grad=True).backward()
 
 
+VERSION = tuple(map(int, torch.__version__.split(".")[:2]))
+needs_sharding = pytest.mark.skipif(VERSION < (2, 8), reason="needs PyTorch 2.8")
+
+
 def pytest_collection_modifyitems(items):
     if not torch.cuda.is_available():
         for item in items:

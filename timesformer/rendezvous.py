@@ -93,7 +93,7 @@ def _open_store(rank: int, world: int, limit: timedelta, *, is_host: bool) -> di
     host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     try:
         store = dist.TCPStore(host, port, world, is_host, timeout=limit, wait_for_workers=False)
-    except (dist.DistError, OSError) as error:
+    except (RuntimeError, OSError) as error:  # DistError is one; PyTorch 2.6 raises it bare
         if is_host:
             raise RendezvousError(
                 f"the first process cannot listen on {host}:{port}: {_first_line(error)}; choose "

@@ -92,7 +92,7 @@ def damage(path: Path) -> str:
     try:
         with zipfile.ZipFile(path) as archive:
             bad = archive.testzip()
-    except (zipfile.BadZipFile, zlib.error, OSError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, OSError, NotImplementedError, ValueError) as error:
         return str(error)
     return f"{bad} does not have its checksum" if bad else ""
 

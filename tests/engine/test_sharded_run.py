@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, needs_sharding
 from timesformer import run_checkpoint
 from timesformer.checkpoint import load_weights, read_file
 from timesformer.config import load_config
@@ -49,6 +49,7 @@ def go_on(tiny_yaml, tmp_path):
     return train
 
 
+@needs_sharding
 def test_two_processes_go_on_from_a_converted_file_and_one_from_their_parts(
     tiny_yaml, tmp_path, monkeypatch, go_on
 ):

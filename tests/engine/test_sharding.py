@@ -4,12 +4,14 @@ import shutil
 
 import torch
 
+from tests.conftest import needs_sharding
 from timesformer import distributed
 from timesformer.config import load_config
 from timesformer.engine import launch, run
 from timesformer.engine.sharding import is_sharded, whole_parameters
 
 
+@needs_sharding
 def test_two_sharding_processes_go_on_from_the_checkpoint_of_one_and_end_like_it(
     tiny_yaml, tmp_path
 ):

@@ -215,6 +215,8 @@ def test_a_prediction_starts_without_what_it_does_not_need():
     code = """
         import sys, timesformer.inference.predictor
         slow = ("torch.distributed.tensor", "sympy", "torchvision", "timm", "pandas", "matplotlib")
+        import torch
+        slow = set(slow) - ({"sympy"} if torch.__version__.startswith("2.6") else set())  # imports it
         sys.exit(", ".join(name for name in slow if name in sys.modules) or 0)
     """
     command = [sys.executable, "-c", textwrap.dedent(code)]
