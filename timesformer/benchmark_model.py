@@ -46,7 +46,7 @@ def measure(
     *,
     batch_size: int,
     repeats: int,
-    bar: Callable[[Iterable[Any]], Iterable[Any]] = iter,
+    bar: Callable[..., Iterable[Any]] = lambda steps, desc: steps,
 ) -> Report:
     """Run every variant ``repeats`` times, in turns.
 
@@ -57,10 +57,15 @@ def measure(
     with torch.device("meta"):
         shadow = build_model(cfg)
     flops = 2 * multiply_adds(shadow, (1, *clip_shape(cfg)))
-    memory = {variant.name: _memory(cfg, variant, batch_size) for variant in variants}
-    subjects = {variant.name: Subject(cfg, variant, batch_size, device) for variant in variants}
+    memory = {
+        variant.name: _memory(cfg, variant, batch_size) for variant in bar(variants, desc="memory")
+    }
+    subjects = {
+        variant.name: Subject(cfg, variant, batch_size, device)
+        for variant in bar(variants, desc="warming up")
+    }
     turns: dict[str, list[Turn]] = {name: [] for name in subjects}
-    for _ in bar(range(repeats)):
+    for _ in bar(range(repeats), desc="turns"):
         for name, subject in subjects.items():
             turns[name].append(subject.turn(flops * batch_size))
     return Report(

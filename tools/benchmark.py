@@ -57,7 +57,9 @@ def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
         help="fp32, tf32, bf16, fp16, with +compile, +checkpoint (default: %(default)s)",
     )
     parser.add_argument("--compare", choices=["hf"], help="Hugging Face's model of the same size")
-    parser.add_argument("--batch-size", type=int, default=1, help="clips (default: %(default)s)")
+    parser.add_argument(
+        "--batch-size", type=int, help="clips (default: a process's share of TRAIN.BATCH_SIZE)"
+    )
     parser.add_argument(
         "--repeats", type=int, default=5, help="turns of all variants; medians count"
     )
@@ -115,12 +117,14 @@ def benchmark_model(cfg, arguments: argparse.Namespace) -> None:
     from timesformer.benchmark_variants import device_of, parse_variants
     from timesformer.config import ConfigError
 
-    if min(arguments.repeats, arguments.batch_size) < 1:
+    size, repeats = arguments.batch_size, arguments.repeats
+    if size is None:
+        size = max(1, cfg.TRAIN.BATCH_SIZE // max(1, cfg.NUM_GPUS))
+    if min(repeats, size) < 1:
         raise ConfigError("--repeats and --batch-size must be at least 1")
     on_gpu, hf = device_of(cfg).type == "cuda", arguments.compare is not None
     variants = parse_variants(arguments.variants, on_gpu=on_gpu, hf=hf)
-    bar = partial(tqdm, desc="turns", disable=not sys.stderr.isatty())
-    size, repeats = arguments.batch_size, arguments.repeats
+    bar = partial(tqdm, disable=not sys.stderr.isatty())
     report = model.measure(cfg, variants, batch_size=size, repeats=repeats, bar=bar)
     print(
         f"{cfg.TIMESFORMER.ATTENTION_TYPE}, {report.parameters / 1e6:.1f} M parameters, "

@@ -8,7 +8,7 @@ from timesformer.config import load_config
 from timesformer.engine.losses import build_loss
 from timesformer.engine.memory import CONTEXT_BYTES, StepMemory, device_bytes, step_memory
 from timesformer.engine.optim import build_optimizer
-from timesformer.engine.parallel import checkpoint_blocks
+from timesformer.engine.parallel import keep_less
 from timesformer.engine.precision import Precision
 from timesformer.models import build_model
 
@@ -16,7 +16,7 @@ from timesformer.models import build_model
 def measured(cfg, clips, checkpoint):
     """Bytes of parameters and optimizer state, and the peak of the second step beside them."""
     model = build_model(cfg)
-    checkpoint_blocks(model, checkpoint)
+    keep_less(model, share=checkpoint, lean=True)
     optimizer, loss = build_optimizer(model, cfg), build_loss(cfg)
     precision = Precision(cfg.TRAIN.PRECISION, torch.device("cpu"))
 

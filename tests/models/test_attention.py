@@ -15,12 +15,12 @@ from timesformer.models.attention import (
     SPACE,
     TIME,
     WIDTH,
-    Block,
     SelfAttention,
     attention,
     merge,
     split,
 )
+from timesformer.models.block import Block
 
 T, H, W, D = 4, 4, 6, 8
 
@@ -155,7 +155,8 @@ def _weights(attn, x):
 def test_an_untransposed_grid_attends_like_its_groups(step):
     attn = SelfAttention(D, 2).double()
     grid = torch.randn(2, T, H, W, D, dtype=torch.float64)
-    got = attn(grid, step.layout, t=T, h=H, w=W)
+    heads = attn.heads(grid, step.layout)
+    got = attn.mixed(heads, step.layout, layer=attn.proj, t=T, h=H, w=W)
     assert torch.allclose(got, merge(step, attn(split(step, grid)), grid.shape), atol=1e-12)
 
 
@@ -198,6 +199,8 @@ def test_more_groups_than_a_kernel_launch_takes(monkeypatch):
     assert torch.allclose(attention(q, q, q).cpu(), expected, atol=1e-4)
     monkeypatch.setattr(attention_module, "CUDA_BATCHES", 1000)
     assert torch.allclose(attention(q, q, q).cpu(), expected, atol=1e-4)
+    heads = attention(*(x.transpose(0, 1) for x in (q, q, q)))
+    assert torch.allclose(heads.transpose(0, 1).cpu(), expected, atol=1e-4)
 
 
 def test_heads_must_divide_the_width():

@@ -259,7 +259,7 @@ def test_patch_tokens_are_the_normalised_output_of_the_last_block(scheme):
     model.blocks[-1].register_forward_hook(lambda *call: last.append(call[-1]))
     clip = torch.randn(2, 3, 4, 16, 16)
     cls, grid = model.forward_tokens(clip)
-    assert torch.equal(cls, model.forward_features(clip))
+    assert torch.allclose(cls, model.forward_features(clip), atol=1e-5)
     assert grid.shape == (2, 4, 4, 4, 16)
     assert torch.allclose(grid.flatten(), model.norm(last[0][1]).flatten())
 

@@ -16,10 +16,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
 from timesformer.engine.losses import build_loss
-from timesformer.engine.parallel import checkpoint_blocks
+from timesformer.engine.parallel import keep_less
 from timesformer.engine.precision import Precision
 from timesformer.models import build_model
-from timesformer.models.attention import Block
+from timesformer.models.block import Block
 
 GIB = 1024**3
 CONTEXT_BYTES = GIB  # of a CUDA process: driver, kernels, workspaces of cuBLAS
@@ -67,7 +67,7 @@ def _count(cfg: CfgNode, clips: int, checkpoint: float) -> tuple[int, int, int]:
         model = build_model(cfg)
     with FakeTensorMode(allow_non_fake_inputs=True), _Storages() as storages:
         model.to_empty(device=device)
-        checkpoint_blocks(model, checkpoint)
+        keep_less(model, share=checkpoint, lean=cfg.TRAIN.LEAN)
         loss, precision = build_loss(cfg), Precision(cfg.TRAIN.PRECISION, device)
         frames = torch.empty(clips, 3, cfg.DATA.NUM_FRAMES, size, size)
         labels = torch.zeros(clips, dtype=torch.int64)

@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from timesformer import distributed
 from timesformer.engine.sharding import shard
-from timesformer.models.attention import Block
+from timesformer.models.block import Block
 from timesformer.tables import choose
 
 
@@ -22,7 +22,7 @@ def parallelize(
     model: nn.Module, cfg: CfgNode, device: torch.device, optimizer: torch.optim.Optimizer
 ) -> nn.Module:
     """``model``, changed in place, in the wrapper of the configured strategy; ``optimizer`` follows."""
-    checkpoint_blocks(model, cfg.TRAIN.ACTIVATION_CHECKPOINT)
+    keep_less(model, share=cfg.TRAIN.ACTIVATION_CHECKPOINT, lean=cfg.TRAIN.LEAN)
     if cfg.TRAIN.COMPILE:
         model.compile(fullgraph=True)  # in place: torch.compile(model) would rename the parameters
     if not distributed.is_distributed():
@@ -31,10 +31,11 @@ def parallelize(
     return wrap(model, optimizer, device)
 
 
-def checkpoint_blocks(model: nn.Module, share: float) -> None:
-    """Let this share of the blocks, evenly spread, recompute activations instead of keeping them."""
+def keep_less(model: nn.Module, *, share: float, lean: bool) -> None:
+    """Let a share of the blocks, evenly spread, keep no activations, and the others, if lean, few."""
     blocks = [module for module in model.modules() if isinstance(module, Block)]
     for i, block in enumerate(blocks):
+        block.lean = lean
         block.recompute = int((i + 1) * share) > int(i * share)
 
 

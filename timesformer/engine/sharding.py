@@ -15,7 +15,7 @@ from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-from timesformer.models.attention import Block
+from timesformer.models.block import Block
 
 _NEEDED = "set_reshard_after_forward"  # of FSDPModule, since PyTorch 2.8
 

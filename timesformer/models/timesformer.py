@@ -10,7 +10,9 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from timesformer.models.attention import LAYER_NORM_EPS, SCHEMES, Block
+from timesformer.models.attention import LAYER_NORM_EPS, SCHEMES
+from timesformer.models.block import Block
+from timesformer.models.linear import linear
 from timesformer.tables import choose
 
 INIT_STD = 0.02  # as published
@@ -95,21 +97,23 @@ class TimeSformer(nn.Module):
         Raises:
             ValueError: the input is not a batch of RGB clips, or smaller than one patch.
         """
-        return self.norm(self._tokens(clip)[0])
+        return self.norm(self._tokens(clip, patches=False)[0])
 
     def forward_tokens(self, clip: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised class token (B, D) and patch tokens (B, T, h, w, D), errors as above."""
-        cls, grid = self._tokens(clip)
+        cls, grid = self._tokens(clip, patches=True)
         return self.norm(cls), self.norm(grid)
 
-    def _tokens(self, clip: Tensor) -> tuple[Tensor, Tensor]:
+    def _tokens(self, clip: Tensor, *, patches: bool) -> tuple[Tensor, Tensor | None]:
         self._check(clip)
         cls, grid = self.embed(clip)
-        for block in self.blocks:
+        for block in self.blocks[:-1]:
             cls, grid = block(cls, grid)
+        cls, grid = self.blocks[-1](cls, grid, patches=patches)
         if self.per_frame:
             frames = (-1, clip.shape[2])
-            return cls.unflatten(0, frames).mean(dim=1)[:, 0], grid.squeeze(1).unflatten(0, frames)
+            cls = cls.unflatten(0, frames).mean(dim=1)
+            grid = None if grid is None else grid.squeeze(1).unflatten(0, frames)
         return cls[:, 0], grid
 
     def embed(self, clip: Tensor) -> tuple[Tensor, Tensor]:
@@ -203,7 +207,7 @@ class PatchEmbed(nn.Module):
         whole = clip[..., : h * size, : w * size]
         # A convolution would leave tokens scattered in memory, and every block would have to copy.
         patches = rearrange(whole, "b c t (h p) (w q) -> b t h w (c p q)", p=size, q=size)
-        return F.linear(patches, self.proj.weight.flatten(1), self.proj.bias)
+        return linear(patches, self.proj.weight.flatten(1), self.proj.bias)
 
 
 def _strip_published_prefix(
