@@ -11,7 +11,7 @@ import pytest
 import torch
 from sklearn.metrics import average_precision_score
 
-from tests.conftest import ROOT, run_tool
+from tests.conftest import ROOT
 from timesformer.config import load_config
 from timesformer.datasets import build_loader
 from timesformer.engine import run
@@ -85,8 +85,7 @@ def test_a_run_trains_validates_and_tests_by_mean_average_precision(
 
 
 def test_two_processes_report_the_precision_of_all_videos(tiny_yaml, tmp_path, options):
-    result = run_tool("run_net.py", "--cfg", tiny_yaml, *options)
-    assert result.returncode == 0, result.stdout + result.stderr
+    run.run(load_config(tiny_yaml, [str(option) for option in options]))
     one = stats(tmp_path / "out", "val_epoch") + stats(tmp_path / "out", "test_final")
     two_out = tmp_path / "two"
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node",
