@@ -27,6 +27,14 @@ if not torch.cuda.is_available():
     torch.ones((), requires_grad=True).backward()
 
 
+def _stay_with_one_thread():
+    """In a fork, which has not the threads of OpenMP of its parent, and would wait for them for ever."""
+    torch.set_num_threads(1)
+    torch.set_num_threads = lambda _: None
+
+
+os.register_at_fork(after_in_child=_stay_with_one_thread)
+
 VERSION = tuple(map(int, torch.__version__.split(".")[:2]))
 needs_sharding = pytest.mark.skipif(VERSION < (2, 8), reason="needs PyTorch 2.8")
 

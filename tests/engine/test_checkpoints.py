@@ -240,7 +240,6 @@ def test_of_a_file_and_a_folder_of_an_epoch_the_whole_one_stays(
 
 def in_process(rank, path, folder, options):
     os.environ["LOCAL_WORLD_SIZE"] = "2"
-    torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
     try:
         run.run(load_config(path, options))

@@ -118,7 +118,6 @@ FROZEN += ["SOLVER.OPTIMIZING_METHOD", "sgd", "SOLVER.BASE_LR", 0.1]
 
 def in_process(rank, path, folder):
     os.environ["LOCAL_WORLD_SIZE"] = "2"
-    torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
     cfg = load_config(path, [str(item) for item in FROZEN])
     model, state = start(cfg)

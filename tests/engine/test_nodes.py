@@ -1,17 +1,24 @@
-"""Two machines on one, one of which dies. Processes are forked, so that nothing is imported again."""
+"""Two machines on one: agents of torchrun with addresses of their own, one that dies, one that restarts.
+
+All processes are forked, so that nothing is imported again.
+"""
 
 import functools
 import multiprocessing
 import os
+import signal
 import socket
 import sys
 import time
 
+import numpy as np
 import pytest
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from timesformer import rendezvous
 from timesformer.config import load_config
-from timesformer.engine import launch
+from timesformer.engine import launch, run, train
+from timesformer.history import read_rows
 
 LIMIT = 240.0  # of the tests; they need a few seconds
 
@@ -75,3 +82,56 @@ def test_a_machine_that_dies_ends_the_other_within_a_minute(tiny_yaml, tmp_path,
     assert f"process 0 of 2 on {host} must end: process 1 of 2 on {host} ended without a" in error
     assert error.endswith("the same command resumes from the newest checkpoint")
     assert "Traceback" not in said
+
+
+@pytest.mark.slow
+def test_a_run_on_two_machines_resumes_when_a_process_of_one_dies(
+    tiny_yaml, tmp_path, machines, monkeypatch
+):
+    """The losses are those of one process that nothing interrupts."""
+    steps = ["SOLVER.MAX_EPOCH", "1", "TEST.ENABLE", "False", "LOG_PERIOD", "1"]
+    steps += ["TRAIN.CHECKPOINT_STEPS", "1"]
+    run.run(load_config(tiny_yaml, [*steps, "OUTPUT_DIR", str(tmp_path / "alone")]))
+    cfg = load_config(tiny_yaml, [*steps, "TRAIN.BATCH_SIZE", "2"])
+    backward, calls = train.Trainer.backward, []
+
+    def dying(*args, **kwargs):
+        calls.append(1)
+        if len(calls) == 4 and os.environ["RANK"] == "1":
+            mark = tmp_path / "has died"
+            if not mark.exists():
+                mark.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+        return backward(*args, **kwargs)
+
+    monkeypatch.setattr(train.Trainer, "backward", dying)
+    endpoint = f"127.0.0.1:{launch.free_port()}"
+
+    def start(number):
+        config = LaunchConfig(
+            min_nodes=2,
+            max_nodes=2,
+            nproc_per_node=1,
+            run_id="two machines",
+            rdzv_backend="c10d",
+            rdzv_endpoint=endpoint,
+            rdzv_configs={"is_host": number == 0, "join_timeout": LIMIT},
+            local_addr=f"127.0.0.{number + 1}",
+            max_restarts=2,
+            monitor_interval=0.1,
+            start_method="fork",
+        )
+        elastic_launch(config, launch.launch)(cfg)
+
+    agents = machines(start)
+    for number, agent in enumerate(agents):
+        agent.join(LIMIT)
+        assert agent.exitcode == 0, (tmp_path / f"said-{number}").read_text()
+    assert (tmp_path / "has died").exists()
+    assert "resuming after " in (tmp_path / "out/stdout.log").read_text()
+    series = [
+        [float(row["loss"]) for row in read_rows(tmp_path / folder / "metrics.csv") if row["loss"]]
+        for folder in ("out", "alone")
+    ]
+    assert len(series[0]) == 7
+    assert np.abs(np.subtract(*series)).max() < 1e-5

@@ -249,7 +249,6 @@ def test_gradients_are_clipped_by_their_norm_over_the_whole_group(config, limit)
 
 def in_process(rank, path, folder):
     os.environ["LOCAL_WORLD_SIZE"] = "2"
-    torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
     cfg = load_config(path)
     subject = trainer(cfg, accumulation=1)

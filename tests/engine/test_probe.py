@@ -274,7 +274,6 @@ def test_a_trial_of_a_few_batches_does_not_compute_the_features_of_all(config, l
 
 def in_process(rank, path, folder):
     os.environ["LOCAL_WORLD_SIZE"] = "2"
-    torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
     run.run(load_config(path, [str(item) for item in (*PROBE, *SGD, "OUTPUT_DIR", folder)]))
     dist.destroy_process_group()

@@ -180,7 +180,6 @@ def precise_losses(folder):
 
 def as_torchrun(rank, cfg, count, address):
     """One of ``count`` processes of a machine, forked: nothing is imported again."""
-    torch.set_num_threads(1)
     os.environ |= rendezvous.environment(
         rank=rank, world=count, local_rank=rank, local=count, address=address
     )
