@@ -10,9 +10,12 @@ import sys
 def main() -> int:
     """Run what the configuration says; returns the exit status, 2 for input that cannot be used."""
     arguments = parse_arguments()
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     from timesformer.config import ConfigError, load_config
     from timesformer.config.trials import in_folder, overfit_overrides
+    from timesformer.spokesman import is_first
+
+    level = logging.INFO if is_first() else logging.ERROR
+    logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
 
     overrides = [*option_overrides(arguments), *arguments.opts]
     if arguments.overfit:
@@ -136,7 +139,10 @@ def option_overrides(arguments: argparse.Namespace) -> list[str]:
 
 
 def complain(error: Exception) -> int:
-    """Print what is wrong with the input, and no traceback."""
+    """Print what is wrong with the input, and no traceback; under torchrun once a machine."""
+    from timesformer.spokesman import await_first
+
+    await_first()
     print(f"run_net.py: error: {error}", file=sys.stderr)
     return 2
 

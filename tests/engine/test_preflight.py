@@ -26,6 +26,12 @@ def test_a_run_that_can_start_passes(config):
     preflight(config())
 
 
+def test_what_all_lists_lack_is_said_once(config):
+    with pytest.raises(ConfigError) as caught:
+        preflight(config("DATA.PATH_TO_DATA_DIR", ""))
+    assert str(caught.value).count("DATA.PATH_TO_DATA_DIR is empty") == 1
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the full disk of Linux")
 def test_a_full_disk_is_found_though_an_empty_file_fits_on_it(config, tmp_path):
     (tmp_path / "out").mkdir()

@@ -247,15 +247,24 @@ def test_a_score_of_a_fresh_classifier_is_refused(tiny_yaml, tmp_path):
     assert fails(result, "its score would mean nothing", "correct MODEL.NUM_CLASSES")
 
 
-def test_torchrun_processes_must_divide_the_batch(tiny_yaml):
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "TRAIN.BATCH_SIZE is 4, but the 3 processes of this machine must divide it"),
+        (["DIST.STRATEGY", "zero"], "DIST.STRATEGY is 'zero'"),
+    ],
+)
+def test_what_stops_all_processes_of_torchrun_is_said_once(tiny_yaml, options, message):
+    options = [*options, "MULTIGRID.DEFAULT_B", "3"]
     result = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "3",
-         str(ROOT / "tools/run_net.py"), "--cfg", str(tiny_yaml)],
+         str(ROOT / "tools/run_net.py"), "--cfg", str(tiny_yaml), *options],
         capture_output=True, text=True, timeout=200, check=False, env=os.environ,
     )  # fmt: skip
     assert result.returncode != 0
-    message = "TRAIN.BATCH_SIZE is 4, but the 3 processes of this machine must divide it"
-    assert (result.stdout + result.stderr).count(message) == 1
+    said = result.stdout + result.stderr
+    assert said.count(message) == 1
+    assert said.count("ignored: MULTIGRID.DEFAULT_B") == 1
 
 
 def test_a_run_skips_what_check_data_found_unreadable(tiny_yaml, tmp_path, data_dir):

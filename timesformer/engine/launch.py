@@ -9,7 +9,6 @@ import logging
 import os
 import signal
 import socket
-import time
 from collections.abc import Iterator
 
 import torch
@@ -17,7 +16,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from fvcore.common.config import CfgNode
 
-from timesformer import distributed, rendezvous
+from timesformer import distributed, rendezvous, spokesman
 from timesformer.batch_sizes import local_processes
 from timesformer.checkpoint import CheckpointError
 from timesformer.config import ConfigError
@@ -35,7 +34,6 @@ logger = logging.getLogger(__name__)
 INPUT_ERRORS = (ConfigError, CheckpointError, VideoError, FloatingPointError)
 INPUT_ERRORS += (OutOfMemory, RendezvousError)
 _GRACE_SECONDS = 30.0  # for the others to end when one has failed
-_SPEAK_SECONDS = 5.0  # what ends all processes of a machine is said by its first one, alone
 _FORWARDED = ("SIGTERM", "SIGUSR1", "SIGUSR2")  # what schedulers send; Windows has not both
 
 
@@ -121,26 +119,24 @@ def _end(error: Exception, signs: LifeSigns | None) -> None:
     if isinstance(error, INPUT_ERRORS):
         if signs:
             signs.leave(str(error))
-        _say(str(error))
+        spokesman.await_first()
+        logger.error("%s", error)
         raise SystemExit(2) from None
     me = f"process {os.environ['RANK']} of {os.environ['WORLD_SIZE']} on {socket.gethostname()}"
     if signs and is_lost_exchange(error):
         reason = str(error).strip().partition("\n")[0][:200]
-        _say(
-            f"{me} must end: {signs.what_happened()} ({reason}); the same command resumes from the "
-            "newest checkpoint"
+        happened = signs.what_happened()
+        spokesman.await_first()
+        logger.error(
+            "%s must end: %s (%s); the same command resumes from the newest checkpoint",
+            me,
+            happened,
+            reason,
         )
         raise SystemExit(1) from None
     if signs:
         signs.leave(f"{type(error).__name__}: {error}")
     logger.error("%s ends by the error below", me)
-
-
-def _say(message: str) -> None:
-    """Once a machine: the first process ends the others by its own end, and they wait for that."""
-    if os.environ["LOCAL_RANK"] != "0":
-        time.sleep(_SPEAK_SECONDS)
-    logger.error("%s", message)
 
 
 def _work_as(local_rank: int, cfg: CfgNode, local: int, address: str) -> None:

@@ -42,7 +42,7 @@ def preflight(cfg: CfgNode) -> None:
         problems += _list_problems(cfg, split)
     problems += _flip_map_problems(cfg)
     if problems:
-        raise ConfigError("\n".join(problems))
+        raise ConfigError("\n".join(dict.fromkeys(problems)))  # lists may have the same
 
 
 def _splits(cfg: CfgNode) -> list[str]:
