@@ -66,7 +66,7 @@ def _train(cfg: CfgNode) -> None:
     # (ours) Compile the model with torch.compile; the first steps take minutes.
     cfg.TRAIN.COMPILE = False
     # (ours) Compute norms, GELU and what attention makes of few frames again in the backward pass
-    # instead of keeping them: 40 % less memory for activations, about 1 % more time (on a CPU).
+    # instead of keeping them: 30 % less memory for activations, about 1 % more time (on a CPU).
     cfg.TRAIN.LEAN = True
     # (ours) Share of the blocks, evenly spread, that recompute their activations in the backward pass
     # instead of keeping them: less memory, more time, the same numbers. 0: none; 1: all.
