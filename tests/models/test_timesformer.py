@@ -271,3 +271,20 @@ def test_frames_of_the_space_only_scheme_have_tokens_of_their_own():
     for t in range(4):
         _, alone = model.forward_tokens(clip[:, :, t : t + 1])
         assert torch.allclose(grid[:, t : t + 1], alone, atol=1e-5)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_number_of_threads_changes_no_bit_of_a_clip(scheme):
+    """Processes that share a machine have fewer threads each, and must score alike."""
+    model, clip, before = (
+        stirred(tiny(scheme)),
+        torch.randn(1, 3, 4, 16, 16),
+        torch.get_num_threads(),
+    )
+    found = []
+    with torch.inference_mode():
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            found.append(model(clip))
+    torch.set_num_threads(before)
+    assert torch.equal(*found)
