@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from timesformer import history
+from timesformer.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +24,7 @@ INK, FAINT = "#333333", "#dddddd"
 Point = tuple[float, float]
 
 
-class CurvesError(ValueError):
+class CurvesError(InputError, ValueError):
     """A run that cannot be drawn; the message says what is missing."""
 
 

@@ -12,11 +12,13 @@ from typing import NamedTuple
 
 import torch.distributed as dist
 
+from timesformer.errors import InputError
+
 _LOOK_SECONDS = 0.1  # between two looks at who has come
 _FAREWELL_SECONDS = 1.0  # the first process holds the store: the others must read why it ends
 
 
-class RendezvousError(RuntimeError):
+class RendezvousError(InputError, RuntimeError):
     """Processes did not come, or the address does not answer; the message names them."""
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from timesformer.errors import InputError
 from timesformer.formats import paddle, sharded
 
 ABOUT = "timesformer"
@@ -30,7 +31,7 @@ _NO_WEIGHTS = (
 )
 
 
-class CheckpointError(ValueError):
+class CheckpointError(InputError, ValueError):
     """A file that cannot give a model its weights; the message names file, reason and remedy."""
 
 

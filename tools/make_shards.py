@@ -34,6 +34,7 @@ import numpy as np
 from tqdm import tqdm
 
 from timesformer.datasets.lists import ListError, read_kinetics
+from timesformer.errors import InputError
 from timesformer.video import remote, shards, sources
 
 FORMAT = 1  # raise it when the same arguments give other shards than before
@@ -79,7 +80,7 @@ class Digest:
         return data
 
 
-class ShardError(ValueError):
+class ShardError(InputError, ValueError):
     """Shards that cannot be written, or are not what they should be; the message says why."""
 
 

@@ -15,6 +15,7 @@ from fvcore.common.config import CfgNode
 from timesformer.batch_sizes import share_global_batch
 from timesformer.config.defaults import defaults
 from timesformer.config.ignored import HARMLESS, IGNORED
+from timesformer.errors import InputError
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class _Yaml(CfgNode):
         return io.StringIO(portable(filename).read_text("utf-8").strip() or "{}")
 
 
-class ConfigError(ValueError):
+class ConfigError(InputError, ValueError):
     """A configuration that cannot be used; the message names key, value, rule and remedy."""
 
 

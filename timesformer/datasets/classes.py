@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+from timesformer.errors import InputError
+
 FOLDER = Path(__file__).parent / "labels"  # {data set}.txt, a name a line
 FILE = "classes.txt"  # beside train.csv, val.csv and test.csv
 
 
-class ClassNamesError(ValueError):
+class ClassNamesError(InputError, ValueError):
     """Class names that cannot be used; the message names the file, the rule and the remedy."""
 
 

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from timesformer.datasets.folders import VIDEO_SUFFIXES
+from timesformer.errors import InputError
 
 _LINE = re.compile(r"(?P<path>.*[^\s,])[\s,]+(?P<labels>-?\d+(?:;-?\d+)*)")  # blank, tab or comma
 _TIMES = re.compile(r"(?P<rest>.*[^\s,])[\s,]+(?P<start>\d+(?:\.\d*)?)[\s,]+(?P<end>\d+(?:\.\d*)?)")
 
 
-class ListError(ValueError):
+class ListError(InputError, ValueError):
     """An annotation list that cannot be used; the message names file, line, rule and remedy."""
 
 

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from timesformer import distributed
 from timesformer.engine.parallel import gradient_exchange
 from timesformer.engine.sharding import is_sharded
+from timesformer.errors import InputError
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ Forward = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]  # clips, targets ->
 Backward = Callable[[Tensor], None]
 
 
-class OutOfMemory(RuntimeError):
+class OutOfMemory(InputError, RuntimeError):
     """A step that cannot be made smaller here; the message says what can be done."""
 
 

@@ -7,11 +7,13 @@ from typing import Any
 
 from torch import Tensor
 
+from timesformer.errors import InputError
+
 Rules = tuple[tuple[str, str], ...]
 State = dict[str, Tensor]
 
 
-class FormatError(ValueError):
+class FormatError(InputError, ValueError):
     """Weights that this model cannot hold; the message says why."""
 
 

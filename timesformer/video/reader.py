@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
+from timesformer.errors import InputError
 from timesformer.video.packets import list_packets
 from timesformer.video.sampling import Timeline
 from timesformer.video.sources import open_source
@@ -30,7 +31,7 @@ REORDER = 2  # frames that may come late from files whose times are not in displ
 _DECODER_ERRORS = (av.FFmpegError, OSError, ValueError, MemoryError)
 
 
-class VideoError(ValueError):
+class VideoError(InputError, ValueError):
     """A video that cannot be read; the message names file, reason and remedy."""
 
 

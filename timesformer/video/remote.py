@@ -10,13 +10,15 @@ from typing import IO
 
 import fsspec
 
+from timesformer.errors import InputError
+
 BLOCK = 2**22  # bytes of one remote request; a clip of a few seconds is one or two
 CACHED_BLOCKS = 16  # of one open file: demuxing reads it once, decoding finds it there
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # two letters at least: C:\ is a drive
 
 
-class SourceError(OSError):
+class SourceError(InputError, OSError):
     """A place that cannot be read; the message names it, the reason and the remedy."""
 
 

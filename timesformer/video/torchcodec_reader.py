@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import av
 import numpy as np
 
+from timesformer.errors import InputError
 from timesformer.video.packets import list_packets
 from timesformer.video.reader import Frames, Select, read_video
 from timesformer.video.sampling import Timeline
@@ -27,7 +28,7 @@ WITHOUT_TIMES = ("avi",)  # containers (FFmpeg's names) that store no presentati
 _ERRORS = (av.FFmpegError, OSError, RuntimeError, ValueError, IndexError, MemoryError)
 
 
-class BackendError(RuntimeError):
+class BackendError(InputError, RuntimeError):
     """A decoder that this machine lacks; the message names what to install or set."""
 
 

@@ -1,0 +1,8 @@
+"""The family of errors that are the input's fault: the message names the thing, rule and remedy.
+
+A command prints such a message without a traceback and ends with status 2.
+"""
+
+
+class InputError(Exception):
+    """Base of the errors of configurations, lists, videos, weights and files that a user gave."""

@@ -1,0 +1,114 @@
+"""Write a file whole or not at all: the one way by which the project's files are written.
+
+The content goes to a hidden temporary file in the same folder, reaches the disk, and then gets its
+name. Whatever happens before that moment, an older file of that name is as it was.
+"""
+
+import contextlib
+import errno
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from timesformer.errors import InputError
+
+
+class WriteError(InputError, OSError):
+    """A file that cannot be written; the message names it, the reason and what is free there."""
+
+
+@contextlib.contextmanager
+def write_atomically(
+    path: str | Path,
+    mode: str = "w",
+    *,
+    option: str = "",
+    newline: str | None = None,
+    errors: str = "surrogateescape",
+) -> Iterator[IO[Any]]:
+    """An open file whose content becomes ``path`` when the block ends without an error.
+
+    Args:
+        path: the file; its folder is made. A symbolic link stays one, and its target is replaced. A
+            device or a pipe, as /dev/stdout, is written directly.
+        mode: ``w`` for UTF-8 text, ``wb`` for bytes.
+        option: the option or key that ``path`` comes from, for messages.
+        newline: of text files, as in ``open``.
+        errors: of text files; by default file names that are not UTF-8 keep their bytes.
+
+    Raises:
+        WriteError: the file cannot be written.
+    """
+    path = Path(path)
+    text = {} if "b" in mode else {"encoding": "utf-8", "errors": errors, "newline": newline}
+    temporary = None
+    try:
+        target = Path(os.path.realpath(path))
+        if _is_special(target):
+            with open(target, mode, **text) as file:  # type: ignore[call-overload]
+                yield file
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = temporary_path(target)
+        with open(temporary, mode, **text) as file:  # type: ignore[call-overload]
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+        sync_folder(target.parent)
+    except OSError as error:
+        if isinstance(error, InputError):
+            raise
+        raise write_error(path, error, option=option) from error
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+
+
+def temporary_path(path: Path) -> Path:
+    """The hidden name beside ``path`` under which this process writes it."""
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring new names in ``folder`` to the disk, where the system can."""
+    if os.name == "nt":
+        return
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def write_error(path: str | Path, error: OSError, *, option: str = "") -> WriteError:
+    """The error to raise for a failed write of ``path``: what is named, why, and what is free."""
+    from timesformer.terminal import printable
+
+    name = printable(f"{option} {path}".strip())
+    reason = error.strerror or str(error)
+    remedy = "choose a place that can be written"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        reason += f" ({_free_mib(Path(path))} MiB are free there)"
+        remedy = "make room and give the same command again"
+    return WriteError(f"{name} cannot be written: {reason}; {remedy}")
+
+
+def _is_special(path: Path) -> bool:
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def _free_mib(path: Path) -> int:
+    for folder in path.absolute().parents:
+        if folder.is_dir():
+            return shutil.disk_usage(folder).free >> 20
+    return 0
