@@ -90,7 +90,7 @@ def write_error(path: str | Path, error: OSError, *, option: str = "") -> WriteE
     """The error to raise for a failed write of ``path``: what is named, why, and what is free."""
     from timesformer.terminal import printable
 
-    name = printable(f"{option} {path}".strip())
+    name = printable(f"{option} {path}" if option else path)
     reason = error.strerror or str(error)
     remedy = "choose a place that can be written"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -1,0 +1,63 @@
+import errno
+import os
+
+import pytest
+
+from timesformer.errors import InputError
+from timesformer.files import WriteError, temporary_path, write_atomically, write_error
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "new" / "a.txt"
+    with write_atomically(path) as file:
+        file.write("one")
+        assert not path.exists()
+    assert path.read_text() == "one"
+    with pytest.raises(KeyError), write_atomically(path) as file:
+        file.write("two")
+        raise KeyError
+    assert path.read_text() == "one"
+    assert os.listdir(path.parent) == ["a.txt"]
+
+
+def test_a_full_disk_is_named_with_the_file_and_its_option(tmp_path):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+    with (
+        pytest.raises(
+            WriteError, match=r"--out .*a\.bin cannot be written: No space.*MiB.*make room"
+        ),
+        write_atomically(path, "wb", option="--out") as file,
+    ):
+        file.write(b"new")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert path.read_bytes() == b"old"
+    assert not temporary_path(path).exists()
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    message = r"file/a\.txt cannot be written: .*choose a place"
+    with (
+        pytest.raises(InputError, match=message),
+        write_atomically(tmp_path / "file" / "a.txt"),
+    ):
+        pass
+
+
+def test_a_link_stays_and_a_device_is_written_directly(tmp_path):
+    (tmp_path / "real").mkdir()
+    target, link = tmp_path / "real" / "a", tmp_path / "link"
+    target.write_text("old")
+    link.symlink_to(target)
+    with write_atomically(link) as file:
+        file.write("new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+    with write_atomically(os.devnull) as file:
+        file.write("gone")
+
+
+def test_names_with_control_characters_are_escaped():
+    error = write_error("a\x1b[31m\n", OSError(errno.EACCES, "Permission denied"))
+    assert "a\\x1b[31m\\n cannot be written" in str(error)
