@@ -7,15 +7,20 @@ from timesformer.errors import InputError
 from timesformer.files import WriteError, temporary_path, write_atomically, write_error
 
 
+def write_and_fail(path, error, **kwargs):
+    with write_atomically(path, **kwargs) as file:
+        file.write("new")
+        raise error
+
+
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
     path = tmp_path / "new" / "a.txt"
     with write_atomically(path) as file:
         file.write("one")
         assert not path.exists()
     assert path.read_text() == "one"
-    with pytest.raises(KeyError), write_atomically(path) as file:
-        file.write("two")
-        raise KeyError
+    with pytest.raises(KeyError):
+        write_and_fail(path, KeyError())
     assert path.read_text() == "one"
     assert os.listdir(path.parent) == ["a.txt"]
 
@@ -23,14 +28,9 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path):
 def test_a_full_disk_is_named_with_the_file_and_its_option(tmp_path):
     path = tmp_path / "a.bin"
     path.write_bytes(b"old")
-    with (
-        pytest.raises(
-            WriteError, match=r"--out .*a\.bin cannot be written: No space.*MiB.*make room"
-        ),
-        write_atomically(path, "wb", option="--out") as file,
-    ):
-        file.write(b"new")
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with pytest.raises(WriteError, match=r"--out .*a\.bin cannot .*: No space.*MiB.*make room"):
+        write_and_fail(path, full, option="--out")
     assert path.read_bytes() == b"old"
     assert not temporary_path(path).exists()
 
