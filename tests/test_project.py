@@ -25,6 +25,7 @@ LAYERS = [  # a module imports its own layer or a lower one
         "distributed",
         "rendezvous",
         "lifesigns",
+        "opening",
         "spokesman",
         "contact_sheet",
         "history",

@@ -27,6 +27,7 @@ from torch.nn import functional as F
 from timesformer.datasets.clips import ClipDataset, cut_clips, place_crops
 from timesformer.datasets.loader import ClipLoader
 from timesformer.datasets.views import Train, Views
+from timesformer.opening import local_url, open_media
 from timesformer.video import VideoError, read_video
 from timesformer.video.sampling import Timeline
 
@@ -165,7 +166,7 @@ def _read_as_published(
 
 def _decoded(path: str, start: int) -> "Iterator[av.VideoFrame]":
     """Frames from the keyframe before ``start`` on, by one thread."""
-    with av.open(path, metadata_errors="replace") as container:
+    with open_media(local_url(path), name=path) as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1
         container.seek(start, stream=stream)

@@ -203,8 +203,10 @@ def _video(path: Path) -> str:
     """What a video or picture is, in words; empty for anything else."""
     import av
 
+    from timesformer.opening import local_url, open_media
+
     try:
-        with av.open(str(path)) as container:
+        with open_media(local_url(path), name=path) as container:
             stream = container.streams.video[0]
             next(container.decode(stream))
             size = f"{stream.codec_context.width} x {stream.codec_context.height}"

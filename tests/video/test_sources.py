@@ -141,8 +141,9 @@ def test_paths_say_what_they_are(path, url, member):
 
 
 def test_a_local_file_is_opened_by_the_decoder_itself(tmp_path):
+    (tmp_path / "a.mp4").touch()
     with open_source(tmp_path / "a.mp4") as source:
-        assert source == str(tmp_path / "a.mp4")
+        assert source == f"file:{tmp_path / 'a.mp4'}"
 
 
 def test_prefixes_may_be_urls():

@@ -187,9 +187,9 @@ def test_bytes_from_elsewhere_are_decoded_too(tmp_path, fallbacks):
 @needs_torchcodec
 def test_frames_of_other_times_than_listed_are_left_to_pyav(tmp_path, fallbacks, monkeypatch):
     path = write_video(tmp_path / "a.mp4", map(numbered_frame, range(60)))
-    described = torchcodec_reader._describe(str(path))
+    described = torchcodec_reader._describe(str(path), name=path)
 
-    def shifted(source):
+    def shifted(source, name):
         return described._replace(
             timeline=described.timeline._replace(pts=described.timeline.pts + 1)
         )
@@ -198,7 +198,7 @@ def test_frames_of_other_times_than_listed_are_left_to_pyav(tmp_path, fallbacks,
     assert numbers(read_torchcodec(path, choose([3, 33]))) == [3, 33]
     shorter = described.timeline._replace(pts=described.timeline.pts[:-1])
     monkeypatch.setattr(
-        torchcodec_reader, "_describe", lambda source: described._replace(timeline=shorter)
+        torchcodec_reader, "_describe", lambda source, name: described._replace(timeline=shorter)
     )
     assert numbers(read_torchcodec(path, choose([3, 33]))) == [3, 33]
     assert len(fallbacks) == 2

@@ -17,6 +17,8 @@ import av
 import cv2
 import numpy as np
 
+from timesformer.opening import local_url, open_media, require_regular
+
 SLACK = 2  # frames that a sound file may lack: placeholders of packed AVIs, headers off by one
 PICTURES_AT = (0.25, 0.5, 0.75)  # of the frames, where ``picture`` looks
 ROWS, COLUMNS = 8, 9  # of the cells of a picture
@@ -128,10 +130,10 @@ def join_strip(path: str, images: list[np.ndarray]) -> bytes:
 @contextmanager
 def _open(path: str) -> "Iterator[av.container.InputContainer]":
     if _is_elsewhere(path):
-        with _open_binary(path) as file, av.open(file, metadata_errors="replace") as container:
+        with _open_binary(path) as file, open_media(file, name=path) as container:
             yield container
     else:
-        with av.open(path, metadata_errors="replace") as container:
+        with open_media(local_url(path), name=path) as container:
             yield container
 
 
@@ -140,6 +142,7 @@ def _open_binary(path: str) -> AbstractContextManager[IO[bytes]]:
         from timesformer.video.sources import open_binary  # imports torch
 
         return open_binary(path)
+    require_regular(path)
     return open(path, "rb")
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from timesformer.datasets.classes import FILE, ClassNamesError, read_class_names
 from timesformer.datasets.folders import frame_files
 from timesformer.datasets.rows import ListError, check_row, numbered_lines, parse_row
+from timesformer.terminal import printable
 from timesformer.video.remote import is_url, join
 from timesformer.video.shards import split_member
 from timesformer.video.sources import missing
@@ -187,7 +188,12 @@ def locate(
     """Where ``path`` of a list lies: under ``prefix``, else here, else in ``folder`` of the list.
 
     Whether a URL exists is not asked here, nor is a tar opened for one member.
+
+    Raises:
+        ListError: the name holds a line break.
     """
+    if "\n" in path:
+        raise ListError(f"{printable(path)}: a line break in the name of a file; rename it")
     if is_url(path) or is_url(prefix):
         return join(prefix, path)
     candidates = [os.path.join(prefix, path)] if prefix else [path, os.path.join(folder, path)]

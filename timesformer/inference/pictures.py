@@ -13,6 +13,7 @@ from timesformer.config.load import portable
 from timesformer.datasets import build_view, clips, load_frames
 from timesformer.datasets.folders import frame_files
 from timesformer.inference.predictor import Prediction
+from timesformer.opening import open_media
 from timesformer.video import VideoError
 from timesformer.video.images import FOLDER_FPS
 from timesformer.video.sampling import Timeline
@@ -119,7 +120,7 @@ def _pictures(video: str) -> Iterator[tuple[float, np.ndarray]]:
             if picture is not None:
                 yield number / FOLDER_FPS, cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
         return
-    with open_source(video) as source, av.open(source, metadata_errors="replace") as container:
+    with open_source(video) as source, open_media(source, name=video) as container:
         first = None
         for packet in container.demux(video=0):
             try:

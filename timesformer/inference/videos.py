@@ -19,6 +19,7 @@ from timesformer.datasets.folders import (
     natural_key,
 )
 from timesformer.datasets.lists import PackedStrings, VideoList, read_list_file
+from timesformer.terminal import printable
 from timesformer.video import VideoError
 from timesformer.video.sources import is_local_file
 
@@ -39,7 +40,8 @@ def listed_videos(videos: Videos) -> VideoList | list[np.ndarray]:
     """Places as a list without labels, or decoded frames (N, H, W, 3) uint8.
 
     Raises:
-        VideoError: places and frames in one list, or frames of another shape or type.
+        VideoError: places and frames in one list, a name with a line break, or frames of another
+            shape or type.
     """
     if isinstance(videos, VideoList):
         return videos
@@ -47,6 +49,12 @@ def listed_videos(videos: Videos) -> VideoList | list[np.ndarray]:
     if any(isinstance(video, Tensor | np.ndarray) for video in several):
         return [_images(video) for video in several]
     places = [str(portable(video)) if is_local_file(video) else str(video) for video in several]
+    for place in places:
+        if "\n" in place:  # which separates the frame files of one video
+            raise VideoError(
+                f"{printable(place)}: a line break in the name of a video; rename it, or link to it "
+                "by another name"
+            )
     return VideoList(PackedStrings(places), np.zeros(len(places), np.int64), "the videos given")
 
 
@@ -110,6 +118,8 @@ def find_labelled(name: str) -> VideoList:
 
 
 def _places(name: str) -> Iterator[str]:
+    if not name:
+        raise VideoError("the name of a video is empty; give a file, folder, glob, list or URL")
     path = portable(name)
     if not is_local_file(name):
         yield name

@@ -20,6 +20,8 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from timesformer.errors import InputError
+from timesformer.opening import SourceError, open_media
+from timesformer.terminal import printable
 from timesformer.video.packets import list_packets
 from timesformer.video.sampling import Timeline
 from timesformer.video.sources import open_source
@@ -66,24 +68,28 @@ def read_video(
     # torchvision, where it still decodes video, turns PyAV's log on as it is imported. A decoder thread
     # that has something to log waits for the interpreter then, whose thread waits for the decoder.
     av.logging.set_level(None)
+    name = printable(path)
     try:
         with (
             open_source(path) as source,
-            av.open(source, metadata_errors="replace") as container,
+            open_media(source, name=path) as container,
         ):
             if not container.streams.video:
-                raise VideoError(f"{path}: no video stream; remove it from the list")
+                raise VideoError(f"{name}: no video stream; remove it from the list")
             stream = container.streams.video[0]
             if stream.codec_context is None:
-                raise VideoError(f"{path}: no decoder knows its codec; re-encode it")
+                raise VideoError(f"{name}: no decoder knows its codec; re-encode it")
             stream.thread_type = "AUTO" if multi_thread else "SLICE"
             stream.codec_context.thread_count = 0 if multi_thread else 1
-            return _Video(container, stream, str(path), time_limit).read(select)
+            return _Video(container, stream, name, time_limit).read(select)
     except _DECODER_ERRORS as error:
         if isinstance(error, VideoError):
             raise
+        if isinstance(error, SourceError):
+            said = str(error)
+            raise VideoError(said if name in said else f"{name}: {said}") from error
         raise VideoError(
-            f"{path}: cannot be decoded ({type(error).__name__}: {error}); "
+            f"{name}: cannot be decoded ({type(error).__name__}: {error}); "
             "re-encode it or remove it from the list"
         ) from error
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import av
 
+from timesformer.opening import local_url, open_media
 from timesformer.video.reader import VideoError
 
 QUALITY = {"crf": "20", "preset": "veryfast", "g": "30", "threads": "1"}  # a keyframe a second
@@ -49,7 +50,7 @@ def reencode(source: str | Path, target: str | Path, *, short_side: int) -> None
 def _transcode(source: str | Path, target: Path, short_side: int) -> int:
     """Number of frames written."""
     with (
-        av.open(str(source), metadata_errors="replace") as reading,
+        open_media(local_url(source), name=source) as reading,
         av.open(str(target), "w", format="mp4") as writing,
     ):
         if not reading.streams.video:

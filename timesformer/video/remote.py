@@ -10,16 +10,12 @@ from typing import IO
 
 import fsspec
 
-from timesformer.errors import InputError
+from timesformer.opening import SourceError, require_regular
 
 BLOCK = 2**22  # bytes of one remote request; a clip of a few seconds is one or two
 CACHED_BLOCKS = 16  # of one open file: demuxing reads it once, decoding finds it there
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # two letters at least: C:\ is a drive
-
-
-class SourceError(InputError, OSError):
-    """A place that cannot be read; the message names it, the reason and the remedy."""
 
 
 def is_url(path: str | Path) -> bool:
@@ -39,6 +35,7 @@ def join(prefix: str, path: str) -> str:
 def open_file(path: str, *, block: int = BLOCK) -> IO[bytes]:
     """A seekable binary file of a local path or URL."""
     if not is_url(path):
+        require_regular(path)
         return open(path, "rb")
     system, name = fsspec.core.url_to_fs(path)
     options = {"maxblocks": CACHED_BLOCKS}

@@ -70,9 +70,11 @@ class Window(io.RawIOBase):
 
 
 def split_member(path: str | Path) -> tuple[str, str]:
-    """("a.tar", "b.mp4") of "a.tar::b.mp4"; (path, "") of anything else."""
+    """("a.tar", "b.mp4") of "a.tar::b.mp4"; (path, "") of anything else, also of a file so named."""
     match = _MEMBER.fullmatch(str(path))
-    return (match["shard"], match["member"]) if match else (str(path), "")
+    if not match or os.path.exists(path):
+        return str(path), ""
+    return match["shard"], match["member"]
 
 
 def find_member(shard: str, member: str) -> Extent:

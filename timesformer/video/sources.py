@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from timesformer.opening import local_url
 from timesformer.video.remote import exists, foreign_errors, is_url, open_file
 from timesformer.video.shards import Extent, Window, find_member, split_member, tar_index
 
@@ -28,14 +29,15 @@ def is_local_file(path: str | Path) -> bool:
 
 @contextmanager
 def open_source(path: str | Path) -> "Iterator[str | IO[bytes]]":
-    """What decoders take: the path of a local file, else a seekable binary file.
+    """What decoders take: the ``local_url`` of a local file, else a seekable binary file.
 
     Raises:
-        SourceError: no such object or member, no such protocol or its package is not installed, the
-            server gives no byte ranges, or the network fails.
+        FileNotFoundError: no such local file.
+        SourceError: no regular file, no such object or member, no such protocol or its package is
+            not installed, the server gives no byte ranges, or the network fails.
     """
     if is_local_file(path):
-        yield str(path)
+        yield local_url(path)
         return
     with foreign_errors(path), open_binary(path) as file:
         yield file

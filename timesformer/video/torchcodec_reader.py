@@ -19,6 +19,7 @@ import av
 import numpy as np
 
 from timesformer.errors import InputError
+from timesformer.opening import open_media
 from timesformer.video.packets import list_packets
 from timesformer.video.reader import Frames, Select, read_video
 from timesformer.video.sampling import Timeline
@@ -111,7 +112,7 @@ def _decoder_class() -> Any:
 def _read(path: str | Path, select: Select, *, num_threads: int, device: str) -> Frames:
     """The chosen frames; one of ``_ERRORS`` if PyAV has to read the file."""
     with open_source(path) as source:
-        described = _describe(source)
+        described = _describe(source, name=path)
         if not isinstance(source, str):
             source.seek(0)
         decoder = _decoder_class()(
@@ -127,9 +128,9 @@ def _read(path: str | Path, select: Select, *, num_threads: int, device: str) ->
         return frames._replace(fallback=f"{path}: {status}") if status else frames
 
 
-def _describe(source: Any) -> _Description:
+def _describe(source: Any, *, name: str | Path) -> _Description:
     """Timeline and stream by PyAV, of a file that torchcodec reads in the same order."""
-    with av.open(source, metadata_errors="replace") as container:
+    with open_media(source, name=name) as container:
         if not container.streams.video:
             raise _UnsuitedError("no video stream")
         if container.format.name in WITHOUT_TIMES:
