@@ -20,6 +20,7 @@ from timesformer.datasets.clips import ClipDataset
 from timesformer.datasets.flip_map import build_flip_map
 from timesformer.datasets.folders import frame_files
 from timesformer.datasets.loader import ClipLoader
+from timesformer.datasets.remark_list import Remarks
 from timesformer.datasets.samplers import EvalBatches, TrainBatches, class_shares
 from timesformer.datasets.views import DenseSampling, SegmentSampling, Train, Views
 from timesformer.tables import choose
@@ -94,7 +95,12 @@ def build_dataset(cfg: CfgNode, split: str, videos: lists.VideoList | None = Non
 
 
 def build_loader(
-    cfg: CfgNode, split: str, videos: lists.VideoList | None = None, *, together: int = 1
+    cfg: CfgNode,
+    split: str,
+    videos: lists.VideoList | None = None,
+    *,
+    together: int = 1,
+    folder: str | Path | None = None,
 ) -> ClipLoader:
     """Batches of this process; ``loader.batch_sampler.set_epoch`` chooses the epoch.
 
@@ -103,6 +109,7 @@ def build_loader(
         split: train, val or test.
         videos: those of the list of ``split`` if None.
         together: see ``EvalBatches``.
+        folder: where the remarks about the videos are listed; None: nowhere.
     """
     dataset = build_dataset(cfg, split, videos)
     if split == "train":
@@ -117,6 +124,7 @@ def build_loader(
         pin_memory=pin_memory,
         # A forked process cannot use a GPU that its parent has used.
         start_method="spawn" if cfg.DATA.DECODING_DEVICE == "cuda" else None,
+        remarks=Remarks(split, len(dataset), folder),
     )
 
 

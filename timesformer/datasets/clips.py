@@ -27,6 +27,7 @@ from timesformer.datasets.samplers import Key
 from timesformer.datasets.views import Spatials, Train, Views, within
 from timesformer.video import Frames, VideoError, read_folder, read_video
 from timesformer.video.reader import Select
+from timesformer.video.remarks import Remark
 
 GRACE_SECONDS = 2.0  # beyond the time limit: decoding that answers at all gives up by itself
 MAX_REPLACEMENTS = 10  # of one clip, before training gives up: the list itself must be wrong
@@ -46,7 +47,7 @@ class Sample(NamedTuple):
     labels: Tensor  # (rows,) int64 classes, or (rows, K) float32 multi-hot
     index: int  # of the video in the list
     failures: tuple[str, ...]  # one message for each video that could not be read
-    shortage: str = ""  # what the video lacks, though it can be read
+    remarks: tuple[Remark, ...] = ()  # what is unusual about the video, though it can be read
     fallback: str = ""  # why the configured device did not decode it
 
 
@@ -62,7 +63,7 @@ class Batch(NamedTuple):
     indices: Tensor
     failures: tuple[str, ...]
     failed: Tensor  # indices of the videos without clips
-    shortages: tuple[str, ...] = ()  # one message for each video that lacks frames
+    remarks: tuple[Remark, ...] = ()  # of all its videos
     fallbacks: tuple[str, ...] = ()  # one for each that the configured device did not decode
 
 
@@ -111,12 +112,12 @@ class ClipDataset(Dataset[Sample]):
         failures: list[str] = []
         while True:
             try:
-                clips, crops, *remarks = self._clips(index, rng)
+                clips, crops, *notes = self._clips(index, rng)
                 break
             except VideoError as error:
                 failures.append(str(error))
             if not self.view.replaces:
-                clips, crops, remarks = torch.empty(0, dtype=torch.uint8), [], []
+                clips, crops, notes = torch.empty(0, dtype=torch.uint8), [], []
                 break
             if len(failures) > MAX_REPLACEMENTS:
                 raise VideoError(
@@ -124,7 +125,7 @@ class ClipDataset(Dataset[Sample]):
                     f"last: {failures[-1]}"
                 )
             index = int(self.usable[rng.integers(len(self.usable))])
-        return Sample(clips, self._labels(index, crops), index, tuple(failures), *remarks)
+        return Sample(clips, self._labels(index, crops), index, tuple(failures), *notes)
 
     def _labels(self, index: int, crops: Crops) -> Tensor:
         """One row of an evaluated video, one for each clip (V) of training."""
@@ -137,8 +138,10 @@ class ClipDataset(Dataset[Sample]):
         rows = [flipped if crop.flip else label for view in crops for crop in view]
         return torch.from_numpy(np.stack(rows))
 
-    def _clips(self, index: int, rng: np.random.Generator) -> tuple[Tensor, Crops, str, str]:
-        """Clips and their crops; the shortage and the fallback of a ``Sample``."""
+    def _clips(
+        self, index: int, rng: np.random.Generator
+    ) -> tuple[Tensor, Crops, tuple[Remark, ...], str]:
+        """Clips and their crops; the remarks and the fallback of a ``Sample``."""
         if index in self.known_bad:
             raise VideoError(self.known_bad[index])
         select, spatials = self.view.draw(rng)
@@ -155,14 +158,15 @@ class ClipDataset(Dataset[Sample]):
                 reverse_channels=self.reverse_channels,
                 augment=lambda clip: self.augment(clip, rng),
             )
-        return clips, crops, self._shortage(index, frames), frames.fallback
+        return clips, crops, self._remarks(index, frames), frames.fallback
 
-    def _shortage(self, index: int, frames: Frames) -> str:
-        """What the whole video lacks; parts of files are as long as their list says."""
-        if frames.timeline is None or self.videos.segment(index):
-            return ""
-        shortage = self.view.sampling.shortage(frames.timeline)
-        return shortage and f"{self.videos.name(index)}: {shortage}"
+    def _remarks(self, index: int, frames: Frames) -> tuple[Remark, ...]:
+        """Those of the reader, and what the video lacks; parts are as long as their list says."""
+        found, name = list(frames.remarks), self.videos.name(index)
+        if frames.timeline is not None and not self.videos.segment(index):
+            shortage = self.view.sampling.shortage(frames.timeline)
+            found += [shortage] if shortage else []
+        return tuple(remark._replace(name=name) for remark in found)
 
     @contextlib.contextmanager
     def _watched(self, index: int) -> Iterator[None]:
@@ -241,6 +245,6 @@ def collate(samples: list[Sample]) -> Batch:
         ),
         failures=tuple(message for sample in samples for message in sample.failures),
         failed=torch.tensor(unreadable, dtype=torch.int64),
-        shortages=tuple(sample.shortage for sample in samples if sample.shortage),
+        remarks=tuple(remark for sample in samples for remark in sample.remarks),
         fallbacks=tuple(sample.fallback for sample in samples if sample.fallback),
     )

@@ -21,11 +21,11 @@ import torch
 from torch.utils.data import DataLoader, get_worker_info
 
 from timesformer.datasets.clips import Batch, ClipDataset, collate
+from timesformer.datasets.remark_list import Remarks
 from timesformer.datasets.samplers import EvalBatches, TrainBatches
 
 logger = logging.getLogger(__name__)
 
-NAMED_SHORT = 20  # videos that lack frames: more are only counted
 MAX_UNEXPLAINED = 3  # deaths in a row of processes that read no video: not the data's fault
 
 
@@ -40,15 +40,19 @@ class ClipLoader:
         num_workers: int,
         pin_memory: bool,
         start_method: str | None = None,
+        remarks: Remarks | None = None,
     ) -> None:
-        """``start_method`` of the processes: spawn, forkserver or fork; None is the system's."""
+        """``start_method`` of the processes: spawn, forkserver or fork; None is the system's.
+
+        ``remarks`` takes those of the videos; it is said after an epoch.
+        """
         self.dataset = dataset
         self.batch_sampler = batch_sampler
         self.num_workers = num_workers
         self.pin_memory = pin_memory
         self.start_method = start_method if num_workers else None
         self.reading = torch.full((max(num_workers, 1), 2), -1).share_memory_()  # (pid, video)
-        self.short: set[str] = set()  # a message for each video that lacks frames
+        self.remarks = remarks or Remarks("", len(dataset))
         self.fallbacks = 0  # videos that the configured device did not decode, in this epoch
         self._loader: DataLoader[Batch] | None = None
 
@@ -74,26 +78,19 @@ class ClipLoader:
                 if unexplained > MAX_UNEXPLAINED:
                     raise
                 self._loader = None
-        if len(self.short) > NAMED_SHORT:
-            logger.warning("%d videos so far are truncated or shorter than a clip", len(self.short))
+        self.remarks.say()
         if self.fallbacks:
             logger.warning("%d videos of this epoch were decoded on the CPU", self.fallbacks)
             self.fallbacks = 0
         self.batch_sampler.set_epoch(self.batch_sampler.epoch + 1)
 
     def _note(self, batch: Batch) -> None:
-        """Name videos that lack frames, once each; in a list of short ones, count the rest.
-
-        Of videos that the GPU does not decode the first is named; usually all are of one codec.
-        """
+        """Of videos that the GPU does not decode the first is named; usually all are of one codec."""
+        self.remarks.add(batch.remarks)
         if batch.fallbacks and not self.fallbacks:
             reason = batch.fallbacks[0]
             logger.warning("decoded on the CPU instead of the GPU, more are counted: %s", reason)
         self.fallbacks += len(batch.fallbacks)
-        for shortage in batch.shortages:
-            if shortage not in self.short and len(self.short) < NAMED_SHORT:
-                logger.warning("used as it is: %s", shortage)
-            self.short.add(shortage)
 
     def state_dict(self) -> dict[str, int]:
         """The batch that is due next: {"epoch", "batch"}."""

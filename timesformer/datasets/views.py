@@ -9,6 +9,7 @@ import numpy as np
 from timesformer import transforms
 from timesformer.video import VideoError, sampling
 from timesformer.video.reader import Select
+from timesformer.video.remarks import TRUNCATED, Remark
 
 LEAST_SHARE = 0.9  # of the frames that a header promises; a few less are its rounding
 
@@ -21,15 +22,16 @@ class DenseSampling:
 
     shape: sampling.ClipShape
 
-    def shortage(self, timeline: sampling.Timeline) -> str:
-        """What a video lacks: frames that its header promises, or those of a clip; "" if nothing."""
+    def shortage(self, timeline: sampling.Timeline) -> Remark | None:
+        """What a video lacks: frames that its header promises, or those of a clip; None: nothing."""
         count, promised = len(timeline.pts), timeline.header_frames or 0
         if count < LEAST_SHARE * promised:
-            return f"truncated, {count} of {promised} frames can be decoded"
+            return Remark(TRUNCATED, f"{count} of {promised} frames can be decoded")
         span = self.shape.span(timeline.fps)
         if count < math.floor(span):
-            return f"shorter than a clip, {count} of {span:.0f} frames; its last frame is repeated"
-        return ""
+            kind = f"shorter than a clip of {self.shape.seconds:.1f} s"
+            return Remark(kind, f"{count} of {span:.0f} frames; its last frame is repeated")
+        return None
 
     def random(self, rng: np.random.Generator) -> Select:
         place = sampling.random_place(rng.random())
@@ -48,10 +50,14 @@ class SegmentSampling:
 
     num_frames: int
 
-    def shortage(self, timeline: sampling.Timeline) -> str:
+    def shortage(self, timeline: sampling.Timeline) -> Remark | None:
         """As ``DenseSampling.shortage``: fewer frames than segments."""
         count = len(timeline.pts)
-        return f"{count} frames for {self.num_frames} segments" if count < self.num_frames else ""
+        if count >= self.num_frames:
+            return None
+        return Remark(
+            f"shorter than {self.num_frames} frames", f"{count} frames; some are repeated"
+        )
 
     def random(self, rng: np.random.Generator) -> Select:
         offsets = rng.random(self.num_frames)

@@ -49,7 +49,7 @@ def test(cfg: CfgNode, device: torch.device) -> None:
         RuntimeError: no video could be read.
     """
     scoring = build_scoring(cfg, device)
-    loader = build_loader(cfg, "test", together=scoring.videos_per_pass)
+    loader = build_loader(cfg, "test", folder=cfg.OUTPUT_DIR, together=scoring.videos_per_pass)
     model = build_model(cfg).to(device).eval()
     source = load_tested(cfg, model)
     logger.info(

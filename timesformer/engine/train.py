@@ -41,7 +41,8 @@ def train(cfg: CfgNode, device: torch.device) -> None:
         Interrupted: a signal asked for the end, and what is needed to go on is saved.
     """
     torch.manual_seed(cfg.RNG_SEED)
-    loader, validator = build_loader(cfg, "train"), Validator(cfg, device)
+    loader = build_loader(cfg, "train", folder=cfg.OUTPUT_DIR)
+    validator = Validator(cfg, device)
     lists = {"train": loader.dataset.videos, "val": validator.loader.dataset.videos}
     model = build_model(cfg).to(device)
     _log_model(model, cfg)

@@ -28,7 +28,7 @@ class Validator:
     def __init__(self, cfg: CfgNode, device: torch.device) -> None:
         self.cfg = cfg
         self.device = device
-        self.loader = build_loader(cfg, "val")
+        self.loader = build_loader(cfg, "val", folder=cfg.OUTPUT_DIR)
         self.normalize = input_normalizer(cfg)
         self.precision = Precision(cfg.TRAIN.PRECISION, device)
         self.measure = _precision if cfg.DATA.MULTI_LABEL else _errors

@@ -23,6 +23,7 @@ from timesformer.errors import InputError
 from timesformer.opening import SourceError, open_media
 from timesformer.terminal import printable
 from timesformer.video.packets import list_packets
+from timesformer.video.remarks import Remark
 from timesformer.video.sampling import Timeline
 from timesformer.video.sources import open_source
 
@@ -44,6 +45,7 @@ class Frames(NamedTuple):
     index: np.ndarray
     decoded: int = 0  # frames that the decoder made for them
     timeline: Timeline | None = None  # of the whole video
+    remarks: tuple[Remark, ...] = ()  # what is unusual about the video
     fallback: str = ""  # why another decoder than the configured device read it
 
 

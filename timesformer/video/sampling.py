@@ -43,7 +43,12 @@ class ClipShape(NamedTuple):
 
     def span(self, fps: float) -> float:
         """Source frames from the first to the last of the clip, both included."""
-        return self.rate * self.num_frames / self.target_fps * fps
+        return self.seconds * fps
+
+    @property
+    def seconds(self) -> float:
+        """From the beginning of the first frame to the end of the last."""
+        return self.rate * self.num_frames / self.target_fps
 
 
 def random_place(fraction: float) -> Placement:

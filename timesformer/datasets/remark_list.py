@@ -1,0 +1,67 @@
+"""What a split's videos have in common that a person should know: one line a kind, and a list."""
+
+import csv
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+from timesformer import distributed
+from timesformer.files import write_atomically
+from timesformer.terminal import printable
+from timesformer.video.remarks import Remark
+
+logger = logging.getLogger(__name__)
+
+NAMED = 3  # videos that a line names where there is no file to list them
+
+
+class Remarks:
+    """The remarks about the videos of one split, each video once a kind."""
+
+    def __init__(self, split: str, num_videos: int, folder: str | Path | None = None) -> None:
+        """``folder`` of the list of remarks; None: the lines name the first videos."""
+        self.split = split
+        self.num_videos = num_videos
+        self.path = None
+        if folder is not None:
+            rank = f"-{distributed.rank()}" if distributed.rank() else ""
+            self.path = Path(folder) / f"remarks-{split}{rank}.csv"
+        self.found: dict[tuple[str, str], Remark] = {}
+        self._written = 0
+        self._said: set[str] = set()
+
+    def add(self, remarks: Iterable[Remark]) -> None:
+        for remark in remarks:
+            self.found.setdefault((remark.kind, remark.name), remark)
+
+    def say(self) -> None:
+        """One line for each kind that was not said before; all remarks go to the list."""
+        self._write()
+        for kind in dict.fromkeys(kind for kind, _ in self.found):
+            if kind in self._said:
+                continue
+            self._said.add(kind)
+            of_kind = [remark for remark in self.found.values() if remark.kind == kind]
+            logger.warning(
+                "%d of %d %s videos are %s; %s",
+                len(of_kind),
+                self.num_videos,
+                self.split,
+                kind,
+                self._where(of_kind),
+            )
+
+    def _where(self, remarks: list[Remark]) -> str:
+        if self.path is not None:
+            return f"the list: {printable(self.path)}"
+        named = [printable(f"{each.name}: {each.detail}") for each in remarks[:NAMED]]
+        return "; ".join(named) + ("; ..." if len(remarks) > NAMED else "")
+
+    def _write(self) -> None:
+        if self.path is None or len(self.found) == self._written:
+            return
+        self._written = len(self.found)
+        with write_atomically(self.path, newline="", option="OUTPUT_DIR") as file:
+            rows = csv.writer(file)
+            rows.writerow(["video", "kind", "detail"])
+            rows.writerows([each.name, each.kind, each.detail] for each in self.found.values())
