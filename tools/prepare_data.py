@@ -7,7 +7,10 @@
     python tools/prepare_data.py hmdb51    --videos hmdb51 --annotations testTrainMulti_7030_splits ...
     python tools/prepare_data.py ssv2      --videos 20bn-something-something-v2 --annotations labels ...
     python tools/prepare_data.py csv       --videos frames --annotations list.csv --out ...
+    python tools/prepare_data.py list      --videos clips --train train.csv --val val.csv --out ...
 
+``list`` mends lists of lines ``path label``: names for labels, labels from 1 (``--first-label 1``), or
+another encoding (``--encoding gbk``).
 ``--resize 256`` also writes every video again with that short side, under OUT/videos-256; run the same
 command again to go on after an interruption. The status is 1 if a video could not be re-encoded, and
 2 for input that cannot be used.
@@ -25,12 +28,14 @@ import pandas as pd
 from tqdm import tqdm
 
 from timesformer.datasets.annotations import SPLITS, Clip, Entry, Source, locate
-from timesformer.datasets.classes import ClassNamesError, class_names, read_class_names
+from timesformer.datasets.classes import class_names, read_class_names
 from timesformer.datasets.folders import VideoFolder
 from timesformer.datasets.formats import FORMATS
+from timesformer.datasets.list_lines import ListError
 from timesformer.datasets.list_writer import Parts, write_lines, write_lists
-from timesformer.datasets.rows import ListError
 from timesformer.datasets.splits import assign_splits, complete_splits
+from timesformer.errors import InputError
+from timesformer.terminal import printable
 from timesformer.video import VideoError
 from timesformer.video.reencode import reencode
 
@@ -40,7 +45,7 @@ def main() -> int:
     args = _arguments()
     try:
         failed = prepare(args)
-    except (ListError, ClassNamesError) as error:
+    except (InputError, OSError) as error:
         print(f"prepare_data.py: error: {error}", file=sys.stderr)
         return 2
     return 1 if failed else 0
@@ -51,7 +56,7 @@ def prepare(args: argparse.Namespace) -> int:
     if not args.videos.is_dir():
         raise ListError(f"--videos {args.videos} is not a folder; pass the folder of the videos")
     videos = VideoFolder(args.videos)
-    if not videos.paths:
+    if not videos.paths and args.format not in ("list", "csv"):  # their paths may be absolute
         raise ListError(f"{args.videos} holds no video file and no frame folder; check --videos")
     source = Source(
         videos,
@@ -59,6 +64,8 @@ def prepare(args: argparse.Namespace) -> int:
         {split: path for split in SPLITS if (path := getattr(args, split))},
         _names(args.classes),
         args.fold,
+        args.encoding,
+        args.first_label,
     )
     annotations = FORMATS[args.format](source)
     entries, missing = locate(annotations.clips, videos)
@@ -69,7 +76,7 @@ def prepare(args: argparse.Namespace) -> int:
         shares={"val": args.val_share, "test": args.test_share},
         names=names,
     )
-    parts = complete_splits(entries)
+    parts = complete_splits(entries, partial=args.partial)
     failures: list[str] = []
     if args.resize:
         parts, failures = resize(parts, videos.root, args.out, args.resize, args.jobs)
@@ -169,10 +176,10 @@ def _report(missing: Sequence[Clip], failures: Sequence[str], out: Path) -> None
         path = out / f"{name}.txt"
         path.unlink(missing_ok=True)
         if texts:
+            texts = [printable(text) for text in texts]
             write_lines(path, texts)
-            print(
-                f"{name}: {', '.join(texts[:3])}{', ...' if len(texts) > 3 else ''}; all in {path}"
-            )
+            more = ", ..." if len(texts) > 3 else ""
+            print(f"{name}: {', '.join(texts[:3])}{more}; all in {path}")
     print(f"lists: {out}; train with DATA.PATH_TO_DATA_DIR {out}")
 
 
@@ -213,9 +220,18 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--annotations", type=Path, nargs="+", default=[], metavar="PATH")
     for split in SPLITS:
         parser.add_argument(
-            f"--{split}", type=Path, metavar="FILE", help=f"{split} list (mmaction2)"
+            f"--{split}", type=Path, metavar="FILE", help=f"{split} list (mmaction2, csv, list)"
         )
     parser.add_argument("--classes", default="", metavar="NAMES", help="file, or as kinetics400")
+    parser.add_argument("--encoding", default="utf-8", metavar="NAME", help="of text files (utf-8)")
+    parser.add_argument(
+        "--first-label", type=int, default=0, metavar="N", help="that labels count from (0)"
+    )
+    parser.add_argument(
+        "--partial",
+        action="store_true",
+        help="write the lists there are, also without train or val",
+    )
     parser.add_argument("--fold", type=_count, default=1, metavar="N", help="official split")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of a split made here")
     for split in ("val", "test"):

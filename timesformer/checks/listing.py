@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from timesformer.datasets import lists, rows, ssv2
+from timesformer.datasets import list_advice, lists, rows, ssv2
 
 
 class Entry(NamedTuple):
@@ -70,16 +70,19 @@ def read_listing(file: Path, *, prefix: str, separator: str) -> Listing:
     """
     entries: list[Entry] = []
     problems: list[Problem] = []
-    for number, line in rows.numbered_lines(file):
+    for number, line in lists.row_lines(file, prefix=prefix, separator=separator):
         if not entries and not problems and line.startswith("original_vido_id"):
             return _read_ssv2(file, prefix=prefix)
+        where = f"{file}:{number}"
         try:
-            row = rows.parse_row(line, separator, where=f"{file}:{number}")
+            row = rows.parse_row(line, separator, where=where)
+            video = lists.find_video(row.path, line, file, prefix, where=where)
         except lists.ListError as error:
-            detail = str(error).removeprefix(f"{file}:{number}: ")
+            detail = str(error).removeprefix(f"{where}: ")
+            if not problems:  # what the file seems to be is said once
+                detail += list_advice.explain_line(file, line, prefix, separator)
             problems.append(Problem("not a line", str(file), number, "", "", detail))
             continue
-        video = lists.locate(row.path, prefix, file.parent)
         entries.append(Entry(file.stem, number, video, row.labels[0], row.labels[1:]))
     if not entries:
         raise lists.ListError(

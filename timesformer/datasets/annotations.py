@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from timesformer.datasets.folders import VideoFolder
-from timesformer.datasets.rows import ListError
+from timesformer.datasets.list_lines import ListError
+from timesformer.terminal import printable
 
 SPLITS = ("train", "val", "test")
 SPLIT_NAMES = {name: name for name in SPLITS} | {"training": "train", "testing": "test"}
@@ -47,6 +48,8 @@ class Source(NamedTuple):
     lists: Mapping[str, Path] = {}  # split -> file, for formats with a file a split
     class_names: tuple[str, ...] = ()  # in the order of the labels, if the caller knows them
     fold: int = 1  # which of several official splits
+    encoding: str = "utf-8"  # of text files
+    first_label: int = 0  # that the labels of the files count from
 
 
 class Entry(NamedTuple):
@@ -67,16 +70,25 @@ def locate(clips: Iterable[Clip], videos: VideoFolder) -> tuple[list[Entry], lis
     """
     entries, missing = [], []
     for clip in clips:
-        if path := videos.find(clip.name, parents=clip.folders):
+        path = _absolute(clip.name) or videos.find(clip.name, parents=clip.folders)
+        if path and clip.whole == clip.name:
+            entries.append(Entry(path, clip.labels, clip.split, clip.start, clip.end))
+        elif path:
             entries.append(Entry(path, clip.labels, clip.split, nan, nan))
         elif clip.whole and (path := videos.find(clip.whole, parents=clip.folders)):
             entries.append(Entry(path, clip.labels, clip.split, clip.start, clip.end))
         else:
             missing.append(clip)
     if not entries:
-        example = f", as {missing[0].name}" if missing else ""
+        example = f", as {printable(missing[0].name)}" if missing else ""
         raise ListError(
             f"none of the {len(missing)} annotated videos is in {videos.root} ({len(videos.paths)} "
             f"videos){example}; pass the folder of the videos as --videos"
         )
     return entries, missing
+
+
+def _absolute(name: str) -> Path | None:
+    """The path ``name`` if it says by itself where a file lies, and it does lie there."""
+    path = Path(name)
+    return path if path.is_absolute() and path.exists() else None

@@ -2,7 +2,15 @@
 
 from pathlib import Path
 
+from timesformer.datasets.list_lines import (
+    ListError,
+    guess_encoding,
+    is_utf_8,
+    read_text,
+    text_lines,
+)
 from timesformer.errors import InputError
+from timesformer.terminal import printable
 
 FOLDER = Path(__file__).parent / "labels"  # {data set}.txt, a name a line
 FILE = "classes.txt"  # beside train.csv, val.csv and test.csv
@@ -33,11 +41,20 @@ def read_class_names(path: str | Path) -> tuple[str, ...]:
     Raises:
         ClassNamesError: the file cannot be read, is empty, or has a blank line or a name twice.
     """
+    if not Path(path).is_file():
+        raise ClassNamesError(f"class names {path} cannot be read: there is no such file")
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ClassNamesError(f"class names {path} cannot be read: {error}") from error
-    names = tuple(line.strip() for line in text.rstrip().splitlines())
+        text = read_text(Path(path))
+    except ListError as error:
+        message = str(error).replace("list ", "class names ", 1)
+        raise ClassNamesError(message) from error
+    if not is_utf_8(text):
+        encoding = guess_encoding(text.encode("utf-8", "surrogateescape"))
+        raise ClassNamesError(
+            f"class names {path}: not UTF-8, which is expected; the file seems to be {encoding}; "
+            f"convert it: iconv -f {encoding} -t UTF-8 {path} > {FILE}.utf8"
+        )
+    names = tuple(line.strip() for line in text_lines(text.rstrip())) if text.strip() else ()
     if not names:
         raise ClassNamesError(
             f"{path} names no class; write a name a line, class 0 first, or delete it"
@@ -50,7 +67,8 @@ def read_class_names(path: str | Path) -> tuple[str, ...]:
             )
         if name in first:
             raise ClassNamesError(
-                f"{path}:{number}: {name!r} is on line {first[name]} too; give every class its own name"
+                f"{path}:{number}: '{printable(name)}' is on line {first[name]} too; give every "
+                "class its own name"
             )
         first[name] = number
     return names

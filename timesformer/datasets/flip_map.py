@@ -8,6 +8,7 @@ from fvcore.common.config import CfgNode
 
 from timesformer.config import ConfigError
 from timesformer.config.load import portable
+from timesformer.datasets.classes import read_class_names
 
 CLASS_NAMES = "classes.txt"  # beside the lists: the name of class i on line i
 
@@ -87,4 +88,4 @@ def _read_pairs(path: Path) -> dict[str, str | int]:
 
 def _class_names(path: Path) -> list[str]:
     """Lines of the file, none if there is no file."""
-    return path.read_text(encoding="utf-8-sig").splitlines() if path.is_file() else []
+    return list(read_class_names(path)) if path.is_file() else []

@@ -6,25 +6,29 @@ Add a format by a function and a row of ``FORMATS``.
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from math import inf
 from pathlib import Path
 
-import pandas as pd
-
 from timesformer.datasets.annotations import SPLIT_NAMES, Annotations, Clip, Source
-from timesformer.datasets.classes import class_names
 from timesformer.datasets.folders import VIDEO_SUFFIXES
-from timesformer.datasets.rows import ListError, numbered_lines
+from timesformer.datasets.list_lines import ListError, numbered_lines, shown
+from timesformer.datasets.table_formats import (
+    LabelNumbers,
+    read_csv,
+    read_list,
+    read_table,
+    split_name,
+)
+from timesformer.terminal import printable
 
 _SUFFIXES = "|".join(sorted(suffix[1:] for suffix in VIDEO_SUFFIXES))
-_VIDEO_LINE = re.compile(rf"(?P<name>.*\.(?:{_SUFFIXES}))(?P<numbers>(?:\s+\d+)+)", re.IGNORECASE)
-_FRAMES_LINE = re.compile(r"(?P<name>.*?\S)\s+(?P<num_frames>\d+)(?P<numbers>(?:\s+\d+)+)")
+_VIDEO_LINE = re.compile(rf"(?P<name>.*\.(?:{_SUFFIXES}))(?P<numbers>(?:\s+\d+)+)", re.I | re.S)
+_FRAMES_LINE = re.compile(r"(?P<name>.*?\S)\s+(?P<num_frames>\d+)(?P<numbers>(?:\s+\d+)+)", re.S)
 _UCF_CLASS = re.compile(r"(\d+)\s+(\S+)")
 _HMDB_LIST = re.compile(r"(?P<name>.+)_test_split(?P<fold>\d+)\.txt")
 _HMDB_SPLITS = {"1": "train", "2": "test", "0": ""}  # 0: in neither
 _BRACKETS = str.maketrans("", "", "[]")
-_PATH_COLUMNS = ("path", "dir", "file", "video")
-_LABEL_COLUMNS = ("label", "class", "k400_index")
 
 
 def read_kinetics_csv(source: Source) -> Annotations:
@@ -34,17 +38,18 @@ def read_kinetics_csv(source: Source) -> Annotations:
     of which the part is taken then; they may lie in a folder called like the label.
     """
     columns = ("label", "youtube_id", "time_start", "time_end", "split")
-    rows = [row for path in _files(source) for row in _read_csv(path, columns).to_dict("records")]
+    tables = [read_table(path, columns, encoding=source.encoding) for path in _files(source)]
+    rows = [row for table in tables for row in table.to_dict("records")]
     names = source.class_names or tuple(sorted({row["label"] for row in rows}))
-    label_of = _Labels(names)
+    label_of = LabelNumbers(names)
     clips = []
     for row in rows:
-        start, end = float(row["time_start"]), float(row["time_end"])
+        start, end = _seconds(row)
         clips.append(
             Clip(
                 name=f"{row['youtube_id']}_{int(start):06d}_{int(end):06d}",
                 labels=(label_of(row["label"]),),
-                split=_split(row["split"]),
+                split=split_name(row["split"]),
                 folders=(row["label"], row["label"].replace(" ", "_")),
                 whole=row["youtube_id"],
                 start=start,
@@ -63,11 +68,11 @@ def read_mmaction(source: Source) -> Annotations:
         raise ListError("format mmaction2 needs a list for each split: --train FILE --val FILE")
     clips = []
     for split, path in source.lists.items():
-        for number, line in numbered_lines(path):
-            match = _VIDEO_LINE.fullmatch(line) or _FRAMES_LINE.fullmatch(line)
+        for number, line in _lines(path, source):
+            match = _mmaction_row(line)
             if not match:
                 raise ListError(
-                    f"{path}:{number}: {line[:120]!r} is neither `video label` nor `folder "
+                    f"{path}:{number}: {shown(line)} is neither `video label` nor `folder "
                     "num_frames label`; labels are whole numbers"
                 )
             labels = tuple(map(int, match["numbers"].split()))
@@ -79,16 +84,19 @@ def read_ucf101(source: Source) -> Annotations:
     """The official splits of UCF101: classInd.txt, trainlist0N.txt and testlist0N.txt in a folder."""
     folder = _folder(source, "classInd.txt, trainlist01.txt and testlist01.txt")
     names: list[str] = []
-    for number, line in numbered_lines(folder / "classInd.txt"):
+    for number, line in _lines(folder / "classInd.txt", source):
         match = _UCF_CLASS.fullmatch(line)
         if not match or int(match[1]) != len(names) + 1:
-            raise ListError(f"{folder / 'classInd.txt'}:{number}: {line!r} is not `number Class`")
+            raise ListError(
+                f"{folder / 'classInd.txt'}:{number}: {shown(line)} is not `number Class`"
+            )
         names.append(match[2])
-    label_of, clips = _Labels(names), []
+    label_of, clips = LabelNumbers(names), []
     for split in ("train", "test"):
         path = folder / f"{split}list{source.fold:02d}.txt"
-        for number, line in numbered_lines(path):
-            name = line.split()[0]
+        for number, line in _lines(path, source):
+            match = _VIDEO_LINE.fullmatch(line)
+            name = match["name"] if match else line
             label = label_of(name.split("/")[0], where=f"{path}:{number}")
             clips.append(Clip(name, (label,), split))
     return Annotations(clips, tuple(names))
@@ -111,10 +119,10 @@ def read_hmdb51(source: Source) -> Annotations:
     clips = []
     for label, name in enumerate(sorted(found)):
         path = folder / found[name].string
-        for number, line in numbered_lines(path):
+        for number, line in _lines(path, source):
             video, _, mark = line.rpartition(" ")
             if mark not in _HMDB_SPLITS:
-                raise ListError(f"{path}:{number}: {line[:120]!r} is not `name.avi` and 0, 1 or 2")
+                raise ListError(f"{path}:{number}: {shown(line)} is not `name.avi` and 0, 1 or 2")
             if split := _HMDB_SPLITS[mark]:
                 clips.append(Clip(video.strip(), (label,), split, folders=(name,)))
     return Annotations(clips, tuple(sorted(found)))
@@ -156,30 +164,8 @@ def read_class_folders(source: Source) -> Annotations:
             "the format of your annotation files"
         )
     names = source.class_names or tuple(sorted({name for _, name, _ in found}))
-    label_of = _Labels(names)
+    label_of = LabelNumbers(names)
     return Annotations([Clip(path, (label_of(name),), split) for split, name, path in found], names)
-
-
-def read_csv(source: Source) -> Annotations:
-    """CSV with a header: a column path, dir, file or video, one label, class or k400_index, split.
-
-    Labels are whole numbers, or names that are numbered in sorted order; split is optional.
-    """
-    clips, texts = [], []
-    frames = [_read_csv(path, ()) for path in _files(source)]
-    names = source.class_names
-    for path, table in zip(_files(source), frames, strict=True):
-        name, label = (_column(table, choices, path) for choices in (_PATH_COLUMNS, _LABEL_COLUMNS))
-        if label == "k400_index":
-            names = names or class_names("kinetics400")
-        splits = table["split"].map(_split) if "split" in table else [""] * len(table)
-        texts += list(zip(table[name], table[label], splits, strict=True))
-    if not all(text.isdigit() for _, text, _ in texts):
-        names = names or tuple(sorted({text for _, text, _ in texts}))
-    label_of = _Labels(names)
-    for name, text, split in texts:
-        clips.append(Clip(name, (int(text) if text.isdigit() else label_of(text),), split))
-    return Annotations(clips, names)
 
 
 FORMATS: dict[str, Callable[[Source], Annotations]] = {
@@ -190,23 +176,38 @@ FORMATS: dict[str, Callable[[Source], Annotations]] = {
     "ssv2": read_ssv2_json,
     "folders": read_class_folders,
     "csv": read_csv,
+    "list": read_list,
 }
 
 
-class _Labels:
-    """Class name -> label, with an error for other names."""
+def _seconds(row: Mapping[str, str]) -> tuple[float, float]:
+    """Start and end of a clip of Kinetics."""
+    try:
+        start, end = float(row["time_start"]), float(row["time_end"])
+        if 0 <= start < end < inf:
+            return start, end
+    except ValueError:
+        pass
+    raise ListError(
+        f"video {printable(row['youtube_id'])}: from {printable(row['time_start'])} to "
+        f"{printable(row['time_end'])} is not a part of a film; write seconds, start before end"
+    )
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self._labels = {name: label for label, name in enumerate(names)}
 
-    def __call__(self, name: str, where: str = "") -> int:
-        if name not in self._labels:
-            shown = ", ".join(list(self._labels)[:3])
-            raise ListError(
-                f"{where + ': ' if where else ''}{name!r} is not one of the {len(self._labels)} "
-                f"classes ({shown}, ...); correct it, or pass other class names"
-            )
-        return self._labels[name]
+def _lines(path: Path, source: Source) -> Iterator[tuple[int, str]]:
+    """The stripped lines of a text list; one that begins with # is a row if its video is there."""
+
+    def is_row(line: str) -> bool:
+        match = _mmaction_row(line.strip())
+        name = match["name"] if match else line.strip().rpartition(" ")[0] or line.strip()
+        return bool(name) and source.videos.find(name) is not None
+
+    for number, line in numbered_lines(path, encoding=source.encoding, is_row=is_row):
+        yield number, line.strip()
+
+
+def _mmaction_row(line: str) -> re.Match[str] | None:
+    return _VIDEO_LINE.fullmatch(line) or _FRAMES_LINE.fullmatch(line)
 
 
 def _files(source: Source) -> tuple[Path, ...]:
@@ -221,38 +222,9 @@ def _folder(source: Source, content: str) -> Path:
     return source.annotations[0]
 
 
-def _read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """All columns as text."""
-    if not path.is_file():
-        raise ListError(f"annotation file {path} does not exist; check --annotations")
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
-    except (ValueError, OSError) as error:
-        raise ListError(f"{path} is not a CSV file: {error}") from error
-    if absent := [column for column in columns if column not in table]:
-        raise ListError(f"{path} has no column {', '.join(absent)}; it has {', '.join(table)}")
-    return table
-
-
-def _column(table: pd.DataFrame, choices: Sequence[str], path: Path) -> str:
-    for name in choices:
-        if name in table:
-            return name
-    raise ListError(f"{path} has no column {' or '.join(choices)}; it has {', '.join(table)}")
-
-
 def _read_json(folder: Path, part: str) -> "dict[str, str] | list[dict[str, str]]":  # type: ignore[type-arg]
     path = folder / f"something-something-v2-{part}.json"
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ListError(f"{path} cannot be read: {error}") from error
-
-
-def _split(name: str) -> str:
-    key = name.strip().lower()
-    if key not in SPLIT_NAMES:
-        raise ListError(
-            f"split {name!r} is not one of {', '.join(SPLIT_NAMES)}; correct the column"
-        )
-    return SPLIT_NAMES[key]

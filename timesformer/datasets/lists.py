@@ -3,21 +3,32 @@
 A list of a million videos is two arrays, shared by all loader processes, not a million objects.
 """
 
+import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from timesformer.datasets import list_advice
 from timesformer.datasets.classes import FILE, ClassNamesError, read_class_names
 from timesformer.datasets.folders import frame_files
-from timesformer.datasets.rows import ListError, check_row, numbered_lines, parse_row
+from timesformer.datasets.list_lines import (
+    EncodingError,
+    ListError,
+    is_utf_8,
+    numbered_lines,
+    shown,
+)
+from timesformer.datasets.rows import Row, check_row, parse_row
 from timesformer.terminal import printable
 from timesformer.video.remote import is_url, join
 from timesformer.video.shards import split_member
 from timesformer.video.sources import missing
+
+logger = logging.getLogger(__name__)
 
 
 class PackedStrings(Sequence[str]):
@@ -97,10 +108,11 @@ def read_kinetics(
 ) -> VideoList:
     """``folder``/``split``.csv: a line ``path label`` for each video, no header.
 
-    Blank lines and lines that begin with # are skipped; paths may hold blanks. The default
-    ``separator`` (a blank) accepts blanks, tabs and commas; any other is taken literally. A path
-    may be a folder of frames. ``path label start end`` is a part of a longer file, in seconds; the
-    path then ends as video files do, or both times have a decimal point. ``classes.txt`` in
+    Blank lines are skipped, and lines that begin with # unless they are rows of existing files.
+    Columns are quoted as Python's csv module does it; paths may hold blanks without quotes. The
+    default ``separator`` (a blank) accepts blanks, tabs and commas; any other is taken literally. A
+    path may be a folder of frames. ``path label start end`` is a part of a longer file, in seconds;
+    the path then ends as video files do, or both times have a decimal point. ``classes.txt`` in
     ``folder`` names the classes, a line each.
 
     Args:
@@ -113,7 +125,8 @@ def read_kinetics(
 
     Raises:
         ListError: a missing or empty list, a malformed line, a label out of range, a part that ends
-            before it starts, or class names that are not ``num_classes``.
+            before it starts, or class names that are not ``num_classes``. The message says what a
+            file of another kind seems to be, and which command converts it.
     """
     return read_list_file(
         Path(folder) / f"{split}.csv",
@@ -139,11 +152,14 @@ def read_list_file(
     names = _class_names(origin.parent / FILE, num_classes)
     limit = num_classes or len(names) or sys.maxsize
     paths, labels, times = [], [], []
-    for number, line in numbered_lines(origin):
+    for number, row in located_rows(origin, prefix=prefix, separator=separator):
         where = f"{origin}:{number}"
-        row = parse_row(line, separator, where=where)
-        check_row(row, limit, multi_label=multi_label, where=where)
-        paths.append(locate(row.path, prefix, origin.parent))
+        try:
+            check_row(row, limit, multi_label=multi_label, where=where)
+        except ListError as error:
+            advice = list_advice.explain_labels(origin, limit, prefix, separator)
+            raise ListError(f"{error}{advice}") from None
+        paths.append(row.path)
         labels.append(row.labels)
         times.append((row.start, row.end))
     if not paths:
@@ -156,6 +172,67 @@ def read_list_file(
         names,
         None if np.isnan(segments).all() else segments,
     )
+
+
+def located_rows(origin: Path, *, prefix: str, separator: str) -> Iterator[tuple[int, Row]]:
+    """The numbered rows of a list, with paths as ``locate`` gives them.
+
+    Raises:
+        ListError: the first line that is not a row, and what the file seems to be.
+    """
+    for number, line in row_lines(origin, prefix=prefix, separator=separator):
+        where = f"{origin}:{number}"
+        try:
+            row = parse_row(line, separator, where=where)
+        except ListError as error:
+            raise ListError(
+                f"{error}{list_advice.explain_line(origin, line, prefix, separator)}"
+            ) from None
+        yield number, row._replace(path=find_video(row.path, line, origin, prefix, where=where))
+
+
+def row_lines(origin: Path, *, prefix: str, separator: str) -> Iterator[tuple[int, str]]:
+    """The numbered lines of a list that are not comments.
+
+    Raises:
+        ListError: see ``numbered_lines``; with a command that converts the file.
+    """
+
+    def is_row(line: str) -> bool:
+        try:
+            path = locate(parse_row(line, separator, "").path, prefix, origin.parent)
+        except ListError:
+            return False
+        if not (found := _is_there(path)):
+            logger.info("%s: %s is taken for a comment: there is no such file", origin, shown(line))
+        return found
+
+    try:
+        yield from numbered_lines(origin, is_row=is_row)
+    except EncodingError as error:
+        advice = list_advice.command("list", origin, prefix, encoding=error.encoding)
+        raise ListError(f"{error}, or run: {advice}") from None
+
+
+def find_video(path: str, line: str, origin: Path, prefix: str, *, where: str) -> str:
+    """Where the video of ``line`` lies, see ``locate``.
+
+    Blanks around an unquoted path are part of it only if there is such a file.
+
+    Raises:
+        ListError: ``line`` is not UTF-8, and does not name an existing file by its bytes.
+    """
+    found = locate(path, prefix, origin.parent)
+    if path != path.strip() and not line.startswith('"') and not _is_there(found):
+        found = locate(path.strip(), prefix, origin.parent)
+    if not is_utf_8(line) and not _is_there(found):
+        raise ListError(f"{where}: {list_advice.explain_encoding(origin, line, prefix)}")
+    return found
+
+
+def _is_there(path: str) -> bool:
+    """Whether a local file, or the tar of a member, exists."""
+    return not is_url(path) and os.path.exists(split_member(path)[0])
 
 
 def multi_hot(labels: Sequence[Sequence[int]], num_classes: int) -> np.ndarray:

@@ -3,24 +3,27 @@
 path label              /videos/a b.mp4 3
 path label start end    /videos/long.mp4 3 12.5 20.0      (seconds)
 path label;label        /videos/a.mp4 3;7;12              (DATA.MULTI_LABEL)
+"path" label            "/videos/say ""hi"".mp4",3        (quoted as Python's csv and pandas do)
 """
 
+import csv
 import os
 import re
-from collections.abc import Iterator
 from math import isnan, nan
-from pathlib import Path
 from typing import NamedTuple
 
 from timesformer.datasets.folders import VIDEO_SUFFIXES
-from timesformer.errors import InputError
+from timesformer.datasets.list_lines import ListError, shown
+from timesformer.terminal import printable
 
-_LINE = re.compile(r"(?P<path>.*[^\s,])[\s,]+(?P<labels>-?\d+(?:;-?\d+)*)")  # blank, tab or comma
-_TIMES = re.compile(r"(?P<rest>.*[^\s,])[\s,]+(?P<start>\d+(?:\.\d*)?)[\s,]+(?P<end>\d+(?:\.\d*)?)")
+ONE_CHARACTER = ",\t ;|:"  # separators that csv rules are for
 
-
-class ListError(InputError, ValueError):
-    """An annotation list that cannot be used; the message names file, line, rule and remedy."""
+_LABELS = re.compile(r"[ \t]*-?\d+(?:;-?\d+)*[ \t]*")
+_SECONDS = re.compile(r"[ \t]*\d+(?:\.\d*)?[ \t]*")
+_LINE = re.compile(r"(?P<path>.*[^\s,])[\s,]+(?P<labels>-?\d+(?:;-?\d+)*)", re.DOTALL)
+_TIMES = re.compile(
+    r"(?P<rest>.*[^\s,])[\s,]+(?P<start>\d+(?:\.\d*)?)[\s,]+(?P<end>\d+(?:\.\d*)?)", re.DOTALL
+)
 
 
 class Row(NamedTuple):
@@ -32,44 +35,78 @@ class Row(NamedTuple):
     end: float
 
 
-def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Numbered lines with something on them; a byte-order mark is dropped."""
-    if not path.is_file():
-        raise ListError(
-            f"list {path} does not exist; put it there, or set DATA.PATH_TO_DATA_DIR to the folder "
-            "of train.csv, val.csv and test.csv"
-        )
-    try:
-        data = path.read_bytes()
-        if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            raise ListError(f"list {path} is UTF-16, as PowerShell's > writes; save it as UTF-8")
-        text = data.decode("utf-8-sig", errors="surrogateescape")
-    except OSError as error:
-        raise ListError(f"list {path} cannot be read: {error}") from error
-    for number, line in enumerate(text.splitlines(), start=1):
-        line = line.strip()
-        if line and not line.startswith("#"):
-            yield number, line
-
-
 def parse_row(line: str, separator: str, where: str) -> Row:
     """The columns of ``line``; ``where`` is its file and number.
 
-    Two last columns are times if both have a decimal point, or if the path before them and the
-    label ends as video files do; otherwise they are taken for a label and a part of the path.
+    A line that is a row by the rules of Python's csv module is that row. Otherwise a path may hold
+    blanks and commas without quotes. Two last columns are times if both have a decimal point, or if
+    the path before them and the label ends as video files do; otherwise they are taken for a label
+    and a part of the path.
 
     Raises:
         ListError: not a path and a whole number.
     """
+    row = _by_cells(line, separator) or _by_pattern(line.strip(), separator)
+    if row is None:
+        raise ListError(
+            f"{where}: {shown(line)} is not `path label`; write a path, a blank, tab or comma "
+            "(or DATA.PATH_LABEL_SEPARATOR), and a whole number"
+        )
+    return row
+
+
+def split_cells(line: str, delimiter: str) -> list[str]:
+    """The columns of one line by csv rules; none if a quote stands where these allow none."""
+    if delimiter not in line:
+        return []
+    try:
+        return next(csv.reader([line], delimiter=delimiter, strict=True), [])
+    except csv.Error:
+        return []
+
+
+def quote(path: str) -> str:
+    """``path`` as a quoted column."""
+    return '"' + path.replace('"', '""') + '"'
+
+
+def unquote(text: str) -> str:
+    """A column without its quotes, if it is quoted by the rules; a lone quote mark is a character."""
+    inner = text[1:-1]
+    if len(text) > 1 and text[0] == text[-1] == '"' and '"' not in inner.replace('""', ""):
+        return inner.replace('""', '"')
+    return text
+
+
+def _by_cells(line: str, separator: str) -> Row | None:
+    """The row that the csv module finds: two columns, or four with times."""
+    for delimiter in _delimiters(separator):
+        path, *rest = split_cells(line, delimiter) or [""]
+        labels = _labels(rest[0]) if path.strip(" \t,") and len(rest) in (1, 3) else ()
+        if not labels:
+            continue
+        if len(rest) == 1 and (delimiter == "," or rest[0] == rest[0].strip()):
+            return Row(path, labels, nan, nan)
+        timed = len(rest) == 3 and all(map(_SECONDS.fullmatch, rest[1:]))
+        if timed and (line.startswith('"') or _has_times(path, line)):
+            return Row(path, labels, float(rest[1]), float(rest[2]))
+    return None
+
+
+def _delimiters(separator: str) -> str:
+    if separator in ("", " "):
+        return ",\t "
+    return separator if separator in ONE_CHARACTER else ""
+
+
+def _by_pattern(line: str, separator: str) -> Row | None:
+    """The row of a line whose path holds separators without being quoted."""
     rest, start, end = _split_times(line, separator)
     for text, times in ((rest, (start, end)), (line, (nan, nan))):
         path, labels = _split_label(text, separator)
         if path and labels and (isnan(times[0]) or _has_times(path, line)):
             return Row(path, labels, *times)
-    raise ListError(
-        f"{where}: {line[:120]!r} is not `path label`; write a path, a blank, tab or comma "
-        "(or DATA.PATH_LABEL_SEPARATOR), and a whole number"
-    )
+    return None
 
 
 def _split_times(line: str, separator: str) -> tuple[str, float, float]:
@@ -84,7 +121,7 @@ def _split_times(line: str, separator: str) -> tuple[str, float, float]:
 
 def _has_times(path: str, line: str) -> bool:
     """Whether the last two columns of ``line`` are times, and not part of a path with blanks."""
-    decimal = all("." in column for column in re.split(r"[^\d.]+", line)[-2:])
+    decimal = all("." in column for column in re.split(r"[^\d.]+", line.strip())[-2:])
     return decimal or os.path.splitext(path)[1].lower() in VIDEO_SUFFIXES
 
 
@@ -95,13 +132,15 @@ def _split_label(text: str, separator: str) -> tuple[str, tuple[int, ...]]:
         path, labels = (match["path"], match["labels"]) if match else ("", "")
     else:
         path, _, labels = text.rpartition(separator)
-    path = path.strip()
-    if len(path) > 1 and path[0] == path[-1] == '"':
-        path = path[1:-1]
+    return unquote(path.strip()), _labels(unquote(labels.strip()))
+
+
+def _labels(text: str) -> tuple[int, ...]:
+    """The whole numbers of a column, none if it holds anything else."""
     try:
-        return path, tuple(int(label) for label in labels.split(";"))
-    except ValueError:
-        return "", ()
+        return tuple(map(int, text.split(";"))) if _LABELS.fullmatch(text) else ()
+    except ValueError:  # of more digits than Python takes
+        return ()
 
 
 def check_row(row: Row, num_classes: int, *, multi_label: bool, where: str) -> None:
@@ -110,7 +149,8 @@ def check_row(row: Row, num_classes: int, *, multi_label: bool, where: str) -> N
         check_label(label, num_classes, where)
     if len(row.labels) > 1 and not multi_label:
         raise ListError(
-            f"{where}: {row.path} has {len(row.labels)} labels; set DATA.MULTI_LABEL True, or leave one"
+            f"{where}: {printable(row.path)} has {len(row.labels)} labels; set DATA.MULTI_LABEL "
+            "True, or leave one"
         )
     if row.start >= row.end:
         raise ListError(

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from timesformer.datasets.annotations import SPLITS, Entry
-from timesformer.datasets.rows import ListError
+from timesformer.datasets.list_lines import ListError
 
 _GROUPS = (
     re.compile(r".*_(?P<group>g\d+)(?:_|$).*"),
@@ -72,13 +72,17 @@ def assign_splits(
     return [entry._replace(split=split) for entry, split in zip(entries, chosen, strict=True)]
 
 
-def complete_splits(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
+def complete_splits(entries: Sequence[Entry], *, partial: bool = False) -> dict[str, list[Entry]]:
     """Split -> its entries; a val or test without videos repeats the other one.
+
+    With ``partial`` nothing is repeated, and splits without videos are left out.
 
     Raises:
         ListError: no video to train on, or none to test on.
     """
     parts = {split: [entry for entry in entries if entry.split == split] for split in SPLITS}
+    if partial:
+        return {split: part for split, part in parts.items() if part}
     for split, other in (("val", "test"), ("test", "val")):
         parts[split] = parts[split] or parts[other]
     for split in ("train", "val"):

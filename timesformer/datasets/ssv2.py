@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from timesformer.datasets.list_lines import ListError, numbered_lines, shown
 from timesformer.datasets.lists import PackedStrings, VideoList, locate
-from timesformer.datasets.rows import ListError, check_label, numbered_lines
+from timesformer.datasets.rows import check_label
 
 logger = logging.getLogger(__name__)
 
@@ -93,14 +94,14 @@ def _read_frame_list(path: Path, prefix: str) -> dict[str, list[str]]:
     _, header = next(lines, (0, ""))
     if not header.startswith("original_vido_id"):
         raise ListError(
-            f"{path}: begins with {header[:40]!r}, but an SSv2 frame list begins with the header "
+            f"{path}: begins with {shown(header[:40])}, but an SSv2 frame list begins with the header "
             "`original_vido_id video_id frame_id path labels`; for `path label` lists set "
             "TRAIN.DATASET and TEST.DATASET to kinetics"
         )
     for number, line in lines:
         fields = line.split()
         if len(fields) != 5:
-            raise ListError(f"{path}:{number}: {line[:120]!r} has {len(fields)} columns, not 5")
+            raise ListError(f"{path}:{number}: {shown(line)} has {len(fields)} columns, not 5")
         frames.setdefault(fields[0], []).append(
             locate(fields[3], prefix, path.parent, exists=exists)
         )

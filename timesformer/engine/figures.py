@@ -10,6 +10,7 @@ from sklearn.metrics import confusion_matrix
 
 from timesformer.config import ConfigError
 from timesformer.config.load import portable
+from timesformer.datasets.list_lines import text_lines
 
 
 def figures(cfg: CfgNode, predictions: np.ndarray, labels: np.ndarray) -> dict[str, Figure]:
@@ -71,7 +72,7 @@ class _Classes:
         """Labels of the names in a text file, one a line; none for an empty path."""
         if not path:
             return []
-        return self._labels(_read_text(path).splitlines(), path)
+        return self._labels(text_lines(_read_text(path)), path)
 
     def categories(self, path: str) -> dict[str, list[int]]:
         """Parent -> labels, from JSON {parent: [names]}."""
