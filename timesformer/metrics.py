@@ -1,7 +1,45 @@
-"""Accuracy, average precision and view ensembles: pure functions of scores and labels."""
+"""Accuracy, average precision, results of classes, view ensembles: pure functions of scores and labels.
 
+Ties have one rule everywhere: of equal scores the lowest class index comes first. A score that is not
+finite (nan or infinite) says nothing, and its row is never right.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
 import torch
 from torch import Tensor
+
+
+class ClassResults(NamedTuple):
+    """What single classes reach; classes without videos have nan.
+
+    ``accuracy`` is top-1 in percent, of several labels the average precision (0 .. 1). ``chance`` is
+    the same figure of a guess that looks at no video, its mean over the classes; ``majority`` is the
+    top-1 accuracy of always naming the commonest class, nan for several labels.
+    """
+
+    videos: np.ndarray  # (K,) int64
+    right: np.ndarray  # (K,) int64; of several labels all 0
+    accuracy: np.ndarray  # (K,) float64
+    mean: float  # over the classes that occur
+    chance: float
+    majority: float
+    confused: tuple[tuple[int, int, int], ...] = ()  # (true, predicted, videos), most first
+
+
+def likeliest(scores: Tensor, k: int) -> Tensor:
+    """The ``k`` classes of the highest scores, best first, (..., K) -> (..., min(k, K)) int64.
+
+    Equal scores are in the order of the classes, and nan is the lowest of all.
+    """
+    ordered = torch.where(scores.isnan(), -torch.inf, scores)
+    return ordered.sort(dim=-1, descending=True, stable=True).indices[..., :k]
+
+
+def finite_rows(scores: Tensor) -> Tensor:
+    """Whether all scores of a row are numbers, (B, K) -> (B,) bool."""
+    return scores.isfinite().all(dim=1)
 
 
 def topk_correct(scores: Tensor, labels: Tensor, k: int) -> Tensor:
@@ -10,10 +48,12 @@ def topk_correct(scores: Tensor, labels: Tensor, k: int) -> Tensor:
     Fewer than k classes: all of them count, where the published code crashed. Of several labels
     (B, K) multi-hot, one among the k highest suffices.
     """
-    top = scores.topk(min(k, scores.shape[1]), dim=1).indices
+    top = likeliest(scores, k)
     if labels.ndim == 2:
-        return (labels.gather(1, top) > 0).any(dim=1).sum()
-    return (top == labels[:, None]).any(dim=1).sum()
+        right = (labels.gather(1, top) > 0).any(dim=1)
+    else:
+        right = (top == labels[:, None]).any(dim=1)
+    return (right & finite_rows(scores)).sum()
 
 
 def ensemble(logits: Tensor, num_views: int, method: str) -> Tensor:
@@ -40,16 +80,59 @@ def accuracy(scores: Tensor, labels: Tensor, k: int) -> float:
 
 
 def mean_average_precision(scores: Tensor, labels: Tensor) -> float:
-    """Mean over the classes that occur of their average precision, 0 .. 1; nan if none occurs.
+    """Mean over the classes that occur of their average precision, 0 .. 1.
+
+    nan if no class occurs, or if a score is not finite.
 
     Args:
         scores: (B, K).
         labels: (B, K) multi-hot.
     """
+    found = average_precisions(scores, labels)
+    found = found[~np.isnan(found)]
+    return float(found.mean()) if len(found) else torch.nan
+
+
+def average_precisions(scores: Tensor, labels: Tensor) -> np.ndarray:
+    """Average precision of each class, (K,) float64; nan for classes that do not occur.
+
+    All are nan if a score is not finite. Shapes as in ``mean_average_precision``.
+    """
     from sklearn.metrics import average_precision_score
 
+    found = np.full(labels.shape[1], np.nan)
+    if not scores.isfinite().all():
+        return found
     hot, values = labels.bool().cpu().numpy(), scores.float().cpu().numpy()
-    classes = hot.any(axis=0).nonzero()[0]
-    if not len(classes):
-        return torch.nan
-    return float(average_precision_score(hot[:, classes], values[:, classes], average="macro"))
+    for k in hot.any(axis=0).nonzero()[0]:
+        found[k] = average_precision_score(hot[:, k], values[:, k])
+    return found
+
+
+def class_results(scores: Tensor, labels: Tensor) -> ClassResults:
+    """Results of single classes, of finite ``scores`` (B, K), B > 0, and ``labels`` (B,) or (B, K)."""
+    num_classes = scores.shape[1]
+    if labels.ndim == 2:
+        precisions, videos = average_precisions(scores, labels), labels.bool().sum(dim=0).numpy()
+        shares = videos[videos > 0] / len(
+            labels
+        )  # what a random order of the videos has on average
+        mean = float(np.nanmean(precisions)) if len(shares) else np.nan
+        chance = float(shares.mean()) if len(shares) else np.nan
+        return ClassResults(videos, np.zeros_like(videos), precisions, mean, chance, np.nan)
+    matrix = np.zeros((num_classes, num_classes), np.int64)  # true, predicted
+    np.add.at(matrix, (labels.numpy(), likeliest(scores, 1)[:, 0].numpy()), 1)
+    videos, right = matrix.sum(axis=1), matrix.diagonal().copy()
+    shares = np.full(num_classes, np.nan)
+    np.divide(100.0 * right, videos, out=shares, where=videos > 0)
+    np.fill_diagonal(matrix, 0)
+    pairs = [(int(i), int(j), int(matrix[i, j])) for i, j in np.argwhere(matrix)]
+    return ClassResults(
+        videos,
+        right,
+        shares,
+        float(np.nanmean(shares)),
+        100.0 / num_classes,
+        100.0 * float(videos.max()) / len(labels),
+        tuple(sorted(pairs, key=lambda pair: (-pair[2], *pair[:2]))),
+    )

@@ -41,9 +41,9 @@ def summary(folder: Path) -> tuple[str, ...]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         if "map" in found:  # several labels a video
-            scores = (f"map {found['map']:.4f}", "-")
+            scores = (f"map {_number(found['map'], '.4f')}", "-")
         else:
-            scores = (f"{found['top1_acc']:.2f}", f"{found['top5_acc']:.2f}")
+            scores = tuple(_number(found[name], ".2f") for name in ("top1_acc", "top5_acc"))
         return (
             folder.name,
             found["attention_type"],
@@ -54,8 +54,13 @@ def summary(folder: Path) -> tuple[str, ...]:
         )
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist; test into this OUTPUT_DIR first") from None
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is no result of a test: {error!r}; test again") from error
+
+
+def _number(value: float | None, form: str) -> str:
+    """A figure, or what a test has without one."""
+    return "none" if value is None else format(value, form)
 
 
 def read_facts(folder: Path) -> tuple[str, ...]:

@@ -1,7 +1,6 @@
 """All that is known of a weights file of any format: python tools/inspect_checkpoint.py FILE."""
 
 import argparse
-import json
 import sys
 
 
@@ -16,6 +15,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="everything, as JSON")
     arguments = parser.parse_args()
     from timesformer.checkpoint import CheckpointError
+    from timesformer.json_text import json_text
     from timesformer.summary import as_text, summarize
 
     try:
@@ -23,7 +23,7 @@ def main() -> int:
     except CheckpointError as error:
         print(f"inspect_checkpoint.py: error: {error}", file=sys.stderr)
         return 2
-    print(json.dumps(facts, indent=2, default=str) if arguments.json else as_text(facts))
+    print(json_text(facts, default=str) if arguments.json else as_text(facts))
     return 0
 
 

@@ -103,9 +103,9 @@ def test_skipped_steps_are_counted_and_written_down_with_their_videos(
     assert epoch["skipped_steps"] == 1
     (path,) = (out / "nonfinite").iterdir()
     assert path.name == "epoch_00001_batch_000003.json"
-    said = json.loads(path.read_text())
+    said = json.loads(path.read_text(), parse_constant=pytest.fail)
     assert (said["batches"], said["process"]) == ([3, 4], 0)
-    assert np.isfinite(said["losses"]).tolist() == [True, False]
+    assert np.isfinite(np.array(said["losses"], float)).tolist() == [True, False]
     loader = build_loader(cfg, "train")
     batches = [sorted(batch.indices.tolist()) for batch in loader]
     names = [[loader.dataset.videos.name(i) for i in batch] for batch in batches[2:4]]

@@ -15,11 +15,13 @@ from timesformer.checkpoint import CheckpointError
 from timesformer.config import load_config
 from timesformer.datasets import build_loader, load_views, read_list
 from timesformer.datasets.lists import PackedStrings, VideoList
-from timesformer.engine import launch
+from timesformer.engine import launch, results
 from timesformer.engine import test as testing
-from timesformer.engine.test import Scored
+from timesformer.engine.results import Scored
+from timesformer.errors import InputError
 from timesformer.models import build_model
 from timesformer.scoring import build_scoring
+from timesformer.video.looking import Span
 
 CPU = torch.device("cpu")
 
@@ -91,7 +93,7 @@ def test_passes_are_the_same_on_any_number_of_processes(
             parts.append(score(cfg, noted))
         merged = testing._merge(parts)
         assert merged.scores.dtype == np.float32
-        testing.write_predictions(tmp_path / "p.csv", merged, read_list(cfg, "test"))
+        results.write_predictions(tmp_path / "p.csv", merged, read_list(cfg, "test"))
         written.append((tmp_path / "p.csv").read_bytes())
     assert written[0] == written[1] == written[2]
     assert sorted(passes[0]) == sorted(passes[1]) == sorted(passes[2])
@@ -141,7 +143,7 @@ SCORED = Scored(np.array([[0.25, 0.75]], np.float32), np.array([0]), {1: 'cut of
 
 
 def test_the_csv_has_a_row_for_every_video_of_the_list(tmp_path):
-    testing.write_predictions(tmp_path / "p.csv", SCORED, VIDEOS)
+    results.write_predictions(tmp_path / "p.csv", SCORED, VIDEOS)
     with (tmp_path / "p.csv").open(newline="") as file:
         rows = list(csv.reader(file))
     assert rows == [
@@ -152,7 +154,7 @@ def test_the_csv_has_a_row_for_every_video_of_the_list(tmp_path):
 
 
 def test_the_csv_names_classes_where_they_are_known(tmp_path):
-    testing.write_predictions(tmp_path / "p.csv", SCORED, VIDEOS, ("jump, high", "run"))
+    results.write_predictions(tmp_path / "p.csv", SCORED, VIDEOS, ("jump, high", "run"))
     with (tmp_path / "p.csv").open(newline="") as file:
         first, second = csv.DictReader(file)
     assert (first["label_name"], first["prediction_name"]) == ("run", "run")
@@ -160,8 +162,70 @@ def test_the_csv_names_classes_where_they_are_known(tmp_path):
     assert (first["score_0"], second["error"]) == ("0.25", 'cut off, "half"')
 
 
+def test_the_csv_says_which_seconds_were_looked_at(tmp_path):
+    spans = {0: Span(0.0, 8.5, 43.3333)}
+    results.write_predictions(tmp_path / "p.csv", SCORED._replace(spans=spans), VIDEOS)
+    with (tmp_path / "p.csv").open(newline="") as file:
+        first, second = csv.DictReader(file)
+    names = ("start_seconds", "end_seconds", "duration_seconds")
+    assert [first[name] for name in names] == ["0.000", "8.500", "43.333"]
+    assert [second[name] for name in names] == ["", "", ""]
+    assert str(spans[0]) == "0.0–8.5 of 43.3 s"
+
+
+def test_ties_are_one_class_in_the_csv_and_the_accuracy(tmp_path):
+    """The lowest class index, by a naive loop, of scores as bf16 rounds them."""
+    torch.manual_seed(1)
+    scores = (torch.randn(400, 6) / 4 + 1).bfloat16().float().numpy()
+    labels = np.random.default_rng(1).integers(6, size=400)
+    expected = []
+    for row in scores.tolist():
+        best = 0
+        for k in range(6):
+            best = k if row[k] > row[best] else best
+        expected.append(best)
+    assert sum((row == row.max()).sum() > 1 for row in scores) > 3
+    videos = VideoList(PackedStrings([f"{i}.mp4" for i in range(400)]), labels, "list.csv")
+    scored = Scored(scores, np.arange(400), {})
+    results.write_predictions(tmp_path / "p.csv", scored, videos)
+    with (tmp_path / "p.csv").open(newline="") as file:
+        assert [int(row["prediction"]) for row in csv.DictReader(file)] == expected
+    found, classes = results.measure(scored, videos)
+    assert found["top1_acc"] == pytest.approx(100 * np.mean(labels == expected))
+    assert classes.right.sum() == (labels == expected).sum()
+
+
+@pytest.mark.parametrize("names", [(), ("walk", "run\x1b[31m", "jump")])
+def test_results_of_classes_are_written_and_said(tmp_path, names):
+    """Class 2 has no video; labels 0 0 0 1 are predicted 1 1 0 1."""
+    predicted, labels = np.array([1, 1, 0, 1]), np.array([0, 0, 0, 1])
+    scores = np.eye(3, dtype=np.float32)[predicted]
+    videos = VideoList(PackedStrings(list("abcd")), labels, "list.csv")
+    _, classes = results.measure(Scored(scores, np.arange(4), {}), videos)
+    results.write_classes(tmp_path / "c.csv", classes, names, multi_label=False)
+    with (tmp_path / "c.csv").open(newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows[0] == ["label", "name", "videos", "right", "accuracy"]
+    assert [row[2:] for row in rows[1:]] == [
+        ["3", "1", "33.3333"],
+        ["1", "1", "100"],
+        ["0", "0", ""],
+    ]
+    found = results.class_summary(classes, names, multi_label=False)
+    assert (found["classes"], found["classes_with_videos"]) == (3, 2)
+    assert found["mean_class_acc"] == pytest.approx(200 / 3)
+    assert (found["chance_acc"], found["majority_acc"]) == (pytest.approx(100 / 3), 75)
+    (pair,) = found["confused"]
+    assert (pair["true"], pair["predicted"], pair["videos"]) == (0, 1, 2)
+    lines = "\n".join(results.class_lines(classes, names, multi_label=False))
+    assert "mean class accuracy 66.67 % over 2 of 3 classes; chance: 33.33 %" in lines
+    walk, run = ("walk", "run\\x1b[31m") if names else ("class 0", "class 1")
+    assert f"worst classes: {walk} 33.3 % of 3, {run} 100.0 % of 1" in lines
+    assert f"most confused: {walk} taken for {run} (2)" in lines
+
+
 def test_the_pickle_has_scores_and_labels_and_nan_for_the_unreadable(tmp_path):
-    testing.write_pickle(tmp_path / "deep/er.pkl", SCORED, VIDEOS)
+    results.write_pickle(tmp_path / "deep/er.pkl", SCORED, VIDEOS)
     with (tmp_path / "deep/er.pkl").open("rb") as file:
         scores, labels = pickle.load(file)
     assert scores[0].tolist() == [0.25, 0.75]
@@ -179,8 +243,45 @@ def test_a_list_without_a_readable_video_has_no_accuracy(config, tmp_path, data_
     torch.save(build_model(cfg).state_dict(), path)
     cfg = config("DATA.PATH_TO_DATA_DIR", folder, "OUTPUT_DIR", tmp_path,
                  "TEST.CHECKPOINT_FILE_PATH", path)  # fmt: skip
-    with pytest.raises(RuntimeError, match=r"no video of .*test\.csv can be read"):
+    with pytest.raises(
+        InputError, match=r"no video of .*test\.csv can be read \(1 tried\).*a\.mp4: "
+    ) as e:
         testing.test(cfg, CPU)
+    assert "\n" not in str(e.value)
+
+
+@pytest.mark.parametrize("bad", [[2, 5], range(9)])
+def test_scores_that_are_not_finite_are_no_accuracy(config, tmp_path, monkeypatch, caplog, bad):
+    """Status 1; the videos are named, and finite scores are kept."""
+    real = testing._score
+
+    def poisoned(*arguments):
+        scored = real(*arguments)
+        scored.scores[list(bad), 1] = np.resize([np.inf, np.nan, -np.inf], len(bad))
+        return scored
+
+    monkeypatch.setattr(testing, "_score", poisoned)
+    torch.save(stirred(build_model(config())).state_dict(), tmp_path / "model.pyth")
+    cfg = config("TRAIN.ENABLE", "False", "TEST.CHECKPOINT_FILE_PATH", tmp_path / "model.pyth",
+                 "TEST.SAVE_RESULTS_PATH", "scores.pkl")  # fmt: skip
+    with pytest.raises(SystemExit) as end:
+        launch.launch(cfg)
+    assert end.value.code == 1
+    said = (tmp_path / "out/stdout.log").read_text()
+    assert f"{len(bad)} of 9 videos have scores that are not finite, so there is no acc" in said
+    assert "test_final" not in said
+    found = json.loads((tmp_path / "out/test_results.json").read_text(), parse_constant=pytest.fail)
+    assert (found["top1_acc"], found["top5_acc"], found["unreadable"]) == (None, None, 0)
+    assert (found["scored"], found["nonfinite"]) == (9 - len(bad), len(bad))
+    with (tmp_path / "out/test_predictions.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [i for i, row in enumerate(rows) if row["error"]] == list(bad)
+    named = rows[bad[0]]
+    assert "1 of 3 scores are not finite (class 1: inf); check the weights, or " in named["error"]
+    assert (named["prediction"], named["score_0"]) == ("", "")
+    assert named["path"] in said
+    pickled, _ = pickle.loads((tmp_path / "out/scores.pkl").read_bytes())
+    assert pickled.isnan().any(dim=1).nonzero().ravel().tolist() == list(bad)
 
 
 def test_bf16_scores_are_close_to_fp32(config):

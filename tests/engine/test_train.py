@@ -63,7 +63,7 @@ def test_a_run_writes_what_the_published_one_did_and_what_it_should_have(tiny_ya
     assert result.returncode == 0, result.stdout + result.stderr
     assert sorted(p.name for p in out.iterdir()) == sorted(
         ["checkpoints", "config.yaml", "metrics.csv", "run.json", "runs-kinetics",
-         "scores.pkl", "stdout.log", "test_predictions.csv", "test_results.json"]
+         "scores.pkl", "stdout.log", "test_classes.csv", "test_predictions.csv", "test_results.json"]
     )  # fmt: skip
     assert [p.name for p in sorted((out / "checkpoints").iterdir())] == [
         "checkpoint_best.pyth",

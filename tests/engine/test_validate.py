@@ -6,8 +6,10 @@ import torch
 
 from timesformer.config import load_config
 from timesformer.datasets import build_dataset, normalizer
-from timesformer.engine import log
+from timesformer.engine import log, validate
+from timesformer.engine.best import Best
 from timesformer.engine.validate import Validator
+from timesformer.errors import InputError
 from timesformer.models import build_model
 
 CPU = torch.device("cpu")
@@ -45,8 +47,32 @@ def test_a_val_list_without_a_readable_video_ends_the_run(tiny_yaml, tmp_path, c
     (tmp_path / "broken/a.mp4").write_text("no video")
     (tmp_path / "broken/val.csv").write_text("a.mp4 0\n")
     cfg = load_config(tiny_yaml, ["DATA.PATH_TO_DATA_DIR", str(tmp_path / "broken")])
-    with pytest.raises(RuntimeError, match="no video of the val list can be read"):
+    with pytest.raises(
+        InputError, match=r"no video of .*val\.csv can be read \(1 tried\).*a\.mp4: "
+    ):
         run(cfg, caplog)
+
+
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_scores_that_are_not_finite_are_no_accuracy(tiny_yaml, caplog, tmp_path, multi_label):
+    """Training goes on, but this validation has no figure and is never the best."""
+    cfg = load_config(tiny_yaml)
+    validator, model = Validator(cfg, CPU), build_model(cfg)
+    if multi_label:
+        validator.measure = validate._precision
+    torch.nn.init.constant_(model.head.bias, torch.nan)
+    caplog.set_level(logging.INFO)
+    scalars = log.Scalars(None)
+    found = validator.run(model, 0, scalars)
+    assert found == {"videos": 7, "unreadable": 0}
+    assert "7 videos have scores that are not finite, so this validation has no acc" in caplog.text
+    assert caplog.text.count("video not validated: ") == 3
+    last = json.loads(caplog.messages[-1].removeprefix("json_stats: "))
+    assert last["nonfinite"] == 7
+    assert not {"top1_err", "map", "min_top1_err"} & last.keys()
+    best = Best(patience=1)
+    assert not best.judge(found, 0)
+    assert best.is_over
 
 
 def test_validation_drops_nothing_and_takes_the_middle_clip(tiny_yaml, caplog):

@@ -26,6 +26,7 @@ from timesformer.datasets.lists import VideoList
 from timesformer.datasets.samplers import Key
 from timesformer.datasets.views import Spatials, Train, Views, within
 from timesformer.video import Frames, VideoError, read_folder, read_video
+from timesformer.video.looking import Noted, Span
 from timesformer.video.reader import Select
 from timesformer.video.remarks import Remark
 
@@ -49,6 +50,7 @@ class Sample(NamedTuple):
     failures: tuple[str, ...]  # one message for each video that could not be read
     remarks: tuple[Remark, ...] = ()  # what is unusual about the video, though it can be read
     fallback: str = ""  # why the configured device did not decode it
+    span: Span | None = None  # the seconds that its clips show
 
 
 class Batch(NamedTuple):
@@ -65,6 +67,7 @@ class Batch(NamedTuple):
     failed: Tensor  # indices of the videos without clips
     remarks: tuple[Remark, ...] = ()  # of all its videos
     fallbacks: tuple[str, ...] = ()  # one for each that the configured device did not decode
+    spans: tuple[Span | None, ...] = ()  # of the readable videos
 
 
 class ClipDataset(Dataset[Sample]):
@@ -140,8 +143,8 @@ class ClipDataset(Dataset[Sample]):
 
     def _clips(
         self, index: int, rng: np.random.Generator
-    ) -> tuple[Tensor, Crops, tuple[Remark, ...], str]:
-        """Clips and their crops; the remarks and the fallback of a ``Sample``."""
+    ) -> tuple[Tensor, Crops, tuple[Remark, ...], str, Span | None]:
+        """Clips and their crops; the remarks, the fallback and the span of a ``Sample``."""
         if index in self.known_bad:
             raise VideoError(self.known_bad[index])
         select, spatials = self.view.draw(rng)
@@ -150,7 +153,8 @@ class ClipDataset(Dataset[Sample]):
         read = functools.partial(self.read, time_limit=self.time_limit)
         with self._watched(index):
             files = self.videos.files(index)
-            frames = read_files(files, select, read=read, multi_thread=self.multi_thread)
+            noted = Noted(select)
+            frames = read_files(files, noted, read=read, multi_thread=self.multi_thread)
             crops = place_crops(frames, spatials)
             clips = cut_clips(
                 frames,
@@ -158,7 +162,7 @@ class ClipDataset(Dataset[Sample]):
                 reverse_channels=self.reverse_channels,
                 augment=lambda clip: self.augment(clip, rng),
             )
-        return clips, crops, self._remarks(index, frames), frames.fallback
+        return clips, crops, self._remarks(index, frames), frames.fallback, noted.span
 
     def _remarks(self, index: int, frames: Frames) -> tuple[Remark, ...]:
         """Those of the reader, and what the video lacks; parts are as long as their list says."""
@@ -247,4 +251,5 @@ def collate(samples: list[Sample]) -> Batch:
         failed=torch.tensor(unreadable, dtype=torch.int64),
         remarks=tuple(remark for sample in samples for remark in sample.remarks),
         fallbacks=tuple(sample.fallback for sample in samples if sample.fallback),
+        spans=tuple(sample.span for sample in readable),
     )

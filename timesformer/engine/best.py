@@ -19,8 +19,11 @@ class Best:
         self.seen: dict[str, float] = {}  # the best of each metric, kept by the validator
 
     def judge(self, found: dict[str, float], epoch: int) -> bool:
-        """Whether this validation, after 0-based ``epoch``, is the best so far."""
-        badness = found["top1_err"] if "top1_err" in found else -found["map"]
+        """Whether this validation, after 0-based ``epoch``, is the best so far.
+
+        One without a figure, since scores were not finite, never is.
+        """
+        badness = found.get("top1_err", -found.get("map", math.nan))
         if badness < self.badness:
             self.badness, self.epoch, self.stale = badness, epoch, 0
             return True

@@ -11,7 +11,6 @@ written, and the newest one that has seen fewer is gone back to.
 Which steps were skipped is known on the device, and looked at where a log line looks anyway.
 """
 
-import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +21,7 @@ from torch import Tensor
 
 from timesformer import distributed
 from timesformer.checkpoint import CheckpointError
+from timesformer.json_text import json_text
 
 logger = logging.getLogger(__name__)
 
@@ -142,7 +142,7 @@ class Guard:
             "config": "config.yaml; the draws of a batch follow from RNG_SEED, epoch and batch",
         }
         self.folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+        path.write_text(json_text(about) + "\n", encoding="utf-8")
 
     def state_dict(self) -> dict[str, Any]:
         return {

@@ -14,7 +14,7 @@ from timesformer import __version__, distributed
 from timesformer.checkpoint import CheckpointError
 from timesformer.engine import interrupt, log
 from timesformer.engine.run_record import recorded
-from timesformer.engine.test import test
+from timesformer.engine.test import NonFiniteScores, test
 from timesformer.engine.train import train
 
 logger = logging.getLogger(__name__)
@@ -27,7 +27,8 @@ def run(cfg: CfgNode) -> None:
     """Train and test in this process, which may be one of several.
 
     Raises:
-        SystemExit: a signal or the limit of time ended it, see ``interrupt``.
+        SystemExit: a signal or the limit of time ended it, see ``interrupt``; or, with status 1, the
+            test has scores that are not finite.
         CheckpointError: a disk is full, or cannot be written any more.
     """
     try:
@@ -40,6 +41,9 @@ def run(cfg: CfgNode) -> None:
     except interrupt.Interrupted as end:
         logger.info("%s", end)
         raise SystemExit(end.status) from None
+    except NonFiniteScores as error:
+        logger.error("%s", error)
+        raise SystemExit(1) from None
     except OSError as error:  # of the log, metrics.csv, the curves, a cache or a result
         if error.errno not in _OF_DISKS:
             raise

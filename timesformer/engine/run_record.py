@@ -26,6 +26,7 @@ from timesformer import distributed, history, provenance
 from timesformer.datasets import list_file
 from timesformer.engine import log
 from timesformer.engine.interrupt import Interrupted
+from timesformer.json_text import json_text
 
 FILE = "run.json"
 TEST_RESULTS = "test_results.json"
@@ -191,8 +192,7 @@ def _write(path: Path, sessions: list[Json]) -> None:
     }
     temporary = path.with_name(f"{path.name}.tmp")
     with temporary.open("w", encoding="utf-8") as file:
-        json.dump({**head, "sessions": sessions}, file, indent=2)
-        file.write("\n")
+        file.write(json_text({**head, "sessions": sessions}) + "\n")
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)

@@ -1,20 +1,17 @@
 """Multi-view testing: every video once, its views as one score, every number auditable."""
 
-import csv
 import logging
-import pickle
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
-import simplejson
 import torch
 from fvcore.common.config import CfgNode
-from torch import Tensor, nn
+from torch import nn
 
-from timesformer import checkpoint, distributed, metrics, run_checkpoint
+from timesformer import checkpoint, distributed, run_checkpoint
 from timesformer.config.load import portable
 from timesformer.datasets import build_loader
 from timesformer.datasets.lists import VideoList
@@ -22,21 +19,31 @@ from timesformer.datasets.loader import ClipLoader
 from timesformer.engine import interrupt, log
 from timesformer.engine.precision import Precision
 from timesformer.engine.restore import choose_newest
+from timesformer.engine.results import (
+    CLASSES,
+    PREDICTIONS,
+    RESULTS,
+    Scored,
+    class_lines,
+    class_summary,
+    describe_all_nonfinite,
+    describe_unreadable,
+    measure,
+    split_finite,
+    write_classes,
+    write_pickle,
+    write_predictions,
+    write_results,
+)
 from timesformer.models import build_model
 from timesformer.scoring import Scoring, build_scoring
+from timesformer.video import VideoError
 
 logger = logging.getLogger(__name__)
 
-PREDICTIONS = "test_predictions.csv"
-RESULTS = "test_results.json"
 
-
-class Scored(NamedTuple):
-    """Scores (N, K) float32 and list indices (N,) of videos; why the others have none, by index."""
-
-    scores: np.ndarray
-    indices: np.ndarray
-    failures: dict[int, str]
+class NonFiniteScores(Exception):
+    """A test whose scores are not all finite numbers; the files say of which videos."""
 
 
 def test(cfg: CfgNode, device: torch.device) -> None:
@@ -46,7 +53,8 @@ def test(cfg: CfgNode, device: torch.device) -> None:
 
     Raises:
         CheckpointError: there is no checkpoint, or it is not of this model.
-        RuntimeError: no video could be read.
+        VideoError: no video could be read.
+        NonFiniteScores: scores of some videos are no numbers; all that is known is written.
     """
     scoring = build_scoring(cfg, device)
     loader = build_loader(cfg, "test", folder=cfg.OUTPUT_DIR, together=scoring.videos_per_pass)
@@ -62,12 +70,18 @@ def test(cfg: CfgNode, device: torch.device) -> None:
     started = time.perf_counter()
     parts = distributed.gather(_score(cfg, model, loader, scoring))
     interrupt.end_if_agreed("in a test, which the same command repeats")
+    problem: Exception | None = None
     if distributed.is_main():
         videos: VideoList = loader.dataset.videos
         limited = loader.batch_sampler.limited  # type: ignore[union-attr]
         seconds = time.perf_counter() - started
-        _report(cfg, _merge(parts), videos, source, seconds, limited=limited)
-    distributed.barrier()
+        try:
+            _report(cfg, _merge(parts), videos, source, seconds, limited=limited)
+        except (VideoError, NonFiniteScores) as error:
+            problem = error
+    problem = distributed.from_main(problem)  # all processes end alike
+    if problem is not None:
+        raise problem
 
 
 def load_tested(cfg: CfgNode, model: nn.Module) -> str:
@@ -103,7 +117,7 @@ def _pretrained(cfg: CfgNode) -> str:
 @torch.inference_mode()
 def _score(cfg: CfgNode, model: nn.Module, loader: ClipLoader, scoring: Scoring) -> Scored:
     """Scores of this process's videos."""
-    scores, indices, failures = [], [], {}
+    scores, indices, failures, spans = [], [], {}, {}
     precision = Precision(cfg.TEST.PRECISION, scoring.device)
     started = time.perf_counter()
     for i, batch in enumerate(log.progress(loader, total=len(loader), title="test"), start=1):
@@ -114,6 +128,7 @@ def _score(cfg: CfgNode, model: nn.Module, loader: ClipLoader, scoring: Scoring)
             with precision.autocast():
                 scores.append(scoring.score(model, batch.clips))
             indices.append(batch.indices)
+            spans |= zip(batch.indices.tolist(), batch.spans, strict=True)
         seconds = (time.perf_counter() - started) / i
         left = log.eta(seconds * (len(loader) - i))
         stats = {"split": "test_iter", "cur_iter": str(i), "eta": left, "time_diff": seconds}
@@ -124,7 +139,7 @@ def _score(cfg: CfgNode, model: nn.Module, loader: ClipLoader, scoring: Scoring)
         return Scored(
             np.empty((0, cfg.MODEL.NUM_CLASSES), np.float32), np.empty(0, np.int64), failures
         )
-    return Scored(torch.cat(scores).cpu().numpy(), torch.cat(indices).numpy(), failures)
+    return Scored(torch.cat(scores).cpu().numpy(), torch.cat(indices).numpy(), failures, spans)
 
 
 def _merge(parts: list[Scored]) -> Scored:
@@ -132,105 +147,86 @@ def _merge(parts: list[Scored]) -> Scored:
     indices = np.concatenate([part.indices for part in parts])
     order = np.argsort(indices)
     failures = {index: text for part in parts for index, text in part.failures.items()}
+    spans = {index: span for part in parts for index, span in part.spans.items()}
     scores = np.concatenate([part.scores for part in parts])
-    return Scored(scores[order], indices[order], dict(sorted(failures.items())))
+    return Scored(scores[order], indices[order], dict(sorted(failures.items())), spans)
 
 
 def _report(
     cfg: CfgNode, scored: Scored, videos: VideoList, source: str, seconds: float, *, limited: str
 ) -> None:
-    if not len(scored.indices):
-        raise RuntimeError(f"no video of {videos.origin} can be read; see the warnings above")
+    """Write and log the results.
+
+    Raises:
+        VideoError: no video has scores.
+        NonFiniteScores: some have none that are numbers.
+    """
     folder = Path(cfg.OUTPUT_DIR)
     names = videos.class_names or checkpoint.read_weights(portable(source)).class_names
+    scored, nonfinite = split_finite(scored, videos)
     write_predictions(folder / PREDICTIONS, scored, videos, names)
+    total, done = len(videos.labels), len(scored.indices)
+    unreadable = len(scored.failures) - len(nonfinite)
+    if not done and not nonfinite:
+        raise VideoError(describe_unreadable(videos.origin, scored.failures.values()))
     if cfg.TEST.SAVE_RESULTS_PATH:
         write_pickle(folder / cfg.TEST.SAVE_RESULTS_PATH, scored, videos)
-    scores = torch.from_numpy(scored.scores)
-    labels = torch.from_numpy(videos.labels[scored.indices])
-    measure = _precision if cfg.DATA.MULTI_LABEL else _accuracies
-    found = measure(scores, labels)
-    total, done, failed = len(videos.labels), len(scored.indices), len(scored.failures)
-    part = {"limited": limited} if limited else {}
-    protocol = (
-        f"{cfg.TEST.NUM_ENSEMBLE_VIEWS} temporal views ({cfg.TEST.VIEW_PLACEMENT}) x "
-        f"{cfg.TEST.NUM_SPATIAL_CROPS} crops of {cfg.DATA.TEST_CROP_SIZE}, "
-        f"joined by {cfg.DATA.ENSEMBLE_METHOD}, {cfg.TEST.PRECISION}"
-    )
+    protocol = _protocol(cfg)
     logger.info("protocol: %s; weights: %s", protocol, source)
     logger.info(
         "scored %d of %d videos, %d unreadable%s",
         done,
         total,
-        failed,
-        ", which count neither as right nor as wrong" if failed else "",
+        unreadable,
+        ", which count neither as right nor as wrong" if unreadable else "",
     )
+    part = {"limited": limited} if limited else {}
     if limited:
         logger.warning("the accuracy is of a part of the test: LIMITED to %s", limited)
+    found = _no_figures(cfg) if nonfinite else _figures(cfg, scored, videos, names, part)
+    write_results(
+        folder / RESULTS,
+        {
+            **found,
+            "videos": total,
+            "scored": done,
+            "unreadable": unreadable,
+            "nonfinite": len(nonfinite),
+            **part,
+            "protocol": protocol,
+            "attention_type": cfg.TIMESFORMER.ATTENTION_TYPE,
+            "weights": source,
+            "list": videos.origin,
+            "seconds": round(seconds, 2),
+        },
+    )
+    logger.info("predictions: %s; summary: %s", folder / PREDICTIONS, folder / RESULTS)
+    if nonfinite:
+        raise NonFiniteScores(describe_all_nonfinite(nonfinite.values(), total, PREDICTIONS))
+
+
+def _protocol(cfg: CfgNode) -> str:
+    return (
+        f"{cfg.TEST.NUM_ENSEMBLE_VIEWS} temporal views ({cfg.TEST.VIEW_PLACEMENT}) x "
+        f"{cfg.TEST.NUM_SPATIAL_CROPS} crops of {cfg.DATA.TEST_CROP_SIZE}, "
+        f"joined by {cfg.DATA.ENSEMBLE_METHOD}, {cfg.TEST.PRECISION}"
+    )
+
+
+def _no_figures(cfg: CfgNode) -> dict[str, None]:
+    """An accuracy of the videos that happen to have finite scores would not be one of the list."""
+    return dict.fromkeys(["map"] if cfg.DATA.MULTI_LABEL else ["top1_acc", "top5_acc"])
+
+
+def _figures(
+    cfg: CfgNode, scored: Scored, videos: VideoList, names: Sequence[str], part: dict[str, str]
+) -> dict[str, Any]:
+    """Measure, log, and write the results of the classes; returns the figures."""
+    folder, multi_label = Path(cfg.OUTPUT_DIR), cfg.DATA.MULTI_LABEL
+    found, classes = measure(scored, videos)
     printed = {name: f"{v:.2f}" if name.endswith("acc") else v for name, v in found.items()}
     log.json_stats(logger, {"split": "test_final", **printed, **part})
-    results = {
-        **found,
-        "videos": total,
-        "scored": done,
-        "unreadable": failed,
-        **part,
-        "protocol": protocol,
-        "attention_type": cfg.TIMESFORMER.ATTENTION_TYPE,
-        "weights": source,
-        "list": videos.origin,
-        "seconds": round(seconds, 2),
-    }
-    (folder / RESULTS).write_text(simplejson.dumps(results, indent=2) + "\n", encoding="utf-8")
-    logger.info("predictions: %s; summary: %s", folder / PREDICTIONS, folder / RESULTS)
-
-
-def _accuracies(scores: Tensor, labels: Tensor) -> dict[str, float]:
-    return {f"top{k}_acc": metrics.accuracy(scores, labels, k) for k in (1, 5)}
-
-
-def _precision(scores: Tensor, labels: Tensor) -> dict[str, float]:
-    return {"map": metrics.mean_average_precision(scores, labels)}
-
-
-def write_predictions(
-    path: Path, scored: Scored, videos: VideoList, names: Sequence[str] = ()
-) -> None:
-    """A row for each video of the list: path, label, prediction, error, and a score for each class.
-
-    Unreadable videos have an error instead of a prediction and scores. Several labels are written
-    as in lists, ``3;7``; the prediction is the class of the highest score. With ``names`` of the
-    classes, columns label_name and prediction_name follow the error.
-    """
-    row_of = {int(index): row for row, index in enumerate(scored.indices)}
-    num_classes = scored.scores.shape[1]
-    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        writer = csv.writer(file)
-        classes = [f"score_{k}" for k in range(num_classes)]
-        columns = ["label_name", "prediction_name"] if names else []
-        writer.writerow(["path", "label", "prediction", "error", *columns, *classes])
-        for index in range(len(videos.labels)):
-            if index in row_of:
-                scores = scored.scores[row_of[index]]
-                best, reason = int(scores.argmax()), ""
-                values = [f"{score:.6g}" for score in scores]
-            else:
-                reason = scored.failures.get(index, "not scored: the test was limited")
-                best, values = "", [""] * num_classes
-            label = videos.label_text(index)
-            called = [";".join(names[int(k)] for k in label.split(";") if k)] if names else []
-            called += [names[best] if best != "" else ""] if names else []
-            writer.writerow([videos.name(index), label, best, reason, *called, *values])
-
-
-def write_pickle(path: Path, scored: Scored, videos: VideoList) -> None:
-    """The published layout, [scores (videos, K), labels (videos,)] as tensors, in list order.
-
-    Several labels are (videos, K). Unreadable videos have nan scores. The published code stored the
-    labels twice.
-    """
-    scores = torch.full((len(videos.labels), scored.scores.shape[1]), torch.nan)
-    scores[torch.from_numpy(scored.indices)] = torch.from_numpy(scored.scores)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        pickle.dump([scores, torch.from_numpy(videos.labels.copy())], file)
+    for line in class_lines(classes, names, multi_label=multi_label):
+        logger.info("%s", line)
+    write_classes(folder / CLASSES, classes, names, multi_label=multi_label)
+    return found | class_summary(classes, names, multi_label=multi_label)

@@ -12,6 +12,9 @@ from timesformer.datasets import build_loader
 from timesformer.engine import interrupt, log
 from timesformer.engine.precision import Precision
 from timesformer.engine.probe import input_normalizer
+from timesformer.engine.results import NAMED, describe_unreadable
+from timesformer.terminal import printable
+from timesformer.video import VideoError
 
 logger = logging.getLogger(__name__)
 
@@ -38,33 +41,41 @@ class Validator:
     def run(self, model: nn.Module, epoch: int, scalars: log.Scalars) -> dict[str, float]:
         """Validate ``model`` (bare, not wrapped in DDP) after 0-based ``epoch``.
 
-        Returns the errors in percent, ``top1_err`` and ``top5_err``, or ``map``, a fraction.
+        Returns the errors in percent, ``top1_err`` and ``top5_err``, or ``map``, a fraction; neither
+        if a score is not finite.
 
         Raises:
+            VideoError: no video can be read.
             Interrupted: a signal asked for the end.
         """
         model.eval()
         self.loader.batch_sampler.set_epoch(epoch)
         started = time.perf_counter()
-        scores, labels, unreadable = [], [], 0
+        scores, labels, indices, failures = [], [], [], []
         bar = log.progress(self.loader, total=len(self.loader), title="validation")
         for i, batch in enumerate(bar, start=1):
             for message in batch.failures:
-                unreadable += 1
+                failures.append(message)
                 logger.warning("video not validated: %s", message)
             if len(batch.labels):
                 clips = self.normalize(batch.clips.to(self.device, non_blocking=True))
                 with self.precision.autocast():
                     scores.append(model(clips).float())
+                indices.append(batch.indices)
                 labels.append(batch.labels.to(self.device, non_blocking=True))
             if i % self.cfg.LOG_PERIOD == 0 and labels:
                 self._log_batch(scores[-1], labels[-1], i, epoch, started)
             if interrupt.requested():
                 break
         interrupt.end_if_agreed("in a validation, which the same command repeats")
-        found = self._report(scores, labels, unreadable, epoch, started, scalars)
+        nonfinite = self._nonfinite(scores, indices)
+        found = self._report(scores, labels, failures, nonfinite, epoch, started, scalars)
         board = self.cfg.TENSORBOARD
-        if board.ENABLE and (board.CONFUSION_MATRIX.ENABLE or board.HISTOGRAM.ENABLE):
+        if (
+            board.ENABLE
+            and not nonfinite
+            and (board.CONFUSION_MATRIX.ENABLE or board.HISTOGRAM.ENABLE)
+        ):
             self._draw(scores, labels, epoch, scalars)
         return found
 
@@ -87,26 +98,46 @@ class Validator:
             },
         )
 
+    def _nonfinite(self, scores: list[Tensor], indices: list[Tensor]) -> int:
+        """Videos of all processes whose scores are not finite, each named in the log."""
+        rows = [(~metrics.finite_rows(of_batch)).cpu() for of_batch in scores]
+        bad = [int(index) for row, of_batch in zip(rows, indices, strict=True)
+               for index in of_batch[row]]  # fmt: skip
+        everywhere = sorted(index for part in distributed.gather(bad) for index in part)
+        for index in everywhere[:NAMED]:
+            name = self.loader.dataset.videos.name(index)
+            logger.warning("video not validated: %s: its scores are not finite", printable(name))
+        if everywhere:
+            logger.warning(
+                "%d videos have scores that are not finite, so this validation has no accuracy and "
+                "is not the best; set TRAIN.PRECISION fp32 if the weights are sound",
+                len(everywhere),
+            )
+        return len(everywhere)
+
     def _report(
         self,
         scores: list[torch.Tensor],
         labels: list[torch.Tensor],
-        unreadable: int,
+        failures: list[str],
+        nonfinite: int,
         epoch: int,
         started: float,
         scalars: log.Scalars,
     ) -> dict[str, float]:
-        counts = torch.tensor([sum(map(len, labels)), unreadable], dtype=torch.float64)
+        counts = torch.tensor([sum(map(len, labels)), len(failures)], dtype=torch.float64)
         videos, unread = distributed.total(counts.to(self.device)).tolist()
         if not videos:
-            raise RuntimeError("no video of the val list can be read; see the warnings above")
-        found = self.measure(scores, labels, videos, self.device)
+            reasons = [text for part in distributed.gather(failures) for text in part]
+            raise VideoError(describe_unreadable(self.loader.dataset.videos.origin, reasons))
+        found = {} if nonfinite else self.measure(scores, labels, videos, self.device)
         for name, value in found.items():
             best = f"{_BETTER[name].__name__}_{name}"
             self.best[best] = _BETTER[name](self.best.get(best, value), value)
         titled = {f"Val/{name[0].upper()}{name[1:]}": value for name, value in found.items()}
         scalars.add(titled, epoch + 1)
         found |= {"videos": int(videos), "unreadable": int(unread)}
+        unusual = {"nonfinite": nonfinite} if nonfinite else {}
         seconds = time.perf_counter() - started
         shared = {"dt": seconds / len(self.loader), "batches": len(self.loader)}
         shared |= {"gpu_gib": log.gpu_gib(), "ram_gib": log.ram_gib(), **found}
@@ -121,6 +152,7 @@ class Validator:
                 "gpu_mem": log.gpu_memory(),
                 "RAM": log.ram(),
                 **found,
+                **unusual,
                 **({"limited": limited} if limited else {}),
                 **self.best,
             },
@@ -138,7 +170,8 @@ class Validator:
         from timesformer.engine.figures import figures
 
         pairs = [
-            torch.stack([s.argmax(dim=1), y]).cpu() for s, y in zip(scores, labels, strict=True)
+            torch.stack([metrics.likeliest(of_batch, 1)[:, 0], true]).cpu()
+            for of_batch, true in zip(scores, labels, strict=True)
         ]
         parts = [part for process in distributed.gather(pairs) for part in process]
         if scalars:

@@ -1,0 +1,47 @@
+"""Which seconds of a video its clips show."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from timesformer.video.reader import Select
+from timesformer.video.sampling import Timeline
+
+
+class Span(NamedTuple):
+    """Seconds of the whole file: the first and the last frame of all clips, and its length."""
+
+    start_seconds: float
+    end_seconds: float
+    duration_seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.start_seconds:.1f}–{self.end_seconds:.1f} of {self.duration_seconds:.1f} s"
+
+
+def span_of(timeline: Timeline, indices: np.ndarray) -> Span:
+    """What the frames at ``indices`` (of any shape) cover; the last frame lasts as long as others."""
+    seconds = _frame_seconds(timeline)
+    return Span(
+        round(float(seconds[indices.min()]), 3),
+        round(float(seconds[indices.max()]), 3),
+        round(float(seconds[-1] + 1 / timeline.fps), 3),
+    )
+
+
+class Noted:
+    """A ``select`` that keeps the span of what it chose last."""
+
+    def __init__(self, select: Select) -> None:
+        self.select = select
+        self.span: Span | None = None
+
+    def __call__(self, timeline: Timeline) -> np.ndarray:
+        indices = np.asarray(self.select(timeline))
+        self.span = span_of(timeline, indices)
+        return indices
+
+
+def _frame_seconds(timeline: Timeline) -> np.ndarray:
+    """(N,) seconds from the first frame."""
+    return (timeline.pts - timeline.pts[0]) * (timeline.tick_seconds or 1 / timeline.fps)
