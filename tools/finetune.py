@@ -92,7 +92,7 @@ def split(folder: Path, classes: str, *, seed: int) -> "tuple[Parts, tuple[str, 
         ListError: no folder, no videos, no class folders, a class that cannot be divided, or
             ``classes`` (a file or a known data set) that are not those of the folders.
     """
-    from timesformer.datasets.annotations import Source, locate
+    from timesformer.datasets.annotations import Source, describe_unlisted, locate
     from timesformer.datasets.folders import VideoFolder
     from timesformer.datasets.formats import read_class_folders
     from timesformer.datasets.rows import ListError
@@ -109,6 +109,8 @@ def split(folder: Path, classes: str, *, seed: int) -> "tuple[Parts, tuple[str, 
             Source(videos, class_names=known_names(classes, annotations))
         )
     entries, _ = locate(annotations.clips, videos)
+    for line in (*videos.describe_unused(), *describe_unlisted(videos, entries)):
+        print(line)
     shares = shares_for(entries, annotations.class_names)
     entries = assign_splits(entries, seed=seed, shares=shares, names=annotations.class_names)
     return complete_splits(entries), annotations.class_names

@@ -27,7 +27,7 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from timesformer.datasets.annotations import SPLITS, Clip, Entry, Source, locate
+from timesformer.datasets.annotations import SPLITS, Clip, Entry, Source, describe_unlisted, locate
 from timesformer.datasets.classes import class_names, read_class_names
 from timesformer.datasets.folders import VideoFolder
 from timesformer.datasets.formats import FORMATS
@@ -82,6 +82,8 @@ def prepare(args: argparse.Namespace) -> int:
         parts, failures = resize(parts, videos.root, args.out, args.resize, args.jobs)
     _check_labels(parts, names)
     write_lists(args.out, parts, names)
+    for line in (*videos.describe_unused(), *describe_unlisted(videos, entries)):
+        print(line)
     print(summary(parts, names, missing, len(failures)))
     _report(missing, failures, args.out)
     return len(failures)

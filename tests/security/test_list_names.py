@@ -159,3 +159,24 @@ def test_parts_of_kinetics_that_cannot_be_are_named(tmp_path, tool, capsys, time
     kinetics = write_csv(tmp_path / "k.csv", table)
     assert tool("kinetics", "--videos", tmp_path, "--annotations", kinetics, "--out", tmp_path) == 2
     assert "is not a part of a film; write seconds" in capsys.readouterr().err
+
+
+def test_class_folders_may_be_links_and_what_is_not_used_is_told(tmp_path, tool, capsys):
+    for split in ("train", "val"):
+        for label, name in (("run", "a.MTS"), ("sit", "b.3gp"), ("sit", "notes.txt")):
+            (tmp_path / "store" / split / label).mkdir(parents=True, exist_ok=True)
+            (tmp_path / "store" / split / label / name).touch()
+        (tmp_path / "videos" / split).mkdir(parents=True)
+        (tmp_path / "videos" / split / "run").symlink_to(tmp_path / "store" / split / "run")
+    (tmp_path / "videos/val/sit").symlink_to(tmp_path / "store/val/sit")
+    (tmp_path / "videos/train/sit").symlink_to(tmp_path / "store/train/sit")
+    (tmp_path / "videos/sit").symlink_to(tmp_path / "videos")
+    (tmp_path / "videos/lost.mp4").touch()
+    assert tool("folders", "--videos", tmp_path / "videos", "--out", tmp_path / "out") == 0
+    printed = capsys.readouterr().out
+    assert "not used: 2 .txt: not a video; the first: train/sit/notes.txt\n" in printed
+    assert "not used: 1 link(s): lead to a folder above them; the first: sit\n" in printed
+    assert "not used: 1 video(s): they have no label; the first: lost.mp4\n" in printed
+    found = read_kinetics(tmp_path / "out", "train", prefix="", separator=" ", num_classes=2)
+    names = [found.name(i).removeprefix(f"{tmp_path}/videos/train/") for i in range(2)]
+    assert sorted(names) == ["run/a.MTS", "sit/b.3gp"]

@@ -3,6 +3,7 @@
 Source -> a parser of ``formats.py`` -> Annotations (clips) -> ``locate`` -> entries
 """
 
+import os
 from collections.abc import Iterable, Mapping
 from math import nan
 from pathlib import Path
@@ -86,6 +87,16 @@ def locate(clips: Iterable[Clip], videos: VideoFolder) -> tuple[list[Entry], lis
             f"videos){example}; pass the folder of the videos as --videos"
         )
     return entries, missing
+
+
+def describe_unlisted(videos: VideoFolder, entries: Iterable[Entry]) -> list[str]:
+    """A line on the videos of a folder that no entry has, if there are any."""
+    listed = {os.path.abspath(entry.path) for entry in entries}
+    others = [path for path in videos.paths if os.path.abspath(path) not in listed]
+    if not others:
+        return []
+    first = printable(others[0].relative_to(videos.root))
+    return [f"not used: {len(others)} video(s): they have no label; the first: {first}"]
 
 
 def _absolute(name: str) -> Path | None:

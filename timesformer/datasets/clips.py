@@ -22,6 +22,7 @@ from torch.utils.data import Dataset
 
 from timesformer import transforms
 from timesformer.augment import Augment, unchanged
+from timesformer.datasets.folders import is_image
 from timesformer.datasets.lists import VideoList
 from timesformer.datasets.samplers import Key
 from timesformer.datasets.views import Spatials, Train, Views, within
@@ -195,8 +196,8 @@ class ClipDataset(Dataset[Sample]):
 def read_files(
     files: Sequence[str], select: Select, *, read: ReadVideo, multi_thread: bool
 ) -> Frames:
-    """Frames of a video file, or of the image files of one video."""
-    if len(files) > 1:
+    """Frames of a video file, or of the image files of one video, be they many or one."""
+    if len(files) > 1 or is_image(files[0]):
         return read_folder(files, select)
     return read(files[0], select, multi_thread=multi_thread)
 

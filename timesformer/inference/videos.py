@@ -13,7 +13,6 @@ from torch import Tensor
 from timesformer.config.load import portable
 from timesformer.datasets.folders import (
     IMAGE_SUFFIXES,
-    VIDEO_SUFFIXES,
     VideoFolder,
     frame_files,
     natural_key,
@@ -158,19 +157,19 @@ def _is_image(path: Path) -> bool:
 
 
 def _in_folder(folder: Path) -> Iterator[str]:
-    below = VideoFolder(folder).paths
-    if any(
-        path.parent == folder and path.is_file() for path in below
-    ):  # images beside are no frames
-        yield from map(str, below)
-        return
-    try:
-        frame_files(folder)
-    except VideoError:
-        if not below:
-            raise VideoError(
-                f"{folder}: a folder without videos ({', '.join(sorted(VIDEO_SUFFIXES))}) or frames"
-            ) from None
-        yield from map(str, below)
-    else:
-        yield str(folder)
+    videos = VideoFolder(folder)
+    beside = any(path.parent == folder and path.is_file() for path in videos.paths)
+    if not beside:  # images beside videos are no frames
+        try:
+            frame_files(folder)
+        except VideoError:
+            if not videos.paths:
+                raise VideoError(
+                    f"{folder}: a folder without videos (.avi, .mkv, .mp4, ...) or frames"
+                ) from None
+        else:
+            yield str(folder)
+            return
+    for line in videos.describe_unused():
+        logger.info("%s: %s", folder, line)
+    yield from map(str, videos.paths)
