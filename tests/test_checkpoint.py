@@ -218,7 +218,7 @@ def test_code_in_a_file_is_never_run(tmp_path):
     sys.modules["evil"] = module
     try:
         torch.save({"model_state": Evil()}, tmp_path / "file")
-        with pytest.raises(CheckpointError, match="cannot be read"):
+        with pytest.raises(CheckpointError, match="holds no weights"):
             load_weights(model(), tmp_path / "file")
     finally:
         del sys.modules["evil"]
@@ -294,20 +294,19 @@ def test_a_position_embedding_that_is_no_square_grid_is_named(tmp_path):
 def test_a_whole_file_with_other_objects_names_them(tmp_path):
     import argparse
 
-    torch.save({"model": model().state_dict(), "args": argparse.Namespace(lr=1)}, tmp_path / "file")
-    with pytest.raises(
-        CheckpointError, match=r"it holds argparse\.Namespace.*save its weights alone"
-    ):
-        load_weights(model(), tmp_path / "file")
+    source, target = model(seed=1), model(seed=2)
+    torch.save({"model": source.state_dict(), "args": argparse.Namespace(lr=1)}, tmp_path / "file")
+    report = load_weights(target, tmp_path / "file")
+    assert "other entries of the file: args (argparse.Namespace)" in str(report)
+    assert same_weights(source, target)
 
 
-@pytest.mark.parametrize(("saved", "now"), [("adamw", "sgd"), ("sgd", "adamw"), (None, "sgd")])
+@pytest.mark.parametrize(("saved", "now"), [("adamw", "sgd"), ("sgd", "adamw")])
 def test_another_optimizer_is_not_gone_on_with(tmp_path, saved, now):
     kinds = {"sgd": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9), "adamw": torch.optim.AdamW}
     net = model()
-    payload = {"epoch": 0, "model_state": net.state_dict(), "optimizer_state": None}
-    if saved:
-        payload["optimizer_state"] = kinds[saved](net.parameters()).state_dict()
+    optimizer_state = kinds[saved](net.parameters()).state_dict()
+    payload = {"epoch": 0, "model_state": net.state_dict(), "optimizer_state": optimizer_state}
     torch.save(payload, tmp_path / "file")
     with pytest.raises(CheckpointError, match="does not fit SOLVER.OPTIMIZING_METHOD"):
         load_training_state(tmp_path / "file", net, kinds[now](net.parameters()))

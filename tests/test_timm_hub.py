@@ -1,5 +1,6 @@
 """ViTs by timm's names, without a network."""
 
+import urllib.request
 from functools import partial
 
 import pytest
@@ -7,7 +8,6 @@ import timm
 import torch
 from timm.models.vision_transformer import VisionTransformer
 
-from timesformer import timm_hub
 from timesformer.checkpoint import CheckpointError, load_weights, read_weights
 from timesformer.models.timesformer import TimeSformer
 
@@ -19,7 +19,7 @@ def offline(monkeypatch):
     def refuse(*_, **__):
         raise OSError("no network")
 
-    monkeypatch.setattr(timm_hub.urllib.request, "urlopen", refuse)
+    monkeypatch.setattr(urllib.request, "urlopen", refuse)
 
 
 @pytest.mark.usefixtures("offline")

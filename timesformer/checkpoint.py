@@ -1,21 +1,32 @@
 """Weights out of any file into a model."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from torch import Tensor, nn
 
-from timesformer import convert, timm_hub
+from timesformer import payload_rules, timm_hub
+from timesformer.config import ConfigError
+from timesformer.config.strict_yaml import read_yaml
 from timesformer.fitting import LoadReport, fit, load_state, unwrap
 from timesformer.formats import FormatError, Weights, huggingface
 from timesformer.formats import convert as convert_format
-from timesformer.weight_files import CheckpointError, first_line, read_config, read_file
+from timesformer.payload_contents import other_entries, set_aside
+from timesformer.state_search import Found, find_weights
+from timesformer.terminal import printable
+from timesformer.weight_files import (
+    CheckpointError,
+    UnreadableError,
+    first_line,
+    read_config,
+    read_file,
+)
 
 __all__ = [
     "CheckpointError",
     "LoadReport",
+    "UnreadableError",
     "Weights",
     "convert_names",
     "first_line",
@@ -80,17 +91,25 @@ def read_weights(
         return timm_hub.fetch(path)
     payload = read_file(path, mmap=mmap)
     try:
-        state = convert_names(convert.find_state(payload), cut_from_names)
+        found = find_weights(payload)
     except ValueError as error:
         raise CheckpointError(f"{path} is not a model checkpoint: {error}") from error
     try:
-        weights = convert_format(state)
-        _describe(weights, payload)
+        weights = convert_format(convert_names(found.state, cut_from_names))
+        _note_the_rest(weights, found, payload)
+        _describe(weights, payload, path)
         if weights.format.startswith("Hugging Face"):
             huggingface.add_config(weights, read_config(path, "config.json"))
             huggingface.add_preprocessor(weights, read_config(path, "preprocessor_config.json"))
     except FormatError as error:
         raise CheckpointError(f"{path} cannot become a TimeSformer: {error}") from error
+    except CheckpointError:
+        raise
+    except (IndexError, RuntimeError, TypeError, ValueError, KeyError) as error:
+        raise CheckpointError(
+            f"{path} cannot become a TimeSformer: its tensors do not have the shapes of one "
+            f"({first_line(error)})"
+        ) from error
     _check_names(weights, path)
     return weights
 
@@ -135,33 +154,85 @@ def _take_epsilon(model: nn.Module, weights: Weights, report: LoadReport) -> Non
         norm.eps = eps
 
 
-def _describe(weights: Weights, payload: Any) -> None:
-    """Add what a checkpoint of ours, of the published code or of mmaction2 says of itself."""
+def _note_the_rest(weights: Weights, found: Found, payload: Any) -> None:
+    """Say what of the file was taken, and what not."""
+    weights.place = found.place
+    weights.aside = dict(set_aside(payload))
+    weights.entries = other_entries(payload, found.place)
+    if found.rivals:
+        weights.notes.append(
+            f"of several weights in the file those under {found.place or 'its top'} were taken, not "
+            f"those under {', '.join(rival or 'its top' for rival in found.rivals[:4])}"
+        )
+    if found.left_out:
+        weights.dropped.extend(found.left_out)
+        weights.notes.append(f"left out, for it is not of the model: {_some(found.left_out)}")
+    if weights.aside:
+        named = [f"{name} x {count}" for name, count in weights.aside.items()]
+        weights.notes.append(f"set aside, and not run: {_some(named)}")
+    foreign = [
+        f"{name} ({kind})"
+        for name, kind in weights.entries.items()
+        if name not in payload_rules.OURS
+    ]
+    if foreign:
+        weights.notes.append(f"other entries of the file: {_some(foreign)}")
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(printable(name[:80]) for name in names[:6])
+    return shown + (f", ... ({len(names)} in all)" if len(names) > 6 else "")
+
+
+def _describe(weights: Weights, payload: Any, path: str | Path) -> None:
+    """Add what a checkpoint of ours, of the published code or of mmaction2 says of itself.
+
+    An entry of another program may have our name and another content: it is left out, and named. The
+    configuration of a checkpoint of ours must be readable.
+    """
     if not isinstance(payload, Mapping):
         return
-    weights.about |= {key: payload[key] for key in _ABOUT if key in payload}
-    if not isinstance(weights.about.get("cfg", ""), str):  # of another program
-        del weights.about["cfg"]
+    said = {key: payload[key] for key in _ABOUT if key in payload}
+    for key, wrong in payload_rules.problems(said).items():
+        weights.notes.append(f"its entry {key} {wrong}, and was left out")
+        del said[key]
+    weights.about |= said
+    if "model_state" not in payload and "cfg" in said and not _is_config(said["cfg"]):
+        del weights.about["cfg"]  # of another program
     meta = _mapping(payload.get("meta"))
     for names in (payload.get("class_names"), _mapping(meta.get("dataset_meta")).get("classes"),
                   meta.get("CLASSES")):  # fmt: skip
         if isinstance(names, list | tuple) and not weights.class_names:
             weights.class_names = tuple(str(name) for name in names)
-    if "epoch" in meta:
+    if isinstance(meta.get("epoch"), int):
         weights.about.setdefault("epoch", meta["epoch"])
     if "cfg" in payload and weights.format == "image ViT":
         weights.format = "TimeSformer"
-    sizes = _timesformer_section(payload.get("cfg"))
-    weights.num_heads = sizes.get("NUM_HEADS")
-    weights.norm_eps = sizes.get("NORM_EPS", weights.norm_eps)
+    sizes = _timesformer_section(weights.about.get("cfg"), path)
+    heads, eps = sizes.get("NUM_HEADS"), sizes.get("NORM_EPS")
+    weights.num_heads = heads if isinstance(heads, int) and heads > 0 else None
+    weights.norm_eps = float(eps) if isinstance(eps, int | float) and eps > 0 else weights.norm_eps
 
 
-def _timesformer_section(text: Any) -> Mapping[str, Any]:
-    """The TIMESFORMER keys of a configuration; the published code has few of them."""
+def _is_config(text: str) -> bool:
     try:
-        tree = yaml.safe_load(text) if isinstance(text, str) else {}
-    except yaml.YAMLError:
+        return isinstance(read_yaml(text, source="cfg"), dict)
+    except ConfigError:
+        return False
+
+
+def _timesformer_section(text: str | None, path: str | Path) -> Mapping[str, Any]:
+    """The TIMESFORMER keys of a configuration; the published code has few of them.
+
+    Raises:
+        CheckpointError: it cannot be read.
+    """
+    if text is None:
         return {}
+    try:
+        tree = read_yaml(text, source=f"{path}: its cfg")
+    except ConfigError as error:
+        raise CheckpointError(str(error)) from error
     return _mapping(_mapping(tree).get("TIMESFORMER"))
 
 

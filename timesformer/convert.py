@@ -10,44 +10,6 @@ from collections.abc import Iterable, Mapping
 from torch import Tensor
 from torch.nn import functional as F
 
-_PREFIXES = ("module.", "model.", "_orig_mod.")
-_CONTAINERS = (  # averaged weights first: ours, timm's, DeiT's; "module" is DeepSpeed's
-    "ema_state",
-    "state_dict_ema",
-    "model_ema",
-    "model_state",
-    "state_dict",
-    "model",
-    "teacher",
-    "model_state_dict",
-    "module",
-)
-
-
-def find_state(payload: object) -> dict[str, Tensor]:
-    """The state dict inside a loaded file: published, ``state_dict``, DeiT style, or bare.
-
-    Raises:
-        ValueError: the file holds no dictionary of tensors.
-    """
-    for key in _CONTAINERS:
-        if isinstance(payload, Mapping) and isinstance(payload.get(key), Mapping):
-            return find_state(payload[key])
-    if isinstance(payload, Mapping):
-        state = {str(key): value for key, value in payload.items() if isinstance(value, Tensor)}
-        if state:
-            return strip_prefixes(state)
-    found = sorted(map(str, payload))[:8] if isinstance(payload, Mapping) else type(payload)
-    raise ValueError(f"it holds no weights, only {found}")
-
-
-def strip_prefixes(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Without DDP's ``module.``, the published classes' ``model.``, the compiler's ``_orig_mod.``."""
-    stripped = dict(state)
-    while prefix := next((p for p in _PREFIXES if _all_start(stripped, p)), None):
-        stripped = {key[len(prefix) :]: value for key, value in stripped.items()}
-    return stripped
-
 
 def inflate(state: Mapping[str, Tensor], wanted: Iterable[str]) -> dict[str, Tensor]:
     """Weights for the steps an image ViT lacks: copies of its own norm and attention.
@@ -100,10 +62,6 @@ def resize_patch(weight: Tensor, patch_size: int) -> Tensor:
     from timm.layers import resample_patch_embed
 
     return resample_patch_embed(weight.float(), [patch_size, patch_size]).to(weight.dtype)
-
-
-def _all_start(state: Mapping[str, Tensor], prefix: str) -> bool:
-    return all(key.startswith(prefix) for key in state)
 
 
 def _has_step(state: Mapping[str, Tensor], prefix: str) -> bool:

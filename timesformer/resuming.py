@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from timesformer import convert
+from timesformer import payload_rules
 from timesformer.checkpoint import CheckpointError, LoadReport, convert_names, load_state, read_file
 from timesformer.fitting import refuse_nonfinite
 from timesformer.run_checkpoint import Position
+from timesformer.state_search import find_state
 
 # Options of optimizers that newer versions of PyTorch added: their absence says nothing.
 _NEW_OPTIONS = {
@@ -44,13 +45,18 @@ def load_training_state(
             it has no epoch or optimizer state.
     """
     payload = read_file(path)
+    if isinstance(payload, dict):
+        payload_rules.check(payload, path)
     if not isinstance(payload, dict) or not {"epoch", "optimizer_state"} <= payload.keys():
         raise CheckpointError(
             f"{path} holds no epoch and optimizer state to go on from; set TRAIN.FINETUNE True to "
             "start from its weights alone"
         )
     last = {key: value for key, value in payload.items() if key != "ema_state"}
-    state = convert_names(convert.find_state(last), cut_from_names)
+    try:
+        state = convert_names(find_state(last), cut_from_names)
+    except ValueError as error:
+        raise CheckpointError(f"{path} is not a model checkpoint: {error}") from error
     refuse_nonfinite(payload.get("ema_state", {}), str(path))
     report = load_state(model, state, source=str(path))
     if not report.exact:

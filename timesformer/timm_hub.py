@@ -1,18 +1,14 @@
 """Pretrained ViTs by the name that timm gives them, through its cache or from its hub."""
 
-import contextlib
 import difflib
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
-from unittest import mock
 
 from timesformer.formats import FormatError, Weights
 from timesformer.formats import convert as convert_format
+from timesformer.hub import offline_if_unreachable
 from timesformer.weight_files import CheckpointError, first_line
 
 PREFIX = "timm/"
-SECONDS = 5.0  # to wait for the hub before the cache alone is asked
 
 
 def is_name(path: str | Path) -> bool:
@@ -30,7 +26,7 @@ def fetch(path: str | Path) -> Weights:
 
     name = Path(path).as_posix().removeprefix(PREFIX)
     try:
-        with _offline_if_unreachable():
+        with offline_if_unreachable():
             model = timm.create_model(name, pretrained=True)
     except (OSError, RuntimeError, ValueError) as error:  # what hubs raise, offline or not
         raise CheckpointError(_cannot_fetch(name, error)) from error
@@ -57,23 +53,6 @@ def fetch(path: str | Path) -> Weights:
 def _note_activation(weights: Weights, name: str) -> None:
     if name != "GELU":
         weights.notes.append(f"its activation is {name}, and ours GELU")
-
-
-@contextlib.contextmanager
-def _offline_if_unreachable() -> Iterator[None]:
-    """Ask the hub once: its client would try for a minute before it looks into its cache."""
-    from huggingface_hub import constants
-
-    request = urllib.request.Request(constants.ENDPOINT, method="HEAD")
-    try:
-        urllib.request.urlopen(request, timeout=SECONDS).close()
-        offline = constants.HF_HUB_OFFLINE
-    except urllib.error.HTTPError:  # it answers
-        offline = constants.HF_HUB_OFFLINE
-    except OSError:
-        offline = True
-    with mock.patch.object(constants, "HF_HUB_OFFLINE", offline):
-        yield
 
 
 def _cannot_fetch(name: str, error: Exception) -> str:

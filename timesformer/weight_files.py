@@ -1,29 +1,32 @@
 """Files and folders of weights to their content, whatever wrote them; code in them is never run."""
 
+import errno
 import json
-import pickle
+import os
 import re
-import zipfile
+import stat
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from timesformer import hub
 from timesformer.errors import InputError
 from timesformer.formats import paddle, sharded
+from timesformer.formats.pickles import read_pickle
+from timesformer.formats.torch_file import TORCH, is_torch_file, read_torch
+from timesformer.formats.torch_tensors import CONSTANTS
+from timesformer.hub import IN_FOLDER
+from timesformer.terminal import printable
 
 ABOUT = "timesformer"
 """Entry of a safetensors file's metadata that holds our description as JSON."""
 
 _REFUSED = re.compile(r"(?:[Uu]nsupported (?:global: )?GLOBAL|[Uu]nsupported class) ([\w.]+)")
-_TORCH_LEGACY = bytes.fromhex("6cfc9c46f9206aa850")  # the number that such pickles begin with
-_IN_FOLDER = (
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "pytorch_model.bin",
-    "pytorch_model.bin.index.json",
-)
+_HEAD = 64  # bytes
+_MOST_JSON = 1 << 26  # bytes of an index; the largest ones have 1 MiB
 _NO_WEIGHTS = (
     (b"version https://git-lfs", "a pointer of Git LFS: fetch the file itself with `git lfs pull`"),
     (b"<!doctype html", "a web page: download the file again"),
@@ -31,30 +34,69 @@ _NO_WEIGHTS = (
 )
 
 
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+_OF_CONTENT = (errno.EINVAL, errno.EOVERFLOW, errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
+_NO_MEMORY = re.compile(r"can't allocate memory|not enough memory|Cannot allocate memory")
+
+
 class CheckpointError(InputError, ValueError):
     """A file that cannot give a model its weights; the message names file, reason and remedy."""
+
+
+class UnreadableError(CheckpointError):
+    """A file that the system does not give: permission, a failing disk, too little memory.
+
+    Nothing is known of its content then, so it must not be taken for damaged.
+    """
 
 
 def weights_path(path: str | Path) -> Path:
     """The file to read for ``path``: itself, or of a folder the one that Hugging Face names.
 
-    A folder of ``torch.distributed.checkpoint`` is itself what is read.
+    A folder of ``torch.distributed.checkpoint`` is itself what is read. A name of the Hugging Face hub
+    is the folder in its cache, see ``hub``.
 
     Raises:
         CheckpointError: there is no such file.
     """
-    path = Path(path)
+    try:
+        return _find_file(hub.local_folder(path) if hub.is_name(path) else Path(path))
+    except hub.HubError as error:
+        raise CheckpointError(str(error)) from error
+    except OSError as error:
+        raise UnreadableError(_not_given(Path(path), error)) from error
+
+
+def _find_file(path: Path) -> Path:
     if sharded.is_sharded(path):
         return path
     if path.is_dir():
-        found = next((path / name for name in _IN_FOLDER if (path / name).is_file()), None)
+        found = next((path / name for name in IN_FOLDER if (path / name).is_file()), None)
         if found is None:
             raise CheckpointError(
-                f"folder {path} holds no weights ({', '.join(_IN_FOLDER)}); name the file itself"
+                f"folder {printable(path)} holds no weights ({', '.join(IN_FOLDER)}); name the file "
+                "itself"
             )
         return found
+    if not path.exists():
+        if path.is_symlink():
+            raise CheckpointError(
+                f"checkpoint {printable(path)} is a link to {printable(os.readlink(path))}, which does "
+                "not exist; correct the link"
+            )
+        raise CheckpointError(f"checkpoint {printable(path)} does not exist; check the path")
     if not path.is_file():
-        raise CheckpointError(f"checkpoint {path} does not exist; check the path")
+        mode = path.stat().st_mode
+        kind = next((what for test, what in _KINDS if test(mode)), "of another kind")
+        raise CheckpointError(
+            f"checkpoint {printable(path)} is no file, but {kind}; name a file of weights"
+        )
     return path
 
 
@@ -70,17 +112,34 @@ def read_file(path: str | Path, *, mmap: bool = False) -> Any:
         CheckpointError: no such file, truncated, code in it, or something else altogether.
     """
     path = weights_path(path)
+    return _reading(path, lambda: _read(path, mmap=mmap))
+
+
+def _reading(path: Path, read: Callable[[], Any]) -> Any:
+    """What ``read`` gives, with one error for all that parsers raise."""
     try:
-        return _read(path, mmap=mmap)
+        return read()
     except CheckpointError:
         raise
     except Exception as error:  # parsers raise whatever they like
+        system = isinstance(error, OSError) and error.errno not in (None, *_OF_CONTENT)
+        if system or isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
+            raise UnreadableError(_not_given(path, error)) from error
         if refused := _REFUSED.search(str(error)):
             raise CheckpointError(
-                f"checkpoint {path} cannot be read: it holds {refused[1]}, and code in a file is never "
-                "run; where you trust it, save its weights alone: torch.save(model.state_dict(), FILE)"
+                f"checkpoint {printable(path)} cannot be read: it holds {printable(refused[1][:80])}, "
+                "and code in a file is never run; where you trust it, save its weights alone: "
+                "torch.save(model.state_dict(), FILE)"
             ) from error
         raise CheckpointError(_explain(path, error)) from error
+
+
+def _not_given(path: Path, error: Exception) -> str:
+    reason = getattr(error, "strerror", None) or "there is too little memory for it"
+    return (
+        f"checkpoint {printable(path)} cannot be read: {reason}. Nothing is known of its content; "
+        "correct that and give the same command again"
+    )
 
 
 def read_config(path: str | Path, name: str) -> dict[str, Any]:
@@ -93,9 +152,13 @@ def read_config(path: str | Path, name: str) -> dict[str, Any]:
     if not beside.is_file():
         return {}
     try:
-        found = json.loads(beside.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CheckpointError(f"{beside} is no JSON ({error}); copy it again") from error
+        found = json.loads(_text(beside))
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(
+            f"{printable(beside)} is no JSON ({first_line(error)}); copy it again"
+        ) from error
+    except OSError as error:
+        raise UnreadableError(_not_given(beside, error)) from error
     return found if isinstance(found, dict) else {}
 
 
@@ -112,15 +175,22 @@ def read_metadata(path: str | Path) -> dict[str, str]:
 
 
 def first_line(error: Exception) -> str:
-    """The beginning of a message that may be long."""
-    return str(error).strip().partition("\n")[0][:160]
+    """The beginning of a message that may be long, without what would steer a terminal."""
+    return printable(str(error).strip().partition("\n")[0][:160])
 
 
 def read_entries(path: Path) -> dict[str, Any]:
-    """What a checkpoint of ours says; tensors of weights and optimizer have no values, or are left out."""
-    if path.is_dir():
-        return sharded.read_plain(path)
-    return torch.load(path, map_location="meta", weights_only=True)
+    """What a checkpoint of ours says; tensors of weights and optimizer have no values, or are left out.
+
+    Raises:
+        UnreadableError: the system does not give it.
+        CheckpointError: it is damaged, or no checkpoint.
+    """
+    read = sharded.read_plain if path.is_dir() else partial(read_torch, meta=True)
+    found = _reading(path, lambda: read(_find_file(path)))
+    if not isinstance(found, dict):
+        raise CheckpointError(f"{printable(path)} holds a {type(found).__name__}, no checkpoint")
+    return found
 
 
 def num_bytes(path: Path) -> int:
@@ -133,15 +203,14 @@ def _read(path: Path, *, mmap: bool = False) -> Any:
     if path.is_dir():
         return sharded.read_sharded(path)
     with path.open("rb") as file:
-        head = file.read(64)
+        head = file.read(_HEAD)
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 27:
         return _read_safetensors(path)
     if head.lstrip().startswith(b"{"):
         return _read_shards(path)
-    if head.startswith(b"\x80") and _TORCH_LEGACY not in head:
-        return paddle.read_pickle(path.read_bytes())
-    mmap = mmap and zipfile.is_zipfile(path)  # files of PyTorch before 1.6 are none
-    return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+    if is_torch_file(path):
+        return read_torch(path, mmap=mmap)
+    return paddle.from_pickle(read_pickle(path.read_bytes(), TORCH, CONSTANTS))
 
 
 def _read_safetensors(path: Path) -> dict[str, Any]:
@@ -155,10 +224,14 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
 
 def _read_shards(index: Path) -> dict[str, Tensor]:
     """The tensors of all files that an index names, which lie beside it."""
-    listed = json.loads(index.read_text(encoding="utf-8"))
+    listed = json.loads(_text(index))
     if not isinstance(listed, dict) or not isinstance(listed.get("weight_map"), dict):
         raise CheckpointError(f"{index} is JSON, but no index of shards; name the weights file")
-    names = sorted(set(listed["weight_map"].values()))
+    names = sorted(set(map(str, listed["weight_map"].values())))
+    if outside := [name for name in names if Path(name).name != name or name.endswith(".json")]:
+        raise CheckpointError(
+            f"{printable(index)} names {printable(outside[0])}, which is no file of weights beside it"
+        )
     missing = [name for name in names if not (index.parent / name).is_file()]
     if missing:
         raise CheckpointError(
@@ -167,40 +240,46 @@ def _read_shards(index: Path) -> dict[str, Tensor]:
         )
     state: dict[str, Tensor] = {}
     for name in names:
-        state |= _read(index.parent / name)
+        part = _reading(index.parent / name, partial(_read, index.parent / name))
+        state |= part if isinstance(part, dict) else {}
     lost = sorted(listed["weight_map"].keys() - state.keys())
     if lost:
         raise CheckpointError(f"{index} names tensors that its files lack: {', '.join(lost[:4])}")
     return state
 
 
+def _text(path: Path) -> str:
+    """Of a JSON file, if it is of a usual size."""
+    if path.stat().st_size > _MOST_JSON:
+        raise CheckpointError(f"{printable(path)} is JSON of {path.stat().st_size} bytes, no index")
+    return path.read_text(encoding="utf-8")
+
+
 def _explain(path: Path, error: Exception) -> str:
+    name = printable(path)
     if path.is_dir():
         return (
-            f"sharded checkpoint {path} cannot be read ({type(error).__name__}: "
+            f"sharded checkpoint {name} cannot be read ({type(error).__name__}: "
             f"{first_line(error)}); it is not whole: copy the folder again"
         )
     with path.open("rb") as file:
         head = file.read(256).lstrip().lower()
     for start, what in _NO_WEIGHTS:
         if head.startswith(start):
-            return f"checkpoint {path} is no weights file, but {what}"
+            return f"checkpoint {name} is no weights file, but {what}"
     if video := _video(path):
         return (
-            f"checkpoint {path} is no weights file, but {video}; weights are wanted here, as .pyth, .pt "
+            f"checkpoint {name} is no weights file, but {video}; weights are wanted here, as .pyth, .pt "
             "or .safetensors"
         )
-    reason = f"{type(error).__name__}: {first_line(error)}"
-    if isinstance(error, pickle.UnpicklingError):  # PyTorch's text is about loading it unsafely
-        reason = "no pickle of tensors"
     return (
-        f"checkpoint {path} cannot be read ({path.stat().st_size} bytes, {reason}); it is truncated "
-        "or no PyTorch file: copy it again"
+        f"checkpoint {name} cannot be read ({path.stat().st_size} bytes, {type(error).__name__}: "
+        f"{first_line(error)}); it is truncated or no PyTorch file: copy it again"
     )
 
 
 def _video(path: Path) -> str:
-    """What a video or picture is, in words; empty for anything else."""
+    """What a video or picture is, in words; empty for anything else, and for lists of other files."""
     import av
 
     from timesformer.opening import local_url, open_media

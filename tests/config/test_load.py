@@ -191,9 +191,16 @@ def test_base_files_that_refer_back_are_named(write):
         load_config(write("_BASE_: a.yaml", "b.yaml"))
 
 
-@pytest.mark.parametrize("text", ["TRAIN: {a: [}", "_BASE_: gone.yaml", "_BASE_: 3"])
-def test_unreadable_yaml_names_the_file(write, text):
-    with pytest.raises(ConfigError, match=r"config\.yaml: not a readable YAML config"):
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("A: 1\nTRAIN: {a: [}", "not a readable YAML config: line 2"),
+        ("_BASE_: gone.yaml", r"its _BASE_ .*gone\.yaml does not exist; correct that path"),
+        ("_BASE_: 3", "_BASE_ is 3, but must be a path"),
+    ],
+)
+def test_unreadable_yaml_names_the_file(write, text, message):
+    with pytest.raises(ConfigError, match=rf"config\.yaml: {message}"):
         load_config(write(text))
 
 

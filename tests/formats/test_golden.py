@@ -82,7 +82,7 @@ def test_paddle(shared):
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_files_are_taken(shared, tmp_path, dtype):
     path, clips, expected = paddle_case(shared)
-    state = {k: v.to(dtype) for k, v in paddle.read_pickle(path.read_bytes()).items()}
+    state = {k: v.to(dtype) for k, v in paddle.read_arrays(path.read_bytes()).items()}
     save_file(state, tmp_path / "half")
     found = logits(tmp_path / "half", {**HF, "num_classes": 7}, clips)
     assert found.dtype == torch.float32

@@ -160,9 +160,9 @@ def test_the_mask_token_is_dropped_and_an_unknown_tensor_refused(tmp_path):
 
 def test_two_models_in_one_file_are_refused(tmp_path):
     state = VisionTransformer(**SIZES).state_dict()
-    both = {f"{who}.{name}": v for who in ("student", "teacher") for name, v in state.items()}
+    both = {f"{who}.{name}": v for who in ("left", "right") for name, v in state.items()}
     torch.save(both, tmp_path / "file")
-    with pytest.raises(CheckpointError, match=r"it holds 2 models, student\., teacher\."):
+    with pytest.raises(CheckpointError, match=r"it holds 2 models, left\., right\."):
         load_weights(ours(), tmp_path / "file")
 
 

@@ -98,7 +98,7 @@ class Attribute:
 
 def test_members_of_enumerations_are_read_as_any_python_writes_them(folder):
     found = metadata(folder)
-    found.planner_data["x"] = Attribute(_MEM_FORMAT_ENCODING, "TORCH_CHANNELS_LAST")
+    found.storage_meta = Attribute(_MEM_FORMAT_ENCODING, "TORCH_CHANNELS_LAST")
     (folder / METADATA).write_bytes(pickle.dumps(found))
     assert read_file(folder)["model_state"]
 

@@ -8,8 +8,9 @@ import yaml
 from tests.conftest import payload, stirred
 from timesformer import Predictor
 from timesformer.checkpoint import CheckpointError, read_file
-from timesformer.config import ConfigError, load_config
+from timesformer.config import load_config
 from timesformer.datasets.classes import ClassNamesError, class_names
+from timesformer.errors import InputError
 from timesformer.inference.description import describe
 from timesformer.models.timesformer import TimeSformer
 from timesformer.provenance import preprocessing_of
@@ -167,7 +168,7 @@ def test_other_files_are_no_checkpoints(tmp_path, content, message):
 
 @pytest.mark.parametrize(("text", "message"), [("a: [", "not a readable YAML"), ("3", "is int")])
 def test_a_configuration_that_is_none_is_an_error(tmp_path, text, message):
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(InputError, match=message):
         describe(save(tmp_path, payload(model(), text)))
 
 

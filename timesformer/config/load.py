@@ -1,7 +1,6 @@
 """Load a run's configuration: defaults, then the YAML chain, then the command line."""
 
 import difflib
-import io
 import logging
 import math
 from ast import literal_eval
@@ -9,33 +8,21 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from fvcore.common.config import CfgNode
 
 from timesformer.batch_sizes import share_global_batch
 from timesformer.config.defaults import defaults
+from timesformer.config.error import ConfigError
 from timesformer.config.ignored import HARMLESS, IGNORED
-from timesformer.errors import InputError
+from timesformer.config.strict_yaml import read_yaml, read_yaml_file
+from timesformer.terminal import printable
 
 logger = logging.getLogger(__name__)
 
+BASE = "_BASE_"  # the key of a file that names the files to start from
+
 _WORDS = {"true": True, "yes": True, "on": True, "1": True}
 _WORDS |= {"false": False, "no": False, "off": False, "0": False}
-
-
-_YAML_ERRORS = (OSError, AssertionError, AttributeError, TypeError, ValueError, yaml.YAMLError)
-
-
-class _Yaml(CfgNode):
-    """fvcore's loader of ``_BASE_`` chains, with either slash in their paths."""
-
-    @classmethod
-    def _open_cfg(cls, filename: str) -> Any:
-        return io.StringIO(portable(filename).read_text("utf-8").strip() or "{}")
-
-
-class ConfigError(InputError, ValueError):
-    """A configuration that cannot be used; the message names key, value, rule and remedy."""
 
 
 def load_config(path: str | Path, overrides: Iterable[str] = ()) -> CfgNode:
@@ -77,10 +64,7 @@ def flat_values(text: str, *, source: str) -> dict[str, Any]:
     Raises:
         ConfigError: it is no YAML of keys and values.
     """
-    try:
-        tree = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{source}: its cfg is not a readable YAML config: {error}") from error
+    tree = read_yaml(text, source=f"{source}: its cfg")
     if not isinstance(tree, dict):
         raise ConfigError(f"{source}: its cfg is {type(tree).__name__}, not KEY: VALUE lines")
     return _flatten(tree)
@@ -96,17 +80,61 @@ def portable(path: str | Path) -> Path:
 
 def _read(path: Path) -> dict[str, Any]:
     """The flat keys and values of a YAML file and the files that its ``_BASE_`` names."""
-    if not path.is_file():
-        raise ConfigError(f"config file {path} does not exist; pass --cfg with a file of configs/")
-    try:
-        tree = _Yaml.load_yaml_with_base(str(path))
-    except RecursionError:
-        raise ConfigError(f"{path}: its _BASE_ files refer back to each other") from None
-    except _YAML_ERRORS as error:
-        raise ConfigError(f"{path}: not a readable YAML config: {error}") from error
+    if not path.exists():
+        raise ConfigError(
+            f"config file {printable(path)} does not exist; pass --cfg with a file of configs/"
+        )
+    return _flatten(_with_bases(path, ()))
+
+
+def _with_bases(path: Path, opened_by: tuple[Path, ...]) -> dict[str, Any]:
+    """The tree of a file over those of its ``_BASE_``: a path, relative to the file, or several."""
+    whole = path.resolve()
+    if whole in opened_by:
+        raise ConfigError(f"{printable(path)}: its _BASE_ files refer back to each other")
+    tree = read_yaml_file(path)
+    tree = {} if tree is None else tree
     if not isinstance(tree, dict):
-        raise ConfigError(f"{path}: expected KEY: VALUE lines, found {type(tree).__name__}")
-    return _flatten(tree)
+        raise ConfigError(
+            f"{printable(path)}: expected KEY: VALUE lines, found {type(tree).__name__}"
+        )
+    named = tree.pop(BASE, [])
+    bases = named if isinstance(named, list) else [named]
+    below: dict[str, Any] = {}
+    for base in bases:
+        if not isinstance(base, str) or not base.strip():
+            raise ConfigError(f"{printable(path)}: {BASE} is {base!r}, but must be a path")
+        file = path.parent / portable_from(path.parent, base)
+        if not file.exists():
+            raise ConfigError(
+                f"{printable(path)}: its {BASE} {printable(file)} does not exist; correct that path"
+            )
+        _merge_trees(below, _with_bases(file, (*opened_by, whole)), path)
+    _merge_trees(below, tree, path)
+    return below
+
+
+def portable_from(folder: Path, name: str) -> Path:
+    """``portable``, of a path that is relative to ``folder``."""
+    given = portable(name)
+    if "\\" in name and not (folder / given).exists():
+        return Path(name.strip().replace("\\", "/"))
+    return given
+
+
+def _merge_trees(below: dict[str, Any], tree: Mapping[str, Any], path: Path) -> None:
+    """Put the values of ``tree`` over those of ``below``."""
+    for key, value in tree.items():
+        under = below.get(key)
+        if isinstance(value, dict) and key in below:
+            if not isinstance(under, dict):
+                raise ConfigError(
+                    f"{printable(path)}: {key} is a section here and a value in its {BASE}; use one name "
+                    "for one thing"
+                )
+            _merge_trees(under, value, path)
+        else:
+            below[key] = value
 
 
 def _pairs(items: list[str]) -> dict[str, str]:

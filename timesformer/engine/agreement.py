@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
 from fvcore.common.config import CfgNode
 
 from timesformer.checkpoint import CheckpointError
+from timesformer.config.strict_yaml import read_yaml
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,11 @@ def check(payload: Mapping[str, Any], cfg: CfgNode, now: Mapping[str, Any], *, p
     Raises:
         CheckpointError: something that matters differs, and TRAIN.OVERRIDE is False.
     """
-    found = [*_of_configuration(payload, cfg), *_of_data(payload, now), *_of_facts(payload, now)]
+    found = [
+        *_of_configuration(payload, cfg, path),
+        *_of_data(payload, now),
+        *_of_facts(payload, now),
+    ]
     serious = [difference for difference in found if difference.matters]
     if serious and not cfg.TRAIN.OVERRIDE:
         lines = "\n  ".join(map(str, serious))
@@ -88,9 +92,9 @@ def check(payload: Mapping[str, Any], cfg: CfgNode, now: Mapping[str, Any], *, p
         )  # fmt: skip
 
 
-def _of_configuration(payload: Mapping[str, Any], cfg: CfgNode) -> Iterator[Difference]:
-    saved = _flat(yaml.safe_load(str(payload.get("cfg") or "{}")))
-    for key, now in _flat(yaml.safe_load(cfg.dump())).items():
+def _of_configuration(payload: Mapping[str, Any], cfg: CfgNode, path: Path) -> Iterator[Difference]:
+    saved = _flat(read_yaml(str(payload.get("cfg") or "{}"), source=f"{path}: its cfg"))
+    for key, now in _flat(read_yaml(cfg.dump(), source="this run")).items():
         if key in saved and saved[key] != now:
             harmless = key in _HARMLESS or key.startswith(_HARMLESS_SECTIONS)
             yield Difference(key, saved[key], now, not harmless)

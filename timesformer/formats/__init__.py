@@ -9,7 +9,7 @@ from typing import NamedTuple
 from timesformer.formats import huggingface, image_vit, mmaction2, paddle
 from timesformer.formats.weights import FormatError, State, Weights
 
-__all__ = ["FORMATS", "FormatError", "Weights", "convert"]
+__all__ = ["FORMATS", "FormatError", "Weights", "convert", "is_known"]
 
 
 class Format(NamedTuple):
@@ -28,6 +28,11 @@ FORMATS = (
     Format("CLIP of OpenAI and open_clip", image_vit.is_openai, image_vit.from_openai),
     Format("TimeSformer and timm's ViTs", image_vit.is_timm, image_vit.from_timm),
 )
+
+
+def is_known(state: State) -> bool:
+    """Whether a format knows the names of ``state``."""
+    return any(row.recognise(state) for row in FORMATS)
 
 
 def convert(state: State) -> Weights:

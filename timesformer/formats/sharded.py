@@ -1,11 +1,10 @@
 """Folders of ``torch.distributed.checkpoint``, read by one process; code in them is never run.
 
 PyTorch opens their ``.metadata`` with an unrestricted pickle, and entries that are no tensors too. So
-the first is read here, by a reader that knows the classes of such files alone, and of the rest PyTorch
-reads the tensors. What else our checkpoints hold is in ``plain.pyth``.
+the first is read here, by a reader that makes stand-ins only, from which the metadata are made anew; and
+of the rest PyTorch reads the tensors. What else our checkpoints hold is in ``plain.pyth``.
 """
 
-import enum
 import pickle
 import zlib
 from pathlib import Path
@@ -13,25 +12,24 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from timesformer.formats.pickles import InertUnpickler, Unknown
+from timesformer.formats.torch_file import TORCH, read_torch
+from timesformer.formats.torch_tensors import CONSTANTS
+
 if TYPE_CHECKING:  # else where it is needed: half a second
-    from torch.distributed.checkpoint.metadata import Metadata
+    from torch.distributed.checkpoint.filesystem import _StorageInfo
+    from torch.distributed.checkpoint.metadata import (
+        BytesStorageMetadata,
+        Metadata,
+        MetadataIndex,
+        TensorStorageMetadata,
+    )
 
 METADATA = ".metadata"
 PLAIN = "plain.pyth"
 """All entries of a checkpoint of ours but the tensors of weights and optimizer; and ``parts``."""
 
 _METADATA = "torch.distributed.checkpoint.metadata"
-_KNOWN = {
-    *((_METADATA, name) for name in (
-        "Metadata", "MetadataIndex", "TensorStorageMetadata", "BytesStorageMetadata",
-        "ChunkStorageMetadata", "TensorProperties", "StorageMeta", "_MEM_FORMAT_ENCODING",
-    )),
-    ("torch.distributed.checkpoint.filesystem", "_StorageInfo"),
-    ("torch", "Size"),
-    ("torch.serialization", "_get_layout"),
-    *((module, f"{system}Path") for module in ("pathlib", "pathlib._local")
-      for system in ("Posix", "Windows")),
-}  # fmt: skip
 
 
 def is_sharded(path: Path) -> bool:
@@ -84,7 +82,10 @@ def read_plain(folder: Path) -> dict[str, Any]:
     Raises:
         OSError, pickle.UnpicklingError, RuntimeError: it is missing or no such file.
     """
-    return torch.load(folder / PLAIN, map_location="cpu", weights_only=True)
+    found = read_torch(folder / PLAIN)
+    if not isinstance(found, dict) or not isinstance(found.get("parts"), dict):
+        raise pickle.UnpicklingError(f"{PLAIN} does not say what its parts are")
+    return found
 
 
 def damage(folder: Path) -> str:
@@ -106,32 +107,98 @@ def checksum(path: Path) -> tuple[int, int]:
     return size, crc
 
 
-class _KnownOnly(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("builtins", "getattr"):
-            return _member
-        is_type = module == "torch" and isinstance(getattr(torch, name, None), torch.dtype)
-        if not is_type and (module, name) not in _KNOWN:
-            raise pickle.UnpicklingError(f"unsupported class {module}.{name}")
-        return super().find_class(module, name)
-
-
-def _member(kind: Any, name: str) -> enum.Enum:
-    """In place of ``getattr``, by which some releases of Python 3.11 pickle members of enumerations."""
-    if not isinstance(kind, enum.EnumMeta):
-        raise pickle.UnpicklingError("unsupported class builtins.getattr")
-    member: enum.Enum = kind[name]
-    return member
-
-
 def _read_metadata(folder: Path) -> "Metadata":
+    """The metadata, made anew from a stand-in of it: only what reading the tensors needs."""
     from torch.distributed.checkpoint.metadata import Metadata
 
     with (folder / METADATA).open("rb") as file:
-        found = _KnownOnly(file).load()
-    if not isinstance(found, Metadata):
+        found = InertUnpickler(file, TORCH, CONSTANTS).load()
+    fields = _fields(found, f"{_METADATA}.Metadata")
+    planner, storage = fields.get("planner_data") or {}, fields.get("storage_data") or {}
+    return Metadata(
+        {str(key): _entry(value) for key, value in _mapping(fields["state_dict_metadata"]).items()},
+        {str(key): _path(value) for key, value in _mapping(planner).items()},
+        dict(_stored(*pair) for pair in _mapping(storage).items()),
+    )
+
+
+def _entry(found: Any) -> "TensorStorageMetadata | BytesStorageMetadata":
+    from torch.distributed.checkpoint import metadata as made
+
+    if isinstance(found, Unknown) and found.name == f"{_METADATA}.BytesStorageMetadata":
+        return made.BytesStorageMetadata()
+    fields = _fields(found, f"{_METADATA}.TensorStorageMetadata")
+    properties = _properties(fields["properties"])
+    if not isinstance(properties, torch.dtype):
+        raise ValueError("a tensor without a type")
+    chunks = [_fields(chunk, f"{_METADATA}.ChunkStorageMetadata") for chunk in fields["chunks"]]
+    if sum(_sizes(chunk["sizes"]).numel() for chunk in chunks) != _sizes(fields["size"]).numel():
+        raise ValueError("the parts of a tensor are not the whole of it")
+    return made.TensorStorageMetadata(
+        made.TensorProperties(dtype=properties),
+        _sizes(fields["size"]),
+        [made.ChunkStorageMetadata(_sizes(c["offsets"]), _sizes(c["sizes"])) for c in chunks],
+    )
+
+
+def _properties(found: Any) -> Any:
+    """The type of numbers: the first of a tuple, or by its name."""
+    if isinstance(found, Unknown) and isinstance(found.state, tuple):
+        return found.state[0]
+    return _fields(found, f"{_METADATA}.TensorProperties")["dtype"]
+
+
+def _stored(index: Any, info: Any) -> "tuple[MetadataIndex, _StorageInfo]":
+    """Where a part of a tensor lies."""
+    from torch.distributed.checkpoint.filesystem import _StorageInfo
+    from torch.distributed.checkpoint.metadata import MetadataIndex
+
+    name = _fields(index, f"{_METADATA}.MetadataIndex")
+    place = _fields(info, "torch.distributed.checkpoint.filesystem._StorageInfo")
+    file, start, length = place["relative_path"], place["offset"], place["length"]
+    if not isinstance(file, str) or Path(file).name != file:
+        raise ValueError(f"{METADATA} names a file outside the folder, {file}")
+    if place.get("transform_descriptors"):
+        raise ValueError(f"{METADATA} names a compression, {place['transform_descriptors']}")
+    if not all(type(number) is int and number >= 0 for number in (start, length)):
+        raise ValueError("a part of a tensor is at no place")
+    offset = name.get("offset")
+    where = MetadataIndex(
+        str(name["fqn"]), None if offset is None else _sizes(offset), name.get("index")
+    )
+    return where, _StorageInfo(file, start, length)
+
+
+def _path(found: Any) -> tuple[str | int, ...]:
+    """The names under which a tensor was nested."""
+    if not isinstance(found, tuple) or not all(isinstance(part, str | int) for part in found):
+        refused = next(
+            (part.name for part in [found] if isinstance(part, Unknown)), "of its planner"
+        )
+        raise pickle.UnpicklingError(f"unsupported class {refused}")
+    return found
+
+
+def _fields(found: Any, name: str) -> dict[Any, Any]:
+    """The fields of what stands for an object of the class ``name``.
+
+    Raises:
+        pickle.UnpicklingError: it is of another class.
+    """
+    if not isinstance(found, Unknown):
         raise pickle.UnpicklingError(f"{METADATA} holds a {type(found).__name__}")
-    for part in (found.storage_data or {}).values():
-        if Path(part.relative_path).name != part.relative_path:
-            raise ValueError(f"{METADATA} names a file outside the folder, {part.relative_path}")
+    if found.name != name or found.args is None:
+        raise pickle.UnpicklingError(f"unsupported class {found.name}")
+    return _mapping(found.state)
+
+
+def _mapping(found: Any) -> dict[Any, Any]:
+    if not isinstance(found, dict):
+        raise pickle.UnpicklingError(f"{METADATA} holds a {type(found).__name__}, not a dictionary")
+    return found
+
+
+def _sizes(found: Any) -> torch.Size:
+    if not isinstance(found, torch.Size) or min(found, default=0) < 0:
+        raise ValueError("a tensor of no size")
     return found

@@ -24,7 +24,9 @@ class Weights:
     ``None`` and empty mean that the file does not say. ``dropped`` are tensors of the file that have
     no place in a TimeSformer, ``notes`` what a reader must know about the conversion, ``absent`` the
     parameters that files of this kind never have. ``about`` holds the descriptive entries of our own
-    checkpoints: ``cfg``, ``epoch``, ``preprocessing``, ``data``, ``versions``, ``command``.
+    checkpoints: ``cfg``, ``epoch``, ``preprocessing``, ``data``, ``versions``, ``command``. ``place`` is
+    where in the file the weights were, and ``aside`` names the classes that nothing was made of, with
+    how often each occurs, and ``entries`` what else is in the file, with the class of each.
     """
 
     state: State
@@ -37,6 +39,9 @@ class Weights:
     scheme: str | None = None
     class_names: tuple[str, ...] = ()
     about: dict[str, Any] = field(default_factory=dict)
+    place: str = ""
+    aside: dict[str, int] = field(default_factory=dict)
+    entries: dict[str, str] = field(default_factory=dict)
 
 
 def rename(state: Mapping[str, Tensor], rules: Rules) -> State:
