@@ -10,9 +10,13 @@ def json_text(
     value: Any, *, indent: int | None = 2, default: Callable[[Any], Any] | None = None
 ) -> str:
     """``value`` as JSON; ``default`` as in ``json.dumps``."""
-    return json.dumps(
-        finite(value), indent=indent, ensure_ascii=False, allow_nan=False, default=default
-    )
+    value = finite(value)
+    text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False, default=default)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # names of files that are not UTF-8
+        return json.dumps(value, indent=indent, allow_nan=False, default=default)
+    return text
 
 
 def finite(value: Any) -> Any:

@@ -73,11 +73,13 @@ def parse_arguments() -> argparse.Namespace:
 
 def extract(predictor: "Predictor", videos: "VideoList", tokens: str) -> "list[Features]":
     """Features of every video; those that cannot be read are named."""
+    from timesformer.terminal import printable
+
     found = []
     stream = predictor.stream_features(videos, tokens=tokens)
     for each in options.with_progress(stream, total=len(videos.labels)):
         if each.error:
-            options.tell(f"left out: {each.error}")
+            options.tell(f"left out: {printable(each.error)}")
         found.append(each)
     return found
 

@@ -1,7 +1,8 @@
 """The likeliest classes of videos: predict.py FILE_OR_FOLDER ... --weights FILE.
 
-The checkpoint says everything else. A video that cannot be read is named, the others go on, and the
-exit status is 1 then.
+The checkpoint says everything else. A video that cannot be read, or whose scores are not finite, has an
+error instead of classes; the others go on, and the exit status is 1 then. Input that cannot be used at
+all ends with status 2.
 """
 
 import argparse
@@ -30,10 +31,15 @@ def main() -> int:
         print(f"predict.py: error: {error}", file=sys.stderr)
         return 2
     print(FORMATS[arguments.format](found, arguments.top))
-    unreadable = sum(bool(each.error) for each in found)
+    nonfinite = sum(bool(each.error and len(each.scores)) for each in found)
+    unreadable = sum(bool(each.error) for each in found) - nonfinite
+    if nonfinite:
+        print(
+            f"{nonfinite} of {len(found)} videos have scores that are not finite", file=sys.stderr
+        )
     if unreadable:
         print(f"{unreadable} of {len(found)} videos could not be read", file=sys.stderr)
-    return 1 if unreadable or undrawn else 0
+    return 1 if unreadable or nonfinite or undrawn else 0
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -101,6 +107,7 @@ def predict(
 ) -> "tuple[list[Prediction], int]":
     """Predictions of all videos, and how many pictures that were asked for could not be made."""
     from timesformer.inference.report import file_names
+    from timesformer.terminal import printable
     from timesformer.video import VideoError
 
     stream = predictor.stream(videos)
@@ -108,8 +115,13 @@ def predict(
     found, undrawn = [], 0
     for each, name in zip(options.with_progress(stream, total=len(videos)), names, strict=True):
         found.append(each)
+        for remark in each.remarks:
+            options.tell(
+                f"note: {printable(each.video)}: {remark.kind}: {printable(remark.detail)}"
+            )
         if each.error:
-            options.tell(f"cannot be read: {each.error}")
+            what = "has no prediction" if len(each.scores) else "cannot be read"
+            options.tell(f"{what}: {printable(each.error)}")
             continue
         try:
             draw(each, name, predictor, arguments)

@@ -60,6 +60,19 @@ def test_published_configurations_are_read_by_their_keys(tmp_path):
     assert found.notes == ("no class names: classes go by their number; name them with --classes",)
 
 
+def test_views_cover_the_video_unless_the_file_says_where_they_lie(tmp_path):
+    """Published files cannot say it; those of runs here always do."""
+    published = payload(model("joint_space_time"), yaml.safe_dump(PUBLISHED))
+    for content in (published, model().state_dict()):
+        assert describe(save(tmp_path, content)).cfg.TEST.VIEW_PLACEMENT == "paper"
+        released = describe(save(tmp_path, content), overrides=["TEST.VIEW_PLACEMENT", "released"])
+        assert released.cfg.TEST.VIEW_PLACEMENT == "released"
+    ours = {**PUBLISHED, "TEST": {"VIEW_PLACEMENT": "released"},
+            "TIMESFORMER": {"ATTENTION_TYPE": "joint_space_time", "PATCH_SIZE": 8}}  # fmt: skip
+    run = save(tmp_path, payload(model("joint_space_time"), yaml.safe_dump(ours)))
+    assert describe(run).cfg.TEST.VIEW_PLACEMENT == "released"
+
+
 def test_published_ssv2_checkpoints_get_bgr(tmp_path):
     said = {**PUBLISHED, "TEST": {"DATASET": "ssv2"}}
     made = payload(model("joint_space_time"), yaml.safe_dump(said))

@@ -69,6 +69,33 @@ def test_scores_equal_those_of_testing(trained, tmp_path, overrides):
     assert len({tuple(each.scores.tolist()) for each in found}) == len(found)
 
 
+@pytest.mark.parametrize(
+    ("views", "placement"), [("1x1", "paper"), ("3x1", "paper"), ("1x1", "released")]
+)
+def test_a_prediction_says_which_seconds_it_looked_at(
+    trained, data_dir, tmp_path, views, placement
+):
+    """Of files, of decoded frames, and in the csv of testing: those of the frames that were chosen."""
+    keys = ("TEST.VIEW_PLACEMENT", placement, "DATA.SAMPLING_RATE", 1, "TEST.NUM_SPATIAL_CROPS", 1,
+            "TEST.NUM_ENSEMBLE_VIEWS", views[0])  # fmt: skip
+    cfg, path = trained(*keys)
+    video = data_dir / "videos/test 0.mp4"
+    images = all_frames(video)
+    span = cfg.DATA.NUM_FRAMES * 30 / cfg.DATA.TARGET_FPS  # frames, at 30 a second
+    free = len(images) - span
+    start = {"1x1": free / 2, "3x1": 0}[views] * (placement == "paper")
+    end = start + span - 1 if views == "1x1" else len(images) - 1
+    predictor = Predictor.from_checkpoint(path)
+    (found,), (decoded,) = predictor.predict(video), predictor.predict(images, fps=30)
+    for each in (found, decoded):
+        expected = (start / 30, end / 30, len(images) / 30)
+        assert each.span == pytest.approx(expected, abs=0.04)
+    testing.test(cfg, CPU)
+    with (tmp_path / "test_predictions.csv").open(newline="") as file:
+        row = next(csv.DictReader(file))
+    assert [float(row[name]) for name in found.span._fields] == list(found.span)
+
+
 def test_views_may_be_chosen(trained, tmp_path):
     _, path = trained("DATA.SAMPLING_RATE", 1)
     cfg, _ = trained("DATA.SAMPLING_RATE", 1, "TEST.NUM_ENSEMBLE_VIEWS", 5)

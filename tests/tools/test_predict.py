@@ -1,6 +1,7 @@
 """The tool as a user runs it: what it prints, and its exit status."""
 
 import json
+import re
 import sys
 from functools import partial
 
@@ -25,9 +26,11 @@ def test_a_folder_gives_a_table(tool, weights, data_dir, tmp_path):
     status, out, err = tool(tmp_path / "two", "--weights", weights, "--top", 2, "--views", "1x1")
     assert (status, err) == (0, "")
     lines = [line.split() for line in out.splitlines()]
-    assert lines[0] == ["video", "rank", "class", "probability"]
+    assert lines[0] == ["video", "rank", "class", "probability", "seconds"]
     assert [line[0] for line in lines[2:]] == ["0.mp4", "2", "1.mp4", "2"]
-    assert {line[-3] for line in lines[2:]} <= {"dark", "grey", "light"}
+    assert {line[2 if line[0].endswith(".mp4") else 1] for line in lines[2:]} <= {
+        "dark", "grey", "light"}  # fmt: skip
+    assert re.fullmatch(r"0\.mp4 1 \w+ [\d.]+ % \d\.\d–\d\.\d of \d\.\d s", " ".join(lines[2]))
 
 
 def test_an_unreadable_video_among_good_ones_is_reported(tool, weights, data_dir, tmp_path):
@@ -41,6 +44,28 @@ def test_an_unreadable_video_among_good_ones_is_reported(tool, weights, data_dir
     assert [len(each["classes"]) for each in found] == [0, 3, 3]
     assert "cannot be read: " in err
     assert err.endswith("1 of 3 videos could not be read\n")
+    assert found[0]["start_seconds"] is None
+    assert 0 <= found[1]["start_seconds"] < found[1]["end_seconds"] < found[1]["duration_seconds"]
+
+
+def test_scores_that_are_not_finite_are_no_prediction(tool, weights, data_dir, tmp_path):
+    """JSON stays JSON, and the status is 1."""
+    content = torch.load(weights, weights_only=True)
+    head = next(name for name in content["model_state"] if name.endswith("head.bias"))
+    content["model_state"][head][1] = 3e38  # finite, but not the sum over views
+    torch.save(content, tmp_path / "bad.pyth")
+    video = data_dir / "videos/test 0.mp4"
+    status, out, err = tool(video, "--weights", tmp_path / "bad.pyth", "--json", "--views", "2x3")
+    assert status == 1, err
+    (found,) = json.loads(out, parse_constant=pytest.fail)
+    assert (status, found["classes"]) == (1, [])
+    assert "1 of 3 scores are not finite (the first: inf)" in found["error"]
+    assert "has no prediction: " in err
+    assert err.endswith("1 of 1 videos have scores that are not finite\n")
+    status, out, _ = tool(video, "--weights", tmp_path / "bad.pyth", "--views", "2x3")
+    assert status == 1
+    assert "nan %" not in out
+    assert "test 0.mp4  error  " in out
 
 
 def test_images_of_a_pattern_are_left_out_and_a_single_one_is_an_error(
@@ -85,6 +110,7 @@ def test_wrong_input_is_an_error_without_traceback(tool, weights, data_dir, tmp_
     torch.save({k: v for k, v in state.items() if ".head." not in k}, backbone)
     for words, message in (
         (["no.mp4", "--weights", weights], "no.mp4: no such file or folder"),
+        (["", "--weights", weights], "the name of a video is empty"),
         ([tmp_path / "empty", "--weights", weights], "a folder without videos"),
         (["*.mpeg9", "--weights", weights], "no file matches"),
         ([video, "--weights", "none.pyth"], "none.pyth does not exist"),

@@ -3,7 +3,6 @@
 import dataclasses
 import logging
 import os
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -25,7 +24,6 @@ from timesformer.datasets.samplers import EvalBatches, TrainBatches, class_share
 from timesformer.datasets.views import DenseSampling, SegmentSampling, Train, Views
 from timesformer.tables import choose
 from timesformer.video import READERS, Frames, read_torchcodec, sampling
-from timesformer.video.images import choose_images
 from timesformer.video.reader import Select
 from timesformer.video.remote import is_url
 from timesformer.video.sources import is_local_file
@@ -193,23 +191,13 @@ def load_views(path: str | Path, cfg: CfgNode) -> Tensor:
     Raises:
         VideoError: the video cannot be read.
     """
-    return normalizer(cfg)(_cut_views(lambda select: load_frames(path, select, cfg), cfg))
-
-
-def image_views(images: np.ndarray, cfg: CfgNode, *, fps: float) -> Tensor:
-    """The test views of decoded frames (N, H, W, 3) uint8 RGB, (views, 3, T, S, S) uint8.
-
-    Raises:
-        VideoError: there are no frames, or they have no area.
-    """
-    return _cut_views(partial(choose_images, images, fps=fps), cfg)
-
-
-def _cut_views(read: Callable[[Select], Frames], cfg: CfgNode) -> Tensor:
-    select, spatials = build_view(cfg, "test").draw(np.random.default_rng(cfg.RNG_SEED))
-    frames = read(select)
-    crops = clips.place_crops(frames, spatials)
-    return clips.cut_clips(frames, crops, reverse_channels=cfg.DATA.REVERSE_INPUT_CHANNEL)
+    cut, _ = clips.cut_views(
+        lambda select: load_frames(path, select, cfg),
+        build_view(cfg, "test"),
+        seed=cfg.RNG_SEED,
+        reverse_channels=cfg.DATA.REVERSE_INPUT_CHANNEL,
+    )
+    return normalizer(cfg)(cut)
 
 
 def load_frames(path: str | Path, select: Select, cfg: CfgNode) -> Frames:

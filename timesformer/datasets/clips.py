@@ -193,6 +193,17 @@ class ClipDataset(Dataset[Sample]):
         self.slot[1] = -1
 
 
+def cut_views(
+    read: Callable[[Select], Frames], view: Views, *, seed: int, reverse_channels: bool
+) -> tuple[Tensor, Span | None]:
+    """The views of one video, (views, 3, T, S, S) uint8, and the seconds that they show."""
+    select, spatials = view.draw(np.random.default_rng(seed))
+    noted = Noted(select)
+    frames = read(noted)
+    cut = cut_clips(frames, place_crops(frames, spatials), reverse_channels=reverse_channels)
+    return cut, noted.span
+
+
 def read_files(
     files: Sequence[str], select: Select, *, read: ReadVideo, multi_thread: bool
 ) -> Frames:

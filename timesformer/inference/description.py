@@ -46,6 +46,9 @@ PREPROCESSING = {  # of a checkpoint without configuration, see provenance.prepr
     "view_placement": "TEST.VIEW_PLACEMENT",
     "ensemble_method": "DATA.ENSEMBLE_METHOD",
 }
+# Where test views lie unless the file says it: the published code, whose files cannot, never shows the
+# end of a video, and of a single view only its beginning. Its own protocol stays that of run_net.py.
+COVERING = {"TEST.VIEW_PLACEMENT": "paper"}
 PREDICTING = ("TRAIN.ENABLE", "False", "TEST.ENABLE", "True", "NUM_GPUS", "0")
 PUBLISHED_NAMES = {  # TRAIN.DATASET and classes of the published checkpoints -> data set
     ("kinetics", 400): "kinetics400",
@@ -150,10 +153,11 @@ def _values(
         values = _sizes(found, weights) | {key: value for key, value in own.items() if key in keys}
         if not _is_published(own):
             return values, []
+        values |= COVERING
         bgr = own.get("TEST.DATASET") == "ssv2"  # its reader never looked at the key
         values["DATA.REVERSE_INPUT_CHANNEL"] = bgr
         return values, ["a published SSv2 checkpoint, trained on BGR: it gets BGR"] * bgr
-    values = _sizes(found, weights) | _recipe(found)
+    values = _sizes(found, weights) | _recipe(found) | COVERING
     said = weights.about.get("preprocessing")
     said = said if isinstance(said, Mapping) else {}
     values |= {key: said[name] for name, key in PREPROCESSING.items() if name in said}

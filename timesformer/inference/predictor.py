@@ -11,23 +11,27 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from timesformer import checkpoint
+from timesformer import checkpoint, metrics
 from timesformer.checkpoint import CheckpointError
 from timesformer.config import ConfigError
-from timesformer.datasets import build_loader, image_views, num_test_views
+from timesformer.datasets import build_loader, num_test_views
 from timesformer.datasets.classes import ClassNamesError
 from timesformer.datasets.clips import Batch
 from timesformer.datasets.lists import ListError, VideoList
 from timesformer.fitting import fit
 from timesformer.inference.description import NO_CLASSIFIER, Description, describe
+from timesformer.inference.device import open_device
 from timesformer.inference.tokens import TOKENS, Kind, of_clips, of_videos
-from timesformer.inference.videos import Videos, is_one, listed_videos
+from timesformer.inference.videos import Videos, image_views, is_one, listed_videos
 from timesformer.models import build_model
 from timesformer.models.timesformer import TimeSformer
 from timesformer.scoring import build_scoring
 from timesformer.tables import choose
+from timesformer.terminal import printable
 from timesformer.video import VideoError
 from timesformer.video.images import FOLDER_FPS
+from timesformer.video.looking import Span
+from timesformer.video.remarks import Remark
 
 INPUT_ERRORS = (CheckpointError, ConfigError, ClassNamesError, ListError, VideoError)
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -45,23 +49,28 @@ class Ranked(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """What the model says of one video; ``error`` says why it says nothing, and K is 0 then."""
+    """What the model says of one video; ``error`` says why it says nothing.
+
+    K is 0 then, unless the scores are there, but not finite.
+    """
 
     video: str
     scores: Tensor  # (K,) float32, as testing writes them
     probabilities: Tensor  # (K,)
     class_names: tuple[str, ...] = ()
     error: str = ""
+    span: Span | None = None  # the seconds that were looked at
+    remarks: tuple[Remark, ...] = ()  # what is unusual about the video
 
     def top(self, k: int = 5) -> list[Ranked]:
         """The ``k`` likeliest classes, best first; all if there are fewer.
 
         Raises:
-            VideoError: the video could not be read.
+            VideoError: there is none, see ``error``.
         """
         if self.error:
             raise VideoError(self.error)
-        labels = self.scores.topk(min(k, len(self.scores))).indices.tolist()
+        labels = metrics.likeliest(self.scores, k).tolist()
         return [
             Ranked(
                 label,
@@ -74,11 +83,16 @@ class Prediction(NamedTuple):
 
 
 class Features(NamedTuple):
-    """Features of one video, (D,) or (T, D) float32; ``error`` says why there are none."""
+    """Features of one video, (D,) or (T, D) float32; ``error`` says why there are none.
+
+    As in ``Prediction``, values that are not finite are there too.
+    """
 
     video: str
     values: Tensor
     error: str = ""
+    span: Span | None = None
+    remarks: tuple[Remark, ...] = ()
 
 
 class Predictor:
@@ -127,7 +141,7 @@ class Predictor:
             ConfigError: no such device, or values that do not fit together.
             ClassNamesError: class names that cannot be read.
         """
-        where = _device(device)
+        where = open_device(device)
         overrides = [*overrides, *(_view_overrides(views) if views else ())]
         description = describe(path, cfg_file=cfg, overrides=overrides, classes=classes)
         model = _build(description).to(where).eval()
@@ -167,9 +181,9 @@ class Predictor:
         if not self.description.has_classifier:
             raise CheckpointError(f"{self.description.path} {NO_CLASSIFIER}")
         multi_label = self.cfg.DATA.MULTI_LABEL
-        for video, scores, error in self._each(videos, fps, self._scores):
+        for video, scores, *rest in self._each(videos, fps, self._scores):
             probabilities = self.scoring.probabilities(scores, multi_label=multi_label)
-            yield Prediction(video, scores, probabilities, self.class_names, error)
+            yield Prediction(video, scores, probabilities, self.class_names, *rest)
 
     def stream_features(
         self, videos: Videos, *, tokens: str = "cls", fps: float = FOLDER_FPS
@@ -181,16 +195,20 @@ class Predictor:
 
     def _each(
         self, videos: Videos, fps: float, compute: Callable[[Tensor], Tensor]
-    ) -> Iterator[tuple[str, Tensor, str]]:
-        """Name, row of ``compute`` (empty if unreadable) and error of each video, in order."""
+    ) -> Iterator[Features]:
+        """The row of ``compute`` (empty if unreadable) of each video, in order."""
         listed = listed_videos(videos)
         batches = self._read(listed) if isinstance(listed, VideoList) else self._cut(listed, fps)
         for batch in batches:
             rows = iter(compute(batch.clips).cpu() if len(batch.clips) else ())
             errors = dict(zip(batch.failed.tolist(), batch.failures, strict=True))
-            for index in sorted([*errors, *batch.indices.tolist()]):
+            spans = dict(zip(batch.indices.tolist(), batch.spans, strict=True))
+            for index in sorted([*errors, *spans]):
                 name = listed.name(index) if isinstance(listed, VideoList) else f"frames {index}"
-                yield name, NOTHING if index in errors else next(rows), errors.get(index, "")
+                row = NOTHING if index in errors else next(rows)
+                error = errors.get(index, "") or _nonfinite(name, row)
+                remarks = tuple(remark for remark in batch.remarks if remark.name == name)
+                yield Features(name, row, error, spans.get(index), remarks)
 
     def _read(self, videos: VideoList) -> Iterator[Batch]:
         """Views of files, read by loader processes while the model computes; one batch here."""
@@ -205,8 +223,9 @@ class Predictor:
         """Views of decoded frames."""
         together, none = self.scoring.videos_per_pass, torch.empty(0, dtype=torch.int64)
         for indices in torch.arange(len(videos)).split(together):
-            views = [image_views(videos[i], self.cfg, fps=fps) for i in indices.tolist()]
-            yield Batch(torch.cat(views), indices, indices, (), none)
+            cut = [image_views(videos[i], self.cfg, fps=fps) for i in indices.tolist()]
+            views, spans = zip(*cut, strict=True)
+            yield Batch(torch.cat(views), indices, indices, (), none, spans=spans)
 
     @torch.no_grad()
     def _scores(self, clips: Tensor) -> Tensor:
@@ -229,6 +248,17 @@ class Predictor:
         return torch.autocast(self.device.type, dtype=self.dtype if half else None, enabled=half)
 
 
+def _nonfinite(name: str, row: Tensor) -> str:
+    """Why the scores or features of a video are of no use; "" if they are."""
+    if row.isfinite().all():
+        return ""
+    bad = row.flatten()[~row.flatten().isfinite()]
+    return (
+        f"{printable(name)}: {len(bad)} of {row.numel()} scores are not finite (the first: "
+        f"{bad[0].item()}); check the weights, or use precision fp32"
+    )
+
+
 def _build(description: Description) -> TimeSformer:
     """The described model on the CPU, its parameters the tensors of the file."""
     with torch.device("meta"):  # fresh values would be thrown away
@@ -249,27 +279,6 @@ def _build(description: Description) -> TimeSformer:
     if not description.has_classifier:
         model.head = nn.Identity()
     return model
-
-
-def _device(name: str) -> torch.device:
-    """The device called ``name``; auto is a GPU if there is one."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ConfigError(f"device is {name!r}; choose auto, cpu, cuda, or cuda:N") from error
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(
-            f"device is {name!r}, but this machine has {torch.cuda.device_count()} GPUs; use auto"
-        )
-    try:
-        torch.ones(1, device=device).item()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:  # as builds lack devices
-        raise ConfigError(
-            f"device is {name!r}, which PyTorch cannot use here ({checkpoint.first_line(error)}); use auto"
-        ) from error
-    return device
 
 
 def _view_overrides(views: str) -> list[str]:

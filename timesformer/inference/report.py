@@ -2,56 +2,75 @@
 
 import csv
 import io
-import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import PurePath
 
 from timesformer.inference.predictor import Prediction
+from timesformer.json_text import json_text
 from timesformer.tables import format_table
+from timesformer.terminal import printable
+from timesformer.video.looking import Span
 
-COLUMNS = ("video", "rank", "class", "probability")
+COLUMNS = ("video", "rank", "class", "probability", "seconds")
 
 
 def as_table(predictions: Sequence[Prediction], top: int) -> str:
-    """The ``top`` likeliest classes of every readable video, called by its path below a common folder."""
-    readable = [each for each in predictions if not each.error]
-    if not readable:
-        return "no video could be read"
-    names = short_names([each.video for each in readable])
-    rows = [COLUMNS]
-    for name, prediction in zip(names, readable, strict=True):
+    """The ``top`` likeliest classes of every video, called by its path below a common folder.
+
+    A video without a prediction has one row, with the reason in place of classes.
+    """
+    names = short_names([each.video for each in predictions])
+    rows, reasons = [COLUMNS], {}
+    for name, prediction in zip(names, predictions, strict=True):
+        shown = printable(name)
+        if prediction.error:
+            reasons[len(rows)] = printable(prediction.error)
+            rows.append((shown, "error", "", "", ""))
+            continue
         for rank, best in enumerate(prediction.top(top), start=1):
-            shown = name if rank == 1 else ""
-            rows.append((shown, str(rank), best.name, f"{100 * best.probability:9.2f} %"))
-    return format_table(rows)
+            seen = str(prediction.span or "") if rank == 1 else ""
+            share = f"{100 * best.probability:9.2f} %"
+            rows.append((shown if rank == 1 else "", str(rank), printable(best.name), share, seen))
+    lines = format_table(rows).splitlines()
+    for row, reason in reasons.items():
+        start = lines[0].index(COLUMNS[2])  # which may be long, and widens no column
+        lines[row + 1] = f"{lines[row + 1]:{start}s}{reason}"  # below the rule
+    return "\n".join(lines)
 
 
 def as_json(predictions: Sequence[Prediction], top: int) -> str:
-    """A list of objects: video, error, and the ``top`` classes with label, name, probability, score."""
+    """A list of objects: video, error, seconds looked at, remarks, and the ``top`` classes.
+
+    Of each class label, name, probability and score.
+    """
     found = [
         {
             "video": each.video,
             "error": each.error,
+            **(each.span._asdict() if each.span else dict.fromkeys(Span._fields)),
+            "remarks": [f"{remark.kind}: {remark.detail}" for remark in each.remarks],
             "classes": [] if each.error else [best._asdict() for best in each.top(top)],
         }
         for each in predictions
     ]
-    return json.dumps(found, indent=2, ensure_ascii=False)
+    return json_text(found)
 
 
 def as_csv(predictions: Sequence[Prediction], top: int) -> str:
     """A row for each of the ``top`` classes of a video, or one with its error."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["video", "rank", "label", "class", "probability", "score", "error"])
+    head = ["video", "rank", "label", "class", "probability", "score", "error", *Span._fields]
+    writer.writerow(head)
     for each in predictions:
+        seconds = each.span or [""] * len(Span._fields)
         if each.error:
-            writer.writerow([each.video, "", "", "", "", "", each.error])
+            writer.writerow([each.video, "", "", "", "", "", each.error, *seconds])
             continue
         for rank, best in enumerate(each.top(top), start=1):
             numbers = (f"{best.probability:.6g}", f"{best.score:.6g}")
-            writer.writerow([each.video, rank, best.label, best.name, *numbers, ""])
+            writer.writerow([each.video, rank, best.label, best.name, *numbers, "", *seconds])
     return text.getvalue().rstrip("\n")
 
 

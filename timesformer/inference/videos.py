@@ -3,14 +3,18 @@
 import glob
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
+from fvcore.common.config import CfgNode
 from torch import Tensor
 
 from timesformer.config.load import portable
+from timesformer.datasets import build_view
+from timesformer.datasets.clips import cut_views
 from timesformer.datasets.folders import (
     IMAGE_SUFFIXES,
     VideoFolder,
@@ -20,6 +24,8 @@ from timesformer.datasets.folders import (
 from timesformer.datasets.lists import PackedStrings, VideoList, read_list_file
 from timesformer.terminal import printable
 from timesformer.video import VideoError
+from timesformer.video.images import choose_images
+from timesformer.video.looking import Span
 from timesformer.video.sources import is_local_file
 
 logger = logging.getLogger(__name__)
@@ -55,6 +61,22 @@ def listed_videos(videos: Videos) -> VideoList | list[np.ndarray]:
                 "by another name"
             )
     return VideoList(PackedStrings(places), np.zeros(len(places), np.int64), "the videos given")
+
+
+def image_views(images: np.ndarray, cfg: CfgNode, *, fps: float) -> tuple[Tensor, Span | None]:
+    """The test views of decoded frames (N, H, W, 3) uint8 RGB, and the seconds that they show.
+
+    Views are (views, 3, T, S, S) uint8.
+
+    Raises:
+        VideoError: there are no frames, or they have no area.
+    """
+    return cut_views(
+        partial(choose_images, images, fps=fps),
+        build_view(cfg, "test"),
+        seed=cfg.RNG_SEED,
+        reverse_channels=cfg.DATA.REVERSE_INPUT_CHANNEL,
+    )
 
 
 def _images(video: Video) -> np.ndarray:

@@ -1,0 +1,31 @@
+"""The device that a name means, if PyTorch can compute on it here."""
+
+import torch
+
+from timesformer.checkpoint import first_line
+from timesformer.config import ConfigError
+
+
+def open_device(name: str) -> torch.device:
+    """The device called ``name``; auto is a GPU if there is one.
+
+    Raises:
+        ConfigError: there is none of this name, or it does not work.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ConfigError(f"device is {name!r}; choose auto, cpu, cuda, or cuda:N") from error
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(
+            f"device is {name!r}, but this machine has {torch.cuda.device_count()} GPUs; use auto"
+        )
+    try:
+        torch.ones(1, device=device).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # as builds lack devices
+        raise ConfigError(
+            f"device is {name!r}, which PyTorch cannot use here ({first_line(error)}); use auto"
+        ) from error
+    return device
