@@ -27,6 +27,7 @@ LAYERS = [  # a module imports its own layer or a lower one
         "lifesigns",
         "opening",
         "spokesman",
+        "command",
         "contact_sheet",
         "history",
     ),

@@ -6,26 +6,23 @@ import logging
 import os
 import sys
 
+from timesformer.command import command, leave
+
 TARGETS = {"train clip": 6, "1 x 3 views": 9, "10 x 3 views": 20}  # times faster than the naive way
 
 
+@command("benchmark.py")
 def main() -> int:
     """Print the table of the chosen measurement; status 2 for input that cannot be used."""
     arguments = parse_arguments()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    from timesformer.config import ConfigError, load_config
-    from timesformer.datasets.lists import ListError
-    from timesformer.video import VideoError
+    from timesformer.config import load_config
 
-    try:
-        cfg = load_config(arguments.cfg, arguments.opts)
-        if arguments.what == "model":
-            benchmark_model(cfg, arguments)
-            return 0
-        report = benchmark_data(cfg, arguments)
-    except (ConfigError, ListError, VideoError) as error:
-        print(f"benchmark.py: error: {error}", file=sys.stderr)
-        return 2
+    cfg = load_config(arguments.cfg, arguments.opts)
+    if arguments.what == "model":
+        benchmark_model(cfg, arguments)
+        return 0
+    report = benchmark_data(cfg, arguments)
     if arguments.json:
         print(json.dumps(report, indent=2))
     return 0
@@ -236,4 +233,4 @@ def _changed(cfg, pairs: list):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from timesformer.command import command, leave
+
 if TYPE_CHECKING:  # the scan processes import this file, and need none of it
     from fvcore.common.config import CfgNode
 
@@ -22,20 +24,11 @@ PRINTED = 20  # problems on the terminal; the reports have all
 DETAIL_WIDTH = 90  # characters of a detail on the terminal
 
 
+@command("check_data.py", interrupted="what was scanned is kept, the same command goes on")
 def main(argv: list[str] | None = None) -> int:
     """Check and report; returns 0, 1 for problems with --strict, 2 for input that cannot be used."""
     arguments = parse_arguments(argv)
-    from timesformer.config import ConfigError
-    from timesformer.datasets.lists import ListError
-
-    try:
-        problems = check(arguments)
-    except (ConfigError, ListError, OSError) as error:
-        print(f"check_data.py: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; what was scanned is kept, the same command goes on", file=sys.stderr)
-        return 130
+    problems = check(arguments)
     return 1 if arguments.strict and problems else 0
 
 
@@ -239,4 +232,4 @@ def _positive(text: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

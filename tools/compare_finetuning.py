@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from timesformer.command import command, leave
+
 if TYPE_CHECKING:
     import numpy as np
     from fvcore.common.config import CfgNode
@@ -37,19 +39,13 @@ LAST = {  # validated, kept and tested: the last epoch alone
 }
 
 
+@command("compare_finetuning.py", interrupted="the same command goes on")
 def main() -> int:
     """Command line; the status is 2 for input that cannot be used."""
     args = parse_arguments()
-    from timesformer.datasets.lists import ListError
-    from timesformer.engine.launch import INPUT_ERRORS
-
-    try:
-        with logged(args.out / "console.log"):
-            table = compare(args)
-        print(table)
-    except (*INPUT_ERRORS, ListError) as error:
-        print(f"compare_finetuning.py: error: {error}", file=sys.stderr)
-        return 2
+    with logged(args.out / "console.log"):
+        table = compare(args)
+    print(table)
     return 0
 
 
@@ -249,4 +245,4 @@ def parse_arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

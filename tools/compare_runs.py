@@ -2,10 +2,11 @@
 
 import argparse
 import json
-import sys
 from datetime import timedelta
 from pathlib import Path
 
+from timesformer.command import command, leave
+from timesformer.errors import InputError
 from timesformer.tables import format_table
 
 RESULTS, RECORD = "test_results.json", "run.json"
@@ -13,16 +14,17 @@ FACTS = ("run", "status", "starts", "time", "clips/s", "GiB", "best validation",
 COLUMNS = ("run", "attention", "top-1 %", "top-5 %", "scored", "unreadable", "seconds")
 
 
+class ResultError(InputError, ValueError):
+    """A folder without the result of a test."""
+
+
+@command("compare_runs.py")
 def main() -> int:
     """Print the table and where the files are; status 2 if a folder holds no result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", nargs="+", type=Path, metavar="OUTPUT_DIR")
     folders = parser.parse_args().runs
-    try:
-        print(format_table([COLUMNS, *(summary(folder) for folder in folders)]))
-    except ValueError as error:
-        print(f"compare_runs.py: error: {error}", file=sys.stderr)
-        return 2
+    print(format_table([COLUMNS, *(summary(folder) for folder in folders)]))
     if facts := [found for folder in folders if (found := read_facts(folder))]:
         print("\n" + format_table([FACTS, *facts]))
     print()
@@ -35,7 +37,7 @@ def summary(folder: Path) -> tuple[str, ...]:
     """The row of one run.
 
     Raises:
-        ValueError: the folder holds no readable result.
+        ResultError: the folder holds no readable result.
     """
     path = folder / RESULTS
     try:
@@ -53,9 +55,9 @@ def summary(folder: Path) -> tuple[str, ...]:
             f"{found['seconds']:.1f}",
         )
     except FileNotFoundError:
-        raise ValueError(f"{path} does not exist; test into this OUTPUT_DIR first") from None
+        raise ResultError(f"{path} does not exist; test into this OUTPUT_DIR first") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is no result of a test: {error!r}; test again") from error
+        raise ResultError(f"{path} is no result of a test: {error!r}; test again") from error
 
 
 def _number(value: float | None, form: str) -> str:
@@ -98,4 +100,4 @@ def _score(validation: dict[str, float]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -1,32 +1,27 @@
 """Weights of any format into another: python tools/convert_checkpoint.py IN --to hf --out FOLDER."""
 
 import argparse
-import sys
 from pathlib import Path
 
+from timesformer.command import command, leave
 
+
+@command("convert_checkpoint.py")
 def main() -> int:
     """Convert, read back, report; status 2 for input that cannot be converted."""
     arguments = _parse()
-    from timesformer.checkpoint import CheckpointError
-    from timesformer.config import ConfigError
-    from timesformer.datasets.classes import ClassNamesError
     from timesformer.export import DTYPES, WRITERS, Source, check, refuse_overwriting
     from timesformer.inference.description import describe
 
-    try:
-        refuse_overwriting(arguments.source, arguments.out, to=arguments.to)
-        found = describe(arguments.source, overrides=arguments.keys, classes=arguments.classes)
-        for note in found.notes:
-            print(f"note: {note}")
-        dtype = DTYPES[arguments.dtype]
-        source = Source.of(found, corrected=bool(arguments.keys))
-        written = WRITERS[arguments.to](source, arguments.out, dtype)
-        print(f"wrote {written}")
-        print(f"read back: {check(written, found)}")
-    except (CheckpointError, ConfigError, ClassNamesError, OSError) as error:
-        print(f"convert_checkpoint.py: error: {error}", file=sys.stderr)
-        return 2
+    refuse_overwriting(arguments.source, arguments.out, to=arguments.to)
+    found = describe(arguments.source, overrides=arguments.keys, classes=arguments.classes)
+    for note in found.notes:
+        print(f"note: {note}")
+    dtype = DTYPES[arguments.dtype]
+    source = Source.of(found, corrected=bool(arguments.keys))
+    written = WRITERS[arguments.to](source, arguments.out, dtype)
+    print(f"wrote {written}")
+    print(f"read back: {check(written, found)}")
     return 0
 
 
@@ -61,4 +56,4 @@ def _parse() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from timesformer.command import command, leave
 from timesformer.inference import options
 
 if TYPE_CHECKING:  # imported where they are used, so that wrong options are told at once
@@ -23,23 +24,19 @@ if TYPE_CHECKING:  # imported where they are used, so that wrong options are tol
     from timesformer.inference.predictor import Features, Predictor
 
 
+@command("extract_features.py")
 def main() -> int:
     """Write the file; status 1 if a video cannot be read, 2 for input that cannot be used."""
     arguments = parse_arguments()
-    from timesformer.inference.predictor import INPUT_ERRORS
     from timesformer.inference.videos import find_labelled
 
-    try:
-        videos = find_labelled(arguments.source)
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        predictor = options.open_predictor(arguments)
-        found = extract(predictor, videos, arguments.tokens)
-        readable = [i for i, each in enumerate(found) if not each.error]
-        if readable:
-            write(arguments, predictor, videos, [(i, found[i].values.numpy()) for i in readable])
-    except (*INPUT_ERRORS, OSError) as error:
-        print(f"extract_features.py: error: {error}", file=sys.stderr)
-        return 2
+    videos = find_labelled(arguments.source)
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    predictor = options.open_predictor(arguments)
+    found = extract(predictor, videos, arguments.tokens)
+    readable = [i for i, each in enumerate(found) if not each.error]
+    if readable:
+        write(arguments, predictor, videos, [(i, found[i].values.numpy()) for i in readable])
     unreadable = len(found) - len(readable)
     if readable:
         shape = " x ".join(map(str, (len(readable), *found[readable[0]].values.shape)))
@@ -117,4 +114,4 @@ def write(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -12,12 +12,13 @@ KEY VALUE pairs override the recipe. The status is 2 for input that cannot be us
 import argparse
 import json
 import shlex
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from timesformer.command import command, leave
 
 if TYPE_CHECKING:
     from timesformer.datasets.annotations import Entry
@@ -27,18 +28,10 @@ SHARE = 0.1  # of each class for val, and for test
 SETTINGS = "finetune.yaml"
 
 
+@command("finetune.py", interrupted="the same command goes on")
 def main() -> int:
     """Command line."""
-    args = parse_arguments()
-    from timesformer.datasets.classes import ClassNamesError
-    from timesformer.datasets.rows import ListError
-    from timesformer.engine.launch import INPUT_ERRORS
-
-    try:
-        finetune(args)
-    except (*INPUT_ERRORS, ListError, ClassNamesError) as error:
-        print(f"finetune.py: error: {error}", file=sys.stderr)
-        return 2
+    finetune(parse_arguments())
     return 0
 
 
@@ -237,4 +230,4 @@ def parse_arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -1,9 +1,11 @@
 """All that is known of a weights file of any format: python tools/inspect_checkpoint.py FILE."""
 
 import argparse
-import sys
+
+from timesformer.command import command, leave
 
 
+@command("inspect_checkpoint.py")
 def main() -> int:
     """Print the facts; status 2 for a file that cannot be read."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -14,18 +16,13 @@ def main() -> int:
     )
     parser.add_argument("--json", action="store_true", help="everything, as JSON")
     arguments = parser.parse_args()
-    from timesformer.checkpoint import CheckpointError
     from timesformer.json_text import json_text
     from timesformer.summary import as_text, summarize
 
-    try:
-        facts = summarize(arguments.file)
-    except CheckpointError as error:
-        print(f"inspect_checkpoint.py: error: {error}", file=sys.stderr)
-        return 2
+    facts = summarize(arguments.file)
     print(json_text(facts, default=str) if arguments.json else as_text(facts))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

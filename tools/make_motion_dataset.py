@@ -14,11 +14,16 @@ lines ``path label`` (paths relative to DIR, labels from 0) and ``DIR/classes.tx
 import argparse
 import json
 import os
+import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
+
+from timesformer.command import arm, command, leave, process_pool
+
+if __name__ == "__main__":
+    arm()
 
 import av
 import cv2
@@ -26,6 +31,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 from tqdm import tqdm
+
+from timesformer.errors import InputError
+from timesformer.files import write_atomically
 
 CLASSES = ("right", "left", "down", "up")  # 2k and 2k + 1 are each other's reversal
 SPLITS = ("train", "val", "test")
@@ -103,18 +111,16 @@ def make_dataset(root: Path, recipe: Recipe, *, num_workers: int) -> None:
         found = (root / COMPLETE).read_text().strip()
         if found != facts:
             remedy = "choose another folder or delete this one"
-            raise SystemExit(f"{root} holds the set {found}, not {facts}; {remedy}")
+            raise InputError(f"{root} holds the set {found}, not {facts}; {remedy}")
         print(f"{root}: complete already, nothing to do")
         return
     pairs = []
     for split, name in enumerate(SPLITS):
         (root / name).mkdir(parents=True, exist_ok=True)
         pairs += [Pair(root, recipe, split, i) for i in range(getattr(recipe, name) // 2)]
-    with ProcessPoolExecutor(num_workers) as pool:
-        try:
-            list(tqdm(pool.map(write_pair, pairs, chunksize=8), total=len(pairs), unit="scene"))
-        finally:
-            pool.shutdown(cancel_futures=True)  # after an error or Ctrl-C, stop at once
+    with process_pool(num_workers) as pool:
+        scenes = pool.map(write_pair, pairs, chunksize=8)
+        list(tqdm(scenes, total=len(pairs), unit="scene", disable=not sys.stderr.isatty()))
     write_lists(root, pairs)
     write_text(root / COMPLETE, [facts])
 
@@ -210,9 +216,8 @@ def write_lists(root: Path, pairs: Sequence[Pair]) -> None:
 
 def write_text(path: Path, lines: Sequence[str]) -> None:
     """Write a whole file or none."""
-    partial = path.with_suffix(".partial")
-    partial.write_text("".join(f"{line}\n" for line in lines))
-    partial.replace(path)
+    with write_atomically(path) as file:
+        file.write("".join(f"{line}\n" for line in lines))
 
 
 def whole(*, at_least: int, step: int = 1, why: str) -> Callable[[str], int]:
@@ -229,6 +234,7 @@ def whole(*, at_least: int, step: int = 1, why: str) -> Callable[[str], int]:
     return integer
 
 
+@command("make_motion_dataset.py", interrupted="the same command makes the set anew")
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(
@@ -257,4 +263,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    leave(main())

@@ -30,10 +30,15 @@ from pathlib import Path
 from typing import IO, NamedTuple, NoReturn
 from urllib.parse import urlsplit
 
+from timesformer.command import arm, command, leave
+
+if __name__ == "__main__":
+    arm()
+
 import numpy as np
 from tqdm import tqdm
 
-from timesformer.datasets.lists import ListError, read_kinetics
+from timesformer.datasets.lists import read_kinetics
 from timesformer.errors import InputError
 from timesformer.video import remote, shards, sources
 
@@ -264,6 +269,7 @@ def seed_number(text: str) -> int:
     return int(text)
 
 
+@command("make_shards.py", interrupted="the same command goes on")
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(
@@ -282,17 +288,12 @@ def main() -> None:
     if clash or any(os.path.abspath(p.parent) == os.path.abspath(args.out) for p in args.lists):
         parser.error("lists need different names, and --out another folder than theirs")
     options = {"prefix": args.prefix, "separator": args.separator}
-    try:
-        for path in args.lists:
-            count = make_shards(
-                path, args.out, shard_size=args.shard_size, seed=args.seed, **options
-            )
-            if args.verify:
-                verify(args.out, path.stem)
-            print(f"{args.out / path.name}: {count} shards" + ", verified" * args.verify)
-    except (ListError, ShardError, OSError) as error:
-        parser.exit(2, f"make_shards: {error}\n")
+    for path in args.lists:
+        count = make_shards(path, args.out, shard_size=args.shard_size, seed=args.seed, **options)
+        if args.verify:
+            verify(args.out, path.stem)
+        print(f"{args.out / path.name}: {count} shards" + ", verified" * args.verify)
 
 
 if __name__ == "__main__":
-    main()
+    leave(main())

@@ -1,8 +1,9 @@
 """What a run takes, before it is queued: python tools/plan.py --cfg FILE --gpus 4 --memory 24."""
 
 import argparse
-import sys
 from typing import TYPE_CHECKING
+
+from timesformer.command import command, leave
 
 if TYPE_CHECKING:
     from fvcore.common.config import CfgNode
@@ -12,21 +13,18 @@ if TYPE_CHECKING:
 COLUMNS = ("strategy", "recompute", "clips a GPU and batch", "batches a step", "GiB a GPU", "fits")
 
 
+@command("plan.py")
 def main() -> int:
     """Print the plan; 1 if nothing fits, 2 for input that cannot be used."""
     arguments = parse_arguments()
-    from timesformer.config import ConfigError, load_config
+    from timesformer.config import load_config
 
     keys = {"NUM_GPUS": arguments.gpus, "NUM_SHARDS": arguments.nodes, "TRAIN.BATCH_SIZE": 0}
     keys |= {"TEST.ENABLE": False}
-    try:
-        cfg = load_config(
-            arguments.cfg,
-            [*arguments.opts, *(str(text) for pair in keys.items() for text in pair)],
-        )
-    except ConfigError as error:
-        print(f"plan.py: error: {error}", file=sys.stderr)
-        return 2
+    cfg = load_config(
+        arguments.cfg,
+        [*arguments.opts, *(str(text) for pair in keys.items() for text in pair)],
+    )
     from timesformer.engine.plan import rows
 
     world = arguments.gpus * arguments.nodes
@@ -110,4 +108,4 @@ def table(found: "list[Row]") -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -5,25 +5,23 @@ rate, and throughput, over epochs.
 """
 
 import argparse
-import sys
 from pathlib import Path
 
+from timesformer.command import command, leave
 
+
+@command("plot_run.py")
 def main() -> int:
     """Write the picture; status 2 for a run that cannot be drawn."""
     arguments = parse_arguments()
     from timesformer.curves import CurvesError, draw, read_runs
 
     out: Path = arguments.out
-    try:
-        if out.suffix.lower() != ".png":
-            raise CurvesError(f"--out is {out}, but the picture is a PNG; end the name with .png")
-        runs = read_runs(arguments.runs)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        draw(runs).savefig(out)
-    except (CurvesError, OSError) as error:
-        print(f"plot_run.py: error: {error}", file=sys.stderr)
-        return 2
+    if out.suffix.lower() != ".png":
+        raise CurvesError(f"--out is {out}, but the picture is a PNG; end the name with .png")
+    runs = read_runs(arguments.runs)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    draw(runs).savefig(out)
     print(f"{out}: {', '.join(run.name for run in runs)}")
     return 0
 
@@ -49,4 +47,4 @@ def parse_arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -10,26 +10,23 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from timesformer.command import command, leave
 from timesformer.inference import options
 
 if TYPE_CHECKING:  # imported where they are used, so that wrong options are told at once
     from timesformer.inference.predictor import Prediction, Predictor
 
 
+@command("predict.py")
 def main() -> int:
     """Predict and print; status 1 if a video cannot be read, 2 for input that cannot be used."""
     arguments = parse_arguments()
-    from timesformer.inference.predictor import INPUT_ERRORS
     from timesformer.inference.report import FORMATS
     from timesformer.inference.videos import find_videos
 
-    try:
-        videos = find_videos(arguments.videos)
-        make_folders(arguments, videos)
-        found, undrawn = predict(options.open_predictor(arguments), videos, arguments)
-    except (*INPUT_ERRORS, OSError) as error:
-        print(f"predict.py: error: {error}", file=sys.stderr)
-        return 2
+    videos = find_videos(arguments.videos)
+    make_folders(arguments, videos)
+    found, undrawn = predict(options.open_predictor(arguments), videos, arguments)
     print(FORMATS[arguments.format](found, arguments.top))
     nonfinite = sum(bool(each.error and len(each.scores)) for each in found)
     unreadable = sum(bool(each.error) for each in found) - nonfinite
@@ -146,4 +143,4 @@ def draw(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

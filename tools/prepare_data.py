@@ -18,11 +18,15 @@ command again to go on after an interruption. The status is 1 if a video could n
 
 import argparse
 import os
-import sys
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from pathlib import Path
+
+from timesformer.command import arm, command, leave, process_pool
+
+if __name__ == "__main__":
+    arm()
 
 import pandas as pd
 from tqdm import tqdm
@@ -34,21 +38,15 @@ from timesformer.datasets.formats import FORMATS
 from timesformer.datasets.list_lines import ListError
 from timesformer.datasets.list_writer import Parts, write_lines, write_lists
 from timesformer.datasets.splits import assign_splits, complete_splits
-from timesformer.errors import InputError
 from timesformer.terminal import printable
 from timesformer.video import VideoError
 from timesformer.video.reencode import reencode
 
 
+@command("prepare_data.py", interrupted="the same command goes on")
 def main() -> int:
     """Command line."""
-    args = _arguments()
-    try:
-        failed = prepare(args)
-    except (InputError, OSError) as error:
-        print(f"prepare_data.py: error: {error}", file=sys.stderr)
-        return 2
-    return 1 if failed else 0
+    return 1 if prepare(_arguments()) else 0
 
 
 def prepare(args: argparse.Namespace) -> int:
@@ -110,20 +108,17 @@ def resize(
         )
     targets = _targets(paths, root, out / f"videos-{short_side}")
     failures: dict[Path, str] = {}
-    with ProcessPoolExecutor(jobs) as pool:
-        try:
-            waiting = {
-                pool.submit(reencode, path, target, short_side=short_side): path
-                for path, target in targets.items()
-            }
-            done = as_completed(waiting)
-            for future in tqdm(done, total=len(waiting), unit="video", desc=f"resize {short_side}"):
-                if isinstance(error := future.exception(), VideoError):
-                    failures[waiting[future]] = str(error)
-                elif error:
-                    raise error
-        finally:
-            pool.shutdown(cancel_futures=True)  # after an error or Ctrl-C, stop at once
+    with process_pool(jobs) as pool:
+        waiting = {
+            pool.submit(reencode, path, target, short_side=short_side): path
+            for path, target in targets.items()
+        }
+        done = as_completed(waiting)
+        for future in tqdm(done, total=len(waiting), unit="video", desc=f"resize {short_side}"):
+            if isinstance(error := future.exception(), VideoError):
+                failures[waiting[future]] = str(error)
+            elif error:
+                raise error
     kept = {
         split: [e._replace(path=targets[e.path]) for e in part if e.path not in failures]
         for split, part in parts.items()
@@ -247,4 +242,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -6,11 +6,14 @@ import os
 import shutil
 import sys
 
+from timesformer.command import command, leave
 
+
+@command("run_net.py")
 def main() -> int:
     """Run what the configuration says; returns the exit status, 2 for input that cannot be used."""
     arguments = parse_arguments()
-    from timesformer.config import ConfigError, load_config
+    from timesformer.config import load_config
     from timesformer.config.trials import in_folder, overfit_overrides
     from timesformer.spokesman import is_first
 
@@ -20,28 +23,22 @@ def main() -> int:
     overrides = [*option_overrides(arguments), *arguments.opts]
     if arguments.overfit:
         overrides += overfit_overrides(arguments.overfit)
-    try:
-        cfg = load_config(arguments.cfg, overrides)
-    except ConfigError as error:
-        return complain(error)
+    cfg = load_config(arguments.cfg, overrides)
     if arguments.overfit:
         cfg = in_folder(cfg, "overfit")
         shutil.rmtree(os.path.join(cfg.OUTPUT_DIR, "checkpoints"), ignore_errors=True)
     logging.getLogger().handlers.clear()
     from timesformer.engine.dry_run import dry_run
-    from timesformer.engine.launch import INPUT_ERRORS, launch
+    from timesformer.engine.launch import launch
     from timesformer.engine.profile import profile_run
 
-    try:
-        if arguments.dry_run:
-            if said := dry_run(cfg, init_method=arguments.init_method):  # one process says it
-                print(said)
-        elif arguments.profile:
-            profile_run(cfg, arguments.profile, init_method=arguments.init_method)
-        else:
-            launch(cfg, init_method=arguments.init_method)
-    except INPUT_ERRORS as error:
-        return complain(error)
+    if arguments.dry_run:
+        if said := dry_run(cfg, init_method=arguments.init_method):  # one process says it
+            print(said)
+    elif arguments.profile:
+        profile_run(cfg, arguments.profile, init_method=arguments.init_method)
+    else:
+        launch(cfg, init_method=arguments.init_method)
     return 0
 
 
@@ -138,14 +135,5 @@ def option_overrides(arguments: argparse.Namespace) -> list[str]:
     return [text for key, value in keys.items() if value is not None for text in (key, str(value))]
 
 
-def complain(error: Exception) -> int:
-    """Print what is wrong with the input, and no traceback; under torchrun once a machine."""
-    from timesformer.spokesman import await_first
-
-    await_first()
-    print(f"run_net.py: error: {error}", file=sys.stderr)
-    return 2
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -8,7 +8,6 @@ the clip as the model gets it.
 import argparse
 import contextlib
 import dataclasses
-import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -16,6 +15,8 @@ from typing import TYPE_CHECKING
 from unittest import mock
 
 import numpy as np
+
+from timesformer.command import command, leave
 
 if TYPE_CHECKING:  # imported where they are used, so that wrong options are told at once
     from fvcore.common.config import CfgNode
@@ -26,23 +27,20 @@ if TYPE_CHECKING:  # imported where they are used, so that wrong options are tol
     from timesformer.video.sampling import Timeline
 
 
+@command("show_sampling.py")
 def main() -> int:
     """Write the sheet and print the table; status 2 for input that cannot be used."""
     arguments = parse_arguments()
-    from timesformer.config import ConfigError, load_config
+    from timesformer.config import load_config
     from timesformer.contact_sheet import draw, table
     from timesformer.video import VideoError
 
-    try:
-        cfg = load_config(arguments.cfg, arguments.opts)
-        if not arguments.video.exists():
-            raise VideoError(f"{arguments.video}: no such video or folder; check the path")
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        made = sample(cfg, arguments)
-        draw(made).savefig(arguments.out)
-    except (ConfigError, VideoError, OSError) as error:
-        print(f"show_sampling.py: error: {error}", file=sys.stderr)
-        return 2
+    cfg = load_config(arguments.cfg, arguments.opts)
+    if not arguments.video.exists():
+        raise VideoError(f"{arguments.video}: no such video or folder; check the path")
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    made = sample(cfg, arguments)
+    draw(made).savefig(arguments.out)
     print(table(made))
     print(f"\n{arguments.out}: {len(made.rows)} clips")
     return 0
@@ -196,4 +194,4 @@ def describe_video(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

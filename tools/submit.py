@@ -2,30 +2,28 @@
 
 import argparse
 import os
-import sys
+
+from timesformer.command import command, leave
+from timesformer.errors import InputError
 
 GIB_A_GPU, CORES_A_GPU = 60, 10  # as published
 SIGNAL_SECONDS = 120
 MOST_TIMEOUTS = 30  # times that a job which runs out of time is queued again
 
 
+@command("submit.py")
 def main() -> int:
     """Submit and print the job; 2 for input that cannot be used."""
     arguments = parse_arguments()
     try:
         import submitit
     except ImportError:
-        print('submit.py: error: needs submitit: pip install -e ".[slurm]"', file=sys.stderr)
-        return 2
-    from timesformer.config import ConfigError, load_config
+        raise InputError('needs submitit: pip install -e ".[slurm]"') from None
+    from timesformer.config import load_config
     from timesformer.engine.slurm import SlurmTask
 
     cfg, opts = os.path.abspath(arguments.cfg), overrides(arguments)
-    try:
-        load_config(cfg, opts)
-    except ConfigError as error:
-        print(f"submit.py: error: {error}", file=sys.stderr)
-        return 2
+    load_config(cfg, opts)
     folder = os.path.join(arguments.job_dir, "submitit", "%j")
     executor = submitit.AutoExecutor(
         folder, cluster=arguments.cluster, slurm_max_num_timeout=MOST_TIMEOUTS
@@ -96,4 +94,4 @@ def parameters(arguments: argparse.Namespace) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())
