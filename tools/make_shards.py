@@ -9,6 +9,7 @@ writes, for a list ``train.csv`` of lines ``path label``,
     DIR/train/shard-000000.tar.index.json   where its members lie
     DIR/train/shards.json                   the arguments that decided the content
     DIR/train.csv                           lines ``train/shard-000000.tar::000000.mp4 label``
+    DIR/classes.txt                         the names of the classes, if there is one beside the list
 
 A member's number is its line in the list, .cls holds its label, .json its original path, label and
 SHA-256. Videos lie in the shards in an order drawn from ``--seed``, for readers that go through them
@@ -19,16 +20,13 @@ the same command again goes on where it was interrupted.
 
 import argparse
 import hashlib
-import io
 import json
 import os
 import re
-import tarfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from math import nan
 from pathlib import Path
-from typing import IO, NamedTuple, NoReturn
-from urllib.parse import urlsplit
 
 from timesformer.command import arm, command, leave
 
@@ -38,51 +36,25 @@ if __name__ == "__main__":
 import numpy as np
 from tqdm import tqdm
 
-from timesformer.datasets.lists import read_kinetics
+from timesformer.datasets.classes import FILE as CLASSES
+from timesformer.datasets.classes import read_class_names
+from timesformer.datasets.list_writer import row_line, write_lines
+from timesformer.datasets.lists import VideoList, read_list_file
 from timesformer.errors import InputError
-from timesformer.video import remote, shards, sources
+from timesformer.files import write_atomically
+from timesformer.terminal import printable
+from timesformer.video import shards, sources
+from timesformer.video.shard_writer import (
+    HEADERS,
+    Item,
+    Shard,
+    is_complete,
+    saved_index,
+    write_shard,
+)
 
 FORMAT = 1  # raise it when the same arguments give other shards than before
-ANY_LABEL = 2**31  # labels are checked against MODEL.NUM_CLASSES by the run, not here
-TAR_BLOCK = 512
-HEADERS = 5 * TAR_BLOCK  # three headers, and the blocks of .cls and .json
 UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
-
-
-class Item(NamedTuple):
-    """Video ``number`` of a list."""
-
-    number: int
-    path: str
-    label: int
-    size: int  # bytes
-
-    @property
-    def member(self) -> str:
-        """Name in the shard; WebDataset takes what precedes the first dot as the key."""
-        path = urlsplit(self.path).path if remote.is_url(self.path) else self.path
-        suffix = Path(shards.split_member(path)[1] or path).suffix.lower()
-        return f"{self.number:06d}{suffix if re.fullmatch(r'[.][a-z0-9]+', suffix) else '.bin'}"
-
-
-class Shard(NamedTuple):
-    """A tar to write, and what it will hold."""
-
-    path: Path
-    items: list[Item]
-
-
-class Digest:
-    """A file that is read once, forwards, and hashed on the way."""
-
-    def __init__(self, file: IO[bytes], bar: "tqdm[NoReturn]") -> None:
-        self.file, self.bar, self.sha = file, bar, hashlib.sha256()
-
-    def read(self, size: int) -> bytes:
-        data = self.file.read(size)
-        self.sha.update(data)
-        self.bar.update(len(data))
-        return data
 
 
 class ShardError(InputError, ValueError):
@@ -97,7 +69,10 @@ def make_shards(
     Raises:
         ListError, ShardError, OSError: a bad list, missing videos, or a folder with other shards.
     """
-    items = read_items(origin, prefix=prefix, separator=separator)
+    if origin.suffix != ".csv":
+        raise ShardError(f"{origin}: the name of a list ends in .csv; rename it")
+    videos = read_list_file(origin, prefix=prefix, separator=separator)
+    items = items_of(videos)
     folder = out / origin.stem
     planned = plan(items, folder, shard_size=shard_size, seed=seed)
     begun = start(folder, recipe(items, shard_size, seed))
@@ -110,29 +85,56 @@ def make_shards(
             if is_complete(shard):
                 bar.update(sum(item.size for item in shard.items))
             else:
-                write_shard(shard, bar)
+                write_shard(shard, bar.update)
     place = {item.number: f"{folder.name}/{s.path.name}" for s in planned for item in s.items}
-    lines = [f"{place[item.number]}::{item.member} {item.label}\n" for item in items]
-    write_whole(out / origin.name, "".join(lines))
+    lines = []
+    for item in items:
+        start_end = videos.segment(item.number) or (nan, nan)
+        name = f"{place[item.number]}::{item.member}"
+        lines.append(row_line(name, [item.label], *start_end))
+    copy_class_names(videos, out)
+    write_lines(out / origin.name, lines)
     return len(planned)
 
 
-def read_items(origin: Path, *, prefix: str, separator: str) -> list[Item]:
-    """The videos of a list, with their sizes."""
-    if origin.suffix != ".csv":
-        raise ShardError(f"{origin}: the name of a list ends in .csv; rename it")
-    videos = read_kinetics(
-        origin.parent, origin.stem, prefix=prefix, separator=separator, num_classes=ANY_LABEL
-    )
+def items_of(videos: VideoList) -> list[Item]:
+    """The videos of a list, with their sizes.
+
+    Raises:
+        ShardError: some do not exist, or are folders of frames.
+    """
     if missing := videos.missing():
         raise ShardError(
-            f"{origin}: {len(missing)} of {len(videos.labels)} videos do not exist "
-            f"({', '.join(missing[:3])}); pass --prefix with their folder, or remove these lines"
+            f"{videos.origin}: {len(missing)} of {len(videos.labels)} videos do not exist "
+            f"({', '.join(map(printable, missing[:3]))}); pass --prefix with their folder, or remove "
+            "these lines"
+        )
+    if folder := next((path for path in videos.sources if os.path.isdir(path)), ""):
+        raise ShardError(
+            f"{videos.origin}: {printable(folder)} is a folder of frames, but shards hold video files; "
+            "make a video of it, or remove the line"
         )
     with ThreadPoolExecutor(sources.CHECKS_AT_ONCE) as pool:
         sizes = list(pool.map(sources.size_of, videos.sources))
     rows = zip(videos.sources, videos.labels.tolist(), sizes, strict=True)
     return [Item(number, *row) for number, row in enumerate(rows)]
+
+
+def copy_class_names(videos: VideoList, out: Path) -> None:
+    """Write the names of the classes beside the new list.
+
+    Raises:
+        ShardError: another list wrote other names there.
+    """
+    if not videos.class_names:
+        return
+    beside = out / CLASSES
+    if beside.exists() and read_class_names(beside) != videos.class_names:
+        raise ShardError(
+            f"{beside} has other class names than {Path(videos.origin).with_name(CLASSES)}; pack the "
+            "lists of one data set into one folder"
+        )
+    write_lines(beside, videos.class_names)
 
 
 def plan(items: Sequence[Item], folder: Path, *, shard_size: int, seed: int) -> list[Shard]:
@@ -141,7 +143,7 @@ def plan(items: Sequence[Item], folder: Path, *, shard_size: int, seed: int) -> 
     filled = 0
     for number in np.random.default_rng(seed).permutation(len(items)):
         item = items[number]
-        size = -(-item.size // TAR_BLOCK) * TAR_BLOCK + HEADERS
+        size = -(-item.size // shards.TAR_BLOCK) * shards.TAR_BLOCK + HEADERS
         if not groups or filled + size > shard_size:
             groups.append([])
             filled = 0
@@ -161,57 +163,16 @@ def start(folder: Path, text: str) -> bool:
     """Whether ``folder`` was begun with the same recipe; begins it if it is new."""
     record = folder / "shards.json"
     if record.exists():
-        if record.read_text() != text:
+        if record.read_text(errors="replace") != text:
             raise ShardError(
                 f"{folder} holds shards of another list, size or seed; choose another folder or "
                 "delete this one"
             )
         return True
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(record, text)
+    with write_atomically(record, option="--out", newline="\n") as file:
+        file.write(text)
     return False
-
-
-def is_complete(shard: Shard) -> bool:
-    """Whether an earlier run wrote the shard to its end."""
-    index = Path(shards.index_path(shard.path))
-    if not shard.path.exists() or not index.exists():
-        return False
-    return bool(json.loads(index.read_text())["bytes"] == shard.path.stat().st_size)
-
-
-def write_shard(shard: Shard, bar: "tqdm[NoReturn]") -> None:
-    """Write the tar and then its index, whole or not at all."""
-    partial = shard.path.with_suffix(".tar.partial")
-    with tarfile.open(partial, "w") as tar:
-        for item in shard.items:
-            key = item.member.split(".")[0]
-            with sources.open_binary(item.path) as file:
-                digest = Digest(file, bar)
-                tar.addfile(header(item.member, item.size), digest)  # type: ignore[arg-type]
-            facts = {"path": item.path, "label": item.label, "sha256": digest.sha.hexdigest()}
-            for suffix, text in (("cls", str(item.label)), ("json", json.dumps(facts))):
-                data = text.encode()
-                tar.addfile(header(f"{key}.{suffix}", len(data)), io.BytesIO(data))
-    with open(partial, "rb") as file:
-        members = shards.walk_tar(file)
-    partial.replace(shard.path)
-    index = {"bytes": shard.path.stat().st_size, "members": members}
-    write_whole(Path(shards.index_path(shard.path)), json.dumps(index))
-
-
-def header(name: str, size: int) -> tarfile.TarInfo:
-    """Without times and users, so that the same videos give the same bytes."""
-    info = tarfile.TarInfo(name)
-    info.size = size
-    return info
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a whole file or none."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8", errors="surrogateescape")
-    partial.replace(path)
 
 
 def verify(out: Path, name: str) -> None:
@@ -220,13 +181,14 @@ def verify(out: Path, name: str) -> None:
     Raises:
         ShardError: all that is not as it was written.
     """
-    videos = read_kinetics(out, name, prefix=str(out), separator=" ", num_classes=ANY_LABEL)
+    videos = read_list_file(out / f"{name}.csv", prefix=str(out))
     rows = list(zip(videos.sources, videos.labels.tolist(), strict=True))
     problems = [text for row in tqdm(rows, desc=f"verify {name}") for text in flaws(*row)]
     for shard in sorted({shards.split_member(path)[0] for path, _ in rows}):
         with open(shard, "rb") as file:
-            if shards.walk_tar(file) != shards.tar_index(shard):
-                problems.append(f"{shard}: its headers are not what its index says")
+            walked = shards.walk_tar(file)
+        if walked != saved_index(shard):
+            problems.append(f"{shard}: its headers are not what its index says")
     written = json.loads((out / name / "shards.json").read_text())["videos"]
     if len(rows) != written:
         problems.append(f"{out / name}.csv has {len(rows)} videos, but {written} were written")

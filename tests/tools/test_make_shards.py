@@ -1,18 +1,22 @@
 """Shards: the same bytes and clips as the files, in a layout that others can read."""
 
 import hashlib
+import importlib.util
 import json
+import sys
 import tarfile
 
 import fsspec
 import pytest
 import torch
 
-from tests.conftest import run_tool
+from tests.conftest import ROOT, run_tool
 from tests.ranges import serve
 from timesformer.config import load_config
 from timesformer.datasets import build_dataset, build_loader
+from timesformer.datasets.lists import read_list_file
 from timesformer.engine.preflight import preflight
+from timesformer.video import shard_writer, sources
 
 
 def pack(*arguments):
@@ -173,7 +177,7 @@ def test_verify_finds_a_wrong_index(data_dir, tmp_path):
     result = pack(*arguments, "--verify")
     assert result.returncode == 2
     assert "shard-000000.tar: its headers are not what its index says" in result.stderr
-    assert "SourceError" in result.stderr
+    assert "1 flaws in" in result.stderr  # the videos are right, for the header before each is read
 
 
 def test_one_video_larger_than_a_shard_has_its_own(data_dir, tmp_path):
@@ -208,3 +212,62 @@ def test_lists_must_be_csv_files_elsewhere(tmp_path):
     result = pack(tmp_path / "train.csv", "--out", tmp_path)
     assert result.returncode == 2
     assert "--out another folder than theirs" in result.stderr
+
+
+@pytest.fixture
+def make_shards(monkeypatch):
+    """Run the tool in this process; returns its status."""
+    spec = importlib.util.spec_from_file_location("make_shards", ROOT / "tools/make_shards.py")
+    tool = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "make_shards", tool)
+    spec.loader.exec_module(tool)
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["make_shards.py", *map(str, words)])
+        return tool.main()
+
+    return run
+
+
+def test_class_names_parts_and_hostile_names_travel_with_the_shards(tmp_path, make_shards, capsys):
+    folder, out = tmp_path / "in", tmp_path / "o #1"
+    folder.mkdir()
+    for name in ("a, b.mp4", 'say "hi".mp4'):
+        (folder / name).write_bytes(name.encode())
+    (folder / "classes.txt").write_text("run\nsit\n")
+    (folder / "train.csv").write_text('"a, b.mp4",1,0.5,2.0\n"say ""hi"".mp4",0\n')
+    (folder / "val.csv").write_text('"a, b.mp4",1\n')
+    lists = [folder / "train.csv", folder / "val.csv"]
+    assert make_shards(*lists, "--out", out, "--verify") == 0
+    found = read_list_file(out / "train.csv", num_classes=2)
+    assert found.class_names == ("run", "sit")
+    assert [found.segment(i) for i in range(2)] == [(0.5, 2.0), None]
+    assert found.labels.tolist() == [1, 0]
+    with sources.open_binary(found.sources[1]) as file:
+        assert file.read() == b'say "hi".mp4'
+    (folder / "classes.txt").write_text("run\nsit\nwalk\n")
+    (folder / "test.csv").write_text('"a, b.mp4",2\n')
+    assert make_shards(folder / "test.csv", "--out", out) == 2
+    assert "has other class names than" in capsys.readouterr().err
+    (folder / "clip").mkdir()
+    (folder / "more.csv").write_text("clip 1\n")
+    assert make_shards(folder / "more.csv", "--out", tmp_path / "more") == 2
+    assert "clip is a folder of frames, but shards hold video files" in capsys.readouterr().err
+    (out / "train/shard-000000.tar.index.json").write_text("[1]")  # is made again
+    (folder / "classes.txt").write_text("run\nsit\n")
+    assert make_shards(*lists, "--out", out, "--verify") == 0
+
+
+def test_a_full_disk_is_named_and_leaves_no_torn_tar(tmp_path, make_shards, capsys, monkeypatch):
+    (tmp_path / "a.mp4").write_bytes(b"x" * 5000)
+    (tmp_path / "train.csv").write_text("a.mp4 0\n")
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shard_writer.tarfile.TarFile, "addfile", fail)
+    assert make_shards(tmp_path / "train.csv", "--out", tmp_path / "out") == 2
+    message = capsys.readouterr().err
+    assert "--out" in message
+    assert "shard-000000.tar cannot be written: No space left on device" in message
+    assert [path.name for path in (tmp_path / "out/train").iterdir()] == ["shards.json"]

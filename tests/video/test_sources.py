@@ -36,7 +36,9 @@ def memory():
 
 @pytest.fixture(autouse=True)
 def _no_index_of_another_test():
-    shards._remote_index.cache_clear()
+    shards._remote_version.cache_clear()
+    shards._index.cache_clear()
+    shards._walked.clear()
 
 
 def write_tar(path, members, mode="w"):

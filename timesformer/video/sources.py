@@ -17,7 +17,7 @@ from typing import IO
 
 from timesformer.opening import local_url
 from timesformer.video.remote import exists, foreign_errors, is_url, open_file
-from timesformer.video.shards import Extent, Window, find_member, split_member, tar_index
+from timesformer.video.shards import find_member, members_of, open_member, split_member
 
 CHECKS_AT_ONCE = 32  # existence checks of remote objects wait for the network, not for a core
 
@@ -49,8 +49,7 @@ def open_binary(path: str | Path) -> "Iterator[IO[bytes]]":
     shard, member = split_member(path)
     with foreign_errors(path):
         if member:
-            extent = find_member(shard, member)
-            with Window(open_file(shard), extent.offset, extent.size) as window:
+            with open_member(shard, member) as window:
                 yield window  # type: ignore[misc]
         else:
             with open_file(shard) as file:
@@ -91,13 +90,17 @@ def missing(paths: Iterable[str]) -> list[int]:
     with ThreadPoolExecutor(CHECKS_AT_ONCE) as pool:
         found = pool.map(exists, [path for _, path in remote])
         absent += [i for (i, _), there in zip(remote, found, strict=True) if not there]
-        for members, names in zip(shards.values(), pool.map(_names, shards), strict=True):
-            absent += [i for i, member in members if member not in names]
+        names = {shard: {member for _, member in members} for shard, members in shards.items()}
+        for members, gone in zip(
+            shards.values(), pool.map(_absent, names, names.values()), strict=True
+        ):
+            absent += [i for i, member in members if member in gone]
     return sorted(absent)
 
 
-def _names(shard: str) -> "dict[str, Extent] | tuple[()]":
+def _absent(shard: str, members: set[str]) -> set[str]:
+    """Which of ``members`` a shard does not have."""
     try:
-        return tar_index(shard)
+        return members - members_of(shard, members)
     except FileNotFoundError:
-        return ()
+        return members
