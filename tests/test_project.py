@@ -13,7 +13,7 @@ from timesformer.config import defaults
 PACKAGE = ROOT / "timesformer"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = [  # a module imports its own layer or a lower one
-    ("tables", "errors", "files", "json_text", "terminal"),
+    ("tables", "errors", "files", "json_text", "terminal", "run_lock"),
     (
         "models",
         "video",
@@ -47,6 +47,7 @@ LAYERS = [  # a module imports its own layer or a lower one
         "resuming",
         "sharded_checkpoint",
         "checkpoint_order",
+        "newest_checkpoint",
         "imagenet",
         "augment",
     ),

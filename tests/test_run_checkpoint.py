@@ -91,8 +91,9 @@ def test_the_newest_valid_checkpoint_is_found_and_a_damaged_one_named(tmp_path, 
     bad.write_bytes(harmed[harm])
     assert run_checkpoint.newest_checkpoint(tmp_path) == good
     assert f"{bad} is left out, it is damaged" in caplog.text
-    good.unlink()
-    assert run_checkpoint.newest_checkpoint(tmp_path) is None
+    good.unlink()  # a run must not start from scratch as if nothing had been there
+    with pytest.raises(CheckpointError, match="holds no checkpoint that can be used:\n  .*damaged"):
+        run_checkpoint.newest_checkpoint(tmp_path)
 
 
 def test_a_flipped_bit_is_noticed_or_harmless(tmp_path):

@@ -1,18 +1,26 @@
-"""The checkpoints of a folder, files and folders, in the order of what they have seen."""
+"""The checkpoints of a folder, files and folders, in the order of what they have seen.
+
+The order is that of their names, which the content must confirm: see ``other_content``.
+"""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from timesformer.formats.sharded import PLAIN
 
-_NAME = re.compile(r"checkpoint_epoch_(\d+)(?:_batch_(\d+))?\.(?:pyth|dcp(?:\.old)?)")
+_NAME = re.compile(r"checkpoint_epoch_([0-9]+)(?:_batch_([0-9]+))?\.(?:pyth|dcp(?:\.old)?)")
 _END = 1 << 62  # in place of the batch of a finished epoch
 
 
 def in_order(folder: Path) -> list[Path]:
-    """Checkpoints by what they have seen, the newest last; an epoch's end follows its batches.
+    """What has the name of a checkpoint, the newest last; an epoch's end follows its batches.
 
     A file and a folder that have seen the same are in order of their times.
+
+    Raises:
+        OSError: the folder may not be read.
     """
     paths = folder.iterdir() if folder.is_dir() else []
     found = [path for path in paths if _NAME.fullmatch(path.name)]
@@ -32,7 +40,26 @@ def is_in_epoch(path: Path) -> bool:
     return match is not None and match[2] is not None
 
 
+def other_content(path: Path, entries: Mapping[str, Any]) -> str:
+    """What the ``entries`` of a checkpoint say it is of, if its name says something else.
+
+    Entries that say nothing, as those of other programs, agree with every name.
+    """
+    (epoch, batch), seen = progress(path), entries.get("epoch")
+    position = entries.get("position")
+    if not isinstance(seen, int):
+        return ""
+    if batch == _END:
+        return "" if seen == epoch - 1 else f"epoch {seen + 1}"
+    if not isinstance(position, Mapping) or position == {"epoch": epoch - 1, "batch": batch}:
+        return ""
+    return f"batch {position.get('batch')} of epoch {position.get('epoch', seen) + 1}"
+
+
 def _time(path: Path) -> int:
-    """When a checkpoint was written: all of a folder, but its name."""
+    """When a checkpoint was written: all of a folder, but its name; 0: it has gone, or leads nowhere."""
     content = path / PLAIN
-    return (content if content.is_file() else path).stat().st_mtime_ns
+    try:
+        return (content if content.is_file() else path).stat().st_mtime_ns
+    except OSError:
+        return 0

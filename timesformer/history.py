@@ -7,10 +7,11 @@ since they are going to be written again. A row that a crash left half-written i
 import csv
 import datetime
 import math
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from timesformer.files import write_atomically
 
 FILE = "metrics.csv"
 
@@ -100,9 +101,7 @@ def _writer(file: Any) -> "csv.DictWriter[str]":
 
 
 def _rewrite(path: Path, rows: list[Row]) -> None:
-    temporary = path.with_name(f"{path.name}.tmp")
-    with temporary.open("w", newline="", encoding="utf-8") as file:
+    with write_atomically(path, newline="") as file:
         writer = _writer(file)
         writer.writeheader()
         writer.writerows({name: row.get(name, "") for name in COLUMNS} for row in rows)
-    os.replace(temporary, path)

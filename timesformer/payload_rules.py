@@ -121,6 +121,11 @@ _RULES = {
     ),
     "guard": _Rule("counts (in_a_row, went_back)", _fields(in_a_row=_whole, went_back=_is(int))),
     "sampling": _Rule("names with numbers or text", _each(_plain)),
+    "run": _Rule("text", _is(str)),
+    "started_from": _Rule(
+        "what the run started from (how, file, sha256, cut_from_names)",
+        _fields(how=_is(str), file=_is(str), sha256=_is(str), cut_from_names=_is(list)),
+    ),
     "written": _Rule("names with numbers", _each(_is(Real))),
     "meter": _MAPPING,
 }

@@ -1,4 +1,4 @@
-"""The checkpoints of a run: their names, writing them whole, finding the newest valid one.
+"""The checkpoints of a run: their names, writing them whole, and deleting old ones.
 
 A checkpoint is the published dictionary: ``epoch`` (0-based, the last finished one; the file name
 counts from 1), ``model_state`` (names begin ``model.``), ``optimizer_state``, ``cfg`` (YAML); what
@@ -14,8 +14,6 @@ import itertools
 import logging
 import os
 import shutil
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,9 +24,25 @@ from torch import Tensor, nn
 from timesformer import distributed, sharded_checkpoint
 from timesformer.checkpoint import CheckpointError, first_line, unwrap
 from timesformer.checkpoint_order import in_order, is_in_epoch, progress
-from timesformer.formats import sharded
-from timesformer.sharded_checkpoint import sync_folder
-from timesformer.weight_files import read_entries
+from timesformer.files import sync_folder
+from timesformer.newest_checkpoint import candidates, damage, folder_of, newest_checkpoint
+
+__all__ = [
+    "Position",
+    "best_checkpoint",
+    "checkpoint_path",
+    "damage",
+    "folder_of",
+    "named_state",
+    "newest_checkpoint",
+    "next_aside",
+    "prune",
+    "remove_leftovers",
+    "set_aside",
+    "vanished",
+    "write_checkpoint",
+    "write_sharded",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -41,11 +55,6 @@ class Position(NamedTuple):
 
     epoch: int
     batch: int
-
-
-def folder_of(output_dir: str | Path) -> Path:
-    """Where the checkpoints of a run are."""
-    return Path(output_dir) / "checkpoints"
 
 
 def checkpoint_path(
@@ -61,40 +70,9 @@ def checkpoint_path(
     return folder_of(output_dir) / f"checkpoint_epoch_{epoch + 1:05d}{inside}{suffix}"
 
 
-def newest_checkpoint(output_dir: str | Path, *, before: int | None = None) -> Path | None:
-    """The newest checkpoint of OUTPUT_DIR/checkpoints that is whole; damaged ones are named.
-
-    ``before``: that has seen fewer good steps, see ``engine/nonfinite.py``.
-    """
-    for path in reversed(in_order(folder_of(output_dir))):
-        if reason := damage(path):
-            logger.warning("checkpoint %s is left out, it is damaged: %s; delete it", path, reason)
-        elif before is None or _good_steps(path) < before:
-            return path
-    return None
-
-
 def best_checkpoint(output_dir: str | Path) -> Path:
     """That of the best validation of a run; it may not exist."""
     return folder_of(output_dir) / _BEST
-
-
-def damage(path: Path) -> str:
-    """What is wrong with a checkpoint; empty if it can be read and every record has its checksum."""
-    try:
-        read_entries(path)
-        if path.is_dir():
-            return sharded.damage(path)
-    except Exception as error:  # torch.load raises whatever its parsers raise
-        return first_line(error) or type(error).__name__
-    if not zipfile.is_zipfile(path):  # as before PyTorch 1.6, without checksums
-        return ""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            bad = archive.testzip()
-    except (zipfile.BadZipFile, zlib.error, OSError, NotImplementedError, ValueError) as error:
-        return str(error)
-    return f"{bad} does not have its checksum" if bad else ""
 
 
 def write_checkpoint(path: Path, payload: Mapping[str, Any], *, also: Sequence[Path] = ()) -> None:
@@ -107,7 +85,7 @@ def write_checkpoint(path: Path, payload: Mapping[str, Any], *, also: Sequence[P
     """
     temporary = path.with_name(f"{path.name}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(exist_ok=True)  # not OUTPUT_DIR itself: it may have been moved away
         with temporary.open("wb") as file:
             torch.save(dict(payload), file)
             file.flush()
@@ -137,10 +115,11 @@ def write_sharded(path: Path, payload: Mapping[str, Any]) -> None:
 def remove_leftovers(output_dir: str | Path) -> None:
     """Delete what an interrupted process has half written, or replaced."""
     folder = folder_of(output_dir)
-    for path in folder.glob("*.pyth.tmp"):
-        path.unlink(missing_ok=True)
-    for path in folder.glob("*.dcp.tmp"):
-        shutil.rmtree(path)
+    for path in [*folder.glob("*.pyth.tmp"), *folder.glob("*.dcp.tmp")]:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
     for path in folder.glob("*.dcp.old"):
         if path.with_suffix("").exists():
             _remove(path)
@@ -153,7 +132,7 @@ def prune(output_dir: str | Path, keep: int, guard: Mapping[str, Any] | None = N
     resume from, the ones among the newest two of all. While steps are being skipped, as the entry
     ``guard`` of a checkpoint says, the one to go back to stays too.
     """
-    found = in_order(folder_of(output_dir))
+    found = candidates(output_dir)
     ends = [path for path in found if not is_in_epoch(path)]
     old = [path for path in found[:-_KEPT_IN_EPOCH] if is_in_epoch(path)]
     old += ends[:-keep] if keep else []
@@ -172,23 +151,28 @@ def prune(output_dir: str | Path, keep: int, guard: Mapping[str, Any] | None = N
 def set_aside(output_dir: str | Path, *, after: Path, best: bool) -> Path | None:
     """Move what a run that starts after the checkpoint ``after`` would take for its own.
 
-    These are the checkpoints that are newer (damaged ones, if it resumes; else those of an earlier
-    run), and with ``best`` that of the best validation. Returns their new folder, if any.
+    These are the checkpoints that are newer by name (damaged ones and copies, if it resumes), and with
+    ``best`` that of the best validation. Returns their new folder, if any.
     """
-    folder = folder_of(output_dir)
-    found = in_order(folder)
+    found = candidates(output_dir)
     if after in found:  # a file and a folder may have seen the same
         moved = found[found.index(after) + 1 :]
     else:
         moved = [path for path in found if progress(path) > progress(after)]
-    moved += [path for path in [best_checkpoint(output_dir)] if best and path.exists()]
+    moved += [path for path in [best_checkpoint(output_dir)] if best and os.path.lexists(path)]
     if not moved:
         return None
-    numbered = (folder / f"earlier-{number}" for number in itertools.count(1))
-    aside = next(path for path in numbered if not path.exists())
-    aside.mkdir()
+    aside = next_aside(output_dir)
     for path in moved:
         path.rename(aside / path.name)
+    return aside
+
+
+def next_aside(output_dir: str | Path) -> Path:
+    """The next free ``checkpoints/earlier-N`` of OUTPUT_DIR, made."""
+    numbered = (folder_of(output_dir) / f"earlier-{number}" for number in itertools.count(1))
+    aside = next(path for path in numbered if not os.path.lexists(path))
+    aside.mkdir(parents=True)
     return aside
 
 
@@ -197,14 +181,9 @@ def named_state(model: nn.Module) -> dict[str, Tensor]:
     return {f"model.{key}": value for key, value in unwrap(model).state_dict().items()}
 
 
-def _good_steps(path: Path) -> int:
-    """Those that the weights of a whole checkpoint are made of; 0: it does not say."""
-    entries = read_entries(path)
-    return entries.get("guard", {}).get("good_steps", 0) if isinstance(entries, dict) else 0
-
-
 def _remove(path: Path) -> None:
-    if path.is_dir():
+    """Delete a checkpoint; of a link the link, never what it leads to."""
+    if path.is_dir() and not path.is_symlink():
         sharded_checkpoint.remove_sharded(path)
     else:
         path.unlink(missing_ok=True)
@@ -221,7 +200,20 @@ def _link(source: Path, target: Path) -> None:
     os.replace(temporary, target)
 
 
+def vanished(output_dir: str | Path) -> str:
+    """What to say of an OUTPUT_DIR that is no longer there; empty: it is."""
+    if Path(output_dir).is_dir():
+        return ""
+    return (
+        f"OUTPUT_DIR {output_dir} is no longer there: it was deleted or moved while the run went on. Move "
+        "it back and give the same command to go on from its newest checkpoint, or give the command to "
+        "start anew"
+    )
+
+
 def _cannot_write(path: Path, error: Exception) -> str:
+    if gone := vanished(path.parent.parent):
+        return gone
     last = next(reversed(in_order(path.parent)), None)
     free = shutil.disk_usage(path.parent).free >> 20 if path.parent.is_dir() else 0
     reason = _reason(error)

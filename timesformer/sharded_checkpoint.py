@@ -17,6 +17,7 @@ import torch.distributed.checkpoint as dcp
 from torch import Tensor
 
 from timesformer import distributed
+from timesformer.files import sync_folder
 from timesformer.formats.sharded import METADATA, PLAIN, checksum
 
 SUFFIX = ".dcp"
@@ -49,19 +50,16 @@ def write_sharded(path: Path, payload: Mapping[str, Any]) -> None:
 def remove_sharded(path: Path) -> None:
     """Delete a folder; one that is half deleted has a name that says so."""
     temporary = path.with_name(f"{path.name}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
+    _discard(temporary)
     os.replace(path, temporary)
-    shutil.rmtree(temporary, ignore_errors=True)
+    _discard(temporary)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make renames last through a power failure; Windows does so by itself."""
-    if os.name != "nt":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def _discard(path: Path) -> None:
+    """Delete a folder as far as that is possible; of a link the link, never what it leads to."""
+    if path.is_symlink() or path.is_file():
+        path.unlink(missing_ok=True)
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def _split(payload: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -101,7 +99,7 @@ def _together(step: Callable[[], Any]) -> list[Any]:
 
 def _begin(temporary: Path) -> None:
     if distributed.is_main():
-        shutil.rmtree(temporary, ignore_errors=True)
+        _discard(temporary)
         temporary.mkdir(parents=True)
 
 
@@ -135,8 +133,8 @@ def _finish(temporary: Path, path: Path, plain: dict[str, Any]) -> None:
         os.fsync(file.fileno())
     sync_folder(temporary)
     old = path.with_name(f"{path.name}.old")
-    if path.exists():
-        shutil.rmtree(old, ignore_errors=True)
+    if os.path.lexists(path):
+        _discard(old)
         os.replace(path, old)
     os.replace(temporary, path)
     sync_folder(path.parent)

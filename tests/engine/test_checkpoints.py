@@ -21,7 +21,7 @@ from timesformer.engine.checkpoints import Checkpoints
 from timesformer.engine.meters import EpochMeter
 from timesformer.engine.preflight import preflight
 from timesformer.engine.state import TrainingState
-from timesformer.history import History
+from timesformer.history import History, read_rows
 from timesformer.models import build_model
 
 
@@ -180,7 +180,10 @@ def test_a_run_that_starts_anew_takes_no_checkpoint_of_the_earlier_one_for_its_o
     run.run(anew)
     assert names(out) == ["best", "earlier-1", "epoch_00002"]
     earlier = run_checkpoint.folder_of(out) / "earlier-1"
-    assert len(list(earlier.iterdir())) == 4
+    assert len(list(earlier.glob("*.pyth"))) == 4
+    moved = {"config.yaml", "metrics.csv", "run.json", "stdout.log"}
+    assert moved <= {path.name for path in earlier.iterdir()}
+    assert len({row["epoch"] for row in read_rows(out / "metrics.csv")}) == 2
     tested = json.loads((out / "test_results.json").read_text())["weights"]
     assert tested.endswith("checkpoints/checkpoint_epoch_00002.pyth")
     assert "RNG_SEED: 5" in torch.load(tested, weights_only=True)["cfg"]
@@ -298,6 +301,7 @@ def test_skipped_steps_are_looked_for_by_all_processes_together(config, tmp_path
     monkeypatch.setattr(interrupt, "agreed", lambda **_: batch[0] == 11)
     cfg = config("LOG_PERIOD", 5, "TRAIN.CHECKPOINT_STEPS", 4, "TRAIN.CHECKPOINT_PERIOD", 9,
                  "SOLVER.MAX_EPOCH", 20)  # fmt: skip
+    (tmp_path / "out").mkdir()
     state = TrainingState(cfg, build_model(cfg), torch.device("cpu"))
     videos = read_list(cfg, "train")
     with Checkpoints(cfg, state, {}, videos, 100, log.Scalars()) as saved:

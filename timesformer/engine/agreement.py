@@ -1,7 +1,8 @@
-"""Whether a run that resumes is the run that it resumes: its configuration and its data.
+"""Whether a run that resumes is the run that it resumes: its configuration, start and data.
 
-Keys that decide no number of the training may differ: they are only named. All others, and the bytes
-of the lists, must be as they were unless TRAIN.OVERRIDE (``--override``) says to go on anyway.
+Keys that decide no number of the training may differ: they are only named. All others, the bytes of
+the lists, and the weights that it started from must be as they were, unless TRAIN.OVERRIDE
+(``--override``) says to go on anyway.
 """
 
 import logging
@@ -13,6 +14,8 @@ from fvcore.common.config import CfgNode
 
 from timesformer.checkpoint import CheckpointError
 from timesformer.config.strict_yaml import read_yaml
+from timesformer.engine import start
+from timesformer.engine.standing import flat, flat_configuration, is_own_newest, start_of
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +68,7 @@ def check(payload: Mapping[str, Any], cfg: CfgNode, now: Mapping[str, Any], *, p
     Args:
         payload: content of ``path``; entries that published files lack are not compared.
         cfg: of this run.
-        now: the entries of a checkpoint of this run that are known: ``data``, and ``facts``.
+        now: the entries of a checkpoint of this run that are known: ``data``, ``facts``, ``started_from``.
         path: of the checkpoint.
 
     Raises:
@@ -73,6 +76,7 @@ def check(payload: Mapping[str, Any], cfg: CfgNode, now: Mapping[str, Any], *, p
     """
     found = [
         *_of_configuration(payload, cfg, path),
+        *_of_start(payload, now, path),
         *_of_data(payload, now),
         *_of_facts(payload, now),
     ]
@@ -93,8 +97,8 @@ def check(payload: Mapping[str, Any], cfg: CfgNode, now: Mapping[str, Any], *, p
 
 
 def _of_configuration(payload: Mapping[str, Any], cfg: CfgNode, path: Path) -> Iterator[Difference]:
-    saved = _flat(read_yaml(str(payload.get("cfg") or "{}"), source=f"{path}: its cfg"))
-    for key, now in _flat(read_yaml(cfg.dump(), source="this run")).items():
+    saved = flat_configuration(payload, path)
+    for key, now in flat(read_yaml(cfg.dump(), source="this run")).items():
         if key in saved and saved[key] != now:
             harmless = key in _HARMLESS or key.startswith(_HARMLESS_SECTIONS)
             yield Difference(key, saved[key], now, not harmless)
@@ -119,11 +123,14 @@ def _of_facts(payload: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Di
             yield Difference(name, saved[name], value, matters=True)
 
 
-def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
-    """{"A": {"B": 1}} -> {"A.B": 1}; of anything but a dictionary nothing."""
-    flat: dict[str, Any] = {}
-    for key, value in tree.items() if isinstance(tree, dict) else ():
-        flat |= (
-            _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-        )
-    return flat
+def _of_start(
+    payload: Mapping[str, Any], now: Mapping[str, Any], path: Path
+) -> Iterator[Difference]:
+    then, starts = start_of(payload, path), now.get(start.KEY)
+    if then is None or starts is None or is_own_newest(path, starts):
+        return
+    if start.differs(then, starts):
+        names = ", ".join(start.KEYS)
+        yield Difference(f"start ({names})", *map(start.described, (then, starts)), matters=True)
+    elif starts["sha256"] and not then["sha256"]:
+        logger.info("%s has no hash of what it started from; the paths agree", path)

@@ -48,6 +48,7 @@ class Checkpoints:
         self.scalars = scalars
         self.saver = Saver(cfg.OUTPUT_DIR, keep=cfg.TRAIN.KEEP_CHECKPOINTS)
         self.about = {"cfg": cfg.dump(), **about}
+        self.newest: Path | None = None  # that this process wrote
         self.videos = videos
         self.lines = 0  # of the log in this epoch, so far
         self.steps = 0  # of the optimizer, since the process started
@@ -150,6 +151,8 @@ class Checkpoints:
         A folder is written by all processes, alone; files by the first.
         """
         self.saver.wait()
+        if paths[0] != run_checkpoint.best_checkpoint(self.cfg.OUTPUT_DIR):
+            self.newest = paths[0]
         is_folder = paths[0].suffix == SUFFIX
         entries = self.state.payload(is_sharded=is_folder)
         if not (is_folder or distributed.is_main()):

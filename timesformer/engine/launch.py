@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import torch
 import torch.distributed as dist
@@ -24,15 +25,17 @@ from timesformer.engine import log
 from timesformer.engine.microbatch import OutOfMemory
 from timesformer.engine.preflight import preflight
 from timesformer.engine.run import run
+from timesformer.files import WriteError
 from timesformer.lifesigns import LifeSigns, is_lost_exchange
 from timesformer.rendezvous import RendezvousError
+from timesformer.run_lock import FolderInUse, owned
 from timesformer.video import VideoError
 
 logger = logging.getLogger(__name__)
 
 # What a message explains without a traceback.
 INPUT_ERRORS = (ConfigError, CheckpointError, VideoError, FloatingPointError)
-INPUT_ERRORS += (OutOfMemory, RendezvousError)
+INPUT_ERRORS += (OutOfMemory, RendezvousError, FolderInUse, WriteError)
 _GRACE_SECONDS = 30.0  # for the others to end when one has failed
 _FORWARDED = ("SIGTERM", "SIGUSR1", "SIGUSR2")  # what schedulers send; Windows has not both
 
@@ -52,12 +55,22 @@ def launch(cfg: CfgNode, *, init_method: str = "") -> None:
         work(cfg, is_checked=False)
         return
     address = _address(cfg, init_method)
-    if cfg.NUM_SHARDS == 1:  # several machines meet first, since their checks take different times
-        preflight(cfg)
     local = local_processes(cfg)
-    if local * cfg.NUM_SHARDS == 1:
-        run(cfg)
+    if cfg.NUM_SHARDS > 1:  # they meet first, since their checks take different times
+        _start_processes(cfg, local, address)
         return
+    with owned(cfg.OUTPUT_DIR) as lock:
+        preflight(cfg)
+        if local == 1:
+            run(cfg)
+            return
+        if lock is not None:
+            lock.hand_over()
+        _start_processes(cfg, local, address)
+
+
+def _start_processes(cfg: CfgNode, local: int, address: str) -> None:
+    """Start those of this machine, and wait for them."""
     context = mp.spawn(_work_as, args=(cfg, local, address), nprocs=local, join=False)
     try:
         with _forwarded_signals(context.pids()):
@@ -86,10 +99,12 @@ def work(cfg: CfgNode, *, is_checked: bool) -> None:
     try:
         meeting = rendezvous.meet(seconds=cfg.DIST.TIMEOUT)
         signs = LifeSigns(meeting)
-        if not is_checked:
-            signs.check_on_each_machine(lambda: preflight(cfg))
-        _form_group(cfg, meeting)
-        run(cfg)
+        is_first = meeting.rank == 0
+        with owned(cfg.OUTPUT_DIR, is_started=is_checked) if is_first else nullcontext():
+            if not is_checked:
+                signs.check_on_each_machine(lambda: preflight(cfg))
+            _form_group(cfg, meeting)
+            run(cfg)
     except Exception as error:
         _end(error, signs)
         raise  # what nobody has foreseen, with its traceback

@@ -17,18 +17,18 @@ from timesformer.datasets import read_list
 from timesformer.datasets.flip_map import build_flip_map
 from timesformer.datasets.index import known_bad
 from timesformer.datasets.lists import ListError, VideoList
-from timesformer.engine import agreement
+from timesformer.engine import agreement, start
 from timesformer.engine.freeze import frozen_names
 from timesformer.engine.precision import precision_problems
 from timesformer.engine.sharding import version_problems
+from timesformer.engine.standing import standing, start_of
 from timesformer.engine.weights import load_start
 from timesformer.models import build_model
 from timesformer.provenance import fingerprint
 from timesformer.resuming import refuse_diverged
-from timesformer.run_checkpoint import best_checkpoint, folder_of, newest_checkpoint
+from timesformer.run_checkpoint import best_checkpoint, folder_of
 from timesformer.timm_hub import is_name
 from timesformer.video import BackendError, check_torchcodec
-from timesformer.weight_files import read_entries
 
 _PROBE_BYTES = 1 << 16  # an empty file fits on a full disk
 
@@ -73,16 +73,24 @@ def _device_problems(cfg: CfgNode) -> Iterator[str]:
 
 
 def _output_problems(cfg: CfgNode) -> Iterator[str]:
-    folder = Path(cfg.OUTPUT_DIR)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".write-test-{os.getpid()}"
+    """The folder, and that of its checkpoints, which may be a link to another disk."""
+    checkpoints = folder_of(cfg.OUTPUT_DIR)
+    if os.path.lexists(checkpoints) and not checkpoints.is_dir():
+        to = f"a link to {checkpoints.readlink()}" if checkpoints.is_symlink() else "a file"
+        yield (
+            f"{checkpoints} is {to}, but must be a folder, for the checkpoints of the run; move it away "
+            "or use another OUTPUT_DIR"
+        )
+    for folder in [Path(cfg.OUTPUT_DIR), *[checkpoints] * checkpoints.is_dir()]:
         try:
-            probe.write_bytes(bytes(_PROBE_BYTES))
-        finally:
-            probe.unlink(missing_ok=True)
-    except OSError as error:
-        yield f"OUTPUT_DIR is {cfg.OUTPUT_DIR!r}, but it cannot be written: {error.strerror}"
+            folder.mkdir(parents=True, exist_ok=True)
+            probe = folder / f".write-test-{os.getpid()}"
+            try:
+                probe.write_bytes(bytes(_PROBE_BYTES))
+            finally:
+                probe.unlink(missing_ok=True)
+        except OSError as error:
+            yield f"OUTPUT_DIR is {cfg.OUTPUT_DIR!r}, but {folder} cannot be written: {error.strerror}"
 
 
 def _checkpoint_problems(cfg: CfgNode) -> Iterator[str]:
@@ -118,7 +126,9 @@ def _file(cfg: CfgNode, key: str) -> Path:
     section, name = key.split(".")
     if key == "TEST.CHECKPOINT_FILE_PATH" and cfg[section][name] == "best":
         return best_checkpoint(cfg.OUTPUT_DIR)
-    return portable(cfg[section][name])
+    if section == "TEST":
+        return portable(cfg[section][name])
+    return start.located(cfg[section][name])
 
 
 def _check_fit(cfg: CfgNode, key: str) -> None:
@@ -134,15 +144,16 @@ def _check_fit(cfg: CfgNode, key: str) -> None:
 
 def _resume_problems(cfg: CfgNode) -> Iterator[str]:
     """What differs from the run that OUTPUT_DIR holds, and whether its weights are of use."""
-    newest = (
-        newest_checkpoint(cfg.OUTPUT_DIR) if cfg.TRAIN.ENABLE and cfg.TRAIN.AUTO_RESUME else None
-    )
-    if newest is None:
+    if not cfg.TRAIN.ENABLE:
         return
     try:
-        data = {split: fingerprint(read_list(cfg, split)) for split in ("train", "val")}
-        agreement.check(read_entries(newest), cfg, {"data": data}, path=newest)
-        refuse_diverged(newest)
+        found = standing(cfg, is_said=True)
+        if found.newest is None:
+            return
+        now = {start.KEY: start.identity(cfg, start_of(found.entries, found.newest))}
+        now["data"] = {split: fingerprint(read_list(cfg, split)) for split in ("train", "val")}
+        agreement.check(found.entries, cfg, now, path=found.newest)
+        refuse_diverged(found.newest)
     except ListError:
         return  # reported with the list
     except CheckpointError as error:

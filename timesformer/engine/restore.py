@@ -3,14 +3,15 @@
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from fvcore.common.config import CfgNode
 from torch import nn
 
 from timesformer import checkpoint, distributed, run_checkpoint
-from timesformer.config.load import portable
 from timesformer.engine import agreement
+from timesformer.engine.standing import standing, start_of
+from timesformer.engine.start import KEY, identity, located
 from timesformer.engine.state import TrainingState
 from timesformer.engine.weights import load_start
 from timesformer.run_checkpoint import Position
@@ -50,15 +51,33 @@ def restore(cfg: CfgNode, state: TrainingState, now: Mapping[str, Any] | None = 
     """
     newest = choose_newest(cfg.OUTPUT_DIR) if cfg.TRAIN.AUTO_RESUME else None
     if newest is not None:
-        resumed = state.load(newest)
-        agreement.check(resumed.payload, cfg, now or {}, path=newest)
-        epoch, batch = resumed.position
-        logger.info("resuming after %d batches of epoch %d: %s", batch, epoch + 1, resumed.report)
-        return Start(resumed.position, resumed.payload, newest)
+        return _go_on(cfg, state, newest, now or {})
     if cfg.TRAIN.CHECKPOINT_FILE_PATH:
         return Start.of_epoch(_start_from_file(cfg, state))
     _load_pretrained(cfg, state.model)
     return Start.of_epoch(0)
+
+
+def _go_on(cfg: CfgNode, state: TrainingState, newest: Path, now: Mapping[str, Any]) -> Start:
+    resumed = state.load(newest)
+    agreement.check(resumed.payload, cfg, now, path=newest)
+    epoch, batch = resumed.position
+    if epoch >= cfg.SOLVER.MAX_EPOCH or state.best.is_over:
+        again = "testing again" if cfg.TEST.ENABLE else "nothing to do"
+        logger.info("finished already, after epoch %d (%s); %s", epoch, newest, again)
+    else:
+        logger.info("resuming after %d batches of epoch %d: %s", batch, epoch + 1, resumed.report)
+    return Start(resumed.position, resumed.payload, newest)
+
+
+def described_start(cfg: CfgNode) -> dict[str, Any]:
+    """The entry of a checkpoint about what its run started from, as the first process sees it."""
+    found = {}
+    if distributed.is_main():
+        there = standing(cfg)
+        then = start_of(there.entries, there.newest) if there.newest else None
+        found = {KEY: identity(cfg, then)}
+    return cast(dict[str, Any], distributed.from_main(found))
 
 
 def choose_newest(output_dir: str, *, before: int | None = None) -> Path | None:
@@ -70,7 +89,7 @@ def choose_newest(output_dir: str, *, before: int | None = None) -> Path | None:
 
 
 def _start_from_file(cfg: CfgNode, state: TrainingState) -> int:
-    path = portable(cfg.TRAIN.CHECKPOINT_FILE_PATH)
+    path = located(cfg.TRAIN.CHECKPOINT_FILE_PATH)
     cut = tuple(cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN)
     if cfg.TRAIN.FINETUNE or cfg.TRAIN.CHECKPOINT_EPOCH_RESET:
         logger.info("%s", load_start(cfg, state.model, cfg.TRAIN.CHECKPOINT_FILE_PATH, cut=True))

@@ -1,5 +1,6 @@
 """One process of a run: log files, device; then train, then test, as the configuration says."""
 
+import contextlib
 import errno
 import logging
 import math
@@ -14,8 +15,12 @@ from timesformer import __version__, distributed
 from timesformer.checkpoint import CheckpointError
 from timesformer.engine import interrupt, log
 from timesformer.engine.run_record import recorded
+from timesformer.engine.standing import clear, run_id
 from timesformer.engine.test import NonFiniteScores, test
 from timesformer.engine.train import train
+from timesformer.files import write_atomically
+from timesformer.run_checkpoint import vanished
+from timesformer.run_lock import owned
 
 logger = logging.getLogger(__name__)
 
@@ -32,12 +37,8 @@ def run(cfg: CfgNode) -> None:
         CheckpointError: a disk is full, or cannot be written any more.
     """
     try:
-        device = _start(cfg)
-        with recorded(cfg), interrupt.listening(cfg.TRAIN.MAX_MINUTES * 60 or math.inf):
-            if cfg.TRAIN.ENABLE:
-                train(cfg, device)
-            if cfg.TEST.ENABLE:
-                test(cfg, device)
+        with owned(cfg.OUTPUT_DIR) if distributed.is_main() else contextlib.nullcontext():
+            _train_and_test(cfg)
     except interrupt.Interrupted as end:
         logger.info("%s", end)
         raise SystemExit(end.status) from None
@@ -45,6 +46,8 @@ def run(cfg: CfgNode) -> None:
         logger.error("%s", error)
         raise SystemExit(1) from None
     except OSError as error:  # of the log, metrics.csv, the curves, a cache or a result
+        if gone := vanished(cfg.OUTPUT_DIR):
+            raise CheckpointError(gone) from error
         if error.errno not in _OF_DISKS:
             raise
         free = shutil.disk_usage(cfg.OUTPUT_DIR).free >> 20
@@ -55,13 +58,31 @@ def run(cfg: CfgNode) -> None:
         ) from error
 
 
-def _start(cfg: CfgNode) -> torch.device:
-    """Seeds, log files, OUTPUT_DIR/config.yaml; returns the device of this process."""
+def _train_and_test(cfg: CfgNode) -> None:
+    device, run = _start(cfg)
+    with recorded(cfg, run), interrupt.listening(cfg.TRAIN.MAX_MINUTES * 60 or math.inf):
+        newest = train(cfg, device, run) if cfg.TRAIN.ENABLE else None
+        if cfg.TEST.ENABLE:
+            test(cfg, device, newest)
+
+
+def _start(cfg: CfgNode) -> tuple[torch.device, str]:
+    """Seeds, log files, OUTPUT_DIR/config.yaml; returns the device of this process, and the run's id."""
     output_dir = Path(cfg.OUTPUT_DIR)
     output_dir.mkdir(parents=True, exist_ok=True)
+    said = run = ""
+    if (
+        distributed.is_main()
+    ):  # before anything is written that could be taken for the earlier run's
+        said = clear(cfg) if cfg.TRAIN.ENABLE else ""
+        run = run_id(cfg)
+    run = distributed.from_main(run)
     log.start_logging(cfg.OUTPUT_DIR)
+    if said:
+        logger.warning("%s", said)
     if distributed.is_main():
-        (output_dir / "config.yaml").write_text(cfg.dump(), encoding="utf-8")
+        with write_atomically(output_dir / "config.yaml") as file:
+            file.write(cfg.dump())
     device = torch.device("cpu")
     if cfg.NUM_GPUS > 0:
         device = torch.device("cuda", distributed.local_rank())
@@ -77,4 +98,4 @@ def _start(cfg: CfgNode) -> torch.device:
         output_dir,
     )
     logger.info("configuration:\n%s", cfg.dump())
-    return device
+    return device, run

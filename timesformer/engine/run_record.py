@@ -24,11 +24,13 @@ from fvcore.common.config import CfgNode
 
 from timesformer import distributed, history, provenance
 from timesformer.datasets import list_file
-from timesformer.engine import log
+from timesformer.engine import log, start
 from timesformer.engine.interrupt import Interrupted
+from timesformer.files import write_atomically
 from timesformer.json_text import json_text
+from timesformer.newest_checkpoint import RECORD, RUN
 
-FILE = "run.json"
+FILE = RECORD
 TEST_RESULTS = "test_results.json"
 DIED = "it ended without a word: killed, out of memory, or the machine went down"
 
@@ -38,8 +40,10 @@ Json = dict[str, Any]
 
 
 @contextlib.contextmanager
-def recorded(cfg: CfgNode) -> Iterator[None]:
+def recorded(cfg: CfgNode, run: str = "") -> Iterator[None]:
     """Keep ``run.json`` of OUTPUT_DIR while the block runs; the first process alone writes it.
+
+    ``run``: the id of the run.
 
     The file is written when the block begins and when it ends, whole under a temporary name and
     then renamed. Its last session is ``running``, ``finished``, ``stopped`` (on request) or
@@ -51,7 +55,7 @@ def recorded(cfg: CfgNode) -> Iterator[None]:
     path = Path(cfg.OUTPUT_DIR) / FILE
     session = describe(cfg)
     sessions = [_ended(earlier) for earlier in read_sessions(path)] + [session]
-    _write(path, sessions)
+    _write(path, sessions, run)
     status, reason = "finished", ""
     try:
         yield
@@ -62,7 +66,8 @@ def recorded(cfg: CfgNode) -> Iterator[None]:
         rows = history.read_rows(path.with_name(history.FILE))
         session |= {"status": status, "reason": reason, **_measured(session["start"], rows)}
         try:
-            _write(path, sessions)
+            if path.parent.is_dir():  # else it was moved away, and is not made again
+                _write(path, sessions, run)
         except OSError as error:  # must not hide why the run failed
             logger.error("%s could not be written: %s", path, error)
 
@@ -70,6 +75,7 @@ def recorded(cfg: CfgNode) -> Iterator[None]:
 def describe(cfg: CfgNode) -> Json:
     """What a session is, known at its start."""
     splits = ["train", "val"] * cfg.TRAIN.ENABLE + ["test"] * cfg.TEST.ENABLE
+    starts = {start.KEY: start.identity(cfg)} if cfg.TRAIN.ENABLE else {}
     return {
         "status": "running",
         "reason": "",
@@ -80,6 +86,7 @@ def describe(cfg: CfgNode) -> Json:
         "environment": environment(),
         "processes": distributed.world_size(),
         "seeds": {"RNG_SEED": cfg.RNG_SEED},
+        **starts,
         "data": {split: _fingerprint(list_file(cfg, split)) for split in splits},
     }
 
@@ -181,7 +188,7 @@ def _measured(start: str, rows: list[history.Row]) -> Json:
     }
 
 
-def _write(path: Path, sessions: list[Json]) -> None:
+def _write(path: Path, sessions: list[Json], run: str) -> None:
     """The file of all ``sessions``; its head says how the last one stands."""
     last = sessions[-1]
     head = {
@@ -190,12 +197,9 @@ def _write(path: Path, sessions: list[Json]) -> None:
         "wall_seconds": round(sum(session.get("wall_seconds", 0) for session in sessions), 1),
         "result": results(path.parent, history.read_rows(path.with_name(history.FILE))),
     }
-    temporary = path.with_name(f"{path.name}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(json_text({**head, "sessions": sessions}) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    known = {RUN: run} if run else {}
+    with write_atomically(path) as file:
+        file.write(json_text({**head, **known, "sessions": sessions}) + "\n")
 
 
 def _ended(session: Json) -> Json:

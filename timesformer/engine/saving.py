@@ -45,6 +45,8 @@ class Saver:
         Raises:
             CheckpointError: it could not be written; on all processes.
         """
+        if gone := distributed.from_main(run_checkpoint.vanished(self.output_dir)):
+            raise CheckpointError(gone)
         run_checkpoint.write_sharded(path, payload)
         if distributed.is_main():
             self._wrote(path, payload)

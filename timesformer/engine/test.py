@@ -35,6 +35,7 @@ from timesformer.engine.results import (
     write_predictions,
     write_results,
 )
+from timesformer.engine.start import located
 from timesformer.models import build_model
 from timesformer.scoring import Scoring, build_scoring
 from timesformer.video import VideoError
@@ -46,8 +47,10 @@ class NonFiniteScores(Exception):
     """A test whose scores are not all finite numbers; the files say of which videos."""
 
 
-def test(cfg: CfgNode, device: torch.device) -> None:
+def test(cfg: CfgNode, device: torch.device, newest: Path | None = None) -> None:  # noqa: PT028
     """Test the configured checkpoint on test.csv; write predictions and log the accuracy.
+
+    ``newest``: that a training of this process has ended with.
 
     Unreadable videos are counted apart: they have no score, and no other video takes their place.
 
@@ -59,7 +62,7 @@ def test(cfg: CfgNode, device: torch.device) -> None:
     scoring = build_scoring(cfg, device)
     loader = build_loader(cfg, "test", folder=cfg.OUTPUT_DIR, together=scoring.videos_per_pass)
     model = build_model(cfg).to(device).eval()
-    source = load_tested(cfg, model)
+    source = load_tested(cfg, model, newest)
     logger.info(
         "%d videos of %s, %d clips each, %d clip(s) in each forward pass (TEST.CLIPS_PER_PASS)",
         len(loader.dataset),
@@ -84,11 +87,12 @@ def test(cfg: CfgNode, device: torch.device) -> None:
         raise problem
 
 
-def load_tested(cfg: CfgNode, model: nn.Module) -> str:
+def load_tested(cfg: CfgNode, model: nn.Module, newest: Path | None = None) -> str:
     """Load the weights to test; returns their file.
 
-    TEST.CHECKPOINT_FILE_PATH (``best``: that of OUTPUT_DIR), else the newest valid checkpoint of
-    OUTPUT_DIR, else TRAIN.CHECKPOINT_FILE_PATH, else a file named by TIMESFORMER.PRETRAINED_MODEL.
+    TEST.CHECKPOINT_FILE_PATH (``best``: that of OUTPUT_DIR), else ``newest`` or the newest valid
+    checkpoint of OUTPUT_DIR, else TRAIN.CHECKPOINT_FILE_PATH, else a file named by
+    TIMESFORMER.PRETRAINED_MODEL.
 
     Raises:
         CheckpointError: none of them, or one that leaves parameters without weights. The published
@@ -97,13 +101,14 @@ def load_tested(cfg: CfgNode, model: nn.Module) -> str:
     named = cfg.TEST.CHECKPOINT_FILE_PATH
     if named == "best":
         named = str(run_checkpoint.best_checkpoint(cfg.OUTPUT_DIR))
-    path = named or choose_newest(cfg.OUTPUT_DIR)
+    path = named or newest or choose_newest(cfg.OUTPUT_DIR)
     path = path or cfg.TRAIN.CHECKPOINT_FILE_PATH or _pretrained(cfg)
     if not path:
         raise checkpoint.CheckpointError(
             "there are no weights to test; set TEST.CHECKPOINT_FILE_PATH, or train into this "
             "OUTPUT_DIR first"
         )
+    path = path if named or newest else located(path)
     report = checkpoint.load_tested(model, portable(path))
     logger.info("testing: %s", report)
     return str(path)

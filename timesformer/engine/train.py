@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,18 +23,21 @@ from timesformer.engine.microbatch import MicroBatches
 from timesformer.engine.parallel import parallelize
 from timesformer.engine.prefetch import Copier
 from timesformer.engine.probe import input_normalizer, reuse_features
-from timesformer.engine.restore import Start, restore
+from timesformer.engine.restore import Start, described_start, restore
 from timesformer.engine.sharding import whole_parameters
 from timesformer.engine.stages import Stages
 from timesformer.engine.state import TrainingState
 from timesformer.engine.validate import Validator
 from timesformer.models import build_model
+from timesformer.newest_checkpoint import RUN
 
 logger = logging.getLogger(__name__)
 
 
-def train(cfg: CfgNode, device: torch.device) -> None:
+def train(cfg: CfgNode, device: torch.device, run: str = "") -> Path | None:
     """Train the configured model; checkpoint and validate as it goes; resume if it was interrupted.
+
+    ``run``: its id. Returns the newest checkpoint, that of the end.
 
     Raises:
         CheckpointError: weights to start from are missing or do not fit; no checkpoint can be written.
@@ -51,6 +55,7 @@ def train(cfg: CfgNode, device: torch.device) -> None:
     validator.best = state.best.seen
     known_bad = len(loader.dataset.known_bad)
     about = provenance.describe(cfg, lists) | agreement.facts(len(loader), known_bad)
+    about |= described_start(cfg) | ({RUN: run} if run else {})
     start = restore(cfg, state, about)
     model = parallelize(model, cfg, device, state.optimizer)
     loader, validator.loader = reuse_features(cfg, state.model, loader, validator.loader, device)
@@ -75,6 +80,7 @@ def train(cfg: CfgNode, device: torch.device) -> None:
                 saved.after_validation(epoch, is_best=state.best.judge(found, epoch))
             start = Start.of_epoch(epoch + 1)
     scalars.close()
+    return saved.newest or start.path
 
 
 class Trainer:

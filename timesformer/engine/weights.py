@@ -6,7 +6,7 @@ from fvcore.common.config import CfgNode
 from torch import nn
 
 from timesformer.checkpoint import CheckpointError, LoadReport, load_weights, unwrap
-from timesformer.config.load import portable
+from timesformer.engine import start
 from timesformer.imagenet import load_imagenet
 
 
@@ -27,7 +27,7 @@ def load_start(cfg: CfgNode, model: nn.Module, name: str, *, cut: bool = False) 
         return load_imagenet(model)
     report = load_weights(
         model,
-        portable(name),
+        start.located(name),
         cut_from_names=tuple(cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN) if cut else (),
         strict=cfg.TRAIN.CHECKPOINT_STRICT,
         time_resize=cfg.TIMESFORMER.TIME_EMBED_RESIZE,
