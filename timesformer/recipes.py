@@ -106,7 +106,8 @@ def recipe_values(name: str, num_videos: int) -> dict[str, Any]:
 def start_values(weights: Description) -> dict[str, Any]:
     """Model and clips to fine-tune ``weights`` with: their own, and for an image ViT divided attention.
 
-    Testing takes one clip and three crops, as published.
+    Testing takes one clip and three crops, as published, but the clip is the middle one, as in
+    validation and prediction.
     """
     keys = (f"{section}.{name}" for section, names in CARRIED.items() for name in names)
     values = {key: _get(weights.cfg, key) for key in keys if key not in NOT_CARRIED}
@@ -115,7 +116,8 @@ def start_values(weights: Description) -> dict[str, Any]:
         values |= {"DATA.NUM_FRAMES": IMAGE_FRAMES, "DATA.SAMPLING_RATE": IMAGE_RATE}
         patch = weights.cfg.TIMESFORMER.PATCH_SIZE
         values |= crop_values(max(IMAGE_CROP // patch, 1) * patch)
-    return values | {"TEST.NUM_ENSEMBLE_VIEWS": 1, "TEST.NUM_SPATIAL_CROPS": 3}
+    views = {"NUM_ENSEMBLE_VIEWS": 1, "NUM_SPATIAL_CROPS": 3, "VIEW_PLACEMENT": "paper"}
+    return values | {f"TEST.{name}": value for name, value in views.items()}
 
 
 def crop_values(crop: int) -> dict[str, Any]:

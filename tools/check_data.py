@@ -66,6 +66,7 @@ def check(arguments: argparse.Namespace) -> "list[Problem]":
         ListError: a list, or an index, cannot be used.
         OSError: an index or a report cannot be written.
     """
+    from timesformer.checks.clip_advice import clip_advice, short_lines
     from timesformer.checks.findings import find
     from timesformer.checks.inspection import inspect_video
     from timesformer.checks.listing import find_lists, read_listing
@@ -91,10 +92,12 @@ def check(arguments: argparse.Namespace) -> "list[Problem]":
     shortest = clip_length(cfg, arguments.min_frames)
     findings = find(listings, done.rows, num_classes=num_classes, shortest=shortest)
     summary = summarize(listings, done, findings, num_classes)
+    summary += clip_advice(listings, done.rows, cfg)
     write_csv(out / "report.csv", findings.problems)
     strips = draw_strips(listings, done, arguments.strips, workers, arguments.timeout)
     write_page(out / "report.html", findings, summary, strips)
-    print_report(findings, summary)
+    short = list(short_lines(findings.problems, listings, cfg))
+    print_report(findings, summary, short)
     print(f"\nreports: {out / 'report.csv'}, {out / 'report.html'}")
     return findings.problems
 
@@ -172,8 +175,9 @@ def write_page(
     path.write_text(render_page(findings, summary, strips), encoding="utf-8")
 
 
-def print_report(findings: "Findings", summary: list[tuple[str, str]]) -> None:
-    """The summary, the kinds of problems, and the first of them."""
+def print_report(findings: "Findings", summary: list[tuple[str, str]], short: list[str]) -> None:
+    """The summary, the kinds of problems, and the first of them; of short videos a line a list."""
+    from timesformer.checks.clip_advice import TOO_SHORT
     from timesformer.checks.findings import KINDS
     from timesformer.checks.page import count_kinds
 
@@ -187,15 +191,18 @@ def print_report(findings: "Findings", summary: list[tuple[str, str]]) -> None:
     for kind, count in count_kinds(findings.problems):
         print(f"{count:7d}  {kind}: {KINDS[kind]}")
     print()
-    for problem in findings.problems[:PRINTED]:
+    named = [problem for problem in findings.problems if problem.kind != TOO_SHORT]
+    for problem in named[:PRINTED]:
         where = f"{Path(problem.list_file).name}:{problem.line or ''}".rstrip(":")
         text = f"{where}  {problem.video}".rstrip()
         detail = problem.detail
         if len(detail) > DETAIL_WIDTH:
             detail = detail[: DETAIL_WIDTH - 3] + "..."
         print(_printable(f"{problem.kind}: {text}: {detail}"))
-    if len(findings.problems) > PRINTED:
-        print(f"... and {len(findings.problems) - PRINTED} more in the reports")
+    if len(named) > PRINTED:
+        print(f"... and {len(named) - PRINTED} more in the reports")
+    for line in short:
+        print(_printable(line))
 
 
 def _printable(text: str) -> str:

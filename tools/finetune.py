@@ -4,9 +4,10 @@
     python tools/finetune.py clips --from vit.safetensors --out output/mine NUM_GPUS 0 SOLVER.MAX_EPOCH 5
 
 Splits the videos by class and film (or takes train, val and test folders of class folders), reads sizes
-off the weights, picks a recipe by the number of videos, trains, tests, and says how to predict. What it
-runs is `run_net.py --cfg OUT/finetune.yaml`; the same command again goes on where it stopped.
-KEY VALUE pairs override the recipe. The status is 2 for input that cannot be used.
+off the weights, picks a recipe by the number of videos and the length of clips by theirs, trains, tests,
+and says how to predict. What it runs is `run_net.py --cfg OUT/finetune.yaml`; the same command again goes
+on where it stopped. KEY VALUE pairs override the recipe. The status is 2 for input that cannot be used,
+and 1 if the test has scores that are not finite.
 """
 
 import argparse
@@ -19,13 +20,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from timesformer.command import command, leave
+from timesformer.files import write_atomically
 
 if TYPE_CHECKING:
+    from fvcore.common.config import CfgNode
+
     from timesformer.datasets.annotations import Entry
     from timesformer.datasets.list_writer import Parts
 
 SHARE = 0.1  # of each class for val, and for test
 SETTINGS = "finetune.yaml"
+RATE = "DATA.SAMPLING_RATE"
 
 
 @command("finetune.py", interrupted="the same command goes on")
@@ -37,7 +42,6 @@ def main() -> int:
 
 def finetune(args: argparse.Namespace) -> None:
     """Split, choose, train, test, report."""
-    from timesformer.config import load_config
     from timesformer.engine.launch import launch
     from timesformer.engine.preflight import preflight
     from timesformer.inference.description import describe
@@ -50,7 +54,7 @@ def finetune(args: argparse.Namespace) -> None:
     num_train = len(parts["train"])
     recipe = args.recipe or recipe_for(num_train, len(names))
     opts = [*args.opts, *(["TRAIN.OVERRIDE", "True"] if args.override else [])]
-    text = settings_text(out, settings_for(args.weights, weights, recipe, parts, names))
+    values = settings_for(args.weights, weights, recipe, parts, names)
     settings = out / SETTINGS
     counts = ", ".join(f"{len(part)} {name}" for name, part in parts.items())
     print(f"{len(names)} classes: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}")
@@ -59,17 +63,76 @@ def finetune(args: argparse.Namespace) -> None:
         print("val and test are the same videos, there are too few: the test will look too good")
     print(f"recipe: {recipe} ({RECIPES[recipe].why})")
     print(f"the same as: python tools/run_net.py --cfg {shlex.join([str(settings), *opts])}")
-    with (
-        tempfile.TemporaryDirectory() as folder
-    ):  # a start that is refused leaves the file as it is
-        draft = Path(folder, SETTINGS)
-        draft.write_text(text, encoding="utf-8")
-        cfg = load_config(draft, opts)
+    given = RATE in keys_of(opts)
+    values |= clips_before(settings, values) or fitting_clips(draft(out, values, opts), given=given)
+    cfg = draft(out, values, opts)  # a start that is refused leaves the file as it is
     preflight(cfg)
-    settings.write_text(text, encoding="utf-8")
+    with write_atomically(settings) as file:
+        file.write(settings_text(out, values))
     launch(cfg)
     if cfg.TEST.ENABLE:
         report(Path(cfg.OUTPUT_DIR))
+
+
+def draft(out: Path, values: dict[str, Any], opts: Sequence[str]) -> "CfgNode":
+    """The configuration of these settings, without OUT/finetune.yaml."""
+    from timesformer.config import load_config
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, SETTINGS)
+        path.write_text(settings_text(out, values), encoding="utf-8")
+        return load_config(path, opts)
+
+
+def clips_before(settings: Path, values: dict[str, Any]) -> dict[str, int]:
+    """The key of the clip length of a run of the same weights and videos that goes on."""
+    from timesformer.config.load import flat_values
+
+    text = settings.read_text(encoding="utf-8") if settings.is_file() else "{}"
+    before = flat_values(text, source=str(settings))
+    start = "TRAIN.CHECKPOINT_FILE_PATH"
+    if before.get(start) != values[start] or RATE not in before:
+        return {}
+    print(f"clips as before (SAMPLING_RATE {before[RATE]} in {settings})")
+    return {RATE: before[RATE]}
+
+
+def fitting_clips(cfg: "CfgNode", *, given: bool) -> dict[str, int]:
+    """The key of the clip length that suits the training videos, and a line on it.
+
+    ``given``: it was chosen by the user, and is only measured. Otherwise that of ``cfg``, the weights'
+    own, is the longest.
+    """
+    import numpy as np
+
+    from timesformer.datasets import read_list
+    from timesformer.datasets.durations import clip_shape, fit_clips, fitting_rate, list_seconds
+    from timesformer.engine.log import progress
+
+    shape = clip_shape(cfg)
+    if shape is None:
+        return {}
+    seconds = list_seconds(
+        cfg,
+        read_list(cfg, "train"),
+        lambda loader: progress(loader, total=len(loader), title="durations"),
+    )
+    known = seconds[~np.isnan(seconds)]
+    if not len(known):
+        return {}
+    rate = shape.rate if given else fitting_rate(known, shape)
+    own = ", as given" if given else f", the longest of the weights is {shape.rate}"
+    unread = len(seconds) - len(known)
+    print(
+        f"{fit_clips(known, shape._replace(rate=rate))}{own if given or rate < shape.rate else ''}"
+        f"{f'; {unread} could not be read' if unread else ''}"
+    )
+    return {} if given else {RATE: rate}
+
+
+def keys_of(opts: Sequence[str]) -> set[str]:
+    """The keys of ``KEY VALUE`` and ``KEY=VALUE``; values may be among them."""
+    return {text.partition("=")[0] for text in opts}
 
 
 def heads(opts: Sequence[str]) -> list[str]:
@@ -206,7 +269,8 @@ def report(folder: Path) -> None:
     found = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
     print(
         f"\ntop-1 accuracy {found['top1_acc']:.2f} % on {found['scored']} of {found['videos']} test "
-        f"videos, with {found['weights']}"
+        f"videos (chance: {found['chance_acc']:.2f} %, always the commonest class: "
+        f"{found['majority_acc']:.2f} %), with {found['weights']}"
     )
     print(f"predict: python tools/predict.py VIDEO --weights {shlex.quote(found['weights'])}")
 

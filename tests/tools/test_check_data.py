@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import run_tool, write_video
+from timesformer.config import load_config
 from timesformer.datasets.index import read_index
 from tools import check_data
 
@@ -151,7 +152,7 @@ def test_again_forgets_problems(good, capsys):
     assert "2: 1 scanned, 1 known" in capsys.readouterr().out
 
 
-def test_the_configuration_gives_clip_length_classes_and_prefix(good, tiny_yaml, tmp_path):
+def test_the_configuration_gives_clip_length_classes_and_prefix(good, tiny_yaml, tmp_path, capsys):
     text = tiny_yaml.read_text().replace("DATA:", f"DATA:\n  PATH_PREFIX: {good}")
     tiny_yaml.write_text(text)
     (tmp_path / "elsewhere").mkdir()
@@ -163,6 +164,26 @@ def test_the_configuration_gives_clip_length_classes_and_prefix(good, tiny_yaml,
     assert ("too short", "train.csv", "2") in found
     assert ("too short", "train.csv", "1") not in found
     assert not any(kind == "missing" for kind, *_ in found)
+    printed = capsys.readouterr().out
+    assert "too short: 1 of 3 videos of train.csv are shorter than a clip of 0.5 s\n" in printed
+    assert printed.count("too short: ") == 2  # and the line of its kind
+    assert re.search(
+        r"clip length +DATA\.SAMPLING_RATE 3: clips of 0\.4 s \(SAMPLING_RATE 3\): 100 % of 3 ",
+        printed,
+    )
+
+
+def test_the_clip_length_that_is_advised_is_taken_by_a_run(good, tiny_yaml, capsys):
+    """24 frames at 30 a second hold 8 frames at rate 3; a part of a file counts as such."""
+    check(good)
+    found = re.search(r"clip length +(\S+) (\d+) for (\S+) (\d+): ", capsys.readouterr().out)
+    assert found.groups() == ("DATA.SAMPLING_RATE", "3", "DATA.NUM_FRAMES", "8")
+    cfg = load_config(tiny_yaml, found.groups())
+    assert (cfg.DATA.SAMPLING_RATE, cfg.DATA.NUM_FRAMES) == (3, 8)
+    assert "clip length" in (good / "check/report.html").read_text()
+    (good / "train.csv").write_text("0.mp4 0 0.0 0.3\n1.mp4 1 0.5 0.8\n")
+    check(good)
+    assert "DATA.SAMPLING_RATE 1 for DATA.NUM_FRAMES 8: clips of 0.3 s" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

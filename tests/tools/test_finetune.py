@@ -14,10 +14,12 @@ from timesformer.models import build_model
 
 FAST = ["SOLVER.MAX_EPOCH", "2", "TRAIN.CHECKPOINT_PERIOD", "1", "TRAIN.KEEP_CHECKPOINTS", "0"]
 
+CLIP_RATE = 5  # 4 frames of it span the 20 frames of the videos
+
 
 @pytest.fixture
 def weights(tiny_yaml, tmp_path):
-    cfg = load_config(tiny_yaml, ["MODEL.NUM_CLASSES", "5"])
+    cfg = load_config(tiny_yaml, ["MODEL.NUM_CLASSES", "5", "DATA.SAMPLING_RATE", "32"])
     path = tmp_path / "start.pyth"
     torch.save({"model_state": build_model(cfg).state_dict(), "cfg": cfg.dump()}, path)
     return path
@@ -65,6 +67,11 @@ def test_one_command_trains_tests_and_says_how_to_predict(
     assert status == 0, text
     name = recipe[-1] if recipe else "probe"
     assert f"recipe: {name} (" in text
+    cfg = load_config(out / "config.yaml")
+    assert cfg.TEST.VIEW_PLACEMENT == "paper"
+    assert cfg.DATA.SAMPLING_RATE == CLIP_RATE
+    assert f"(SAMPLING_RATE {CLIP_RATE}): 100 % of 6 videos hold one; median 0.7 s, " in text
+    assert "the longest of the weights is 32\n" in text
     assert "videos: 6 train, 3 val, 3 test" in text
     same = f"python tools/run_net.py --cfg {out}/finetune.yaml SOLVER.MAX_EPOCH 2"
     assert f"the same as: {same}" in text
@@ -86,8 +93,17 @@ def test_one_command_trains_tests_and_says_how_to_predict(
     status, text = finetune(*command)
     assert status == 0
     assert "resuming after" in text
+    assert f"clips as before (SAMPLING_RATE {CLIP_RATE} in {out}/finetune.yaml)" in text
     again = state(out, 2)["model_state"]
     assert all(torch.equal(trained["model_state"][key], value) for key, value in again.items())
+
+
+def test_the_clip_length_can_be_given_and_is_measured(finetune, clips, weights, tmp_path):
+    status, text = finetune(clips, "--from", weights, "--out", tmp_path / "out", *FAST,
+                            "DATA.SAMPLING_RATE", 30)  # fmt: skip
+    assert status == 0
+    assert "(SAMPLING_RATE 30): 0 % of 6 videos hold one; median 0.7 s, as given" in text
+    assert load_config(tmp_path / "out/config.yaml").DATA.SAMPLING_RATE == 30
 
 
 def test_two_videos_a_class_are_validated_and_tested_alike(finetune, clips, weights, tmp_path):

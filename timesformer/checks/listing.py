@@ -1,6 +1,7 @@
 """The lines of a list as entries, and its wrong lines as problems: nothing ends at the first one."""
 
 import sys
+from math import nan
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,10 @@ class Entry(NamedTuple):
     video: str  # where the file lies
     label: int
     more: tuple[int, ...] = ()  # labels, where there are several
+    part: tuple[float, float] = (
+        nan,
+        nan,
+    )  # seconds of the file that count; nan: its beginning or end
 
 
 class Problem(NamedTuple):
@@ -83,7 +88,8 @@ def read_listing(file: Path, *, prefix: str, separator: str) -> Listing:
                 detail += list_advice.explain_line(file, line, prefix, separator)
             problems.append(Problem("not a line", str(file), number, "", "", detail))
             continue
-        entries.append(Entry(file.stem, number, video, row.labels[0], row.labels[1:]))
+        part = (row.start, row.end)
+        entries.append(Entry(file.stem, number, video, row.labels[0], row.labels[1:], part))
     if not entries:
         raise lists.ListError(
             f"{file}: none of its lines is `path label`"

@@ -7,11 +7,12 @@ reads it.
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from timesformer.datasets.lists import ListError, VideoList
+from timesformer.video.images import FOLDER_FPS
 from timesformer.video.remote import is_url
 from timesformer.video.shards import split_member
 from timesformer.video.sources import size_of
@@ -121,22 +122,43 @@ def known_bad(videos: VideoList) -> dict[int, str]:
     Raises:
         ListError: the index beside the list is not an index.
     """
-    path = index_path(videos.origin)
-    if not path.exists():
-        return {}
+    name = index_path(videos.origin).name
+    return {
+        i: f"{videos.sources[i]}: {row.problem}: {row.detail} (known from {name})"
+        for i, row in _valid_rows(videos, unreadable=True)
+    }
+
+
+def known_seconds(videos: VideoList) -> dict[int, float]:
+    """Seconds of the videos of a list that its index knows, by their index in the list.
+
+    Raises:
+        ListError: the index beside the list is not an index.
+    """
+    return {i: row_seconds(row) for i, row in _valid_rows(videos, unreadable=False)}
+
+
+def row_seconds(row: Row) -> float:
+    """How long the video is that can be seen; frame folders count as 30 frames a second."""
+    of_frames = row.frames / (row.fps or FOLDER_FPS)
+    return of_frames if row.problem else row.duration_seconds or of_frames
+
+
+def _valid_rows(videos: VideoList, *, unreadable: bool) -> Iterator[tuple[int, Row]]:
+    """Index in the list and row of what ``UNREADABLE`` says, or says not; of unchanged files only."""
+    if not index_path(videos.origin).exists():
+        return
     table = _read(videos.origin)
-    bad = table[table["problem"].isin(UNREADABLE)]
-    rows = {row[0]: Row(*row) for row in bad.itertuples(index=False, name=None)}
+    kept = table[table["problem"].isin(UNREADABLE) == unreadable]
+    rows = {row[0]: Row(*row) for row in kept.itertuples(index=False, name=None)}
     names = {os.path.basename(key) for key in rows}
-    found = {}
     for i in range(len(videos.sources) if rows else 0):
         source = videos.sources[i]
         if os.path.basename(source.replace("\\", "/")) not in names:
             continue  # a path is worked out for candidates alone: lists are long
         row = rows.get(row_key(source, videos.origin))
         if row is not None and file_state(source) == (row.size, row.mtime_ns):
-            found[i] = f"{source}: {row.problem}: {row.detail} (known from {path.name})"
-    return found
+            yield i, row
 
 
 def describe_known_bad(videos: VideoList, bad: dict[int, str], *, split: str) -> str:

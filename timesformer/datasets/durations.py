@@ -1,0 +1,141 @@
+"""How long the videos of a list are, and which clips they hold; no frame is decoded.
+
+A clip of T frames at rate r spans r * T / target_fps seconds; a shorter video repeats its last frame.
+Frame folders count as 30 frames a second.
+"""
+
+import contextlib
+import math
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+from fvcore.common.config import CfgNode
+
+from timesformer.datasets import num_workers
+from timesformer.datasets.clips import Batch, ClipDataset
+from timesformer.datasets.index import known_seconds
+from timesformer.datasets.lists import VideoList
+from timesformer.datasets.loader import ClipLoader
+from timesformer.datasets.samplers import EvalBatches
+from timesformer.datasets.views import Views
+from timesformer.video import Frames, read_video
+from timesformer.video.images import FOLDER_FPS
+from timesformer.video.reader import Select
+from timesformer.video.sampling import ClipShape, Timeline
+
+ENOUGH = 0.9  # of the videos must hold a whole clip
+ROUNDING = 1e-3  # seconds; times of containers have that much
+VIDEOS_A_BATCH = 4
+
+Progress = Callable[[ClipLoader], Iterable[Batch]]
+
+
+class ClipFit(NamedTuple):
+    """How clips of some length fit the videos of a list."""
+
+    rate: int
+    clip_seconds: float
+    share: float  # of the videos that hold a whole clip, 0 .. 1
+    num_videos: int  # of known length
+    median_seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"clips of {self.clip_seconds:.1f} s (SAMPLING_RATE {self.rate}): "
+            f"{math.floor(100 * self.share)} % of {self.num_videos} videos hold one; median "
+            f"{self.median_seconds:.1f} s"
+        )
+
+
+def fit_clips(seconds: np.ndarray, shape: ClipShape) -> ClipFit:
+    """How clips of ``shape`` fit videos of ``seconds`` (N,), N > 0."""
+    clip_seconds = shape.rate * shape.num_frames / shape.target_fps
+    share = float(np.mean(seconds >= clip_seconds - ROUNDING))
+    return ClipFit(shape.rate, clip_seconds, share, len(seconds), float(np.median(seconds)))
+
+
+def fitting_rate(seconds: np.ndarray, shape: ClipShape) -> int:
+    """The highest rate, not above that of ``shape``, of which enough videos hold a whole clip.
+
+    At least 1, also where that is too long for most of them.
+    """
+    for rate in range(shape.rate, 1, -1):
+        if fit_clips(seconds, shape._replace(rate=rate)).share >= ENOUGH:
+            return rate
+    return 1
+
+
+def clip_shape(cfg: CfgNode) -> ClipShape | None:
+    """Clips of training; None where they are segments of the whole video, whose length is any."""
+    if cfg.TRAIN.DATASET != "kinetics":
+        return None
+    return ClipShape(cfg.DATA.NUM_FRAMES, cfg.DATA.SAMPLING_RATE, cfg.DATA.TARGET_FPS)
+
+
+def list_seconds(cfg: CfgNode, videos: VideoList, progress: Progress = iter) -> np.ndarray:
+    """(N,) seconds of the videos of a list; nan where a video cannot be read in DECODE_TIMEOUT.
+
+    From the index of the list where it knows them, else by listing packets in loader processes. Of a
+    part of a file, its seconds.
+    """
+    known = known_seconds(videos)
+    found = np.array([known.get(i, np.nan) for i in range(len(videos.labels))])
+    unknown = np.flatnonzero(np.isnan(found))
+    for i in unknown.tolist():
+        if len(files := videos.files(i)) > 1:
+            found[i] = len(files) / FOLDER_FPS
+    for batch in progress(_loader(cfg, videos, np.flatnonzero(np.isnan(found)))):
+        for index, span in zip(batch.indices.tolist(), batch.spans, strict=True):
+            found[index] = span.duration_seconds if span else np.nan
+    for i in range(len(found)):
+        if part := videos.segment(i):
+            start, end = part
+            start, end = np.nan_to_num(start, nan=0.0), np.nan_to_num(end, nan=np.inf)
+            found[i] = min(end, found[i]) - start
+    return found
+
+
+def _loader(cfg: CfgNode, videos: VideoList, chosen: np.ndarray) -> ClipLoader:
+    """Batches whose spans have the lengths of the ``chosen`` videos; their clips are black dots."""
+    dataset = ClipDataset(
+        videos._replace(segments=None),  # of which the whole file is looked at
+        Views(_FirstFrame(), 1, "paper", short_side=2, crop=2, crops=(1,)),
+        seed=0,
+        read=_read_nothing,
+        time_limit=cfg.DATA.DECODE_TIMEOUT,
+    )
+    batches = EvalBatches(
+        len(videos.labels), batch_size=VIDEOS_A_BATCH, rank=0, world=1, chosen=chosen
+    )
+    workers = min(num_workers(cfg), len(batches))
+    return ClipLoader(dataset, batches, num_workers=workers, pin_memory=False)
+
+
+class _FirstFrame:
+    """A sampling that looks at the first frame."""
+
+    def random(self, rng: np.random.Generator) -> Select:
+        return self.views(1, "paper")
+
+    def views(self, num_views: int, placement: str) -> Select:
+        return lambda timeline: np.zeros((1, 1), np.int64)
+
+    def shortage(self, timeline: Timeline) -> None:
+        return None
+
+
+class _Known(Exception):
+    """The timeline is there: nothing need be decoded."""
+
+
+def _read_nothing(path: str, select: Select, **options: Any) -> Frames:
+    """A black dot in place of the frames; whoever made ``select`` has seen the timeline."""
+
+    def stop(timeline: Timeline) -> np.ndarray:
+        select(timeline)
+        raise _Known
+
+    with contextlib.suppress(_Known):
+        read_video(path, stop, **options)
+    return Frames(np.zeros((1, 2, 2, 3), np.uint8), np.zeros((1, 1), np.int64))
