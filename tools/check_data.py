@@ -7,6 +7,7 @@ files that cannot be read. Writes report.csv and report.html.
 
 import argparse
 import csv
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:  # the scan processes import this file, and need none of it
     from timesformer.checks.scan import Progress, Scan
 
 PRINTED = 20  # problems on the terminal; the reports have all
+LONGEST = 20 * 24 * 3600.0  # seconds that the system can wait for; stands for no limit
 DETAIL_WIDTH = 90  # characters of a detail on the terminal
 
 
@@ -55,6 +57,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     arguments = parser.parse_args(argv)
     if not arguments.timeout > 0:
         parser.error(f"argument --timeout: {arguments.timeout:g} must be more than 0 seconds")
+    arguments.timeout = min(arguments.timeout, LONGEST)
     return arguments
 
 
@@ -78,8 +81,7 @@ def check(arguments: argparse.Namespace) -> "list[Problem]":
     num_classes = arguments.num_classes or (cfg.MODEL.NUM_CLASSES if cfg else None)
     files = find_lists(arguments.lists)
     listings = [read_listing(file, prefix=prefix, separator=separator) for file in files]
-    out = arguments.out or files[0].parent / "check"
-    out.mkdir(parents=True, exist_ok=True)
+    out = reports_folder(arguments.out, files[0].parent / "check", cfg)
     workers = arguments.workers or default_workers()
     done = scan(
         listings,
@@ -88,6 +90,7 @@ def check(arguments: argparse.Namespace) -> "list[Problem]":
         again=arguments.again,
         progress=_bar("scan"),
         inspect=inspect_video,
+        elsewhere=out,
     )
     shortest = clip_length(cfg, arguments.min_frames)
     findings = find(listings, done.rows, num_classes=num_classes, shortest=shortest)
@@ -100,6 +103,32 @@ def check(arguments: argparse.Namespace) -> "list[Problem]":
     print_report(findings, summary, short)
     print(f"\nreports: {out / 'report.csv'}, {out / 'report.html'}")
     return findings.problems
+
+
+def reports_folder(given: "Path | None", beside: Path, cfg: "CfgNode | None") -> Path:
+    """``--out``, else ``check`` beside the list, else in OUTPUT_DIR if the list's folder is read-only.
+
+    Raises:
+        WriteError: none of them can be made.
+    """
+    from timesformer.files import write_error
+
+    folders = [given] if given else [beside]
+    if cfg and not given:
+        folders.append(Path(cfg.OUTPUT_DIR) / "check")
+    refused = None
+    for folder in folders:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            refused = error
+            continue
+        if os.access(folder, os.W_OK):
+            return folder
+        refused = OSError("permission denied, or read-only")
+    raise write_error(
+        folders[-1], refused or OSError(), option="pass another --out DIR:"
+    ) from refused
 
 
 def clip_length(cfg: "CfgNode | None", min_frames: int | None) -> "Shortest":
@@ -157,10 +186,13 @@ def draw_strips(
 
 def write_csv(path: Path, problems: "list[Problem]") -> None:
     """One row a problem."""
-    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+    from timesformer.files import write_atomically
+    from timesformer.spreadsheet import safe_row
+
+    with write_atomically(path, newline="", option="--out") as file:
         writer = csv.writer(file)
         writer.writerow(["kind", "list", "line", "video", "label", "detail"])
-        writer.writerows(problem._replace(line=problem.line or "") for problem in problems)
+        writer.writerows(safe_row(each._replace(line=each.line or "")) for each in problems)
 
 
 def write_page(
@@ -171,8 +203,10 @@ def write_page(
 ) -> None:
     """The HTML page."""
     from timesformer.checks.page import render_page
+    from timesformer.files import write_atomically
 
-    path.write_text(render_page(findings, summary, strips), encoding="utf-8")
+    with write_atomically(path, option="--out") as file:
+        file.write(render_page(findings, summary, strips))
 
 
 def print_report(findings: "Findings", summary: list[tuple[str, str]], short: list[str]) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import numbered_frame, write_video
+from timesformer import files
 from timesformer.config import load_config
 from timesformer.datasets import build_dataset, build_loader, index
 from timesformer.datasets.index import Row
@@ -72,7 +73,7 @@ def test_a_failed_write_leaves_the_old_index(tmp_path, monkeypatch):
     def fail(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr(index.os, "replace", fail)
+    monkeypatch.setattr(files.os, "replace", fail)
     with pytest.raises(OSError, match="disk full"):
         index.write_index(tmp_path / "train.csv", [])
     assert list(index.read_index(tmp_path / "train.csv")) == ["a.mp4"]

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import NamedTuple
 
 from timesformer.checks.guard import Answer, guarded_map
@@ -35,6 +36,7 @@ def scan(
     again: bool,
     progress: Progress,
     inspect: Callable[[str], Facts] = inspect_video,
+    elsewhere: Path | None = None,
 ) -> Scan:
     """Rows of all existing videos of ``listings``, written beside each list too.
 
@@ -47,9 +49,10 @@ def scan(
         again: scan those with a problem once more, although they have not changed.
         progress: shows that answers arrive.
         inspect: what happens to a video, see ``inspect_video``.
+        elsewhere: folder of the indices of lists whose own folder cannot be written.
     """
     states = _states(entry.video for listing in listings for entry in listing.entries)
-    rows = _reusable(listings, states, again=again)
+    rows = _reusable(listings, states, elsewhere, again=again)
     reused, todo = len(rows), [video for video in states if video not in rows]
     written, pause = time.monotonic(), FLUSH_SECONDS
     try:
@@ -58,11 +61,11 @@ def scan(
             rows[answer.item] = _row(answer, states[answer.item])
             if time.monotonic() - written > pause:
                 started = time.monotonic()
-                _write(listings, rows)
+                _write(listings, rows, elsewhere)
                 written = time.monotonic()
                 pause = max(FLUSH_SECONDS, (written - started) / WRITING_SHARE)
     finally:
-        _write(listings, rows)
+        _write(listings, rows, elsewhere)
     return Scan(rows, len(todo), reused)
 
 
@@ -77,11 +80,15 @@ def _states(videos: Iterable[str]) -> dict[str, tuple[int, int]]:
 
 
 def _reusable(
-    listings: list[Listing], states: dict[str, tuple[int, int]], *, again: bool
+    listings: list[Listing],
+    states: dict[str, tuple[int, int]],
+    elsewhere: Path | None,
+    *,
+    again: bool,
 ) -> dict[str, Row]:
     rows = {}
     for listing in listings:
-        index = read_index(listing.file)
+        index = read_index(listing.file, [elsewhere] if elsewhere else [])
         for video in {entry.video for entry in listing.entries} if index else ():
             row = index.get(row_key(video, listing.file))
             if row is None or states.get(video) != (row.size, row.mtime_ns):
@@ -97,14 +104,14 @@ def _row(answer: Answer, state: tuple[int, int]) -> Row:
     return Row(path="", label=0, size=size, mtime_ns=mtime_ns, **facts._asdict())
 
 
-def _write(listings: list[Listing], rows: dict[str, Row]) -> None:
+def _write(listings: list[Listing], rows: dict[str, Row], elsewhere: Path | None) -> None:
     for listing in listings:
         kept = {}
         for entry in listing.entries:
             if entry.video in rows:
                 key = row_key(entry.video, listing.file)
                 kept[key] = rows[entry.video]._replace(path=key, label=entry.label)
-        write_index(listing.file, kept.values())
+        write_index(listing.file, kept.values(), elsewhere)
 
 
 def default_workers() -> int:

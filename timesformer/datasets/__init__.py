@@ -74,10 +74,13 @@ def build_dataset(cfg: CfgNode, split: str, videos: lists.VideoList | None = Non
     unreadable are not tried. All processes of a run build their data sets together.
     """
     videos = read_list(cfg, split) if videos is None else videos
-    found = distributed.gather(index.known_bad(videos))  # a machine may see other file times
+    places = index.other_places(cfg.OUTPUT_DIR)
+    found = distributed.gather(
+        index.known_bad(videos, places)
+    )  # a machine may see other file times
     bad = {i: reason for part in found for i, reason in part.items()}
     if bad:
-        logger.info("%s", index.describe_known_bad(videos, bad, split=split))
+        logger.info("%s", index.describe_known_bad(videos, bad, split=split, places=places))
     return ClipDataset(
         videos,
         build_view(cfg, split),

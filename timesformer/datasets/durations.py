@@ -14,7 +14,7 @@ from fvcore.common.config import CfgNode
 
 from timesformer.datasets import num_workers
 from timesformer.datasets.clips import Batch, ClipDataset
-from timesformer.datasets.index import known_seconds
+from timesformer.datasets.index import known_seconds, other_places
 from timesformer.datasets.lists import VideoList
 from timesformer.datasets.loader import ClipLoader
 from timesformer.datasets.samplers import EvalBatches
@@ -79,7 +79,7 @@ def list_seconds(cfg: CfgNode, videos: VideoList, progress: Progress = iter) -> 
     From the index of the list where it knows them, else by listing packets in loader processes. Of a
     part of a file, its seconds.
     """
-    known = known_seconds(videos)
+    known = known_seconds(videos, other_places(cfg.OUTPUT_DIR))
     found = np.array([known.get(i, np.nan) for i in range(len(videos.labels))])
     unknown = np.flatnonzero(np.isnan(found))
     for i in unknown.tolist():

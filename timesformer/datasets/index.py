@@ -2,16 +2,21 @@
 
 ``train.csv.index.csv`` has one row for each video of ``train.csv``. A row is valid while size and
 modification time of its file are those of the scan. ``tools/check_data.py`` writes it, training
-reads it.
+reads it. Where the folder of the list cannot be written, the index lies in another place.
 """
 
+import errno
+import hashlib
+import logging
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from timesformer.datasets.lists import ListError, VideoList
+from timesformer.files import WriteError, write_atomically
 from timesformer.video.images import FOLDER_FPS
 from timesformer.video.remote import is_url
 from timesformer.video.shards import split_member
@@ -20,6 +25,9 @@ from timesformer.video.sources import size_of
 if TYPE_CHECKING:
     import pandas as pd
 
+logger = logging.getLogger(__name__)
+
+READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 UNREADABLE = frozenset({"unreadable", "zero frames", "crashed", "no answer"})
 """Problems that leave no clip; of a truncated video, what is there is used."""
 
@@ -49,9 +57,18 @@ TYPES = {
 }
 
 
-def index_path(list_file: str | Path) -> Path:
-    """Where the index of a list lies."""
-    return Path(f"{list_file}.index.csv")
+def index_path(list_file: str | Path, elsewhere: str | Path | None = None) -> Path:
+    """Where the index of a list lies: beside it, or in the folder ``elsewhere``."""
+    if elsewhere is None:
+        return Path(f"{list_file}.index.csv")
+    place = os.path.abspath(list_file).encode("utf-8", "surrogateescape")
+    digest = hashlib.blake2b(place, digest_size=4).hexdigest()
+    return Path(elsewhere) / f"{Path(list_file).name}.{digest}.index.csv"
+
+
+def other_places(output_dir: str | Path) -> tuple[Path, ...]:
+    """Where a run looks for indices whose lists lie in folders that cannot be written."""
+    return Path(output_dir), Path(output_dir) / "check"
 
 
 def row_key(video: str, list_file: str | Path) -> str:
@@ -83,59 +100,77 @@ def file_state(path: str) -> tuple[int, int] | None:
         return None
 
 
-def read_index(list_file: str | Path) -> dict[str, Row]:
+def read_index(list_file: str | Path, places: Sequence[str | Path] = ()) -> dict[str, Row]:
     """The rows of a list's index by their path, valid or not; empty without an index.
 
+    Args:
+        list_file: the list.
+        places: folders that may hold its index, where it is not beside the list.
+
     Raises:
-        ListError: the file is not an index.
+        ListError: a file is not an index.
     """
-    if not index_path(list_file).exists():
-        return {}
-    rows = (Row(*values) for values in _read(list_file).itertuples(index=False, name=None))
+    tables = [_read(path, list_file) for path in _existing(list_file, places)]
+    rows = (Row(*row) for table in tables for row in table.itertuples(index=False, name=None))
     return {row.path: row for row in rows}
 
 
-def write_index(list_file: str | Path, rows: Iterable[Row]) -> None:
+def write_index(
+    list_file: str | Path, rows: Iterable[Row], elsewhere: str | Path | None = None
+) -> Path:
     """Replace the index of a list; a reader sees the old or the new one, never half of it.
 
+    Returns where it lies: ``elsewhere`` if the folder of the list cannot be written.
+
     Raises:
-        OSError: the folder of the list cannot be written.
+        WriteError: it cannot be written.
     """
     import pandas as pd  # slow to import, and only needed where there is an index
 
+    table = pd.DataFrame(list(rows), columns=list(Row._fields))
     path = index_path(list_file)
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
-        pd.DataFrame(list(rows), columns=list(Row._fields)).to_csv(
-            unfinished, index=False, encoding="utf-8", errors="surrogateescape"
-        )
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+        with write_atomically(path, newline="") as file:
+            table.to_csv(file, index=False)
+    except WriteError as error:
+        if elsewhere is None or getattr(error.__cause__, "errno", None) not in READ_ONLY:
+            raise
+        path = index_path(list_file, elsewhere)
+        with write_atomically(path, newline="", option="--out") as file:
+            table.to_csv(file, index=False)
+        _say_once(f"{Path(list_file).parent} cannot be written; the index is kept in {path}")
+    return path
 
 
-def known_bad(videos: VideoList) -> dict[int, str]:
+def _existing(list_file: str | Path, places: Sequence[str | Path]) -> list[Path]:
+    """The index files of a list, the newest last."""
+    paths = [index_path(list_file), *(index_path(list_file, place) for place in places)]
+    return sorted(filter(Path.exists, paths), key=lambda path: path.stat().st_mtime_ns)
+
+
+def known_bad(videos: VideoList, places: Sequence[str | Path] = ()) -> dict[int, str]:
     """Why videos of a list cannot be read, by their index in it; only what is surely still true.
 
-    Rows of files that have changed since, and frame folders, are left out.
+    Rows of files that have changed since, and frame folders, are left out. ``places`` are those of
+    ``read_index``.
 
     Raises:
-        ListError: the index beside the list is not an index.
+        ListError: the index of the list is not an index.
     """
-    name = index_path(videos.origin).name
     return {
         i: f"{videos.sources[i]}: {row.problem}: {row.detail} (known from {name})"
-        for i, row in _valid_rows(videos, unreadable=True)
+        for i, row, name in _valid_rows(videos, places, unreadable=True)
     }
 
 
-def known_seconds(videos: VideoList) -> dict[int, float]:
+def known_seconds(videos: VideoList, places: Sequence[str | Path] = ()) -> dict[int, float]:
     """Seconds of the videos of a list that its index knows, by their index in the list.
 
     Raises:
-        ListError: the index beside the list is not an index.
+        ListError: the index of the list is not an index.
     """
-    return {i: row_seconds(row) for i, row in _valid_rows(videos, unreadable=False)}
+    rows = _valid_rows(videos, places, unreadable=False)
+    return {i: row_seconds(row) for i, row, _ in rows}
 
 
 def row_seconds(row: Row) -> float:
@@ -144,26 +179,36 @@ def row_seconds(row: Row) -> float:
     return of_frames if row.problem else row.duration_seconds or of_frames
 
 
-def _valid_rows(videos: VideoList, *, unreadable: bool) -> Iterator[tuple[int, Row]]:
-    """Index in the list and row of what ``UNREADABLE`` says, or says not; of unchanged files only."""
-    if not index_path(videos.origin).exists():
-        return
-    table = _read(videos.origin)
-    kept = table[table["problem"].isin(UNREADABLE) == unreadable]
-    rows = {row[0]: Row(*row) for row in kept.itertuples(index=False, name=None)}
+def _valid_rows(
+    videos: VideoList, places: Sequence[str | Path], *, unreadable: bool
+) -> Iterator[tuple[int, Row, str]]:
+    """Index in the list, row and index file of what ``UNREADABLE`` says, or says not.
+
+    Of unchanged files only.
+    """
+    rows: dict[str, tuple[Row, str]] = {}
+    for path in _existing(videos.origin, places):  # a newer one overrules an older one
+        table = _read(path, videos.origin)
+        for key in rows.keys() & set(table["path"]):
+            del rows[key]
+        kept = table[table["problem"].isin(UNREADABLE) == unreadable]
+        for values in kept.itertuples(index=False, name=None):
+            rows[values[0]] = Row(*values), path.name
     names = {os.path.basename(key) for key in rows}
     for i in range(len(videos.sources) if rows else 0):
         source = videos.sources[i]
         if os.path.basename(source.replace("\\", "/")) not in names:
             continue  # a path is worked out for candidates alone: lists are long
-        row = rows.get(row_key(source, videos.origin))
+        row, name = rows.get(row_key(source, videos.origin), (None, ""))
         if row is not None and file_state(source) == (row.size, row.mtime_ns):
-            yield i, row
+            yield i, row, name
 
 
-def describe_known_bad(videos: VideoList, bad: dict[int, str], *, split: str) -> str:
+def describe_known_bad(
+    videos: VideoList, bad: dict[int, str], *, split: str, places: Sequence[str | Path] = ()
+) -> str:
     """The log line on ``bad``: how many, who found them, what becomes of them, how to check again."""
-    path = index_path(videos.origin)
+    path = _existing(videos.origin, places)[-1]
     written = time.strftime("%Y-%m-%d %H:%M", time.localtime(path.stat().st_mtime))
     fate = "never sampled" if split == "train" else "reported as not scored, without decoding"
     return (
@@ -173,21 +218,35 @@ def describe_known_bad(videos: VideoList, bad: dict[int, str], *, split: str) ->
     )
 
 
-def _read(list_file: str | Path) -> "pd.DataFrame":
+def _read(path: Path, list_file: str | Path) -> "pd.DataFrame":
+    """The table of an index file; an empty one if its values are damaged."""
     import pandas as pd
 
-    path = index_path(list_file)
+    options = {"keep_default_na": False, "encoding": "utf-8", "encoding_errors": "surrogateescape"}
     try:
-        return pd.read_csv(
-            path,
-            usecols=list(Row._fields),
-            dtype=TYPES,
-            keep_default_na=False,
-            encoding="utf-8",
-            encoding_errors="surrogateescape",
-        )[list(Row._fields)]
-    except (ValueError, OSError) as error:
+        return pd.read_csv(path, usecols=list(Row._fields), dtype=TYPES, **options)[
+            list(Row._fields)
+        ]
+    except OSError as error:
+        raise ListError(f"index {path} cannot be read: {error.strerror or error}") from error
+    except (ValueError, OverflowError) as error:
+        if _has_columns(path):
+            _say_once(f"{path} is damaged ({error}); its videos are taken for not scanned yet")
+            return pd.DataFrame(columns=list(Row._fields))
         raise ListError(
             f"{path} is not an index of videos ({error}); delete it, then run "
             f"tools/check_data.py {list_file}"
         ) from error
+
+
+def _has_columns(path: Path) -> bool:
+    """Whether a file begins as an index does."""
+    with path.open("rb") as file:
+        return set(file.readline(4096).decode(errors="replace").strip().split(",")) >= set(
+            Row._fields
+        )
+
+
+@cache
+def _say_once(text: str) -> None:
+    logger.warning("%s", text)

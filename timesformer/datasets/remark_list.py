@@ -7,6 +7,7 @@ from pathlib import Path
 
 from timesformer import distributed
 from timesformer.files import write_atomically
+from timesformer.spreadsheet import safe_row
 from timesformer.terminal import printable
 from timesformer.video.remarks import Remark
 
@@ -64,4 +65,5 @@ class Remarks:
         with write_atomically(self.path, newline="", option="OUTPUT_DIR") as file:
             rows = csv.writer(file)
             rows.writerow(["video", "kind", "detail"])
-            rows.writerows([each.name, each.kind, each.detail] for each in self.found.values())
+            found = ([each.name, each.kind, each.detail] for each in self.found.values())
+            rows.writerows(map(safe_row, found))

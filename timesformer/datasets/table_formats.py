@@ -20,6 +20,7 @@ from timesformer.datasets.list_advice import (
 from timesformer.datasets.list_lines import ListError, is_utf_8, numbered_lines, read_text, shown
 from timesformer.datasets.lists import locate
 from timesformer.datasets.rows import parse_row
+from timesformer.spreadsheet import original
 
 
 class Labelled(NamedTuple):
@@ -178,7 +179,7 @@ def _files(source: Source, what: str) -> list[tuple[str, Path]]:
 
 def _locate(source: Source, name: str, file: Path) -> str:
     """``name`` as an absolute path if it lies under the videos, here or beside ``file``."""
-    for form in (name, name.strip()):
+    for form in (name, name.strip(), original(name)):
         for prefix in (str(source.videos.root), ""):
             found = locate(form, prefix, file.parent)
             if os.path.exists(found):

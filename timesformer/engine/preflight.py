@@ -15,7 +15,7 @@ from timesformer.config import ConfigError
 from timesformer.config.load import portable
 from timesformer.datasets import read_list
 from timesformer.datasets.flip_map import build_flip_map
-from timesformer.datasets.index import known_bad
+from timesformer.datasets.index import known_bad, other_places
 from timesformer.datasets.lists import ListError, VideoList
 from timesformer.engine import agreement, start
 from timesformer.engine.freeze import frozen_names
@@ -197,7 +197,7 @@ def _decoder_problems(cfg: CfgNode) -> Iterator[str]:
 def _list_problems(cfg: CfgNode, split: str) -> Iterator[str]:
     try:
         videos = read_list(cfg, split)
-        usable = len(videos.labels) - len(known_bad(videos))
+        usable = len(videos.labels) - len(known_bad(videos, other_places(cfg.OUTPUT_DIR)))
     except ListError as error:
         yield str(error)
         return

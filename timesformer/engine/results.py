@@ -20,6 +20,7 @@ from timesformer.datasets.lists import VideoList
 from timesformer.files import write_atomically
 from timesformer.json_text import json_text
 from timesformer.metrics import ClassResults
+from timesformer.spreadsheet import safe_row
 from timesformer.terminal import printable
 from timesformer.video.looking import Span
 
@@ -171,7 +172,8 @@ def write_predictions(
             called = [";".join(names[int(k)] for k in label.split(";") if k)] if names else []
             called += [names[best] if row is not None else ""] if names else []
             called += _span_cells(scored.spans.get(index)) if scored.spans else []
-            writer.writerow([videos.name(index), label, best, reason, *called, *values])
+            row = [videos.name(index), label, best, reason, *called, *values]
+            writer.writerow(safe_row(row))
 
 
 def _span_cells(span: Span | None) -> list[str]:
@@ -190,7 +192,7 @@ def write_classes(
             share = classes.accuracy[k]
             values = ["" if math.isnan(share) else f"{share:.6g}"]
             values = values if multi_label else [str(classes.right[k]), *values]
-            writer.writerow([k, names[k] if names else "", count, *values])
+            writer.writerow(safe_row([k, names[k] if names else "", count, *values]))
 
 
 def write_results(path: Path, results: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ from pathlib import PurePath
 
 from timesformer.inference.predictor import Prediction
 from timesformer.json_text import json_text
+from timesformer.spreadsheet import safe_row
 from timesformer.tables import format_table
 from timesformer.terminal import printable
 from timesformer.video.looking import Span
@@ -66,11 +67,12 @@ def as_csv(predictions: Sequence[Prediction], top: int) -> str:
     for each in predictions:
         seconds = each.span or [""] * len(Span._fields)
         if each.error:
-            writer.writerow([each.video, "", "", "", "", "", each.error, *seconds])
+            writer.writerow(safe_row([each.video, "", "", "", "", "", each.error, *seconds]))
             continue
         for rank, best in enumerate(each.top(top), start=1):
             numbers = (f"{best.probability:.6g}", f"{best.score:.6g}")
-            writer.writerow([each.video, rank, best.label, best.name, *numbers, "", *seconds])
+            row = [each.video, rank, best.label, best.name, *numbers, "", *seconds]
+            writer.writerow(safe_row(row))
     return text.getvalue().rstrip("\n")
 
 
