@@ -74,12 +74,13 @@ class LifeSigns:
         with contextlib.suppress(dist.DistError):
             said = f"{self._name(self.meeting.rank)} ended: {reason}"
             self.meeting.store.compare_set("reason", "", said)
-        hosts_store = self.meeting.rank == 0
-        if hosts_store and self.meeting.world > self.meeting.local:  # other machines must hear it
-            time.sleep(2 * BEAT_SECONDS)
+            if self.meeting.rank == 0:  # whose end is that of the store
+                self._await_hearing()
 
     def what_happened(self) -> str:
         """Who has gone, and why if it said so; to be asked after an exchange has failed."""
+        if self.reason:
+            return self.reason
         try:
             before = self._beats()
             deadline = time.monotonic() + LISTEN_SECONDS
@@ -106,9 +107,25 @@ class LifeSigns:
             while not self._over.is_set():
                 count += 1
                 store.set(f"beat/{self.meeting.rank}", str(count))
-                if not self.reason and store.check(["reason"]):
+                if store.check(["reason"]):
                     self.reason = store.get("reason").decode()
+                    store.set(f"heard/{self.meeting.rank}", "")
+                    return  # before the store goes, which its library would report at length
                 self._over.wait(BEAT_SECONDS)
+
+    def _await_hearing(self) -> None:
+        """Until the others know why this process ends, or have had the time to hear it."""
+        others = [
+            f"heard/{rank}" for rank in range(self.meeting.world) if rank != self.meeting.rank
+        ]
+        deadline = time.monotonic() + 2 * BEAT_SECONDS
+        while others and not self.meeting.store.check(others) and time.monotonic() < deadline:
+            time.sleep(_LOOK_SECONDS)
+
+    def is_said_here(self) -> bool:
+        """Whether the first process of this machine has said why it ends, on this terminal."""
+        first = self.meeting.rank - self.meeting.rank % self.meeting.local
+        return first != self.meeting.rank and self.reason.startswith(f"{self._name(first)} ended: ")
 
     def _beats(self) -> list[str]:
         return [self._beat_of(rank) for rank in range(self.meeting.world)]

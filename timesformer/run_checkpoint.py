@@ -202,8 +202,10 @@ def _link(source: Path, target: Path) -> None:
 
 def vanished(output_dir: str | Path) -> str:
     """What to say of an OUTPUT_DIR that is no longer there; empty: it is."""
-    if Path(output_dir).is_dir():
-        return ""
+    return "" if Path(output_dir).is_dir() else _gone(output_dir)
+
+
+def _gone(output_dir: str | Path) -> str:
     return (
         f"OUTPUT_DIR {output_dir} is no longer there: it was deleted or moved while the run went on. Move "
         "it back and give the same command to go on from its newest checkpoint, or give the command to "
@@ -212,8 +214,10 @@ def vanished(output_dir: str | Path) -> str:
 
 
 def _cannot_write(path: Path, error: Exception) -> str:
-    if gone := vanished(path.parent.parent):
-        return gone
+    if vanished(path.parent.parent) or isinstance(
+        error, FileNotFoundError
+    ):  # or it is being deleted
+        return _gone(path.parent.parent)
     last = next(reversed(in_order(path.parent)), None)
     free = shutil.disk_usage(path.parent).free >> 20 if path.parent.is_dir() else 0
     reason = _reason(error)

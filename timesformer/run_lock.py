@@ -14,11 +14,12 @@ import json
 import logging
 import os
 import shlex
+import shutil
 import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,22 @@ def owned(output_dir: str | Path, *, is_started: bool = False) -> Iterator["_Loc
         if _owned.get(key, (0, None))[1] is lock:
             del _owned[key]
         lock.close()
+
+
+def emptied(output_dir: str | Path, *, names: Collection[str] = ()) -> None:
+    """Delete what a run has left in its folder, of ``names`` if there are some, while nobody owns it.
+
+    Raises:
+        FolderInUse: a process does.
+    """
+    with owned(output_dir):
+        for path in Path(output_dir).iterdir():
+            if path.name == FILE or (names and path.name not in names):
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 class _Lock:

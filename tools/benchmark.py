@@ -7,6 +7,7 @@ import os
 import sys
 
 from timesformer.command import command, leave
+from timesformer.files import write_atomically
 
 TARGETS = {"train clip": 6, "1 x 3 views": 9, "10 x 3 views": 20}  # times faster than the naive way
 
@@ -133,7 +134,7 @@ def benchmark_model(cfg, arguments: argparse.Namespace) -> None:
     if arguments.json:
         content = {**report._asdict(), "summary": model.summary(report)}
         content["turns"] = {k: [t._asdict() for t in v] for k, v in report.turns.items()}
-        with open(arguments.json, "w", encoding="utf-8") as file:
+        with write_atomically(arguments.json, option="--json") as file:
             json.dump(content, file, indent=2)
 
 

@@ -8,7 +8,6 @@ ViT will do as weights: its tokens are averaged over the frames.
 
 import argparse
 import json
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from timesformer.command import command, leave
+from timesformer.files import write_atomically
 from timesformer.inference import options
 
 if TYPE_CHECKING:  # imported where they are used, so that wrong options are told at once
@@ -100,8 +100,7 @@ def write(
         "versions": versions(),
     }
     indices = [index for index, _ in rows]
-    unfinished = arguments.out.with_name(f".{arguments.out.name}.partial")
-    with unfinished.open("wb") as file:
+    with write_atomically(arguments.out, "wb", option="--out") as file:
         np.savez(
             file,
             features=np.stack([values for _, values in rows]),
@@ -110,7 +109,6 @@ def write(
             class_names=np.array(videos.class_names, dtype=np.str_),
             made=json.dumps(made, indent=2),
         )
-    os.replace(unfinished, arguments.out)
 
 
 if __name__ == "__main__":

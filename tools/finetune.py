@@ -44,10 +44,12 @@ def finetune(args: argparse.Namespace) -> None:
     """Split, choose, train, test, report."""
     from timesformer.engine.launch import launch
     from timesformer.engine.preflight import preflight
+    from timesformer.engine.start import located
     from timesformer.inference.description import describe
     from timesformer.recipes import RECIPES, recipe_for
+    from timesformer.run_lock import owned
 
-    weights = describe(args.weights, overrides=heads(args.opts))
+    weights = describe(located(args.weights), overrides=heads(args.opts))
     parts, names = split(args.folder, args.classes, seed=args.seed)
     out = args.out or Path("output/finetune") / args.folder.resolve().name
     keep_lists(out / "lists", parts, names)
@@ -66,9 +68,10 @@ def finetune(args: argparse.Namespace) -> None:
     given = RATE in keys_of(opts)
     values |= clips_before(settings, values) or fitting_clips(draft(out, values, opts), given=given)
     cfg = draft(out, values, opts)  # a start that is refused leaves the file as it is
-    preflight(cfg)
-    with write_atomically(settings) as file:
-        file.write(settings_text(out, values))
+    with owned(cfg.OUTPUT_DIR):
+        preflight(cfg)
+        with write_atomically(settings, option="--out") as file:
+            file.write(settings_text(out, values))
     launch(cfg)
     if cfg.TEST.ENABLE:
         report(Path(cfg.OUTPUT_DIR))

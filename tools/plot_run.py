@@ -15,13 +15,14 @@ def main() -> int:
     """Write the picture; status 2 for a run that cannot be drawn."""
     arguments = parse_arguments()
     from timesformer.curves import CurvesError, draw, read_runs
+    from timesformer.files import write_atomically
 
     out: Path = arguments.out
     if out.suffix.lower() != ".png":
         raise CurvesError(f"--out is {out}, but the picture is a PNG; end the name with .png")
     runs = read_runs(arguments.runs)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    draw(runs).savefig(out)
+    with write_atomically(out, "wb", option="--out") as file:
+        draw(runs).savefig(file, format="png")
     print(f"{out}: {', '.join(run.name for run in runs)}")
     return 0
 

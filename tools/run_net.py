@@ -3,7 +3,6 @@
 import argparse
 import logging
 import os
-import shutil
 import sys
 
 from timesformer.command import command, leave
@@ -15,6 +14,7 @@ def main() -> int:
     arguments = parse_arguments()
     from timesformer.config import load_config
     from timesformer.config.trials import in_folder, overfit_overrides
+    from timesformer.run_lock import emptied
     from timesformer.spokesman import is_first
 
     level = logging.INFO if is_first() else logging.ERROR
@@ -26,7 +26,8 @@ def main() -> int:
     cfg = load_config(arguments.cfg, overrides)
     if arguments.overfit:
         cfg = in_folder(cfg, "overfit")
-        shutil.rmtree(os.path.join(cfg.OUTPUT_DIR, "checkpoints"), ignore_errors=True)
+        if os.environ.get("RANK", "0") == "0" and cfg.SHARD_ID == 0:
+            emptied(cfg.OUTPUT_DIR, names={"checkpoints"})
     logging.getLogger().handlers.clear()
     from timesformer.engine.dry_run import dry_run
     from timesformer.engine.launch import launch

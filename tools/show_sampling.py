@@ -33,14 +33,15 @@ def main() -> int:
     arguments = parse_arguments()
     from timesformer.config import load_config
     from timesformer.contact_sheet import draw, table
+    from timesformer.files import write_atomically
     from timesformer.video import VideoError
 
     cfg = load_config(arguments.cfg, arguments.opts)
     if not arguments.video.exists():
         raise VideoError(f"{arguments.video}: no such video or folder; check the path")
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
     made = sample(cfg, arguments)
-    draw(made).savefig(arguments.out)
+    with write_atomically(arguments.out, "wb", option="--out") as file:
+        draw(made).savefig(file, format="png")
     print(table(made))
     print(f"\n{arguments.out}: {len(made.rows)} clips")
     return 0

@@ -66,7 +66,7 @@ class Checkpoints:
     ) -> None:
         if error is None:
             self.saver.wait()
-        elif unwritten := self.saver.end():
+        elif (unwritten := self.saver.end()) and not run_checkpoint.vanished(self.cfg.OUTPUT_DIR):
             logger.error("%s", unwritten)  # beside the reason for which the run ends
 
     def after_step(self, epoch: int, batch: int, meter: EpochMeter) -> None:

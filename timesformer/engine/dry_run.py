@@ -28,6 +28,7 @@ from timesformer.engine.optim import accumulation_steps
 from timesformer.engine.state import TrainingState
 from timesformer.models import build_model
 from timesformer.run_checkpoint import best_checkpoint, damage, newest_checkpoint
+from timesformer.run_lock import emptied
 from timesformer.weight_files import num_bytes
 
 logger = logging.getLogger(__name__)
@@ -55,8 +56,8 @@ def dry_run(cfg: CfgNode, *, init_method: str = "") -> str:
     rehearsal = rehearse(cfg)
     folder = Path(rehearsal.OUTPUT_DIR)
     is_first = os.environ.get("RANK", "0") == "0"
-    if is_first:
-        shutil.rmtree(folder, ignore_errors=True)
+    if is_first and cfg.SHARD_ID == 0:
+        emptied(folder)
     launch(rehearsal, init_method=init_method)
     if not is_first or cfg.SHARD_ID > 0:
         return ""

@@ -7,8 +7,8 @@ differs, features are computed anew and the old ones are deleted.
 """
 
 import hashlib
+import io
 import logging
-import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -27,6 +27,7 @@ from timesformer.datasets.loader import ClipLoader
 from timesformer.datasets.samplers import EvalBatches
 from timesformer.engine import interrupt, log
 from timesformer.engine.precision import Precision
+from timesformer.files import write_atomically
 
 logger = logging.getLogger(__name__)
 
@@ -175,6 +176,7 @@ def _read(path: Path) -> Features | None:
 
 def _write(path: Path, features: Features) -> None:
     """Write a whole file or none."""
-    partial = path.with_suffix(".partial")
-    torch.save(features._asdict(), partial)
-    os.replace(partial, path)
+    content = io.BytesIO()  # the zip writer hides the errors of a disk
+    torch.save(features._asdict(), content)
+    with write_atomically(path, "wb") as file:
+        file.write(content.getbuffer())

@@ -25,6 +25,7 @@ from timesformer.engine import log
 from timesformer.engine.microbatch import OutOfMemory
 from timesformer.engine.preflight import preflight
 from timesformer.engine.run import run
+from timesformer.engine.saving import UnwrittenError
 from timesformer.files import WriteError
 from timesformer.lifesigns import LifeSigns, is_lost_exchange
 from timesformer.rendezvous import RendezvousError
@@ -135,12 +136,17 @@ def _end(error: Exception, signs: LifeSigns | None) -> None:
         if signs:
             signs.leave(str(error))
         spokesman.await_first()
-        logger.error("%s", error)
+        is_said = isinstance(error, UnwrittenError) and not spokesman.is_first()
+        if not (is_said or (signs and signs.is_said_here())):
+            logger.error("%s", error)
         raise SystemExit(2) from None
     me = f"process {os.environ['RANK']} of {os.environ['WORLD_SIZE']} on {socket.gethostname()}"
     if signs and is_lost_exchange(error):
         reason = str(error).strip().partition("\n")[0][:200]
         happened = signs.what_happened()
+        if signs.is_said_here():
+            spokesman.await_first()  # whose status is that of the run
+            raise SystemExit(2) from None
         spokesman.await_first()
         logger.error(
             "%s must end: %s (%s); the same command resumes from the newest checkpoint",

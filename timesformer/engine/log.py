@@ -16,6 +16,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from timesformer import distributed
+from timesformer.engine.log_file import LogFile
 from timesformer.history import FILE, History
 
 T = TypeVar("T")
@@ -36,7 +37,7 @@ def start_logging(output_dir: str | None = None) -> None:
         handler.close()
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stdout)]
     if output_dir is not None:
-        handlers.append(logging.FileHandler(Path(output_dir) / LOG, encoding="utf-8"))
+        handlers.append(LogFile(Path(output_dir) / LOG))
     for handler in handlers:
         handler.setFormatter(logging.Formatter(FORMAT, DATE_FORMAT))
         handler.setLevel(logging.INFO if distributed.is_main() else logging.WARNING)

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from timesformer import distributed
 from timesformer.checkpoint import CheckpointError
+from timesformer.files import write_atomically
 from timesformer.json_text import json_text
 
 logger = logging.getLogger(__name__)
@@ -142,7 +143,8 @@ class Guard:
             "config": "config.yaml; the draws of a batch follow from RNG_SEED, epoch and batch",
         }
         self.folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(json_text(about) + "\n", encoding="utf-8")
+        with write_atomically(path) as file:
+            file.write(json_text(about) + "\n")
 
     def state_dict(self) -> dict[str, Any]:
         return {

@@ -10,6 +10,7 @@ from timesformer.config import ConfigError
 from timesformer.config.trials import in_folder
 from timesformer.engine.launch import launch
 from timesformer.engine.stages import WARM_UP
+from timesformer.run_lock import emptied
 
 FOLDER = "profile"
 
@@ -39,7 +40,7 @@ def profile_run(cfg: CfgNode, num_steps: int, *, init_method: str = "") -> None:
     folder = Path(changed.OUTPUT_DIR)
     is_first = os.environ.get("RANK", "0") == "0" and cfg.SHARD_ID == 0
     if is_first:
-        shutil.rmtree(folder, ignore_errors=True)
+        emptied(folder)
     launch(changed, init_method=init_method)
     if is_first:
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)

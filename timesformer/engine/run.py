@@ -45,6 +45,11 @@ def run(cfg: CfgNode) -> None:
     except NonFiniteScores as error:
         logger.error("%s", error)
         raise SystemExit(1) from None
+    except CheckpointError as error:
+        gone = vanished(cfg.OUTPUT_DIR)
+        if not gone or gone == str(error):
+            raise
+        raise CheckpointError(gone) from error
     except OSError as error:  # of the log, metrics.csv, the curves, a cache or a result
         if gone := vanished(cfg.OUTPUT_DIR):
             raise CheckpointError(gone) from error

@@ -15,6 +15,10 @@ from timesformer.checkpoint import CheckpointError
 logger = logging.getLogger(__name__)
 
 
+class UnwrittenError(CheckpointError):
+    """A checkpoint that could not be written, raised on all processes with the same words."""
+
+
 class Saver:
     """Copies what a checkpoint holds, then writes it in a thread; one checkpoint at a time.
 
@@ -63,7 +67,7 @@ class Saver:
             CheckpointError: it could not be written; the same on all processes.
         """
         if reason := distributed.from_main(self.end()):
-            raise CheckpointError(reason)
+            raise UnwrittenError(reason)
 
     def end(self) -> str:
         """``wait`` of one process alone; returns why the checkpoint could not be written, if so."""

@@ -165,7 +165,10 @@ def _report(
     Raises:
         VideoError: no video has scores.
         NonFiniteScores: some have none that are numbers.
+        CheckpointError: OUTPUT_DIR is no longer there.
     """
+    if gone := run_checkpoint.vanished(cfg.OUTPUT_DIR):
+        raise checkpoint.CheckpointError(gone)
     folder = Path(cfg.OUTPUT_DIR)
     names = videos.class_names or checkpoint.read_weights(portable(source)).class_names
     scored, nonfinite = split_finite(scored, videos)

@@ -12,6 +12,7 @@ from fvcore.common.config import CfgNode
 from timesformer.config.load import portable
 from timesformer.datasets import build_view, clips, load_frames
 from timesformer.datasets.folders import frame_files
+from timesformer.files import write_atomically
 from timesformer.inference.predictor import Prediction
 from timesformer.opening import open_media
 from timesformer.video import VideoError
@@ -48,9 +49,9 @@ def draw_sheet(prediction: Prediction, cfg: CfgNode, path: Path) -> None:
     cut = clips.cut_clips(frames, crops, reverse_channels=False)
     rows = clip_rows(frames, indices, crops, cut, captions=[""] * len(cut), crop_names=view.crops)
     best = ", ".join(f"{each.name} {100 * each.probability:.1f} %" for each in prediction.top(3))
-    draw(Sheet(f"{Path(prediction.video).name}\n{best}", frame_seconds(timeline), rows)).savefig(
-        path
-    )
+    sheet = Sheet(f"{Path(prediction.video).name}\n{best}", frame_seconds(timeline), rows)
+    with write_atomically(path, "wb") as file:
+        draw(sheet).savefig(file, format=path.suffix.lstrip(".") or "png")
 
 
 def annotate(prediction: Prediction, path: Path) -> None:
