@@ -15,7 +15,7 @@ GONE = "is no longer there: it was deleted or moved while the run went on"
 
 
 def delete(out):
-    shutil.rmtree(out)
+    shutil.rmtree(out.rename(out.with_name("trash")))  # at once: the run writes meanwhile
 
 
 def move(out):
