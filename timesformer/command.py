@@ -20,7 +20,7 @@ from typing import NoReturn
 
 from timesformer import spokesman
 from timesformer.errors import InputError
-from timesformer.terminal import printable
+from timesformer.terminal import drop, printable
 
 INPUT = 2
 BY_KEYBOARD, BY_SIGTERM, BY_CLOSED_PIPE = 128 + 2, 128 + 15, 128 + 13  # as shells count signals
@@ -139,7 +139,7 @@ def _flushed(status: int) -> int:
             stream.flush()
         except BrokenPipeError:
             status = status or BY_CLOSED_PIPE
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            drop(stream)
     return status
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
+from timesformer.terminal import padded, printable, width
+
 T = TypeVar("T")
 
 
@@ -18,8 +20,9 @@ def choose(table: Mapping[str, T], name: str, *, key: str) -> T:
 
 
 def format_table(rows: Sequence[tuple[str, ...]]) -> str:
-    """Columns padded to their widest cell, a rule below the first row."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in rows]
+    """Columns padded to their widest cell, a rule below the first row; cells are made printable."""
+    rows = [tuple(map(printable, row)) for row in rows]
+    widths = [max(width(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ["  ".join(padded(c, w) for c, w in zip(row, widths, strict=True)) for row in rows]
     lines.insert(1, "  ".join("-" * width for width in widths))
     return "\n".join(line.rstrip() for line in lines)

@@ -1,7 +1,10 @@
 """Text of files and people on a terminal: names may hold anything, and must not steer it."""
 
+import os
 import unicodedata
+from typing import TextIO
 
+_VERBOSITY = "TIMESFORMER_VERBOSITY"  # of the environment, which the processes of a run inherit
 _HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")  # control, format (also text direction), surrogates, lines
 
 
@@ -13,3 +16,32 @@ def printable(text: object) -> str:
         else char
         for char in str(text)
     )
+
+
+def width(text: str) -> int:
+    """Columns that ``text`` takes on a terminal: two for a wide (Chinese, ...) character, 0 for marks."""
+    wide = sum(unicodedata.east_asian_width(char) in "WF" for char in text)
+    return len(text) + wide - sum(unicodedata.combining(char) > 0 for char in text)
+
+
+def padded(text: str, columns: int) -> str:
+    """``text`` with blanks behind it up to that many columns."""
+    return text + " " * (columns - width(text))
+
+
+def verbosity() -> int:
+    """1 with -v, -1 with -q, else 0; of this process and those that it starts."""
+    return int(os.environ.get(_VERBOSITY, "0"))
+
+
+def set_verbosity(level: int) -> None:
+    """Set what ``verbosity`` returns from now on."""
+    os.environ[_VERBOSITY] = str(level)
+
+
+def drop(stream: TextIO) -> None:
+    """Let what goes to a stream that nobody reads vanish, so that its end is no error either."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    except (OSError, ValueError):  # it is no file of the system
+        return

@@ -80,7 +80,7 @@ def build_dataset(cfg: CfgNode, split: str, videos: lists.VideoList | None = Non
     )  # a machine may see other file times
     bad = {i: reason for part in found for i, reason in part.items()}
     if bad:
-        logger.info("%s", index.describe_known_bad(videos, bad, split=split, places=places))
+        logger.warning("%s", index.describe_known_bad(videos, bad, split=split, places=places))
     return ClipDataset(
         videos,
         build_view(cfg, split),

@@ -20,6 +20,7 @@ SIGNALS = [
     for name in ("SIGTERM", "SIGUSR1", "SIGUSR2", "SIGINT")
     if hasattr(signal, name)
 ]
+CLOSED_PIPE = getattr(signal, "SIGPIPE", signal.SIGTERM)
 BY_KEYBOARD = 128 + signal.SIGINT  # exit status by the convention of shells
 
 _noted: list[int] = []  # signals belong to the process, and so does this
@@ -41,7 +42,7 @@ def listening(seconds: float = math.inf) -> Iterator[None]:
 
     ``seconds`` from now on the run is asked to end as by a signal.
     """
-    _noted.clear()
+    _noted[:] = [number for number in _noted if number == CLOSED_PIPE]
     _deadline[0] = time.monotonic() + seconds
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -57,6 +58,11 @@ def listening(seconds: float = math.inf) -> Iterator[None]:
 def requested() -> bool:
     """Whether this process got a signal, or its time is over."""
     return bool(_noted) or time.monotonic() >= _deadline[0]
+
+
+def note_closed_pipe() -> None:
+    """Ask the run to end because nobody reads what it prints any more."""
+    _noted.append(CLOSED_PIPE)
 
 
 def agreed(*, failed: bool = False) -> bool:

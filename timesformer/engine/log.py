@@ -1,7 +1,12 @@
-"""What a run says: console and ``stdout.log``, ``json_stats`` lines, TensorBoard, progress bars."""
+"""What a run says: ``stdout.log``, ``json_stats`` lines, TensorBoard, progress bars.
+
+``stdout.log`` has every line. The terminal has warnings and what ``say`` marks for it; with -v it has
+every line too, and with -q warnings and results alone, see ``engine.screen``.
+"""
 
 import datetime
 import logging
+import os
 import sys
 from collections.abc import Iterable
 from decimal import Decimal
@@ -13,11 +18,14 @@ import simplejson
 import torch
 from fvcore.common.config import CfgNode
 from tqdm import tqdm
-from tqdm.contrib.logging import logging_redirect_tqdm
 
 from timesformer import distributed
 from timesformer.engine.log_file import LogFile
+from timesformer.engine.screen import SHOWN, EpochTable, ScreenHandler
 from timesformer.history import FILE, History
+from timesformer.terminal import verbosity
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 FORMAT = "[%(asctime)s][%(levelname)s] %(filename)s: %(lineno)3d: %(message)s"  # as published
@@ -35,15 +43,21 @@ def start_logging(output_dir: str | None = None) -> None:
     for handler in [h for h in root.handlers if getattr(h, "of_this_run", False)]:
         root.removeHandler(handler)
         handler.close()
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stdout)]
+    whole = logging.Formatter(FORMAT, DATE_FORMAT)
+    handlers: list[logging.Handler] = [ScreenHandler(sys.stdout, whole)]
     if output_dir is not None:
         handlers.append(LogFile(Path(output_dir) / LOG))
     for handler in handlers:
-        handler.setFormatter(logging.Formatter(FORMAT, DATE_FORMAT))
+        handler.setFormatter(whole)
         handler.setLevel(logging.INFO if distributed.is_main() else logging.WARNING)
         handler.of_this_run = True  # type: ignore[attr-defined]
         root.addHandler(handler)
     root.setLevel(logging.INFO)
+
+
+def say(logger: logging.Logger, message: str, *arguments: object, at: int = SHOWN) -> None:
+    """A line for the file and, of the first process, the terminal; ``at`` RESULT with -q too."""
+    logger.info(message, *arguments, extra={"shown": at}, stacklevel=2)
 
 
 def json_stats(logger: logging.Logger, stats: dict[str, Any]) -> None:
@@ -61,11 +75,11 @@ def _printable(value: Any) -> Any:
 
 def progress(items: Iterable[T], *, total: int, title: str) -> Iterable[T]:
     """``items`` with a bar, rate and time left if this is the first process on a terminal."""
-    if not (distributed.is_main() and sys.stderr.isatty()):
+    if not (distributed.is_main() and sys.stderr.isatty() and verbosity() >= 0):
         yield from items
         return
-    with logging_redirect_tqdm():  # restores the handlers that it found, whenever it is left
-        yield from tqdm(items, total=total, desc=title, leave=False)
+    columns = os.get_terminal_size(sys.stderr.fileno()).columns or 80  # 0: it does not say
+    yield from tqdm(items, total=total, desc=title, leave=False, ncols=columns)
 
 
 def eta(seconds: float) -> str:
@@ -97,9 +111,16 @@ def ram() -> str:
 class Scalars:
     """What the first process keeps of the numbers of a run: ``metrics.csv``, and TensorBoard."""
 
-    def __init__(self, folder: Path | None = None, *, history: History | None = None) -> None:
-        """``folder`` of TensorBoard events; None: none."""
+    def __init__(
+        self,
+        folder: Path | None = None,
+        *,
+        history: History | None = None,
+        table: EpochTable | None = None,
+    ) -> None:
+        """``folder`` of TensorBoard events; None: none. ``table`` gets every row too."""
         self._history = history
+        self._table = table
         self._writer = None
         if folder is not None and distributed.is_main():
             from torch.utils.tensorboard import SummaryWriter
@@ -113,6 +134,9 @@ class Scalars:
         """A row of ``metrics.csv``; its columns are ``history.COLUMNS``."""
         if self._history is not None:
             self._history.add(values)
+        if self._table is not None:
+            for line in self._table.add(values):
+                say(logger, "%s", line)
 
     def add(self, values: dict[str, float], step: int) -> None:
         """Points of TensorBoard curves."""
@@ -139,11 +163,19 @@ def start_scalars(cfg: CfgNode, *, epoch: int, batch: int = 0) -> Scalars:
 
     ``batch`` of ``epoch``, both 0-based, is due.
     """
-    history = None
+    from timesformer.engine.checkpoints import is_due
+
+    history = table = None
     if distributed.is_main():
         history = History(Path(cfg.OUTPUT_DIR) / FILE, epoch=epoch, batch=batch)
+        table = EpochTable(
+            cfg.SOLVER.MAX_EPOCH,
+            first_batch=batch,
+            multi_label=cfg.DATA.MULTI_LABEL,
+            is_validated=lambda e: is_due(e, cfg.TRAIN.EVAL_PERIOD, cfg.SOLVER.MAX_EPOCH),
+        )
     folder = board_folder(cfg) if cfg.TENSORBOARD.ENABLE else None
-    return Scalars(folder, history=history)
+    return Scalars(folder, history=history, table=table)
 
 
 def board_folder(cfg: CfgNode) -> Path:

@@ -113,10 +113,11 @@ class EpochMeter:
             "unreadable": int(unreadable),
             "skipped_steps": int(skipped),
         }
+        speed = {"clips_per_second": self.clock.batches * clips / max(self.count, 1) / seconds}
         left = (self.cfg.SOLVER.MAX_EPOCH - self.epoch - 1) * seconds
         stats = {"_type": "train_epoch", "epoch": self._epoch(), "eta": log.eta(left)}
         log.json_stats(logger, {**stats, "gpu_mem": log.gpu_memory(), "RAM": log.ram(), **values})
-        self._row("train_epoch", values)
+        self._row("train_epoch", values | speed)
 
     def _log_window(self) -> None:
         self._collect()

@@ -9,7 +9,7 @@ from fvcore.common.config import CfgNode
 from torch import nn
 
 from timesformer import checkpoint, distributed, run_checkpoint
-from timesformer.engine import agreement
+from timesformer.engine import agreement, header, log
 from timesformer.engine.standing import standing, start_of
 from timesformer.engine.start import KEY, identity, located
 from timesformer.engine.state import TrainingState
@@ -64,9 +64,10 @@ def _go_on(cfg: CfgNode, state: TrainingState, newest: Path, now: Mapping[str, A
     epoch, batch = resumed.position
     if epoch >= cfg.SOLVER.MAX_EPOCH or state.best.is_over:
         again = "testing again" if cfg.TEST.ENABLE else "nothing to do"
-        logger.info("finished already, after epoch %d (%s); %s", epoch, newest, again)
+        log.say(logger, "finished already, after epoch %d (%s); %s", epoch, newest, again)
     else:
-        logger.info("resuming after %d batches of epoch %d: %s", batch, epoch + 1, resumed.report)
+        where = f"resuming after {batch} batches of epoch {epoch + 1}"
+        log.say(logger, "%s", header.weights(resumed.report, f"{where}: "))
     return Start(resumed.position, resumed.payload, newest)
 
 
@@ -92,7 +93,8 @@ def _start_from_file(cfg: CfgNode, state: TrainingState) -> int:
     path = located(cfg.TRAIN.CHECKPOINT_FILE_PATH)
     cut = tuple(cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN)
     if cfg.TRAIN.FINETUNE or cfg.TRAIN.CHECKPOINT_EPOCH_RESET:
-        logger.info("%s", load_start(cfg, state.model, cfg.TRAIN.CHECKPOINT_FILE_PATH, cut=True))
+        report = load_start(cfg, state.model, cfg.TRAIN.CHECKPOINT_FILE_PATH, cut=True)
+        log.say(logger, "%s", header.weights(report))
         return 0
     resumed = state.load_weights(path, cut_from_names=cut)  # its best is that of another run
     epoch = resumed.payload["epoch"] + 1
@@ -102,7 +104,7 @@ def _start_from_file(cfg: CfgNode, state: TrainingState) -> int:
             "nothing is left to train; set TRAIN.FINETUNE True to start from its weights at epoch "
             "0, or raise MAX_EPOCH"
         )
-    logger.info("going on after epoch %d: %s", epoch, resumed.report)
+    log.say(logger, "%s", header.weights(resumed.report, f"going on after epoch {epoch}: "))
     return epoch
 
 
@@ -110,6 +112,6 @@ def _load_pretrained(cfg: CfgNode, model: nn.Module) -> None:
     """By the first process alone: wrapping in DDP hands its weights to the others."""
     name = cfg.TIMESFORMER.PRETRAINED_MODEL
     if name.lower() == "none":
-        logger.info("training from random weights (TIMESFORMER.PRETRAINED_MODEL none)")
+        log.say(logger, "%s", header.weights("random (TIMESFORMER.PRETRAINED_MODEL none)"))
     elif distributed.is_main():
-        logger.info("%s", load_start(cfg, model, name))
+        log.say(logger, "%s", header.weights(load_start(cfg, model, name)))

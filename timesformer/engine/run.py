@@ -13,7 +13,7 @@ from fvcore.common.config import CfgNode
 
 from timesformer import __version__, distributed
 from timesformer.checkpoint import CheckpointError
-from timesformer.engine import interrupt, log
+from timesformer.engine import header, interrupt, log, screen
 from timesformer.engine.run_record import recorded
 from timesformer.engine.standing import clear, run_id
 from timesformer.engine.test import NonFiniteScores, test
@@ -40,7 +40,7 @@ def run(cfg: CfgNode) -> None:
         with owned(cfg.OUTPUT_DIR) if distributed.is_main() else contextlib.nullcontext():
             _train_and_test(cfg)
     except interrupt.Interrupted as end:
-        logger.info("%s", end)
+        log.say(logger, "%s", end, at=screen.RESULT)
         raise SystemExit(end.status) from None
     except NonFiniteScores as error:
         logger.error("%s", error)
@@ -94,13 +94,9 @@ def _start(cfg: CfgNode) -> tuple[torch.device, str]:
     elif distributed.local_world_size() > 1:
         cores = os.cpu_count() or 1
         torch.set_num_threads(max(cores // distributed.local_world_size(), 1))
-    logger.info(
-        "timesformer %s, torch %s, %d process(es) on %s; results in %s",
-        __version__,
-        torch.__version__,
-        distributed.world_size(),
-        torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU",
-        output_dir,
-    )
+    on = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
+    logger.info("timesformer %s, torch %s", __version__, torch.__version__)
+    log.say(logger, "%s", header.output(cfg))
+    log.say(logger, "%s", header.device(cfg, on))
     logger.info("configuration:\n%s", cfg.dump())
     return device, run

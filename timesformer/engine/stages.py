@@ -22,6 +22,7 @@ from torch.profiler import profile, record_function
 
 from timesformer import distributed
 from timesformer.datasets.clips import Batch
+from timesformer.engine import log
 
 logger = logging.getLogger(__name__)
 
@@ -103,7 +104,7 @@ class Stages:
             if _ALL_REDUCE.match(event.key)
         )
         steps, table = self._recorded, self.table(total, all_reduce / 1e6)
-        logger.info("%d steps, after %d to warm up; trace: %s\n%s", steps, WARM_UP, path, table)
+        log.say(logger, "%d steps, after %d to warm up; trace: %s\n%s", steps, WARM_UP, path, table)
 
     def _wait(self) -> None:
         if self.device.type == "cuda":

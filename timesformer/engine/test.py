@@ -16,7 +16,7 @@ from timesformer.config.load import portable
 from timesformer.datasets import build_loader
 from timesformer.datasets.lists import VideoList
 from timesformer.datasets.loader import ClipLoader
-from timesformer.engine import interrupt, log
+from timesformer.engine import header, interrupt, log, screen
 from timesformer.engine.precision import Precision
 from timesformer.engine.restore import choose_newest
 from timesformer.engine.results import (
@@ -62,6 +62,9 @@ def test(cfg: CfgNode, device: torch.device, newest: Path | None = None) -> None
     scoring = build_scoring(cfg, device)
     loader = build_loader(cfg, "test", folder=cfg.OUTPUT_DIR, together=scoring.videos_per_pass)
     model = build_model(cfg).to(device).eval()
+    if not cfg.TRAIN.ENABLE:
+        log.say(logger, "%s", header.model(model, cfg))
+        log.say(logger, "%s", header.data(cfg, {"test": loader.dataset.videos}))
     source = load_tested(cfg, model, newest)
     logger.info(
         "%d videos of %s, %d clips each, %d clip(s) in each forward pass (TEST.CLIPS_PER_PASS)",
@@ -110,7 +113,7 @@ def load_tested(cfg: CfgNode, model: nn.Module, newest: Path | None = None) -> s
         )
     path = path if named or newest else located(path)
     report = checkpoint.load_tested(model, portable(path))
-    logger.info("testing: %s", report)
+    log.say(logger, "%s", header.weights(report, "testing: "))
     return str(path)
 
 
@@ -192,23 +195,22 @@ def _report(
     if limited:
         logger.warning("the accuracy is of a part of the test: LIMITED to %s", limited)
     found = _no_figures(cfg) if nonfinite else _figures(cfg, scored, videos, names, part)
-    write_results(
-        folder / RESULTS,
-        {
-            **found,
-            "videos": total,
-            "scored": done,
-            "unreadable": unreadable,
-            "nonfinite": len(nonfinite),
-            **part,
-            "protocol": protocol,
-            "attention_type": cfg.TIMESFORMER.ATTENTION_TYPE,
-            "weights": source,
-            "list": videos.origin,
-            "seconds": round(seconds, 2),
-        },
-    )
-    logger.info("predictions: %s; summary: %s", folder / PREDICTIONS, folder / RESULTS)
+    results = {
+        **found,
+        "videos": total,
+        "scored": done,
+        "unreadable": unreadable,
+        "nonfinite": len(nonfinite),
+        **part,
+        "protocol": protocol,
+        "attention_type": cfg.TIMESFORMER.ATTENTION_TYPE,
+        "weights": source,
+        "list": videos.origin,
+        "seconds": round(seconds, 2),
+    }
+    write_results(folder / RESULTS, results)
+    files = [name for name in (PREDICTIONS, CLASSES, RESULTS) if (folder / name).is_file()]
+    log.say(logger, "%s", screen.results(results, folder, files), at=screen.RESULT)
     if nonfinite:
         raise NonFiniteScores(describe_all_nonfinite(nonfinite.values(), total, PREDICTIONS))
 
@@ -234,7 +236,9 @@ def _figures(
     found, classes = measure(scored, videos)
     printed = {name: f"{v:.2f}" if name.endswith("acc") else v for name, v in found.items()}
     log.json_stats(logger, {"split": "test_final", **printed, **part})
-    for line in class_lines(classes, names, multi_label=multi_label):
-        logger.info("%s", line)
+    mean, *remarkable = class_lines(classes, names, multi_label=multi_label)
+    logger.info("%s", mean)  # it is in the table at the end too
+    for line in remarkable:
+        log.say(logger, "%s", line)
     write_classes(folder / CLASSES, classes, names, multi_label=multi_label)
     return found | class_summary(classes, names, multi_label=multi_label)

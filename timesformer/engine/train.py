@@ -14,7 +14,7 @@ from timesformer import distributed, provenance, run_checkpoint
 from timesformer.datasets import build_loader, num_workers
 from timesformer.datasets.clips import Batch
 from timesformer.datasets.loader import ClipLoader
-from timesformer.engine import agreement, log, optim, rewind
+from timesformer.engine import agreement, header, log, optim, rewind
 from timesformer.engine.checkpoints import Checkpoints, is_due
 from timesformer.engine.freeze import freeze, set_train_mode
 from timesformer.engine.losses import build_loss, build_mixup
@@ -49,6 +49,8 @@ def train(cfg: CfgNode, device: torch.device, run: str = "") -> Path | None:
     validator = Validator(cfg, device)
     lists = {"train": loader.dataset.videos, "val": validator.loader.dataset.videos}
     model = build_model(cfg).to(device)
+    log.say(logger, "%s", header.model(model, cfg))
+    log.say(logger, "%s", header.data(cfg, lists))
     _log_model(model, cfg)
     freeze(model, cfg)
     state = TrainingState(cfg, model, device)
