@@ -28,6 +28,7 @@ LAYERS = [  # a module imports its own layer or a lower one
         "opening",
         "spokesman",
         "command",
+        "arguments",
         "contact_sheet",
         "history",
     ),

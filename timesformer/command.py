@@ -121,7 +121,10 @@ def _status_of(main: Callable[[], int | None], name: str, interrupted: str) -> i
 
 
 def _failed(name: str, message: str) -> int:
-    spokesman.await_first()  # under torchrun it is said once
+    try:
+        spokesman.await_first()  # under torchrun it is said once
+    except Terminated:  # by the end of the first one
+        return BY_SIGTERM
     return _said(f"{name}: error: {message}", "", INPUT)
 
 

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 
+from timesformer.arguments import Parser
 from timesformer.command import command, leave
 from timesformer.files import write_atomically
 
@@ -31,9 +32,11 @@ def main() -> int:
 
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
-    top = argparse.ArgumentParser(description=__doc__)
+    top = Parser(description=__doc__)
     parts = top.add_subparsers(dest="what", required=True)
-    parser = parts.add_parser("data", help="reading clips, on the train list of the configuration")
+    parser = parts.add_parser(
+        "data", keys=True, help="reading clips, on the train list of the configuration"
+    )
     parser.add_argument("--cfg", required=True, metavar="FILE", help="YAML file of configs/")
     parser.add_argument("--videos", type=int, default=8, help="videos of the train list to measure")
     parser.add_argument(
@@ -41,8 +44,9 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--seconds", type=float, default=8, help="for each number of workers")
     parser.add_argument("--json", action="store_true", help="print the numbers as JSON too")
-    parser.add_argument("opts", nargs=argparse.REMAINDER, metavar="KEY VALUE")
-    _add_model_arguments(parts.add_parser("model", help="forward passes and training steps"))
+    _add_model_arguments(
+        parts.add_parser("model", keys=True, help="forward passes and training steps")
+    )
     return top.parse_args()
 
 
@@ -62,7 +66,6 @@ def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
         "--repeats", type=int, default=5, help="turns of all variants; medians count"
     )
     parser.add_argument("--json", metavar="FILE", help="write every measurement there too")
-    parser.add_argument("opts", nargs=argparse.REMAINDER, metavar="KEY VALUE")
 
 
 def benchmark_data(cfg, arguments: argparse.Namespace) -> dict:

@@ -12,7 +12,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from timesformer.arguments import SPELLINGS, Parser
 from timesformer.command import command, leave
+from timesformer.errors import InputError
 
 if TYPE_CHECKING:  # the scan processes import this file, and need none of it
     from fvcore.common.config import CfgNode
@@ -36,8 +38,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = Parser(
+        keys=True, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
     add("lists", nargs="+", type=Path, metavar="LIST", help="lists of one data set, or its folder")
@@ -46,12 +48,24 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     add("--num-classes", type=_positive, metavar="N", help="labels are 0 .. N - 1")
     add("--prefix", default="", metavar="DIR", help="folder of the videos (default: of --cfg)")
     add("--separator", default="", metavar="C", help="between path and label (default: of --cfg)")
-    add("--workers", type=_positive, metavar="N", help="processes (default: one a core)")
+    add(
+        *SPELLINGS["workers"],
+        dest="workers",
+        type=_positive,
+        metavar="N",
+        help="processes (default: one a core)",
+    )
     add("--timeout", type=float, default=120, metavar="S",
         help="seconds that one video may take (default: %(default)s)")  # fmt: skip
     add("--again", action="store_true", help="scan files with a problem again, though unchanged")
     add("--strict", action="store_true", help="exit with status 1 if there is any problem")
-    add("--out", type=Path, metavar="DIR", help="for the reports (default: check/ beside the list)")
+    add(
+        *SPELLINGS["out"],
+        dest="out",
+        type=Path,
+        metavar="DIR",
+        help="for the reports (default: check/ beside the list)",
+    )
     add("--strips", type=_natural, default=60, metavar="N",
         help="classes of which the page shows frames (default: %(default)s)")  # fmt: skip
     arguments = parser.parse_args(argv)
@@ -75,7 +89,7 @@ def check(arguments: argparse.Namespace) -> "list[Problem]":
     from timesformer.checks.listing import find_lists, read_listing
     from timesformer.checks.scan import default_workers, scan
 
-    cfg = _load(arguments.cfg)
+    cfg = _load(arguments.cfg, arguments.opts)
     prefix = arguments.prefix or (cfg.DATA.PATH_PREFIX if cfg else "")
     separator = arguments.separator or (cfg.DATA.PATH_LABEL_SEPARATOR if cfg else " ")
     num_classes = arguments.num_classes or (cfg.MODEL.NUM_CLASSES if cfg else None)
@@ -244,12 +258,14 @@ def _printable(text: str) -> str:
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
-def _load(path: str | None) -> "CfgNode | None":
+def _load(path: str | None, keys: list[str]) -> "CfgNode | None":
+    if path is None and keys:
+        raise InputError(f"{keys[0]} is a key of a configuration; pass --cfg with its file too")
     if path is None:
         return None
     from timesformer.config import load_config
 
-    return load_config(path)
+    return load_config(path, keys)
 
 
 def _bar(title: str) -> "Progress":

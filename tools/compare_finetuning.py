@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from timesformer.arguments import SPELLINGS, Parser
 from timesformer.command import command, leave
 
 if TYPE_CHECKING:
@@ -229,19 +230,32 @@ def read_lines(path: Path) -> list[tuple[str, int]]:
 
 def parse_arguments() -> argparse.Namespace:
     """Arguments and options."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = Parser(
+        keys=True, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("list", type=Path, metavar="LIST")
-    parser.add_argument("--weights", nargs="+", required=True, metavar="FILE", help="or none")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument(
+        *SPELLINGS["weights"],
+        dest="weights",
+        nargs="+",
+        required=True,
+        metavar="FILE",
+        help="or none",
+    )
+    parser.add_argument(*SPELLINGS["out"], dest="out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--folds", type=int, default=5, metavar="N", help="0: leave one out (5)")
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="repetitions (3)")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
-    parser.add_argument("--num-gpus", type=int, default=0, choices=(0, 1), help="(0)")
+    parser.add_argument(
+        *reversed(SPELLINGS["gpus"]),
+        dest="num_gpus",
+        type=int,
+        default=0,
+        choices=(0, 1),
+        help="(0)",
+    )
     parser.add_argument("--threads", type=int, default=0, metavar="N", help="of PyTorch")
-    parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="config keys of every run")
-    return parser.parse_intermixed_args()
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """Test results of runs side by side: python tools/compare_runs.py OUTPUT_DIR OUTPUT_DIR ..."""
 
-import argparse
 import json
 from datetime import timedelta
 from pathlib import Path
 
+from timesformer.arguments import Parser
 from timesformer.command import command, leave
 from timesformer.errors import InputError
 from timesformer.tables import format_table
@@ -21,7 +21,7 @@ class ResultError(InputError, ValueError):
 @command("compare_runs.py")
 def main() -> int:
     """Print the table and where the files are; status 2 if a folder holds no result."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("runs", nargs="+", type=Path, metavar="OUTPUT_DIR")
     folders = parser.parse_args().runs
     print(format_table([COLUMNS, *(summary(folder) for folder in folders)]))

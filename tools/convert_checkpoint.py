@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from timesformer.arguments import SPELLINGS, Parser
 from timesformer.command import command, leave
 
 
@@ -14,11 +15,11 @@ def main() -> int:
     from timesformer.inference.description import describe
 
     refuse_overwriting(arguments.source, arguments.out, to=arguments.to)
-    found = describe(arguments.source, overrides=arguments.keys, classes=arguments.classes)
+    found = describe(arguments.source, overrides=arguments.opts, classes=arguments.classes)
     for note in found.notes:
         print(f"note: {note}")
     dtype = DTYPES[arguments.dtype]
-    source = Source.of(found, corrected=bool(arguments.keys))
+    source = Source.of(found, corrected=bool(arguments.opts))
     written = WRITERS[arguments.to](source, arguments.out, dtype)
     print(f"wrote {written}")
     print(f"read back: {check(written, found)}")
@@ -26,7 +27,7 @@ def main() -> int:
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__, keys=True)
     parser.add_argument(
         "source",
         metavar="IN",
@@ -40,19 +41,17 @@ def _parse() -> argparse.Namespace:
         "folder for transformers; weights for inference alone",
     )
     parser.add_argument(
-        "--out", required=True, type=Path, help="file to write; for sharded and hf a folder"
+        *SPELLINGS["out"],
+        dest="out",
+        required=True,
+        type=Path,
+        help="file to write; for sharded and hf a folder",
     )
     parser.add_argument("--dtype", default="fp32", choices=("fp32", "bf16", "fp16"))
     parser.add_argument(
         "--classes", help="kinetics400, ...: names of the classes; or a file of them"
     )
-    parser.add_argument(
-        "keys",
-        nargs="*",
-        metavar="KEY VALUE",
-        help="what the file does not say, as TIMESFORMER.NUM_HEADS 12 DATA.SAMPLING_RATE 32",
-    )
-    return parser.parse_intermixed_args()
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

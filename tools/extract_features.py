@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from timesformer.arguments import SPELLINGS, Parser
 from timesformer.command import command, leave
 from timesformer.files import write_atomically
 from timesformer.inference import options
@@ -48,14 +49,16 @@ def main() -> int:
 
 def parse_arguments() -> argparse.Namespace:
     """The options."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = Parser(description=__doc__.splitlines()[0], keys=True)
     parser.add_argument(
         "source",
         metavar="LIST_OR_FOLDER",
         help="a list of `path label` lines, a folder of videos or of class folders, or a video",
     )
     options.add_model_options(parser)
-    parser.add_argument("--out", type=Path, required=True, metavar="NPZ", help="file to write")
+    parser.add_argument(
+        *SPELLINGS["out"], dest="out", type=Path, required=True, metavar="NPZ", help="file to write"
+    )
     parser.add_argument(
         "--tokens",
         choices=("cls", "pooled", "frames"),

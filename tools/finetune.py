@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from timesformer.arguments import SPELLINGS, Parser
 from timesformer.command import command, leave
 from timesformer.files import write_atomically
 
@@ -280,20 +281,27 @@ def report(folder: Path) -> None:
 
 def parse_arguments() -> argparse.Namespace:
     """Arguments and options."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = Parser(
+        keys=True, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="of class folders")
-    parser.add_argument("--from", dest="weights", required=True, metavar="WEIGHTS", help="a file")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="(output/finetune/FOLDER)")
+    parser.add_argument(
+        *reversed(SPELLINGS["weights"]),
+        dest="weights",
+        required=True,
+        metavar="WEIGHTS",
+        help="a file",
+    )
+    parser.add_argument(
+        *SPELLINGS["out"], dest="out", type=Path, metavar="DIR", help="(output/finetune/FOLDER)"
+    )
     parser.add_argument(
         "--recipe", choices=("probe", "gentle", "full"), help="(by the number of videos)"
     )
     parser.add_argument("--classes", default="", metavar="NAMES", help="file; sets the order")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the split (0)")
     parser.add_argument("--override", action="store_true", help="go on though settings differ")
-    parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="config keys to override")
-    return parser.parse_intermixed_args()
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -1,14 +1,13 @@
 """All that is known of a weights file of any format: python tools/inspect_checkpoint.py FILE."""
 
-import argparse
-
+from timesformer.arguments import Parser
 from timesformer.command import command, leave
 
 
 @command("inspect_checkpoint.py")
 def main() -> int:
     """Print the facts; status 2 for a file that cannot be read."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument(
         "file",
         metavar="FILE",

@@ -20,6 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from timesformer.arguments import Parser
 from timesformer.command import arm, command, leave, process_pool
 
 if __name__ == "__main__":
@@ -237,7 +238,7 @@ def whole(*, at_least: int, step: int = 1, why: str) -> Callable[[str], int]:
 @command("make_motion_dataset.py", interrupted="the same command makes the set anew")
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description="Make the motion data set: the class is the order of the frames.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )

@@ -28,6 +28,7 @@ from concurrent.futures import ThreadPoolExecutor
 from math import nan
 from pathlib import Path
 
+from timesformer.arguments import SPELLINGS, Parser
 from timesformer.command import arm, command, leave
 
 if __name__ == "__main__":
@@ -234,12 +235,14 @@ def seed_number(text: str) -> int:
 @command("make_shards.py", interrupted="the same command goes on")
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description="Pack the videos of lists into tar shards of the WebDataset layout.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("lists", nargs="+", type=Path, help="csv files of lines `path label`")
-    parser.add_argument("--out", required=True, type=Path, help="folder to write")
+    parser.add_argument(
+        *SPELLINGS["out"], dest="out", required=True, type=Path, help="folder to write"
+    )
     parser.add_argument("--prefix", default="", help="folder or URL of the videos")
     parser.add_argument("--separator", default=" ", help="between path and label")
     parser.add_argument("--shard-size", type=byte_size, default="256MB", help="of a tar, at most")

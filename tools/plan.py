@@ -3,6 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
+from timesformer.arguments import SPELLINGS, Parser
 from timesformer.command import command, leave
 
 if TYPE_CHECKING:
@@ -43,17 +44,13 @@ def main() -> int:
 
 def parse_arguments() -> argparse.Namespace:
     """The options."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__, keys=True)
     parser.add_argument("--cfg", required=True, metavar="FILE", help="YAML file of configs/")
-    parser.add_argument("--gpus", type=positive, default=1, help="of each machine")
+    parser.add_argument(
+        *SPELLINGS["gpus"], dest="gpus", type=positive, default=1, help="of each machine"
+    )
     parser.add_argument("--nodes", type=positive, default=1, help="machines")
     parser.add_argument("--memory", type=float, default=24.0, metavar="GIB", help="of a GPU")
-    parser.add_argument(
-        "opts",
-        nargs=argparse.REMAINDER,
-        metavar="KEY VALUE",
-        help="config keys, after all options, as GLOBAL_BATCH_SIZE 64 TRAIN.PRECISION bf16",
-    )
     return parser.parse_args()
 
 

@@ -7,6 +7,7 @@ rate, and throughput, over epochs.
 import argparse
 from pathlib import Path
 
+from timesformer.arguments import SPELLINGS, Parser
 from timesformer.command import command, leave
 
 
@@ -29,7 +30,7 @@ def main() -> int:
 
 def parse_arguments() -> argparse.Namespace:
     """Runs, and where the picture goes."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = Parser(description=__doc__.splitlines()[0])
     parser.add_argument(
         "runs",
         nargs="+",
@@ -38,7 +39,8 @@ def parse_arguments() -> argparse.Namespace:
         help="an OUTPUT_DIR, or a metrics.csv or stdout.log (of the published code too)",
     )
     parser.add_argument(
-        "--out",
+        *SPELLINGS["out"],
+        dest="out",
         type=Path,
         default=Path("curves.png"),
         metavar="FILE.png",

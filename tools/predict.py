@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from timesformer.arguments import Parser
 from timesformer.command import command, leave
 from timesformer.inference import options
 
@@ -41,7 +42,7 @@ def main() -> int:
 
 def parse_arguments() -> argparse.Namespace:
     """The options."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = Parser(description=__doc__.splitlines()[0], keys=True)
     parser.add_argument(
         "videos",
         nargs="+",

@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from concurrent.futures import as_completed
 from pathlib import Path
 
+from timesformer.arguments import SPELLINGS, Parser
 from timesformer.command import arm, command, leave, process_pool
 
 if __name__ == "__main__":
@@ -208,12 +209,17 @@ def _count(text: str) -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("format", choices=FORMATS, help="format of the annotations")
     parser.add_argument("--videos", type=Path, required=True, metavar="DIR", help="of the videos")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
+    parser.add_argument(
+        *SPELLINGS["out"],
+        dest="out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder to write",
+    )
     parser.add_argument("--annotations", type=Path, nargs="+", default=[], metavar="PATH")
     for split in SPLITS:
         parser.add_argument(
@@ -237,7 +243,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--resize", type=_count, metavar="SIDE", help="re-encode to this short side"
     )
-    parser.add_argument("--jobs", type=_count, default=os.cpu_count() or 1, metavar="N")
+    parser.add_argument(
+        *SPELLINGS["workers"], dest="jobs", type=_count, default=os.cpu_count() or 1, metavar="N"
+    )
     return parser.parse_args()
 
 

@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 
+from timesformer.arguments import SPELLINGS, Parser
 from timesformer.command import command, leave
 
 
@@ -45,7 +46,7 @@ def main() -> int:
 
 def parse_arguments() -> argparse.Namespace:
     """The published arguments, with their names and defaults."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__, keys=True)
     parser.add_argument("--cfg", required=True, metavar="FILE", help="YAML file of configs/")
     parser.add_argument("--num_shards", type=int, help="machines that train together")
     parser.add_argument("--shard_id", type=int, help="which of them this is, from 0")
@@ -92,13 +93,17 @@ def parse_arguments() -> argparse.Namespace:
         trials.add_argument(
             f"--limit-{name}-batches", metavar="N", help=f"of {of}: a number, or a share below 1"
         )
-    parser.add_argument(
-        "opts",
-        nargs=argparse.REMAINDER,
-        metavar="KEY VALUE",
-        help="config keys to override, after all options, as NUM_GPUS 0 TRAIN.BATCH_SIZE 8",
-    )
-    return parser.parse_args()
+    for names, dest, meaning in (
+        (SPELLINGS["out"], "out", "OUTPUT_DIR"),
+        (SPELLINGS["workers"], "workers", "DATA_LOADER.NUM_WORKERS"),
+        (("--seed",), "seed", "RNG_SEED"),
+        (SPELLINGS["gpus"], "gpus", "NUM_GPUS"),
+    ):
+        parser.add_argument(*names, dest=dest, metavar=meaning, help=f"the key {meaning}")
+    arguments = parser.parse_args()
+    if arguments.dry_run and arguments.profile:
+        parser.error("--profile and --dry-run are two trials; ask for one of them")
+    return arguments
 
 
 def count(text: str) -> int:
@@ -126,6 +131,10 @@ def minutes(text: str) -> float:
 def option_overrides(arguments: argparse.Namespace) -> list[str]:
     """The options that are config keys; those that were not given change nothing."""
     keys = {
+        "OUTPUT_DIR": arguments.out,
+        "DATA_LOADER.NUM_WORKERS": arguments.workers,
+        "RNG_SEED": arguments.seed,
+        "NUM_GPUS": arguments.gpus,
         "NUM_SHARDS": arguments.num_shards,
         "SHARD_ID": arguments.shard_id,
         "TRAIN.MAX_MINUTES": arguments.max_time,

@@ -16,6 +16,7 @@ from unittest import mock
 
 import numpy as np
 
+from timesformer.arguments import SPELLINGS, Parser
 from timesformer.command import command, leave
 
 if TYPE_CHECKING:  # imported where they are used, so that wrong options are told at once
@@ -49,7 +50,7 @@ def main() -> int:
 
 def parse_arguments() -> argparse.Namespace:
     """The options; ``--augment`` means the training split."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = Parser(description=__doc__.splitlines()[0], keys=True)
     parser.add_argument("video", type=Path, metavar="VIDEO", help="a video file or frame folder")
     parser.add_argument("--cfg", required=True, metavar="FILE", help="YAML file of configs/")
     parser.add_argument("--split", choices=("test", "train", "val"), help="default: test")
@@ -60,10 +61,13 @@ def parse_arguments() -> argparse.Namespace:
         "--clips", type=int, default=6, metavar="N", help="training clips to draw (%(default)s)"
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("sheet.png"), help="PNG file (default: %(default)s)"
+        *SPELLINGS["out"],
+        dest="out",
+        type=Path,
+        default=Path("sheet.png"),
+        help="PNG file (default: %(default)s)",
     )
-    parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="config keys to override")
-    arguments = parser.parse_intermixed_args()
+    arguments = parser.parse_args()
     if arguments.augment and arguments.split not in (None, "train"):
         parser.error(f"--augment is of training clips, not of --split {arguments.split}")
     if arguments.clips < 1:

@@ -3,6 +3,7 @@
 import argparse
 import os
 
+from timesformer.arguments import SPELLINGS, Parser
 from timesformer.command import command, leave
 from timesformer.errors import InputError
 
@@ -38,10 +39,19 @@ def main() -> int:
 
 def parse_arguments() -> argparse.Namespace:
     """The published arguments, and a few of ours."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__, keys=True)
     parser.add_argument("--cfg", required=True, metavar="FILE", help="YAML file of configs/")
-    parser.add_argument("--job_dir", required=True, metavar="DIR", help="OUTPUT_DIR of the run")
-    parser.add_argument("--num_gpus", type=int, default=8, help="of each machine")
+    parser.add_argument(
+        "--job_dir",
+        *SPELLINGS["out"],
+        dest="job_dir",
+        required=True,
+        metavar="DIR",
+        help="OUTPUT_DIR of the run",
+    )
+    parser.add_argument(
+        "--num_gpus", "--gpus", dest="num_gpus", type=int, default=8, help="of each machine"
+    )
     parser.add_argument("--num_shards", "--nodes", type=int, default=1, help="machines")
     parser.add_argument("--partition", default="learnfair")
     parser.add_argument("--timeout", type=int, default=4320, metavar="MINUTES")
@@ -49,7 +59,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--postfix", default="", help="added to the name")
     parser.add_argument(
         "--resume-from",
-        "--resume_from",
+        *SPELLINGS["weights"],
+        dest="resume_from",
         default="",
         metavar="FILE",
         help="checkpoint to start from",
@@ -59,7 +70,6 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--mail", default="", help="address for news of the job")
     parser.add_argument("--cluster", choices=("slurm", "local"), help="default: what is there")
     parser.add_argument("--wait", action="store_true", help="until the job ends")
-    parser.add_argument("opts", nargs=argparse.REMAINDER, metavar="KEY VALUE")
     return parser.parse_args()
 
 

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from timesformer.inference.predictor import Predictor
 
+from timesformer.arguments import SPELLINGS
+
 T = TypeVar("T")
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """--weights, and what is to be different from what the checkpoint says."""
-    parser.add_argument("--weights", required=True, metavar="FILE", help="the checkpoint")
+    parser.add_argument(
+        *SPELLINGS["weights"], dest="weights", required=True, metavar="FILE", help="the checkpoint"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (%(default)s)")
     parser.add_argument(
         "--precision", default="fp32", choices=("fp32", "bf16"), help="default: %(default)s"
@@ -32,12 +36,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "--cfg", metavar="FILE", help="a YAML file of configs/, for a checkpoint that says nothing"
     )
     parser.add_argument(
-        "--set",
-        nargs=2,
-        action="append",
-        default=[],
-        metavar=("KEY", "VALUE"),
-        help="override a config key, as --set DATA.SAMPLING_RATE 16; may be repeated",
+        *SPELLINGS["workers"], dest="workers", metavar="N", help="processes that decode"
     )
 
 
@@ -45,6 +44,7 @@ def open_predictor(arguments: argparse.Namespace) -> "Predictor":
     """The predictor that the options ask for; what it had to assume goes to the error stream."""
     from timesformer.inference.predictor import Predictor
 
+    workers = ["DATA_LOADER.NUM_WORKERS", arguments.workers] if arguments.workers else []
     predictor = Predictor.from_checkpoint(
         arguments.weights,
         arguments.device,
@@ -52,7 +52,7 @@ def open_predictor(arguments: argparse.Namespace) -> "Predictor":
         views=arguments.views,
         classes=arguments.classes,
         cfg=arguments.cfg,
-        overrides=[text for pair in arguments.set for text in pair],
+        overrides=[*workers, *arguments.opts],
     )
     for note in predictor.description.notes:
         print(f"note: {note}", file=sys.stderr)  # noqa: T201  part of the command line
