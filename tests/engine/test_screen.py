@@ -61,6 +61,12 @@ def test_an_epoch_that_was_resumed_inside_counts_for_the_part_that_was_run():
     )  # half an epoch in 10 seconds, four to come
 
 
+def test_an_epoch_that_was_whole_before_says_no_time():
+    rows = table(first_batch=4)
+    list(rows.add(ROW))
+    assert list(rows.add(VAL))[1].split()[-1] == "-"
+
+
 def test_several_labels_have_their_precision():
     rows = table(multi_label=True)
     list(rows.add(ROW))

@@ -1,26 +1,26 @@
 """Options are parsed before anything heavy is imported."""
 
-import argparse
 import subprocess
 import sys
 
+from timesformer.arguments import Parser
 from timesformer.inference import options
 
 
 def test_parsing_imports_neither_torch_nor_a_decoder():
     code = (
-        "import sys, argparse; from timesformer.inference import options; "
-        "options.add_model_options(argparse.ArgumentParser()); "
+        "import sys; from timesformer.arguments import Parser; "
+        "from timesformer.inference import options; options.add_model_options(Parser(keys=True)); "
         "assert not {'torch', 'av', 'cv2', 'tqdm'} & set(sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_overrides_may_be_repeated():
-    parser = argparse.ArgumentParser()
+    parser = Parser(keys=True)
     options.add_model_options(parser)
-    words = ["--weights", "w", "--set", "A", "1", "--set", "B", "2"]
-    assert parser.parse_args(words).set == [["A", "1"], ["B", "2"]]
+    words = ["--weights", "w", "--set", "A", "1", "B.C=2", "--set", "B=2"]
+    assert parser.parse_args(words).opts == ["A", "1", "B.C", "2", "B", "2"]
 
 
 def test_progress_gives_every_item_and_shows_a_bar_on_a_terminal(capsys, monkeypatch):

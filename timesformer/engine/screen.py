@@ -115,19 +115,22 @@ class EpochTable:
             "train top-1": _percent(row if "loss" in row else {}),
             "val top-1": self._validation(validated),
             "clips/s": _number(row.get("clips_per_second"), ".1f"),
-            "left": str(timedelta(seconds=round(self._left(row)))),
+            "left": self._left(row),
         }
         yield _aligned(cells)
 
     def _validation(self, row: Mapping[str, Any]) -> str:
         return _number(row.get("map"), ".4f") if self.multi_label else _percent(row)
 
-    def _left(self, row: Mapping[str, Any]) -> float:
-        """Seconds, if the epochs to come take as long as this one with its validation."""
+    def _left(self, row: Mapping[str, Any]) -> str:
+        """The time, if the epochs to come take as long as this one with its validation."""
         now = self.clock()
         share = 1 - self.skipped_batches / max(row.get("batches", 1), 1)
-        seconds, self.started, self.skipped_batches = (now - self.started) / share, now, 0
-        return seconds * (self.num_epochs - row["epoch"])
+        took, self.started, self.skipped_batches = now - self.started, now, 0
+        if share <= 0:  # all batches were before
+            return "-"
+        seconds = took / share
+        return str(timedelta(seconds=round(seconds * (self.num_epochs - row["epoch"]))))
 
 
 def _aligned(cells: Mapping[str, str]) -> str:
