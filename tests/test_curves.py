@@ -150,3 +150,19 @@ def test_a_loss_that_goes_to_zero_is_drawn_on_a_logarithmic_scale(write):
     falling = "".join(step(e, b, 10.0 ** -(4 * e + b)) for e in (1, 2) for b in (1, 2, 3, 4))
     figure = draw([read_run(write("falling", falling))])
     assert figure.axes[0].get_yscale() == "log"
+
+
+@pytest.mark.parametrize("kind", ["log", "table"])
+def test_epochs_shorter_than_a_log_period_have_their_rows_as_curve(kind, write, tmp_path):
+    if kind == "log":
+        lines = [published_line(_type="train_epoch", epoch=f"{e}/3", loss=3.0 / e, lr=0.1)
+                 for e in (1, 2, 3)]  # fmt: skip
+        folder = write("short", "".join(lines) + validation(3, top1_err=40.0))
+    else:
+        folder = tmp_path / "short"
+        folder.mkdir()
+        rows = History(folder / "metrics.csv", epoch=0)
+        for epoch in (1, 2, 3):
+            rows.add({"type": "train_epoch", "epoch": epoch, "batch": 2, "batches": 2,
+                      "loss": 3.0 / epoch, "lr": 0.1})  # fmt: skip
+    assert read_run(folder).loss == [(1.0, 3.0), (2.0, 1.5), (3.0, 1.0)]

@@ -24,6 +24,9 @@ INK, FAINT = "#333333", "#dddddd"
 Point = tuple[float, float]
 
 
+WHOLE = {"train_epoch": "1/1"}  # batches of a row that does not say them
+
+
 class CurvesError(InputError, ValueError):
     """A run that cannot be drawn; the message says what is missing."""
 
@@ -65,6 +68,7 @@ def read_run(path: Path) -> Run:
     except OSError as error:
         raise CurvesError(f"{file}: {error.strerror}") from error
     steps = [row for row in rows if row["type"] == "train_iter"]
+    steps = steps or [row for row in rows if row["type"] == "train_epoch"]  # epochs may be short
     validated = [row for row in rows if row["type"] == "val_epoch"]
     if not (steps or validated):
         raise CurvesError(
@@ -121,10 +125,10 @@ def _rows_of(lines: Iterable[str]) -> Iterator[history.Row]:
         try:
             stats: dict[str, Any] = json.loads(match[1])
             kind = stats.get("_type")
-            if kind not in ("train_iter", "val_epoch"):
+            if kind not in ("train_iter", "train_epoch", "val_epoch"):
                 continue
             epoch = str(stats["epoch"]).split("/")[0]
-            batch, _, batches = str(stats.get("iter", "0/0")).partition("/")
+            batch, _, batches = str(stats.get("iter", WHOLE.get(kind, "0/0"))).partition("/")
             row = {"type": kind, "epoch": epoch, "batch": batch, "batches": batches}
             history.position(row)
         except (ValueError, KeyError):  # torn, or of something else

@@ -1,0 +1,59 @@
+"""Every command, interrupted while it starts or works: one line, its status, nothing left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from tests.conftest import ROOT
+
+ENDED = {signal.SIGINT: (130, "interrupted"), signal.SIGTERM: (143, "ended by SIGTERM")}
+COMMANDS = {  # with {names} of what the test makes
+    "make_motion_dataset.py": "{tmp}/motion --workers 2",
+    "predict.py": "{videos} {videos} {videos} --weights {weights} --views 200x3",
+    "extract_features.py": "{data}/train.csv --weights {weights} --views 400x3 --out {tmp}/f.npz",
+    "convert_checkpoint.py": "{weights} --to hf --out {tmp}/hf",
+    "check_data.py": "{data} --out {tmp}/check --again",
+    "plan.py": "--cfg {cfg}",
+}
+
+
+@pytest.mark.parametrize("number", ENDED)
+def test_an_interrupted_command_says_one_line_and_leaves_nothing(
+    number, trained, tiny_yaml, data_dir, tmp_path
+):
+    names = {"tmp": tmp_path, "videos": "{videos}", "weights": trained()[1], "cfg": tiny_yaml}
+    shm = set(os.listdir("/dev/shm"))
+    started = {}
+    for tool, words in COMMANDS.items():
+        folder = tmp_path / f"TMPDIR-{tool}"
+        folder.mkdir()
+        given = [word.format(**names | {"videos": data_dir / "videos", "data": data_dir})
+                 for word in words.split()]  # fmt: skip
+        started[tool] = subprocess.Popen(
+            [sys.executable, str(ROOT / "tools" / tool), *given],
+            cwd=ROOT,
+            env={**os.environ, "TMPDIR": str(folder), "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    time.sleep(2)  # most are importing, some work already
+    below = {tool: psutil.Process(p.pid).children(recursive=True) for tool, p in started.items()}
+    for process in started.values():
+        (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
+    status, line = ENDED[number]
+    for tool, process in started.items():
+        said = process.communicate(timeout=60)[1].decode()
+        assert "Traceback" not in said, (tool, said)
+        assert process.returncode == status, (tool, said)
+        assert line in said, (tool, said)
+        _, alive = psutil.wait_procs(below[tool], timeout=20)
+        assert not alive, tool
+        assert not list((tmp_path / f"TMPDIR-{tool}").iterdir()), tool
+    assert set(os.listdir("/dev/shm")) <= shm
+    assert not list(tmp_path.rglob("*.tmp"))
