@@ -3,7 +3,7 @@
 import pytest
 
 from timesformer import terminal
-from timesformer.arguments import Parser
+from timesformer.arguments import SPELLINGS, Parser
 
 
 @pytest.fixture(autouse=True)
@@ -16,6 +16,7 @@ def run_net():
     parser = Parser(prog="run_net.py", keys=True)
     parser.add_argument("--cfg", required=True)
     parser.add_argument("--num_shards", type=int)
+    parser.add_argument(*SPELLINGS["workers"], type=int)
     parser.add_argument("--dry-run", action="store_true")
     parser.add_argument("--methods", nargs="+", choices=["a", "b"])
     return parser
@@ -74,6 +75,7 @@ def test_files_are_no_keys(tmp_path, monkeypatch):
         ("--cgf F", "unrecognized arguments: --cgf; did you mean --cfg?"),
         ("--cfg F --d", None),
         ("NUM_GPUS 0", "the following arguments are required: --cfg"),
+        ("--cfg F --jobs x", "argument --workers: invalid int value: 'x'"),
         ("--cfg F -q -v", "not allowed with argument -q"),
     ],
 )

@@ -56,7 +56,8 @@ class Parser(argparse.ArgumentParser):
         return found, rest
 
     def error(self, message: str) -> NoReturn:
-        """End with status 2; the message is of one line and the help is named."""
+        """End with status 2; an option is called by its first name, and the help is named."""
+        message = re.sub(r"(--[\w-]+)(/--[\w-]+)+", r"\1", message)
         self.exit(2, f"{self.prog}: error: {message}\n(see {self.prog} --help)\n")
 
     def _has_parts(self) -> bool:

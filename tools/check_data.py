@@ -9,6 +9,7 @@ import argparse
 import csv
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -112,7 +113,7 @@ def check(arguments: argparse.Namespace) -> "list[Problem]":
     summary += clip_advice(listings, done.rows, cfg)
     write_csv(out / "report.csv", findings.problems)
     strips = draw_strips(listings, done, arguments.strips, workers, arguments.timeout)
-    write_page(out / "report.html", findings, summary, strips)
+    write_page(out / "report.html", findings, summary, strips, class_names_beside(files[0]))
     short = list(short_lines(findings.problems, listings, cfg))
     print_report(findings, summary, short)
     print(f"\nreports: {out / 'report.csv'}, {out / 'report.html'}")
@@ -209,18 +210,33 @@ def write_csv(path: Path, problems: "list[Problem]") -> None:
         writer.writerows(safe_row(each._replace(line=each.line or "")) for each in problems)
 
 
+def class_names_beside(file: Path) -> Sequence[str]:
+    """The names of the classes beside a list, if there are any."""
+    from timesformer.datasets.classes import FILE, ClassNamesError, read_class_names
+
+    path = file.with_name(FILE)
+    if not path.is_file():
+        return ()
+    try:
+        return read_class_names(path)
+    except ClassNamesError as error:
+        print(f"warning: {error}", file=sys.stderr)
+        return ()
+
+
 def write_page(
     path: Path,
     findings: "Findings",
     summary: list[tuple[str, str]],
     strips: dict[int, tuple[str, bytes]],
+    names: Sequence[str],
 ) -> None:
     """The HTML page."""
     from timesformer.checks.page import render_page
     from timesformer.files import write_atomically
 
     with write_atomically(path, option="--out") as file:
-        file.write(render_page(findings, summary, strips))
+        file.write(render_page(findings, summary, strips, names))
 
 
 def print_report(findings: "Findings", summary: list[tuple[str, str]], short: list[str]) -> None:

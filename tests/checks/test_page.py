@@ -70,3 +70,10 @@ def test_long_lists_are_cut_and_say_so(monkeypatch):
 def test_kinds_are_counted_gravest_first():
     short = problem(2)._replace(kind="too short")
     assert page.count_kinds([short, problem(1), short]) == [("missing", 1), ("too short", 2)]
+
+
+def test_classes_have_their_names_beside_their_labels():
+    found = Findings([], {0: {"train": 1}, 7: {"train": 1}}, 8)
+    text = page.render_page(found, [], {0: ("a.mp4", b"")}, ("a\x1b<b>",))
+    assert text.count('<td class="n">0 a\\x1b&lt;b&gt;</td>') == 2
+    assert '<td class="n">7</td>' in text

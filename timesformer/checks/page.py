@@ -7,6 +7,7 @@ from html import escape
 
 from timesformer.checks.findings import KINDS, Findings
 from timesformer.checks.listing import Problem
+from timesformer.terminal import printable
 
 MOST_PROBLEMS = 1000  # rows of the page; report.csv has all
 MOST_CLASSES = 1000  # bars of the page
@@ -28,7 +29,10 @@ th { white-space: nowrap } td.n, th.n { text-align: right; white-space: nowrap; 
 
 
 def render_page(
-    findings: Findings, summary: list[tuple[str, str]], strips: dict[int, tuple[str, bytes]]
+    findings: Findings,
+    summary: list[tuple[str, str]],
+    strips: dict[int, tuple[str, bytes]],
+    names: Sequence[str] = (),
 ) -> str:
     """The page.
 
@@ -36,6 +40,7 @@ def render_page(
         findings: problems and class histogram.
         summary: names and values, shown on top.
         strips: label -> video and a JPEG file of some of its frames.
+        names: of the classes, if they are known.
     """
     parts = [
         "<h1>Check of a data set</h1>",
@@ -44,9 +49,9 @@ def render_page(
         _counts(findings.problems),
         _problems(findings.problems),
         "<h2>Videos of each class</h2>",
-        _histogram(findings.histogram),
+        _histogram(findings.histogram, names),
         "<h2>One video of each class</h2>",
-        _strips(strips, len(findings.histogram)),
+        _strips(strips, len(findings.histogram), names),
     ]
     body = "\n".join(parts)
     return (
@@ -84,7 +89,7 @@ def _problems(problems: list[Problem]) -> str:
     )
 
 
-def _histogram(histogram: dict[int, dict[str, int]]) -> str:
+def _histogram(histogram: dict[int, dict[str, int]], names: Sequence[str]) -> str:
     splits = list(dict.fromkeys(split for counts in histogram.values() for split in counts))
     most = max(count for counts in histogram.values() for count in counts.values())
     head = "".join(f'<th class="n">{escape(split)}</th><th></th>' for split in splits)
@@ -94,7 +99,7 @@ def _histogram(histogram: dict[int, dict[str, int]]) -> str:
             f'<td class="n">{counts.get(split, 0)}</td><td>{_bar(counts.get(split, 0) / most)}</td>'
             for split in splits
         )
-        lines.append(f'<tr><td class="n">{label}</td>{cells}</tr>')
+        lines.append(f'<tr><td class="n">{_called(label, names)}</td>{cells}</tr>')
     left = len(histogram) - len(lines)
     note = f'<p class="note">{left} more classes.</p>' if left else ""
     return f'<table><tr><th class="n">label</th>{head}</tr>{"".join(lines)}</table>{note}'
@@ -106,15 +111,18 @@ def _bar(share: float) -> str:
     return f'<span class="bar" style="width:{BAR_WIDTH * share:.2f}rem"></span>'
 
 
-def _strips(strips: dict[int, tuple[str, bytes]], num_classes: int) -> str:
+def _called(label: int, names: Sequence[str]) -> str:
+    name = f" {_text(printable(names[label]))}" if 0 <= label < len(names) else ""
+    return f"{label}{name}"
+
+
+def _strips(strips: dict[int, tuple[str, bytes]], num_classes: int, names: Sequence[str]) -> str:
     lines = []
     for label, (video, jpeg) in strips.items():
         data = base64.b64encode(jpeg).decode("ascii")
         image = f'<img alt="four frames" src="data:image/jpeg;base64,{data}">'
-        lines.append(
-            f'<tr><td class="n">{label}</td><td>{image}<span class="note">{_text(video)}</span>'
-            "</td></tr>"
-        )
+        shown = f'{image}<span class="note">{_text(video)}</span>'
+        lines.append(f'<tr><td class="n">{_called(label, names)}</td><td>{shown}</td></tr>')
     left = num_classes - len(lines)
     note = f'<p class="note">{left} class(es) are not shown.</p>' if left > 0 else ""
     return f"<table>{''.join(lines)}</table>{note}"
