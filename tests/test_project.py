@@ -13,7 +13,7 @@ from timesformer.config import defaults
 PACKAGE = ROOT / "timesformer"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = [  # a module imports its own layer or a lower one
-    ("tables", "errors", "files", "json_text", "spreadsheet", "terminal", "run_lock"),
+    ("tables", "errors", "files", "json_text", "spreadsheet", "terminal", "timelimit", "run_lock"),
     (
         "models",
         "video",

@@ -8,11 +8,10 @@ processes, and in a resumed run.
 """
 
 import contextlib
-import faulthandler
 import functools
 import math
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 import numpy as np
@@ -22,10 +21,14 @@ from torch.utils.data import Dataset
 
 from timesformer import transforms
 from timesformer.augment import Augment, unchanged
+from timesformer.datasets import views
 from timesformer.datasets.folders import is_image
 from timesformer.datasets.lists import VideoList
+from timesformer.datasets.machine import open_files_error
 from timesformer.datasets.samplers import Key
-from timesformer.datasets.views import Spatials, Train, Views, within
+from timesformer.datasets.views import Spatials, Train, Views
+from timesformer.terminal import printable
+from timesformer.timelimit import TimeLimitError, within
 from timesformer.video import Frames, VideoError, read_folder, read_video
 from timesformer.video.looking import Noted, Span
 from timesformer.video.reader import Select
@@ -36,6 +39,7 @@ MAX_REPLACEMENTS = 10  # of one clip, before training gives up: the list itself 
 
 ReadVideo = Callable[..., Frames]  # (path, select, *, multi_thread, time_limit) -> Frames
 Crops = list[list[transforms.Spatial]]  # of each temporal view
+Watch = Callable[[int], AbstractContextManager[None]]  # index of the video that is read
 
 
 class Sample(NamedTuple):
@@ -98,7 +102,7 @@ class ClipDataset(Dataset[Sample]):
         self.time_limit = time_limit  # seconds for one video
         self.known_bad = dict(known_bad or {})  # a loader adds videos that end its processes
         self.usable = np.setdiff1d(np.arange(len(videos.labels)), list(self.known_bad))
-        self.slot: Tensor | None = None  # (process id, index being read), in a loader process
+        self.watch: Watch | None = None  # over what is read, in a loader process
         self.augment = augment
         self.opposite = opposite  # (K,) label of a flipped clip, see flip_map
 
@@ -110,6 +114,7 @@ class ClipDataset(Dataset[Sample]):
 
         Raises:
             VideoError: in training, a video and all its replacements cannot be read.
+            LoaderError: no more files may be opened.
         """
         epoch, index, *repeat = key
         rng = np.random.default_rng([self.seed, epoch, index, *repeat])
@@ -119,14 +124,16 @@ class ClipDataset(Dataset[Sample]):
                 clips, crops, *notes = self._clips(index, rng)
                 break
             except VideoError as error:
+                if of_machine := open_files_error(error):
+                    raise of_machine from error
                 failures.append(str(error))
             if not self.view.replaces:
                 clips, crops, notes = torch.empty(0, dtype=torch.uint8), [], []
                 break
             if len(failures) > MAX_REPLACEMENTS:
+                count, origin = len(failures), self.videos.origin
                 raise VideoError(
-                    f"{len(failures)} videos in a row of {self.videos.origin} cannot be read; the "
-                    f"last: {failures[-1]}"
+                    f"{count} videos in a row of {origin} cannot be read; {failures[-1]}"
                 )
             index = int(self.usable[rng.integers(len(self.usable))])
         return Sample(clips, self._labels(index, crops), index, tuple(failures), *notes)
@@ -150,12 +157,10 @@ class ClipDataset(Dataset[Sample]):
             raise VideoError(self.known_bad[index])
         select, spatials = self.view.draw(rng)
         if segment := self.videos.segment(index):
-            select = within(select, *segment, name=self.videos.name(index))
-        read = functools.partial(self.read, time_limit=self.time_limit)
-        with self._watched(index):
-            files = self.videos.files(index)
-            noted = Noted(select)
-            frames = read_files(files, noted, read=read, multi_thread=self.multi_thread)
+            select = views.within(select, *segment, name=self.videos.name(index))
+        noted = Noted(select)
+        with self.watch(index) if self.watch else contextlib.nullcontext():
+            frames = self._frames(index, noted)
             crops = place_crops(frames, spatials)
             clips = cut_clips(
                 frames,
@@ -173,24 +178,32 @@ class ClipDataset(Dataset[Sample]):
             found += [shortage] if shortage else []
         return tuple(remark._replace(name=name) for remark in found)
 
-    @contextlib.contextmanager
-    def _watched(self, index: int) -> Iterator[None]:
-        """In a loader process: note what is read, and end the process if it hangs in native code."""
-        if self.slot is None:
-            yield
-            return
-        self.slot[1] = index
-        if math.isfinite(self.time_limit):
-            limit = self.time_limit + GRACE_SECONDS
-            with open(os.devnull, "w") as nowhere:
-                faulthandler.dump_traceback_later(limit, exit=True, file=nowhere)
-                try:
-                    yield
-                finally:
-                    faulthandler.cancel_dump_traceback_later()
-        else:
-            yield
-        self.slot[1] = -1
+    def _frames(self, index: int, select: Select) -> Frames:
+        """The chosen frames; where no process watches, a thread limits the time."""
+
+        def read() -> Frames:
+            reader = functools.partial(self.read, time_limit=self.time_limit)
+            files = self.videos.files(index)
+            return read_files(files, select, read=reader, multi_thread=self.multi_thread)
+
+        if self.watch or not math.isfinite(self.time_limit):
+            return read()
+        return read_within(self.time_limit, read, name=self.videos.name(index))
+
+
+def read_within(seconds: float, read: Callable[[], Frames], *, name: str) -> Frames:
+    """``read()``, which may never answer.
+
+    Raises:
+        VideoError: it did not answer within ``seconds``, and a grace; or its own.
+    """
+    try:
+        return within(seconds + GRACE_SECONDS, read, what=name)
+    except TimeLimitError as error:
+        raise VideoError(
+            f"{printable(name)}: did not answer within {seconds:g} seconds; re-encode it or remove it "
+            "from the list"
+        ) from error
 
 
 def cut_views(
