@@ -251,3 +251,12 @@ def test_a_network_that_fails_midway_is_named(server):
         SourceError, match=r"a\.mp4: ClientPayloadError: cut off; check the address"
     ):
         read_half()
+
+
+def test_a_server_that_never_answers_does_not_stop_the_check(monkeypatch):
+    for_ever = threading.Event()
+    monkeypatch.setattr(sources, "CHECK_SECONDS", 0.2)
+    monkeypatch.setattr(sources, "exists", lambda path: for_ever.wait(60))
+    with pytest.raises(TimeoutError, match=r"http://x/a\.mp4: no answer within 0\.2 seconds"):
+        sources.missing(["http://x/a.mp4"])
+    for_ever.set()

@@ -61,6 +61,7 @@ def test(cfg: CfgNode, device: torch.device, newest: Path | None = None) -> None
     """
     scoring = build_scoring(cfg, device)
     loader = build_loader(cfg, "test", folder=cfg.OUTPUT_DIR, together=scoring.videos_per_pass)
+    loader.give_up = interrupt.requested
     model = build_model(cfg).to(device).eval()
     if not cfg.TRAIN.ENABLE:
         log.say(logger, "%s", header.model(model, cfg))

@@ -50,6 +50,7 @@ class Validator:
         """
         model.eval()
         self.loader.batch_sampler.set_epoch(epoch)
+        self.loader.give_up = interrupt.requested
         started = time.perf_counter()
         scores, labels, indices, failures = [], [], [], []
         bar = log.progress(self.loader, total=len(self.loader), title="validation")

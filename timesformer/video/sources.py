@@ -9,17 +9,20 @@ Nothing is extracted or downloaded to disk.
 """
 
 import os
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 from timesformer.opening import local_url
+from timesformer.timelimit import answers
 from timesformer.video.remote import exists, foreign_errors, is_url, open_file
 from timesformer.video.shards import find_member, members_of, open_member, split_member
 
+CHECK_SECONDS = 60.0  # that a server may take for one of them
 CHECKS_AT_ONCE = 32  # existence checks of remote objects wait for the network, not for a core
+
+R = TypeVar("R")
 
 
 def is_local_file(path: str | Path) -> bool:
@@ -87,14 +90,16 @@ def missing(paths: Iterable[str]) -> list[int]:
             remote.append((i, path))
         elif not os.path.exists(path):
             absent.append(i)
-    with ThreadPoolExecutor(CHECKS_AT_ONCE) as pool:
-        found = pool.map(exists, [path for _, path in remote])
-        absent += [i for (i, _), there in zip(remote, found, strict=True) if not there]
-        names = {shard: {member for _, member in members} for shard, members in shards.items()}
-        for members, gone in zip(
-            shards.values(), pool.map(_absent, names, names.values()), strict=True
-        ):
-            absent += [i for i, member in members if member in gone]
+
+    def ask(function: Callable[[str], R], names: Sequence[str]) -> list[R]:
+        return answers(function, names, seconds=CHECK_SECONDS, at_once=CHECKS_AT_ONCE)
+
+    found = ask(exists, [path for _, path in remote])
+    absent += [i for (i, _), there in zip(remote, found, strict=True) if not there]
+    names = {shard: {member for _, member in members} for shard, members in shards.items()}
+    gone = ask(lambda shard: _absent(shard, names[shard]), list(names))
+    for members, without in zip(shards.values(), gone, strict=True):
+        absent += [i for i, member in members if member in without]
     return sorted(absent)
 
 
