@@ -68,9 +68,9 @@ def test_files_are_no_keys(tmp_path, monkeypatch):
     [
         (
             "--cfg F SOLVER.MAX_EPOCH",
-            "SOLVER.MAX_EPOCH has no value; write SOLVER.MAX_EPOCH VALUE or",
+            "'SOLVER.MAX_EPOCH' has no value; write SOLVER.MAX_EPOCH VALUE or",
         ),
-        ("--cfg F SOLVER.MAX_EPOCH --dry-run", "SOLVER.MAX_EPOCH has no value"),
+        ("--cfg F SOLVER.MAX_EPOCH --dry-run", "'SOLVER.MAX_EPOCH' has no value"),
         ("--cfg F --dryrun", "unrecognized arguments: --dryrun; did you mean --dry-run?"),
         ("--cgf F", "unrecognized arguments: --cgf; did you mean --cfg?"),
         ("--cfg F --d", None),

@@ -159,7 +159,7 @@ class Parser(argparse.ArgumentParser):
         if equals:
             return [key, value]
         if not left or left[-1].partition("=")[0] in self._option_string_actions:
-            self.error(f"{key} has no value; write {key} VALUE or {key}=VALUE")
+            self.error(f"'{key}' has no value; write {key} VALUE or {key}=VALUE")
         return [key, left.pop()]
 
 
