@@ -18,3 +18,21 @@ def test_all_but_the_first_process_of_a_machine_wait_before_they_speak(
         monkeypatch.setenv("LOCAL_RANK", local_rank)
     spokesman.await_first()
     assert waited == waits
+
+
+@pytest.mark.parametrize(
+    ("local_rank", "torchrun", "waits"), [("0", True, 0), ("1", True, 1), ("1", False, 0)]
+)
+def test_what_all_processes_have_met_is_raised_by_the_first(
+    monkeypatch, local_rank, torchrun, waits
+):
+    waited = []
+    monkeypatch.setattr(time, "sleep", waited.append)
+    monkeypatch.setenv("LOCAL_RANK", local_rank)
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
+    if torchrun:
+        monkeypatch.setenv("TORCHELASTIC_RUN_ID", "a")
+    with pytest.raises(ValueError if local_rank == "0" else SystemExit) as caught:
+        spokesman.raise_once(ValueError("all"), status=2)
+    assert local_rank == "0" or caught.value.code == 2
+    assert len(waited) == waits

@@ -2,6 +2,7 @@
 
 import os
 import time
+from typing import NoReturn
 
 _WAIT_SECONDS = 5.0  # for the first one to speak, which may have other things to say
 
@@ -9,6 +10,18 @@ _WAIT_SECONDS = 5.0  # for the first one to speak, which may have other things t
 def is_first() -> bool:
     """Whether this process is the first of its machine, or the only one."""
     return os.environ.get("LOCAL_RANK", "0") == "0"
+
+
+def raise_once(error: Exception, *, status: int) -> NoReturn:
+    """Raise what all processes have met: ``error`` in the first of each machine, which says it.
+
+    The others end with ``status``. torchrun ends all when one has ended, so there they wait.
+    """
+    if is_first():
+        raise error
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        await_first()
+    raise SystemExit(status)
 
 
 def await_first() -> None:

@@ -11,7 +11,7 @@ import torch
 from fvcore.common.config import CfgNode
 from torch import nn
 
-from timesformer import checkpoint, distributed, run_checkpoint
+from timesformer import checkpoint, distributed, run_checkpoint, spokesman
 from timesformer.config.load import portable
 from timesformer.datasets import build_loader
 from timesformer.datasets.lists import VideoList
@@ -88,7 +88,8 @@ def test(cfg: CfgNode, device: torch.device, newest: Path | None = None) -> None
             problem = error
     problem = distributed.from_main(problem)  # all processes end alike
     if problem is not None:
-        raise problem
+        status = 1 if isinstance(problem, NonFiniteScores) else 2
+        spokesman.raise_once(problem, status=status)
 
 
 def load_tested(cfg: CfgNode, model: nn.Module, newest: Path | None = None) -> str:

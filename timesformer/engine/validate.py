@@ -7,7 +7,7 @@ import torch
 from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
-from timesformer import distributed, metrics
+from timesformer import distributed, metrics, spokesman
 from timesformer.datasets import build_loader
 from timesformer.engine import interrupt, log
 from timesformer.engine.precision import Precision
@@ -130,7 +130,8 @@ class Validator:
         videos, unread = distributed.total(counts.to(self.device)).tolist()
         if not videos:
             reasons = [text for part in distributed.gather(failures) for text in part]
-            raise VideoError(describe_unreadable(self.loader.dataset.videos.origin, reasons))
+            problem = describe_unreadable(self.loader.dataset.videos.origin, reasons)
+            spokesman.raise_once(VideoError(problem), status=2)
         found = {} if nonfinite else self.measure(scores, labels, videos, self.device)
         for name, value in found.items():
             best = f"{_BETTER[name].__name__}_{name}"
