@@ -29,7 +29,8 @@ from timesformer.datasets.loader import ClipLoader
 from timesformer.datasets.views import Train, Views
 from timesformer.opening import local_url, open_media
 from timesformer.video import VideoError, read_video
-from timesformer.video.sampling import Timeline
+from timesformer.video.streams import choose_stream
+from timesformer.video.timeline import Timeline
 
 PUBLISHED_MARGIN = 1024  # ticks before a span, whatever a tick is (datasets/decoder.py)
 
@@ -167,7 +168,7 @@ def _read_as_published(
 def _decoded(path: str, start: int) -> "Iterator[av.VideoFrame]":
     """Frames from the keyframe before ``start`` on, by one thread."""
     with open_media(local_url(path), name=path) as container:
-        stream = container.streams.video[0]
+        stream = choose_stream(container)
         stream.codec_context.thread_count = 1
         container.seek(start, stream=stream)
         yield from container.decode(stream)

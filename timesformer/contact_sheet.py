@@ -87,7 +87,7 @@ def clip_rows(
 
 def frame_seconds(timeline: Timeline) -> np.ndarray:
     """(N,) times of all frames after the first one; frame folders count as 30 frames a second."""
-    return (timeline.pts - timeline.pts[0]) * (timeline.tick_seconds or 1 / timeline.fps)
+    return timeline.seconds
 
 
 def _describe_crop(crop: Spatial, caption: str) -> str:

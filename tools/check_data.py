@@ -111,7 +111,7 @@ def check(arguments: argparse.Namespace) -> "list[Problem]":
     findings = find(listings, done.rows, num_classes=num_classes, shortest=shortest)
     summary = summarize(listings, done, findings, num_classes)
     summary += clip_advice(listings, done.rows, cfg)
-    write_csv(out / "report.csv", findings.problems)
+    write_csv(out / "report.csv", [*findings.problems, *findings.notes])
     strips = draw_strips(listings, done, arguments.strips, workers, arguments.timeout)
     write_page(out / "report.html", findings, summary, strips, class_names_beside(files[0]))
     short = list(short_lines(findings.problems, listings, cfg))
@@ -242,20 +242,28 @@ def write_page(
 def print_report(findings: "Findings", summary: list[tuple[str, str]], short: list[str]) -> None:
     """The summary, the kinds of problems, and the first of them; of short videos a line a list."""
     from timesformer.checks.clip_advice import TOO_SHORT
-    from timesformer.checks.findings import KINDS
-    from timesformer.checks.page import count_kinds
 
     width = max(len(name) for name, _ in summary)
     for name, value in summary:
         print(f"{name.ljust(width)}  {value}")
     if not findings.problems:
         print("\nno problems")
-        return
-    print()
-    for kind, count in count_kinds(findings.problems):
-        print(f"{count:7d}  {kind}: {KINDS[kind]}")
-    print()
-    named = [problem for problem in findings.problems if problem.kind != TOO_SHORT]
+    print_kinds([each for each in findings.problems if each.kind != TOO_SHORT], findings.problems)
+    print_kinds(findings.notes, findings.notes)
+    for line in short:
+        print(_printable(line))
+
+
+def print_kinds(named: "Sequence[Problem]", problems: "Sequence[Problem]") -> None:
+    """How many ``problems`` of each kind there are, and the first of those to be ``named``."""
+    from timesformer.checks.page import MEANINGS, count_kinds
+
+    if problems:
+        print()
+    for kind, count in count_kinds(problems):
+        print(f"{count:7d}  {kind}: {MEANINGS[kind]}")
+    if named:
+        print()
     for problem in named[:PRINTED]:
         where = f"{Path(problem.list_file).name}:{problem.line or ''}".rstrip(":")
         text = f"{where}  {problem.video}".rstrip()
@@ -265,8 +273,6 @@ def print_report(findings: "Findings", summary: list[tuple[str, str]], short: li
         print(_printable(f"{problem.kind}: {text}: {detail}"))
     if len(named) > PRINTED:
         print(f"... and {len(named) - PRINTED} more in the reports")
-    for line in short:
-        print(_printable(line))
 
 
 def _printable(text: str) -> str:

@@ -24,7 +24,7 @@ from timesformer.video.sampling import ClipShape, Timeline
     ],
 )
 def test_what_a_video_lacks_is_said(count, header, said):
-    timeline = Timeline(np.arange(count), 30.0, header)
+    timeline = Timeline(np.arange(count), 30.0, promised=header)
     assert DenseSampling(ClipShape(8, 32, 30)).shortage(timeline) == said
 
 

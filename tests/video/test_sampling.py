@@ -53,7 +53,7 @@ def naive(timeline, shape, start):
     ticks = timeline.duration / timeline.header_frames
     start_pts, end_pts = int(start * ticks), int((start + clip_size - 1) * ticks)
     kept = []
-    for pts in timeline.pts if timeline.arrival is None else timeline.arrival:
+    for pts in timeline.pts:
         if pts < start_pts:
             continue
         kept.append(pts)
@@ -69,14 +69,10 @@ def test_clips_by_time_equal_the_naive_restatement(seed):
     rng = np.random.default_rng(seed)
     count = int(rng.integers(1, 400))
     fps = float(rng.choice([12.0, 24.0, 25.0, 30000 / 1001, 30.0, 60.0]))
-    ticks = rng.integers(1, 900)
-    pts = np.cumsum(rng.integers(1, 2 * ticks + 1, size=count))
-    arrival = None
-    if seed % 3 == 0:  # neighbours swapped, as in AVI files with B-frames
-        arrival = pts.copy()
-        arrival[: count // 2 * 2] = arrival[: count // 2 * 2].reshape(-1, 2)[:, ::-1].ravel()
+    ticks = int(rng.integers(1, 900))
+    pts = np.arange(count) * ticks + rng.integers(0, ticks // 2 + 1, size=count)  # almost even
     header = max(count + int(rng.integers(-3, 4)), 1)
-    timeline = Timeline(pts, fps, header, int(pts[-1] + ticks), arrival)
+    timeline = Timeline(pts, fps, header, int(pts[-1] + ticks), tick_seconds=1 / fps / ticks)
     shape = ClipShape(int(rng.integers(1, 33)), int(rng.integers(1, 33)), 30)
     free = max(header - shape.span(fps), 0)
     fraction = rng.random()
@@ -180,8 +176,48 @@ def test_a_clip_of_a_part_is_the_clip_of_a_video_that_holds_only_the_part():
     assert first == 60
 
 
-def test_a_part_keeps_the_order_in_which_its_frames_arrive():
-    arrival = np.arange(12)[[0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10]]
-    timeline = Timeline(np.arange(12), 4.0, 12, 12, arrival, tick_seconds=0.25)
-    part, first = cut(timeline, 1.0, 2.0)
-    assert (first, part.arrival.tolist()) == (4, [1, 0, 2, 3])
+def naive_by_seconds(seconds, frame, shape, fraction):
+    """The frame that is shown at each of T times over the seconds of the clip, one by one."""
+    length = shape.rate * shape.num_frames / shape.target_fps
+    start = fraction * max(seconds[-1] + frame - length, 0)
+    step = (length - frame) / (shape.num_frames - 1)
+    shown = []
+    for t in range(shape.num_frames):
+        shown.append(max(i for i, at in enumerate(seconds) if at <= start + t * step + 1e-9))
+    return shown
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.3, 0.77, 1.0])
+@pytest.mark.parametrize("shape", [(8, 8), (8, 32), (2, 4)])
+def test_clips_of_an_uneven_rate_cover_seconds(fraction, shape):
+    ticks = np.concatenate([np.arange(60), np.arange(60) + 240])  # a gap of 6 s at 30 a second
+    timeline = Timeline(ticks, 119 / (299 / 30), 120, 300, tick_seconds=1 / 30)
+    assert not timeline.is_even
+    assert (timeline.frame_seconds, timeline.duration_seconds) == pytest.approx((1 / 30, 10.0))
+    shape = ClipShape(*shape, 30)
+    indices = clip_indices(timeline, shape, random_place(fraction))
+    assert indices.tolist() == naive_by_seconds(timeline.seconds, 1 / 30, shape, fraction)
+
+
+def test_at_a_constant_rate_seconds_and_published_indices_agree():
+    even = constant_rate(300)._replace(tick_seconds=1 / 15360)
+    uneven = even._replace(even=False)
+    for fraction in (0.0, 0.21, 0.5, 1.0):
+        place = random_place(fraction)
+        clips = [clip_indices(t, ClipShape(8, 16, 30), place) for t in (even, uneven)]
+        assert np.abs(clips[0] - clips[1]).max() <= 1
+
+
+def test_a_clip_longer_than_an_uneven_video_repeats_its_last_frame():
+    timeline = Timeline(np.array([0, 1, 30, 31]), 4.0, tick_seconds=1 / 30)
+    assert clip_indices(timeline, ClipShape(4, 16, 30), random_place(0.5)).tolist() == [0, 1, 3, 3]
+
+
+def test_a_part_of_an_uneven_video_is_cut_by_seconds():
+    ticks = np.concatenate([np.arange(60), np.arange(60) + 240])
+    timeline = Timeline(ticks, 12.0, tick_seconds=1 / 30)
+    part, first = cut(timeline, 8.0, 9.0)
+    assert (first, len(part.pts), part.pts[0]) == (60, 30, 0)
+    part, first = cut(timeline, 3.0, 8.5)
+    assert (first, len(part.pts)) == (60, 15)
+    assert part.pts[0] == 150  # the pause belongs to the part

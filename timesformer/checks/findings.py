@@ -1,12 +1,13 @@
 """Entries and index rows to problems and counts; nothing here reads a file."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from timesformer.checks.duplicates import same_bytes, same_look
 from timesformer.checks.listing import Entry, Listing, Problem
 from timesformer.datasets.index import Row
+from timesformer.video.remarks import HDR, ROTATED, UNEVEN
 
 SHOWN = 20  # labels in one message
 KINDS = {  # kind of problem -> what it means, in order of weight
@@ -28,15 +29,21 @@ KINDS = {  # kind of problem -> what it means, in order of weight
     "looks the same across splits": "a re-encoded copy of a video of another list",
     "class missing": "classes without a video in this list",
 }
+NOTES = {  # kind of what is to know of a video that is used all the same -> what it means
+    UNEVEN: "frames do not come at a constant rate; clips cover seconds, not a number of frames",
+    ROTATED: "a player turns it; it is used as stored, unless DATA.APPLY_ROTATION is True",
+    HDR: "coded for HDR screens (PQ, HLG); it is used as stored, and looks pale",
+}
 Shortest = Callable[[float], int]  # frames a second -> frames that a clip spans
 
 
 class Findings(NamedTuple):
     """The result of a check."""
 
-    problems: list[Problem]
+    problems: list[Problem]  # of KINDS
     histogram: dict[int, dict[str, int]]  # label -> split -> videos
     suggested_classes: int  # the highest label + 1
+    notes: Sequence[Problem] = ()  # of NOTES
 
 
 def find(
@@ -66,7 +73,7 @@ def find(
         problems += _missing_classes(listing, num_classes or highest + 1)
     order = {kind: i for i, kind in enumerate(KINDS)}
     problems.sort(key=lambda problem: (order[problem.kind], problem.list_file, problem.line))
-    return Findings(problems, histogram, highest + 1)
+    return Findings(problems, histogram, highest + 1, _notes(entries, rows))
 
 
 def count_classes(entries: list[Entry]) -> dict[int, dict[str, int]]:
@@ -102,6 +109,18 @@ def _of_entry(
             "too short",
             f"{row.frames} frames, a clip spans {needed}; its last frame will be repeated",
         )
+
+
+def _notes(entries: list[tuple[Listing, Entry]], rows: dict[str, Row]) -> list[Problem]:
+    """What is unusual about videos, by kind and in the order of the lists."""
+    found = []
+    for listing, entry in entries:
+        row = rows.get(entry.video)
+        for remark in row.remarks.split("; ") if row is not None and row.remarks else ():
+            kind, _, detail = remark.partition(": ")
+            found.append(_problem(kind, listing, entry, detail))
+    order = {kind: i for i, kind in enumerate(NOTES)}
+    return sorted(found, key=lambda note: order.get(note.kind, len(order)))
 
 
 def _repetitions(entries: list[tuple[Listing, Entry]], rows: dict[str, Row]) -> Iterator[Problem]:

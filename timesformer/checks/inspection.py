@@ -7,17 +7,22 @@ Imports no torch: every scan process imports this module, and a killed one is re
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
-from typing import IO, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import av
 import cv2
 import numpy as np
 
-from timesformer.opening import local_url, open_media, require_regular
+from timesformer.terminal import printable
+from timesformer.video.decoding import Decoder
+from timesformer.video.packets import list_packets
+from timesformer.video.reader import VideoError, open_video, read_video
+from timesformer.video.sources import open_binary
+from timesformer.video.streams import claims, display_matrix, remarks
+from timesformer.video.timeline import Timeline, from_decoder
 
 SLACK = 2  # frames that a sound file may lack: placeholders of packed AVIs, headers off by one
 PICTURES_AT = (0.25, 0.5, 0.75)  # of the frames, where ``picture`` looks
@@ -41,7 +46,7 @@ class Facts(NamedTuple):
     frames: int = 0  # that the decoder really gives
     header_frames: int = 0  # that the header claims; 0: no claim
     fps: float = 0.0
-    duration_seconds: float = 0.0  # that the header claims; without a claim, frames / fps
+    duration_seconds: float = 0.0  # from the first frame to the end of the last one
     width: int = 0
     height: int = 0
     codec: str = ""
@@ -49,14 +54,7 @@ class Facts(NamedTuple):
     detail: str = ""
     content: str = ""  # blake2b of the bytes
     picture: str = ""  # what is seen, see ``picture``
-
-
-class _Packets(NamedTuple):
-    """The demuxer's account: sorted presentation times, frames that are dropped on purpose."""
-
-    pts: list[int]
-    dropped: int
-    error: str
+    remarks: str = ""  # ``kind: detail; ...``: what is unusual, though no problem
 
 
 def inspect_video(path: str) -> Facts:
@@ -69,8 +67,10 @@ def inspect_video(path: str) -> Facts:
 
             return inspect_folder(path)
         facts = facts._replace(content=content_hash(path))
-        with _open(path) as container:
-            return _inspect(container, facts)
+        return _inspect(path, facts)
+    except VideoError as error:
+        said = str(error).removeprefix(f"{printable(path)}: ")
+        return facts._replace(problem=UNREADABLE, detail=said)
     except _DECODER_ERRORS as error:
         return facts._replace(problem=UNREADABLE, detail=_reason(error))
 
@@ -78,7 +78,7 @@ def inspect_video(path: str) -> Facts:
 def content_hash(path: str | Path) -> str:
     """blake2b (16 bytes, as hex) of the whole file."""
     digest = hashlib.blake2b(digest_size=16)
-    with _open_binary(str(path)) as file:
+    with open_binary(path) as file:
         while chunk := file.read(CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
@@ -104,16 +104,8 @@ def thumbnail_strip(path: str) -> bytes:
         from timesformer.checks.frame_folders import folder_strip
 
         return folder_strip(path)
-    with _open(path) as container:
-        stream = container.streams.video[0]
-        wanted = at_fractions(_list_packets(container, stream).pts, STRIP_AT)
-        images: list[np.ndarray] = []
-        for pts, frame in _decode(container, stream, []):
-            if len(images) < len(wanted) and pts >= wanted[len(images)]:
-                images.append(frame.to_ndarray(format="bgr24"))
-            if len(images) == len(wanted):
-                break
-    return join_strip(path, images)
+    frames = read_video(path, lambda timeline: np.array([_places(len(timeline.pts), STRIP_AT)]))
+    return join_strip(path, [frames.images[i][..., ::-1] for i in frames.index[0]])
 
 
 def join_strip(path: str, images: list[np.ndarray]) -> bytes:
@@ -127,65 +119,46 @@ def join_strip(path: str, images: list[np.ndarray]) -> bytes:
     return jpeg.tobytes()
 
 
-@contextmanager
-def _open(path: str) -> "Iterator[av.container.InputContainer]":
-    if _is_elsewhere(path):
-        with _open_binary(path) as file, open_media(file, name=path) as container:
-            yield container
-    else:
-        with open_media(local_url(path), name=path) as container:
-            yield container
-
-
-def _open_binary(path: str) -> AbstractContextManager[IO[bytes]]:
-    if _is_elsewhere(path):
-        from timesformer.video.sources import open_binary  # imports torch
-
-        return open_binary(path)
-    require_regular(path)
-    return open(path, "rb")
-
-
-def _is_elsewhere(path: str) -> bool:
-    """Whether ``path`` may be a URL or a member of a tar."""
-    return "://" in path or "::" in path
-
-
-def _inspect(container: "av.container.InputContainer", facts: Facts) -> Facts:
-    if not container.streams.video:
-        return facts._replace(problem=UNREADABLE, detail="no video stream")
-    stream = container.streams.video[0]
-    stream.codec_context.thread_count = 1
-    packets = _list_packets(container, stream)
-    wanted = at_fractions(packets.pts, PICTURES_AT)
+def _inspect(path: str, facts: Facts) -> Facts:
+    with open_video(path) as (container, stream):
+        said = claims(container, stream)
+        packets = list_packets(container, stream, said)
+        tagged = float(_tagged_seconds(stream) or 0)
+    promised = packets.timeline.promised or 0
+    del packets
+    wanted = _places(promised, PICTURES_AT) if promised else []
     images: list[np.ndarray] = []
-    last: int | None = None
-    errors = [packets.error] * bool(packets.error)
-    frames, size = 0, (stream.width or 0, stream.height or 0)
-    for pts, frame in _decode(container, stream, errors):
-        size = size if frames else (frame.width, frame.height)
-        frames += 1
-        last = pts if last is None else max(last, pts)
-        if len(images) < len(wanted) and pts >= wanted[len(images)]:
-            images.append(frame.to_ndarray(format="gray"))
-    fps = float(stream.average_rate or stream.guessed_rate or 0)
-    tick = stream.time_base or Fraction(0)
-    claimed = stream.duration * tick if stream.duration else _tagged_seconds(stream)
+    times: list[int | None] = []
+    first: av.VideoFrame | None = None
+    with open_video(path) as (container, stream):
+        decoder = Decoder(container, stream)
+        for place, frame in enumerate(decoder.frames()):
+            first = first or frame
+            times.append(frame.pts)
+            if len(images) < len(wanted) and place >= wanted[len(images)]:
+                images.append(frame.to_ndarray(format="gray"))
+        codec = stream.codec_context.name
+    timeline = from_decoder(times, said, promised=promised)
     facts = facts._replace(
-        frames=frames,
-        header_frames=stream.frames or 0,
-        fps=round(fps, 3),
-        duration_seconds=round(float(claimed or (frames / fps if fps else 0)), 3),
-        width=size[0],
-        height=size[1],
-        codec=stream.codec_context.name,
+        frames=len(times),
+        header_frames=said.frames,
+        fps=round(timeline.fps, 3),
+        duration_seconds=round(timeline.duration_seconds, 3),
+        width=first.width if first else 0,
+        height=first.height if first else 0,
+        codec=codec,
         picture=picture(images) if len(images) == len(PICTURES_AT) else "",
+        remarks=_remarks(timeline, first) if first else "",
     )
-    promised = max(len(packets.pts), facts.header_frames - packets.dropped)
-    end = float(last * tick) if last is not None else 0.0
-    tagged = float(_tagged_seconds(stream) or 0)
-    problem, detail = _judge(frames, promised, unseen=(tagged - end) * fps, errors=errors)
+    unseen = (tagged - timeline.duration_seconds) * timeline.fps
+    problem, detail = _judge(len(times), promised, unseen=unseen, errors=decoder.errors)
     return facts._replace(problem=problem, detail=detail)
+
+
+def _remarks(timeline: Timeline, frame: "av.VideoFrame") -> str:
+    """``kind: detail; ...`` of what is unusual about a video that can be used."""
+    found = remarks(timeline, transfer=int(frame.color_trc), matrix=display_matrix(frame))
+    return "; ".join(f"{remark.kind}: {remark.detail.partition(';')[0]}" for remark in found)
 
 
 def _judge(frames: int, promised: int, *, unseen: float, errors: list[str]) -> tuple[str, str]:
@@ -206,47 +179,9 @@ def _judge(frames: int, promised: int, *, unseen: float, errors: list[str]) -> t
     return "", ""
 
 
-def _list_packets(container: "av.container.InputContainer", stream: "av.VideoStream") -> _Packets:
-    """What the file holds, without decoding; reading stops at the first error."""
-    pts, dropped, problem = [], 0, ""
-    try:
-        for packet in container.demux(stream):
-            time = packet.pts if packet.pts is not None else packet.dts
-            if time is None:
-                continue  # the flush at the end
-            if packet.size == 0 or packet.is_discard:
-                dropped += 1  # repeats of AVI files, edit lists of mp4 files
-                continue
-            pts.append(time)
-    except _DECODER_ERRORS as error:
-        problem = _reason(error)
-    return _Packets(sorted(set(pts)), dropped, problem)
-
-
-def _decode(
-    container: "av.container.InputContainer", stream: "av.VideoStream", errors: list[str]
-) -> "Iterator[tuple[int, av.VideoFrame]]":
-    """Times and frames from the beginning; errors are appended and decoding goes on."""
-    try:
-        container.seek(0 if stream.start_time is None else stream.start_time, stream=stream)
-    except _DECODER_ERRORS as error:
-        errors.append(f"the beginning cannot be found: {_reason(error)}")
-        return
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except StopIteration:
-            return
-        except _DECODER_ERRORS as error:
-            errors.append(_reason(error))
-            return
-        try:
-            for frame in packet.decode():
-                if frame.pts is not None:
-                    yield frame.pts, frame
-        except _DECODER_ERRORS as error:
-            errors.append(_reason(error))
+def _places(count: int, fractions: tuple[float, ...]) -> list[int]:
+    """The places at these fractions of ``count`` frames."""
+    return [int(fraction * count) for fraction in fractions]
 
 
 def at_fractions(pts: list[T], fractions: tuple[float, ...]) -> list[T]:

@@ -5,10 +5,11 @@ from collections import Counter
 from collections.abc import Sequence
 from html import escape
 
-from timesformer.checks.findings import KINDS, Findings
+from timesformer.checks.findings import KINDS, NOTES, Findings
 from timesformer.checks.listing import Problem
 from timesformer.terminal import printable
 
+MEANINGS = KINDS | NOTES
 MOST_PROBLEMS = 1000  # rows of the page; report.csv has all
 MOST_CLASSES = 1000  # bars of the page
 BAR_WIDTH = 12  # rem, of the most frequent class
@@ -48,6 +49,7 @@ def render_page(
         "<h2>Problems</h2>",
         _counts(findings.problems),
         _problems(findings.problems),
+        *_notes(findings.notes),
         "<h2>Videos of each class</h2>",
         _histogram(findings.histogram, names),
         "<h2>One video of each class</h2>",
@@ -62,20 +64,27 @@ def render_page(
     )
 
 
-def count_kinds(problems: list[Problem]) -> list[tuple[str, int]]:
+def count_kinds(problems: Sequence[Problem]) -> list[tuple[str, int]]:
     """How many problems of each kind there are, the gravest kind first."""
     counts = Counter(problem.kind for problem in problems)
-    return [(kind, counts[kind]) for kind in KINDS if counts[kind]]
+    return [(kind, counts[kind]) for kind in MEANINGS if counts[kind]]
 
 
-def _counts(problems: list[Problem]) -> str:
+def _counts(problems: Sequence[Problem]) -> str:
     if not problems:
         return "<p>None.</p>"
-    rows = [(kind, str(count), KINDS[kind]) for kind, count in count_kinds(problems)]
+    rows = [(kind, str(count), MEANINGS[kind]) for kind, count in count_kinds(problems)]
     return _table(("kind", "count", "meaning"), rows, numbers=(1,))
 
 
-def _problems(problems: list[Problem]) -> str:
+def _notes(notes: Sequence[Problem]) -> list[str]:
+    if not notes:
+        return []
+    head = "<h2>Unusual, but usable</h2>"
+    return [head, _counts(notes), _problems(notes, "<h2>Each unusual video</h2>")]
+
+
+def _problems(problems: Sequence[Problem], head: str = "<h2>Each problem</h2>") -> str:
     if not problems:
         return ""
     rows = [
@@ -84,9 +93,7 @@ def _problems(problems: list[Problem]) -> str:
     ]
     left = len(problems) - len(rows)
     note = f'<p class="note">{left} more in report.csv.</p>' if left else ""
-    return (
-        "<h2>Each problem</h2>" + _table(("kind", "line", "video", "label", "detail"), rows) + note
-    )
+    return head + _table(("kind", "line", "video", "label", "detail"), rows) + note
 
 
 def _histogram(histogram: dict[int, dict[str, int]], names: Sequence[str]) -> str:

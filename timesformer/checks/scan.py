@@ -10,7 +10,7 @@ from typing import NamedTuple
 from timesformer.checks.guard import Answer, guarded_map
 from timesformer.checks.inspection import Facts, inspect_video
 from timesformer.checks.listing import Listing
-from timesformer.datasets.index import Row, file_state, read_index, row_key, write_index
+from timesformer.datasets.index import UNKNOWN, Row, file_state, read_index, row_key, write_index
 from timesformer.video.remote import is_url
 from timesformer.video.sources import CHECKS_AT_ONCE
 
@@ -93,7 +93,7 @@ def _reusable(
             row = index.get(row_key(video, listing.file))
             if row is None or states.get(video) != (row.size, row.mtime_ns):
                 continue
-            if not (again and row.problem):
+            if row.remarks != UNKNOWN and not (again and row.problem):
                 rows[video] = row
     return rows
 

@@ -40,6 +40,9 @@ def _data(cfg: CfgNode) -> None:
     cfg.DATA.RANDOM_FLIP = True
     # Hand the model BGR instead of RGB: what published SSv2 checkpoints were trained on.
     cfg.DATA.REVERSE_INPUT_CHANNEL = False
+    # (ours) Turn frames as a player would where a file asks for it (phones held upright); published
+    # code uses frames as they are stored, and so do checkpoints that were trained with it.
+    cfg.DATA.APPLY_ROTATION = False
     # Decoder of video files: pyav, or torchcodec (pip install -e ".[codec]" and FFmpeg).
     cfg.DATA.DECODING_BACKEND = "pyav"
     # (ours) Seconds after which reading one video is given up, even if it hangs in the decoder.

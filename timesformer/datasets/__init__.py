@@ -236,8 +236,9 @@ def num_workers(cfg: CfgNode) -> int:
 
 def _reader(cfg: CfgNode) -> clips.ReadVideo:
     read = choose(READERS, cfg.DATA.DECODING_BACKEND, key="DATA.DECODING_BACKEND")
-    if read is read_torchcodec:
-        return partial(read_torchcodec, device=_decoding_device(cfg))
+    read = partial(read, apply_rotation=cfg.DATA.APPLY_ROTATION)
+    if read.func is read_torchcodec:
+        return partial(read, device=_decoding_device(cfg))
     return read
 
 

@@ -32,6 +32,9 @@ UNREADABLE = frozenset({"unreadable", "zero frames", "crashed", "no answer"})
 """Problems that leave no clip; of a truncated video, what is there is used."""
 
 
+UNKNOWN = "?"
+
+
 class Row(NamedTuple):
     """One scanned video; ``path`` is relative to the folder of the list."""
 
@@ -50,6 +53,7 @@ class Row(NamedTuple):
     detail: str  # what it means
     content: str  # hash of the bytes
     picture: str  # what is seen: a few small gray pictures, as hex
+    remarks: str = ""  # ``kind: detail; ...`` of what is unusual; UNKNOWN in indices of old
 
 
 TYPES = {
@@ -224,12 +228,13 @@ def _read(path: Path, list_file: str | Path) -> "pd.DataFrame":
 
     options = {"keep_default_na": False, "encoding": "utf-8", "encoding_errors": "surrogateescape"}
     try:
-        return pd.read_csv(path, usecols=list(Row._fields), dtype=TYPES, **options)[
-            list(Row._fields)
-        ]
+        table = pd.read_csv(path, usecols=Row._fields.__contains__, dtype=TYPES, **options)
+        for name in Row._field_defaults.keys() - set(table):
+            table[name] = UNKNOWN
+        return table[list(Row._fields)]
     except OSError as error:
         raise ListError(f"index {path} cannot be read: {error.strerror or error}") from error
-    except (ValueError, OverflowError) as error:
+    except (ValueError, KeyError, OverflowError) as error:
         if _has_columns(path):
             _say_once(f"{path} is damaged ({error}); its videos are taken for not scanned yet")
             return pd.DataFrame(columns=list(Row._fields))
@@ -242,9 +247,8 @@ def _read(path: Path, list_file: str | Path) -> "pd.DataFrame":
 def _has_columns(path: Path) -> bool:
     """Whether a file begins as an index does."""
     with path.open("rb") as file:
-        return set(file.readline(4096).decode(errors="replace").strip().split(",")) >= set(
-            Row._fields
-        )
+        found = set(file.readline(4096).decode(errors="replace").strip().split(","))
+        return found >= set(Row._fields) - Row._field_defaults.keys()
 
 
 @cache

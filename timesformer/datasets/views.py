@@ -24,13 +24,18 @@ class DenseSampling:
 
     def shortage(self, timeline: sampling.Timeline) -> Remark | None:
         """What a video lacks: frames that its header promises, or those of a clip; None: nothing."""
-        count, promised = len(timeline.pts), timeline.header_frames or 0
+        count, promised = len(timeline.pts), timeline.promised or 0
         if count < LEAST_SHARE * promised:
             return Remark(TRUNCATED, f"{count} of {promised} frames can be decoded")
-        span = self.shape.span(timeline.fps)
-        if count < math.floor(span):
-            kind = f"shorter than a clip of {self.shape.seconds:.1f} s"
+        kind, span = (
+            f"shorter than a clip of {self.shape.seconds:.1f} s",
+            self.shape.span(timeline.fps),
+        )
+        if timeline.is_even and count < math.floor(span):
             return Remark(kind, f"{count} of {span:.0f} frames; its last frame is repeated")
+        length = timeline.duration_seconds
+        if not timeline.is_even and length < self.shape.seconds - timeline.frame_seconds:
+            return Remark(kind, f"{length:.1f} s; its last frame is repeated")
         return None
 
     def random(self, rng: np.random.Generator) -> Select:

@@ -14,11 +14,12 @@ from timesformer.datasets import build_view, clips, load_frames
 from timesformer.datasets.folders import frame_files
 from timesformer.files import write_atomically
 from timesformer.inference.predictor import Prediction
-from timesformer.opening import open_media
 from timesformer.video import VideoError
+from timesformer.video.decoding import Decoder
 from timesformer.video.images import FOLDER_FPS
-from timesformer.video.sampling import Timeline
-from timesformer.video.sources import open_source
+from timesformer.video.reader import open_video
+from timesformer.video.streams import claims
+from timesformer.video.timeline import Timeline, from_decoder
 
 H264 = {"crf": "20", "preset": "veryfast"}
 TICKS = Fraction(1, 90000)  # of a second; MPEG's clock, fine enough for any frame rate
@@ -121,14 +122,11 @@ def _pictures(video: str) -> Iterator[tuple[float, np.ndarray]]:
             if picture is not None:
                 yield number / FOLDER_FPS, cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
         return
-    with open_source(video) as source, open_media(source, name=video) as container:
-        first = None
-        for packet in container.demux(video=0):
-            try:
-                frames = packet.decode()
-            except av.InvalidDataError:
-                continue
-            for frame in frames:
-                if frame.pts is not None:
-                    first = frame.time if first is None else first
-                    yield max(frame.time - first, 0.0), frame.to_ndarray(format="rgb24")
+    with open_video(video) as (container, stream):
+        said = claims(container, stream)
+        times = [frame.pts for frame in Decoder(container, stream).frames()]
+    seconds = from_decoder(times, said, promised=len(times)).seconds
+    with open_video(video) as (container, stream):
+        frames = Decoder(container, stream).frames()
+        for at, frame in zip(seconds.tolist(), frames, strict=False):
+            yield at, frame.to_ndarray(format="rgb24")

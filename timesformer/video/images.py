@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 
 from timesformer.video.reader import Frames, Select, VideoError
-from timesformer.video.sampling import Timeline
 from timesformer.video.sources import open_binary
+from timesformer.video.timeline import Timeline
 
 FOLDER_FPS = 30.0  # of frame folders, which do not tell
 

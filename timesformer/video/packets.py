@@ -1,111 +1,176 @@
-"""What a container says without decoding: times, keyframes, and packets nothing refers to."""
+"""What a container says without decoding: which frames there are, and where decoding can start.
 
-from bisect import bisect_left, bisect_right
+Most files tell it exactly: every packet has a time of its own and gives the frame of that time. In
+others only the decoder knows which frames there are and in which order; the list says why.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import av
 import numpy as np
 
-from timesformer.video.sampling import Timeline
+from timesformer.video.bitstream import Picture, look_into
+from timesformer.video.timeline import REORDER, Claims, Timeline, from_pts
 
 KEPT_BYTES = 64 * 1024 * 1024  # packets of larger videos are read again instead of kept
-PLACEHOLDER_BYTES = 8  # packed MPEG-4 files flag packets without a picture as keyframes
-_SLICES = range(1, 6)  # H.264 NAL unit types that hold picture data
 
 
-class Keyframe(NamedTuple):
-    """Where decoding can start: its times in ticks, and its place among the packets."""
+class Start(NamedTuple):
+    """A packet where decoding can start: its time in ticks, and its place among the packets."""
 
     pts: int
-    dts: int
     position: int
 
 
 class Packets(NamedTuple):
-    """The packets of a video stream.
+    """The packets of a video stream, none of them decoded.
 
-    ``disposable`` holds the pts of pictures that no other picture refers to, ``doubtful`` (sorted)
-    those of packets so small that they may hold none: only decoding can tell. ``kept`` holds the
-    packets themselves, in decoding order and with the final empty one, or None for a large video.
+    ``irregular`` says why only the decoder knows frames and order; empty: ``timeline`` has them, and
+    ``shown`` (N,) their pts, which the packets and frames carry.
+    ``head`` holds the times (sorted) of frames that may lack what they refer to, since the file
+    starts inside a group of pictures: only decoding tells which of them are shown. ``disposable``
+    holds the pts of pictures that no other picture refers to. ``kept`` holds the packets themselves,
+    in decoding order and with the final empty one, or None for a large video. ``times`` (P, 2) holds
+    pts and dts of all packets, to find one again.
     """
 
     timeline: Timeline
-    keyframes: list[Keyframe]  # sorted by pts; the first packet counts as one
+    irregular: str
+    shown: np.ndarray
+    starts: list[Start]  # sorted by pts
+    head: np.ndarray
     disposable: set[int]
-    doubtful: list[int]
+    times: np.ndarray
     kept: "list[av.Packet] | None"
+    claims: Claims
 
-    def are_certain(self, first: int, last: int) -> bool:
-        """Whether every packet with ``first`` <= pts < ``last`` surely gives a frame."""
-        return bisect_left(self.doubtful, first) == bisect_left(self.doubtful, last)
+    def without_head(self, given: set[int]) -> "Packets":
+        """The list with only those frames of the head that are ``given`` (pts) by the decoder."""
+        lost = [pts for pts in self.head.tolist() if pts not in given]
+        shown = np.setdiff1d(self.shown, lost)
+        timeline = from_pts(shown, self.claims, promised=len(shown))
+        return self._replace(shown=shown, timeline=timeline, head=self.head[:0])
 
-    def keyframe_before(self, pts: int) -> int:
-        """Number of the last keyframe not after ``pts``; the first one if none is."""
-        return max(bisect_right(self.keyframes, pts, key=lambda keyframe: keyframe.pts) - 1, 0)
+    def start_before(self, pts: int) -> int:
+        """Number of the last start not after ``pts``; the first one if none is."""
+        return max(bisect_right(self.starts, pts, key=lambda start: start.pts) - 1, 0)
 
 
-def list_packets(container: "av.container.InputContainer", stream: "av.VideoStream") -> Packets:
+class _Listed(NamedTuple):
+    """One packet that holds a picture."""
+
+    pts: int
+    dts: int
+    position: int
+    is_start: bool
+    is_shown: bool  # False: it is there to be decoded, not to be shown (edit lists)
+
+
+def list_packets(
+    container: "av.container.InputContainer", stream: "av.VideoStream", claims: Claims
+) -> Packets:
     """Read all packets of a stream that has just been opened."""
-    nal_prefix = _nal_prefix(stream)
-    pts: list[int] = []
-    keyframes: dict[int, Keyframe] = {}
+    look = look_into(stream)
+    listed: list[_Listed] = []
     disposable: set[int] = set()
-    doubtful: list[int] = []
+    reasons: list[str] = []
     kept: list[av.Packet] | None = []
-    size = 0
-    for position, packet in enumerate(container.demux(stream)):
-        size += packet.size
-        if kept is not None:
-            kept = _keep(kept, packet, size)
-        time = packet.pts if packet.pts is not None else packet.dts
-        if packet.size == 0 or time is None or packet.is_discard:
+    size = position = hidden = 0
+    for packet in _demux(container, stream, reasons):
+        if is_filler(packet):
+            hidden += 1
             continue
-        pts.append(time)
-        if packet.size <= PLACEHOLDER_BYTES:
-            doubtful.append(time)
-        if (packet.is_keyframe and packet.size > PLACEHOLDER_BYTES) or not keyframes:
-            decoding = min(time, packet.dts) if packet.dts is not None else time
-            keyframes[time] = Keyframe(time, decoding, position)
-        elif nal_prefix and is_disposable(memoryview(packet), nal_prefix):
-            disposable.add(time)
-    timeline = Timeline(
-        pts=np.unique(np.array(pts, dtype=np.int64)),
-        fps=float(stream.average_rate or stream.guessed_rate or 30),
-        header_frames=stream.frames or None,
-        duration=stream.duration,
-        tick_seconds=float(stream.time_base or 0),
-    )
-    return Packets(timeline, sorted(keyframes.values()), disposable, sorted(doubtful), kept)
+        size += packet.size
+        kept = _keep(kept, packet, size)
+        if packet.size:
+            picture = look(packet)
+            if reason := _doubt(packet, picture):
+                reasons.append(reason)
+            else:
+                listed.append(_entry(packet, position, picture))
+                if picture.is_disposable and not packet.is_keyframe:
+                    disposable.add(packet.pts)
+        position += 1
+    reason = next(iter(reasons), "") or _disorder(listed, stream, claims)
+    shown = np.sort(np.array([each.pts for each in listed if each.is_shown], dtype=np.int64))
+    starts = sorted(Start(each.pts, each.position) for each in listed if each.is_start)
+    if not starts:
+        reason = reason or "no packet that decoding can start at"
+    hidden += sum(not each.is_shown for each in listed)
+    promised = max(len(shown), claims.frames - hidden)
+    timeline = from_pts(shown, claims, promised=promised)
+    times = np.array([(each.pts, each.dts) for each in listed], dtype=np.int64).reshape(-1, 2)
+    head = _head(listed, shown)
+    return Packets(timeline, reason, shown, starts, head, disposable, times, kept, claims)
 
 
-def is_disposable(data: "bytes | memoryview", nal_prefix: int) -> bool:
-    """Whether the picture in an H.264 packet is referred to by no other (nal_ref_idc 0).
-
-    Args:
-        data: NAL units, each behind its length.
-        nal_prefix: bytes of that length.
-    """
-    at = 0
-    while at + nal_prefix < len(data):
-        header = data[at + nal_prefix]
-        if header & 31 in _SLICES:
-            return header >> 5 & 3 == 0
-        at += nal_prefix + int.from_bytes(data[at : at + nal_prefix], "big")
-    return False
+def is_filler(packet: "av.Packet") -> bool:
+    """Whether a packet is an empty one in the middle of a file, which would end the decoder."""
+    return not packet.size and packet.dts is not None
 
 
-def _nal_prefix(stream: "av.VideoStream") -> int:
-    """Bytes of a NAL unit's length in the packets of mp4, mov and mkv; 0 for anything else."""
-    if stream.codec_context is None:  # no decoder knows the codec
-        return 0
-    extradata = stream.codec_context.extradata
-    if stream.codec_context.name != "h264" or not extradata or extradata[0] != 1:
-        return 0
-    return (extradata[4] & 3) + 1
+def _demux(
+    container: "av.container.InputContainer", stream: "av.VideoStream", reasons: list[str]
+) -> "Iterator[av.Packet]":
+    """All packets; where the container is damaged they end, with a reason."""
+    try:
+        yield from container.demux(stream)
+    except av.InvalidDataError as error:
+        reasons.append(f"the container is damaged ({error.strerror})")
 
 
-def _keep(kept: "list[av.Packet]", packet: "av.Packet", size: int) -> "list[av.Packet] | None":
-    if size > KEPT_BYTES:
+def _entry(packet: "av.Packet", position: int, picture: Picture) -> _Listed:
+    dts = packet.dts if packet.dts is not None else packet.pts
+    is_start = packet.is_keyframe and picture.can_start
+    return _Listed(packet.pts, dts, position, is_start, not packet.is_discard)  # type: ignore[arg-type]
+
+
+def _doubt(packet: "av.Packet", picture: Picture) -> str:
+    """Why a packet does not tell which frame it gives; empty if it does."""
+    if packet.pts is None:
+        return "packets have no times"
+    if not picture.is_shown:
+        return "packets hold no picture to be shown"
+    if packet.is_corrupt:
+        return "packets are damaged"
+    return ""
+
+
+def _disorder(listed: list[_Listed], stream: "av.VideoStream", claims: Claims) -> str:
+    """Why sorted times are not the order of the decoder; empty if they are."""
+    if not listed:
+        return ""
+    pts = np.array([each.pts for each in listed], dtype=np.int64)
+    if len(np.unique(pts)) < len(pts):
+        return "times repeat"
+    if not claims.has_times and stream.codec_context.has_b_frames:
+        return "times are those of decoding"
+    order = np.argsort(pts, kind="stable")
+    if np.abs(order - np.arange(len(pts))).max() > REORDER:
+        return "times jump back"
+    starts = np.flatnonzero([each.is_start for each in listed])
+    starts = starts[starts > 0]
+    if np.any(np.maximum.accumulate(pts)[starts - 1] > pts[starts]):
+        return "times jump back"
+    return ""
+
+
+def _head(listed: list[_Listed], shown: np.ndarray) -> np.ndarray:
+    """Sorted times of the shown frames that stand before the first start, or are earlier."""
+    first = next((i for i, each in enumerate(listed) if each.is_start), None)
+    if first is None:
+        return shown
+    before = {each.pts for each in listed[:first] if each.is_shown}
+    early = shown[shown < listed[first].pts].tolist()
+    return np.array(sorted(before.union(early)), dtype=np.int64)
+
+
+def _keep(
+    kept: "list[av.Packet] | None", packet: "av.Packet", size: int
+) -> "list[av.Packet] | None":
+    if kept is None or size > KEPT_BYTES:
         return None
     kept.append(packet)
     return kept

@@ -1,13 +1,16 @@
 """Decode exactly the frames that are asked for.
 
-A video is opened once for all its views. Its packets are listed without decoding them, a pure
-function chooses frames from that list, decoding starts at the keyframe before each run of chosen
-frames, packets that nothing refers to (H.264) are left out, and only chosen frames become RGB.
+A frame is its place in the decoder's output. Most containers tell all places and times without
+decoding (``packets``): then decoding starts at the keyframe before each run of chosen frames, packets
+that nothing refers to (H.264) are left out, and every frame that comes is compared with the list. If
+the list is not what the decoder gives, or the container cannot tell, the whole video is decoded in
+order. Only chosen frames become RGB.
 
     images  (U, H, W, 3)  uint8 RGB, every chosen frame once
     index   (V, T)        which image is frame t of temporal view v
 """
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -22,15 +25,18 @@ from av.video.reformatter import VideoReformatter
 from timesformer.errors import InputError
 from timesformer.opening import SourceError, open_media
 from timesformer.terminal import printable
-from timesformer.video.packets import list_packets
+from timesformer.video import streams
+from timesformer.video.by_list import ListedRun
+from timesformer.video.decoding import Decoder, IrregularError, Seeker, frame_bytes
+from timesformer.video.packets import Packets, list_packets
 from timesformer.video.remarks import Remark
-from timesformer.video.sampling import Timeline
 from timesformer.video.sources import open_source
+from timesformer.video.streams import choose_stream
+from timesformer.video.timeline import Claims, Timeline, from_decoder
 
-Select = Callable[[Timeline], np.ndarray]  # timeline -> indices into its pts, (V, T)
+Select = Callable[[Timeline], np.ndarray]  # timeline -> indices of its frames, (V, T)
 
-WORTH_A_SEEK = 4  # frames: fewer are decoded faster than the decoder restarts
-REORDER = 2  # frames that may come late from files whose times are not in display order
+HELD_BYTES = 256 * 1024 * 1024  # decoded frames of a video that is decoded whole; more: twice
 _DECODER_ERRORS = (av.FFmpegError, OSError, ValueError, MemoryError)
 
 
@@ -45,24 +51,30 @@ class Frames(NamedTuple):
     index: np.ndarray
     decoded: int = 0  # frames that the decoder made for them
     timeline: Timeline | None = None  # of the whole video
-    remarks: tuple[Remark, ...] = ()  # what is unusual about the video
     fallback: str = ""  # why another decoder than the configured device read it
+    remarks: tuple[Remark, ...] = ()  # what is unusual about the video
 
 
 def read_video(
-    path: str | Path, select: Select, *, multi_thread: bool = False, time_limit: float = math.inf
+    path: str | Path,
+    select: Select,
+    *,
+    multi_thread: bool = False,
+    time_limit: float = math.inf,
+    apply_rotation: bool = False,
 ) -> Frames:
     """The frames that ``select`` chooses from a video file.
 
     Args:
         path: the file: a local path, a URL, or a member of a tar (see ``sources``).
-        select: called with the timeline; called again, with the corrected one, if the file holds
-            packets from which the decoder makes no frame.
+        select: called with the timeline; called again, with the right one, if the decoder gives other
+            frames than the packets promise.
         multi_thread: let the decoder use several cores; right where no other process decodes.
         time_limit: seconds after which a slow file is given up.
+        apply_rotation: turn the frames as a player would; by default they are used as stored, as
+            published, and a remark says so.
 
-    Frames are ordered by presentation time, as published; their count comes from the packets, not
-    from the header. Rotation metadata is ignored, as published.
+    Packets that cannot be decoded give no frame, and a remark.
 
     Raises:
         VideoError: no such file, no video stream, no decodable frame, or too slow.
@@ -70,20 +82,29 @@ def read_video(
     # torchvision, where it still decodes video, turns PyAV's log on as it is imported. A decoder thread
     # that has something to log waits for the interpreter then, whose thread waits for the decoder.
     av.logging.set_level(None)
+    video = _Video(path, select, multi_thread, time_limit)
+    with readable(path):
+        frames, frame, errors = video.read()
+        matrix = streams.display_matrix(frame)
+        if apply_rotation and matrix is not None:
+            frames, matrix = frames._replace(images=streams.turn(frames.images, matrix)), None
+        assert frames.timeline is not None
+        found = streams.remarks(
+            frames.timeline,
+            transfer=int(frame.color_trc),
+            matrix=matrix,
+            errors=len(errors),
+            reason=next(iter(errors), ""),
+        )
+        return frames._replace(remarks=found)
+
+
+@contextlib.contextmanager
+def readable(path: str | Path) -> Iterator[None]:
+    """Errors of opening and decoding ``path`` as VideoErrors that name it."""
     name = printable(path)
     try:
-        with (
-            open_source(path) as source,
-            open_media(source, name=path) as container,
-        ):
-            if not container.streams.video:
-                raise VideoError(f"{name}: no video stream; remove it from the list")
-            stream = container.streams.video[0]
-            if stream.codec_context is None:
-                raise VideoError(f"{name}: no decoder knows its codec; re-encode it")
-            stream.thread_type = "AUTO" if multi_thread else "SLICE"
-            stream.codec_context.thread_count = 0 if multi_thread else 1
-            return _Video(container, stream, name, time_limit).read(select)
+        yield
     except _DECODER_ERRORS as error:
         if isinstance(error, VideoError):
             raise
@@ -96,174 +117,175 @@ def read_video(
         ) from error
 
 
+@contextlib.contextmanager
+def open_video(
+    path: str | Path, *, multi_thread: bool = False
+) -> "Iterator[tuple[av.container.InputContainer, av.VideoStream]]":
+    """The container and the video stream of a file, ready to decode.
+
+    Raises:
+        VideoError: no video stream, or no decoder knows its codec.
+        av.FFmpegError, OSError, ValueError: the file cannot be opened.
+    """
+    name = printable(path)
+    with open_source(path) as source, open_media(source, name=path) as container:
+        stream = choose_stream(container)
+        if stream is None:
+            raise VideoError(f"{name}: no video stream; remove it from the list")
+        if stream.codec_context is None:
+            raise VideoError(f"{name}: no decoder knows its codec; re-encode it")
+        stream.thread_type = "AUTO" if multi_thread else "SLICE"
+        stream.codec_context.thread_count = 0 if multi_thread else 1
+        yield container, stream
+
+
 class _Video:
-    """One open video: its packets, and the frames decoded so far."""
+    """One video that is being read."""
 
     def __init__(
-        self,
-        container: "av.container.InputContainer",
-        stream: "av.VideoStream",
-        path: str,
-        time_limit: float,
+        self, path: str | Path, select: Select, multi_thread: bool, time_limit: float
     ) -> None:
-        self.container = container
-        self.stream = stream
         self.path = path
+        self.select = select
+        self.multi_thread = multi_thread
         self.time_limit = time_limit
         self.deadline = time.monotonic() + time_limit
-        self.packets = list_packets(container, stream)
         # One converter for all frames: making one takes longer than converting a frame.
         self.reformatter = VideoReformatter()
-        self.images: dict[int, np.ndarray] = {}  # by pts
         self.decoded = 0
 
-    def read(self, select: Select) -> Frames:
-        """The chosen frames; the timeline is corrected until decoding agrees with it."""
-        timeline = self.packets.timeline
-        while len(timeline.pts):
-            chosen = timeline.pts[np.asarray(select(timeline))]
-            unique, index = np.unique(chosen, return_inverse=True)
-            wanted = {pts for pts in unique.tolist() if pts not in self.images}
-            missing, arrival = self._decode(wanted, timeline.pts)
-            corrected = _corrected(timeline, missing, arrival)
-            if corrected is timeline:
-                images = self._stack(unique.tolist())
-                return Frames(images, index.reshape(chosen.shape), self.decoded, timeline)
-            timeline = corrected
-        raise VideoError(
-            f"{self.path}: no decodable frame; re-encode it or remove it from the list"
+    def read(self) -> tuple[Frames, "av.VideoFrame", list[str]]:
+        """The chosen frames, one decoded frame, and why packets could not be decoded."""
+        with open_video(self.path, multi_thread=self.multi_thread) as (container, stream):
+            said = streams.claims(container, stream)
+            packets = list_packets(container, stream, said)
+            self.check_time()
+            try:
+                if packets.irregular:
+                    raise IrregularError(packets.irregular)
+                return self._read_by_list(packets, Seeker(container, stream, packets))
+            except IrregularError:
+                promised = packets.timeline.promised or 0
+        return self._read_whole(said, promised)
+
+    def check_time(self) -> None:
+        """Raise VideoError if the time is over."""
+        if time.monotonic() > self.deadline:
+            raise VideoError(
+                f"{printable(self.path)}: not decoded within {self.time_limit:g} seconds"
+            )
+
+    def _read_by_list(
+        self, packets: Packets, seeker: Seeker
+    ) -> tuple[Frames, "av.VideoFrame", list[str]]:
+        """Decode runs of chosen frames; IrregularError if the decoder gives others."""
+        packets = self._settled(packets, seeker)
+        timeline = packets.timeline
+        if not len(timeline.pts):
+            raise IrregularError("no frames are listed")
+        chosen, unique, index = self._choose(timeline)
+        run = ListedRun(packets, seeker, unique.tolist(), self.to_rgb, self.check_time)
+        run.decode()
+        images = _stack(len(unique), (run.images.pop(place) for place in unique.tolist()))
+        self.decoded += run.decoded
+        assert run.sample is not None
+        return Frames(images, index.reshape(chosen.shape), self.decoded, timeline), run.sample, []
+
+    def _settled(self, packets: Packets, seeker: Seeker) -> Packets:
+        """``packets`` with the frames of their head that the decoder really gives."""
+        if not len(packets.head):
+            return packets
+        last = packets.head[-1]
+        given: list[int] = []
+        for frame in seeker.frames_from(None, self.check_time):
+            if frame.pts is None or (given and frame.pts <= given[-1]):
+                raise IrregularError("frames of the head are out of order")
+            given.append(frame.pts)
+            if frame.pts > last:
+                break
+        self.decoded += len(given)
+        unknown = set(given) - set(packets.head.tolist())
+        if unknown != set(packets.shown[packets.shown > last][:1].tolist()):
+            raise IrregularError("frames of the head are not those listed")
+        return packets.without_head(set(given))
+
+    def _choose(self, timeline: Timeline) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The chosen indices (V, T), each once and sorted, and which of these each is."""
+        chosen = np.asarray(self.select(timeline))
+        unique, index = np.unique(chosen, return_inverse=True)
+        return chosen, unique, index
+
+    def _read_whole(self, said: Claims, promised: int) -> tuple[Frames, "av.VideoFrame", list[str]]:
+        """Decode every frame in order; a second time if too many were to be held."""
+        times: list[int | None] = []
+        held: list[av.VideoFrame] | None = []
+        size, sample = 0, None
+        with self._decoder() as decoder:
+            for frame in decoder.frames(self.check_time):
+                times.append(frame.pts)
+                sample = sample or frame
+                size += frame_bytes(frame)
+                if held is not None:
+                    held.append(frame)
+                if size > HELD_BYTES:
+                    held = None
+            errors = decoder.errors
+        self.decoded += len(times)
+        if errors and self.multi_thread:  # of several threads it is not known which frame is lost
+            self.multi_thread = False
+            return self._read_whole(said, promised)
+        if sample is None:
+            because = f" ({errors[0]})" if errors else ""
+            raise VideoError(
+                f"{printable(self.path)}: no decodable frame{because}; re-encode it or remove it "
+                "from the list"
+            )
+        timeline = from_decoder(times, said, promised=max(promised, len(times)))
+        chosen, unique, index = self._choose(timeline)
+        images = self._pick(unique.tolist(), held)
+        return (
+            Frames(images, index.reshape(chosen.shape), self.decoded, timeline),
+            sample,
+            errors,
         )
 
-    def _stack(self, chosen: list[int]) -> np.ndarray:
-        """The images of sorted pts as one array, without holding both."""
-        stacked = np.empty((len(chosen), *self.images[chosen[0]].shape), np.uint8)
-        for i, pts in enumerate(chosen):
-            stacked[i] = _same_size(self.images.pop(pts), *stacked.shape[1:3])
-        return stacked
+    def _pick(self, unique: list[int], held: "list[av.VideoFrame] | None") -> np.ndarray:
+        """The images of sorted places, from the frames held or by decoding once more."""
+        if held is not None:
+            return _stack(len(unique), (self.to_rgb(held[place]) for place in unique))
+        return _stack(len(unique), self._decode_again(set(unique)))
 
-    def _decode(self, wanted: set[int], pts: np.ndarray) -> tuple[set[int], list[int]]:
-        """Put the frames of ``wanted`` (by pts) into ``images``.
+    def _decode_again(self, wanted: set[int]) -> Iterator[np.ndarray]:
+        with self._decoder() as decoder:
+            for place, frame in enumerate(decoder.frames(self.check_time)):
+                self.decoded += 1
+                if place in wanted:
+                    yield self.to_rgb(frame)
+                if place == max(wanted):
+                    return
 
-        Returns the pts that give no frame, and the pts of all decoded frames in the decoder's order.
-        """
-        missing: set[int] = set()
-        arrival: list[int] = []
-        while wanted:
-            first = self.packets.keyframe_before(min(wanted))
-            # Some containers seek by presentation time, some by decoding time, some have a wrong
-            # index; packets that were kept need no seek.
-            for start, seek in self._starts(first):
-                before = len(wanted)
-                dropped = self.packets.disposable - wanted
-                seen = self._decode_run(start, seek, wanted, dropped, pts, jumps=start == first)
-                self.decoded += len(seen)
-                missing |= _skipped(pts, self.packets.keyframes[start].pts, seen) - dropped
-                arrival += seen
-                if len(wanted) < before:
-                    break
-            else:
-                return missing | wanted, arrival
-        return missing, arrival
+    @contextlib.contextmanager
+    def _decoder(self) -> Iterator[Decoder]:
+        with open_video(self.path, multi_thread=self.multi_thread) as (container, stream):
+            yield Decoder(container, stream)
 
-    def _starts(self, first: int) -> list[tuple[int, int | None]]:
-        keyframe = self.packets.keyframes[first]
-        if self.packets.kept is not None:
-            return [(first, None), (0, None)]
-        return [(first, keyframe.pts), (first, keyframe.dts), (0, None)]
-
-    def _decode_run(
-        self,
-        start: int,
-        seek: int | None,
-        wanted: set[int],
-        dropped: set[int],
-        pts: np.ndarray,
-        *,
-        jumps: bool,
-    ) -> list[int]:
-        """Decode from keyframe ``start`` until nothing is wanted or a later one is worth a jump.
-
-        ``seek`` is the time to seek to; None the keyframe's place among the kept packets, or the
-        beginning of the file. Without ``jumps`` every frame up to the last wanted one is decoded: the
-        keyframe that a jump would lead to has just given nothing. Returns the pts of all frames that
-        the decoder made; none if the seek led past the first wanted frame.
-        """
-        seen: list[int] = []
-        upcoming = min(wanted)
-        jump = self._jump(start, upcoming, pts)
-        for packet in self._packets_from(start, seek):
-            if packet.pts in dropped:
-                continue
-            for frame in packet.decode():
-                if frame.pts is None:
-                    continue
-                if not seen and seek is not None and frame.pts > upcoming:
-                    return []
-                seen.append(frame.pts)
-                if frame.pts in wanted:
-                    self.images[frame.pts] = self._to_rgb(frame)
-                    wanted.discard(frame.pts)
-                    if not wanted:
-                        return seen
-                    upcoming = min(wanted)
-                    jump = self._jump(start, upcoming, pts)
-                if jumps and frame.pts < min(upcoming, jump):
-                    return seen
-            if time.monotonic() > self.deadline:
-                raise VideoError(f"{self.path}: not decoded within {self.time_limit:g} seconds")
-        return seen
-
-    def _to_rgb(self, frame: "av.VideoFrame") -> np.ndarray:
-        threads = self.stream.codec_context.thread_count
+    def to_rgb(self, frame: "av.VideoFrame") -> np.ndarray:
+        """(H, W, 3) uint8."""
+        threads = 0 if self.multi_thread else 1
         return self.reformatter.reformat(frame, format="rgb24", threads=threads).to_ndarray()
 
-    def _jump(self, start: int, upcoming: int, pts: np.ndarray) -> int:
-        """Frames before this pts are better skipped by a seek to the keyframe of ``upcoming``."""
-        number = self.packets.keyframe_before(upcoming)
-        keyframes = self.packets.keyframes
-        if number <= start or not self.packets.are_certain(
-            keyframes[start].pts, keyframes[number].pts
-        ):
-            return int(pts[0])
-        at = int(np.searchsorted(pts, keyframes[number].pts))
-        return int(pts[max(at - WORTH_A_SEEK, 0)])
 
-    def _packets_from(self, start: int, seek: int | None) -> "Iterator[av.Packet]":
-        """Packets in decoding order, and the empty one that empties the decoder."""
-        if self.packets.kept is not None:
-            self.stream.codec_context.flush_buffers()
-            yield from self.packets.kept[self.packets.keyframes[start].position :]
-            return
-        first = self.packets.keyframes[0]
-        self.container.seek(first.dts if seek is None else seek, stream=self.stream)
-        yield from self.container.demux(self.stream)
-
-
-def _corrected(timeline: Timeline, missing: set[int], arrival: list[int]) -> Timeline:
-    """What decoding has taught of the timeline; the same object if nothing."""
-    if missing:
-        timeline = timeline._replace(pts=np.setdiff1d(timeline.pts, list(missing)), arrival=None)
-    if timeline.arrival is None and np.any(np.diff(arrival) < 0):
-        seen = np.array(list(dict.fromkeys(arrival)), dtype=np.int64)
-        later = np.setdiff1d(timeline.pts, seen)
-        timeline = timeline._replace(arrival=np.concatenate([seen, later]))
-    return timeline
-
-
-def _skipped(pts: np.ndarray, start: int, seen: list[int]) -> set[int]:
-    """Packets after ``start`` from which the decoder made no frame (placeholders of packed files).
-
-    The latest few are left out: they may still be in the decoder.
-    """
-    if not seen:
-        return set()
-    last = int(np.searchsorted(pts, max(seen))) - REORDER
-    expected = pts[np.searchsorted(pts, start) : max(last, 0)]
-    return set(np.setdiff1d(expected, seen).tolist())
+def _stack(count: int, images: Iterator[np.ndarray]) -> np.ndarray:
+    """``count`` images as one array, in the size of the first: a stream may change its size midway."""
+    first = next(images)
+    stacked = np.empty((count, *first.shape), np.uint8)
+    stacked[0] = first
+    for i, image in enumerate(images, start=1):  # each is freed at once
+        stacked[i] = _same_size(image, *first.shape[:2])
+    return stacked
 
 
 def _same_size(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """``image`` in the size of the first chosen frame: a stream may change size midway."""
     if image.shape[:2] == (height, width):
         return image
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)

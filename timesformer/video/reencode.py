@@ -1,13 +1,21 @@
 """Write a video again, smaller: H.264 of a given short side, times kept, audio dropped."""
 
+import math
 import os
+import time
+from fractions import Fraction
 from pathlib import Path
 
 import av
+import numpy as np
 
-from timesformer.opening import local_url, open_media
-from timesformer.video.reader import VideoError
+from timesformer.terminal import printable
+from timesformer.video.decoding import Check, Decoder
+from timesformer.video.reader import VideoError, open_video
+from timesformer.video.streams import claims
+from timesformer.video.timeline import Timeline, from_decoder
 
+MOST_TICKS = 10_000_000  # a second: finer times of a container are rounded
 QUALITY = {"crf": "20", "preset": "veryfast", "g": "30", "threads": "1"}  # a keyframe a second
 
 
@@ -17,24 +25,37 @@ def small_size(width: int, height: int, short_side: int) -> tuple[int, int]:
     return max(round(width * scale / 2) * 2, 2), max(round(height * scale / 2) * 2, 2)
 
 
-def reencode(source: str | Path, target: str | Path, *, short_side: int) -> None:
+def reencode(
+    source: str | Path, target: str | Path, *, short_side: int, time_limit: float = math.inf
+) -> None:
     """``source`` as MP4 in ``target``, whole under a temporary name, then renamed.
 
-    An existing ``target`` is complete, and is left as it is. Frames keep their times; a frame that
-    cannot be decoded is left out.
+    An existing ``target`` is complete, and is left as it is. Every frame that the decoder gives is
+    kept, in its order and at its time; so is the display matrix, by which players turn the video.
+    Sound is left out.
+
+    Args:
+        source: a local path, a URL, or a member of a tar.
+        target: the new file.
+        short_side: pixels.
+        time_limit: seconds after which a slow file is given up.
 
     Raises:
         VideoError: there is no decodable frame, or the file cannot be written.
     """
+    deadline = time.monotonic() + time_limit
+
+    def check() -> None:
+        if time.monotonic() > deadline:
+            raise VideoError(f"{printable(source)}: not re-encoded within {time_limit:g} seconds")
+
     target = Path(target)
     if target.exists():
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.partial")
     try:
-        count = _transcode(source, partial, short_side)
-        if not count:
-            raise VideoError(f"{source}: no decodable frame; remove it from the list")
+        _transcode(source, partial, short_side, check)
         os.replace(partial, target)
     except (av.FFmpegError, OSError, ValueError) as error:
         if isinstance(error, VideoError):
@@ -47,40 +68,51 @@ def reencode(source: str | Path, target: str | Path, *, short_side: int) -> None
         partial.unlink(missing_ok=True)
 
 
-def _transcode(source: str | Path, target: Path, short_side: int) -> int:
-    """Number of frames written."""
+def _transcode(source: str | Path, target: Path, short_side: int, check: Check) -> None:
+    """Write every frame at its time."""
+    timeline, matrix = _survey(source, check)
+    tick = Fraction(timeline.tick_seconds).limit_denominator(MOST_TICKS)
     with (
-        open_media(local_url(source), name=source) as reading,
+        open_video(source) as (container, shown),
         av.open(str(target), "w", format="mp4") as writing,
     ):
-        if not reading.streams.video:
-            raise VideoError(f"{source}: no video stream; remove it from the list")
-        shown = reading.streams.video[0]
         stream = None
-        last, count = None, 0
-        for packet in reading.demux(shown):
-            for frame in _decode(packet):
-                if stream is None:
-                    rate = shown.average_rate or shown.guessed_rate or 30
-                    stream = writing.add_stream("libx264", rate=rate, options=QUALITY)
-                    stream.width, stream.height = small_size(frame.width, frame.height, short_side)
-                    stream.pix_fmt = "yuv420p"
-                    stream.codec_context.time_base = shown.time_base
-                if frame.pts is None or (last is not None and frame.pts <= last):
-                    continue  # without a time of its own it cannot be placed
-                last = frame.pts
-                small = frame.reformat(stream.width, stream.height, "yuv420p", interpolation="AREA")
-                small.pts, small.time_base = frame.pts, shown.time_base
-                small.pict_type = 0  # the encoder chooses keyframes, not the source
-                writing.mux(stream.encode(small))
-                count += 1
+        rate = Fraction(timeline.fps).limit_denominator(1001)
+        frames = Decoder(container, shown).frames(check)
+        earliest = min(int(timeline.pts[0]), 0)  # MP4 stores no times before 0
+        for place, frame in enumerate(frames):
+            if stream is None:
+                stream = writing.add_stream("libx264", rate=rate, options=QUALITY)
+                stream.width, stream.height = small_size(frame.width, frame.height, short_side)
+                stream.pix_fmt = "yuv420p"
+                stream.codec_context.time_base = tick
+                _keep_colours(stream, frame)
+                if matrix is not None:
+                    stream.set_display_matrix(matrix)
+            small = frame.reformat(stream.width, stream.height, "yuv420p", interpolation="AREA")
+            small.pts, small.time_base = int(timeline.pts[place] - earliest), tick
+            small.pict_type = 0  # the encoder chooses keyframes, not the source
+            writing.mux(stream.encode(small))
         if stream is not None:
             writing.mux(stream.encode(None))
-    return count
 
 
-def _decode(packet: "av.Packet") -> "list[av.VideoFrame]":
-    try:
-        return packet.decode()
-    except av.InvalidDataError:
-        return []
+def _survey(source: str | Path, check: Check) -> tuple[Timeline, list[int] | None]:
+    """When every frame is shown, and the nine numbers of the display matrix, if there is one."""
+    with open_video(source) as (container, stream):
+        said = claims(container, stream)
+        times, matrix = [], None
+        for frame in Decoder(container, stream).frames(check):
+            if not times and (data := frame.side_data.get("DISPLAYMATRIX")) is not None:
+                matrix = np.frombuffer(data, np.int32).tolist()
+            times.append(frame.pts)
+    if not times:
+        raise VideoError(f"{printable(source)}: no decodable frame; remove it from the list")
+    return from_decoder(times, said, promised=len(times)), matrix
+
+
+def _keep_colours(stream: "av.VideoStream", frame: "av.VideoFrame") -> None:
+    """The same meaning of the same numbers: a copy of an HDR video says that it is one."""
+    context = stream.codec_context
+    context.colorspace, context.color_range = int(frame.colorspace), int(frame.color_range)
+    context.color_primaries, context.color_trc = int(frame.color_primaries), int(frame.color_trc)

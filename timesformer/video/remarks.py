@@ -6,6 +6,7 @@ TRUNCATED = "truncated"
 UNEVEN = "of an uneven frame rate"
 ROTATED = "stored rotated"
 HDR = "HDR"
+DAMAGED = "damaged"
 
 
 class Remark(NamedTuple):

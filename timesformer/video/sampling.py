@@ -12,26 +12,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-# From the number of frames that a clip can be shifted by, to its first frame (fractions are fine).
+from timesformer.video.timeline import Timeline
+
+ROUNDING = 1e-3  # of a frame: times are compared up to this
+# From what a clip can be shifted by to its start, in frames (fractions are fine) or in seconds.
 Placement = Callable[[float], float]
-
-
-class Timeline(NamedTuple):
-    """The frames of one video, as its container describes them.
-
-    ``pts`` holds the presentation time of every frame, sorted, in ticks of the stream.
-    ``header_frames`` and ``duration`` (ticks) are the container's claims, None where it makes none;
-    they may be wrong. ``arrival`` holds ``pts`` in the order in which the decoder gives the frames,
-    where that is not their order in time (AVI files with B-frames). ``tick_seconds`` is the length
-    of a tick; only parts of a video (``cut``) need it.
-    """
-
-    pts: np.ndarray
-    fps: float
-    header_frames: int | None = None
-    duration: int | None = None
-    arrival: np.ndarray | None = None
-    tick_seconds: float = 0.0
 
 
 class ClipShape(NamedTuple):
@@ -41,14 +26,14 @@ class ClipShape(NamedTuple):
     rate: int
     target_fps: int
 
+    @property
+    def seconds(self) -> float:
+        """From the first frame of the clip to the end of its last one."""
+        return self.rate * self.num_frames / self.target_fps
+
     def span(self, fps: float) -> float:
         """Source frames from the first to the last of the clip, both included."""
         return self.seconds * fps
-
-    @property
-    def seconds(self) -> float:
-        """From the beginning of the first frame to the end of the last."""
-        return self.rate * self.num_frames / self.target_fps
 
 
 def random_place(fraction: float) -> Placement:
@@ -77,7 +62,11 @@ def clip_indices(timeline: Timeline, shape: ClipShape, place: Placement) -> np.n
     first frame not before its start and may run one frame beyond its end. Otherwise (mkv, webm, or
     a header whose times lie beyond the last frame) it is placed by counting frames. A 300-frame
     video at 30 fps, 8 frames at rate 32, placed at 0: 0 36 72 109 145 182 218 255.
+
+    Where frames do not come at a constant rate the clip covers its seconds: see ``_by_seconds``.
     """
+    if not timeline.is_even:
+        return _by_seconds(timeline, shape, place)
     span = shape.span(timeline.fps)
     if timeline.duration and timeline.header_frames:
         start = place(max(timeline.header_frames - span, 0))
@@ -97,20 +86,17 @@ def cut(timeline: Timeline, start: float, end: float) -> tuple[Timeline, int]:
     begins at tick 0, its duration reaches to its end or that of the video, and its frames follow
     each other: index i of the part is index first + i of the whole. It may hold no frame.
     """
+    tick = timeline.tick_seconds
     ticks = timeline.pts - timeline.pts[0]
-    begin = 0 if np.isnan(start) else math.ceil(round(start / timeline.tick_seconds, 3))
-    last = int(ticks[-1]) + max(round(1 / (timeline.fps * timeline.tick_seconds)), 1)
-    stop = last if np.isnan(end) else min(math.ceil(round(end / timeline.tick_seconds, 3)), last)
+    begin = 0 if np.isnan(start) else math.ceil(round(start / tick, 3))
+    last = int(ticks[-1]) + max(round(timeline.frame_seconds / tick), 1)
+    stop = last if np.isnan(end) else min(math.ceil(round(end / tick, 3)), last)
     first, beyond = np.searchsorted(ticks, [begin, stop]).tolist()
-    offset = int(timeline.pts[0]) + begin
-    arrival = timeline.arrival
-    if arrival is not None:
-        arrival = arrival[(arrival >= offset) & (arrival < offset - begin + stop)] - offset
     part = timeline._replace(
-        pts=timeline.pts[first:beyond] - offset,
+        pts=ticks[first:beyond] - begin,
         header_frames=(beyond - first) if timeline.header_frames else None,
         duration=(stop - begin) if timeline.duration else None,
-        arrival=arrival,
+        even=timeline.is_even,
     )
     return part, first
 
@@ -148,13 +134,23 @@ def segment_view_indices(
     return segment_indices(num_frames, num_segments, offsets=offsets if num_views > 1 else None)
 
 
+def _by_seconds(timeline: Timeline, shape: ClipShape, place: Placement) -> np.ndarray:
+    """Indices (T,) of the frames that are shown at T times, spread as those of an even video.
+
+    The times reach from the start of the clip to the start of its last frame, so that at a constant
+    rate they are those of ``_spread``.
+    """
+    seconds, frame = timeline.seconds, timeline.frame_seconds
+    start = place(max(timeline.duration_seconds - shape.seconds, 0))
+    times = start + np.linspace(0, max(shape.seconds - frame, 0), shape.num_frames)
+    shown = np.searchsorted(seconds, times + frame * ROUNDING, side="right") - 1
+    return np.clip(shown, 0, len(seconds) - 1)
+
+
 def _between(timeline: Timeline, start: int, end: int) -> np.ndarray:
-    """Sorted indices of the frames with ``start`` <= pts, to the first to arrive after ``end``."""
-    arrival = timeline.pts if timeline.arrival is None else timeline.arrival
-    kept = arrival[arrival >= start]
-    beyond = np.flatnonzero(kept > end)
-    kept = kept[: beyond[0] + 1] if len(beyond) else kept
-    return np.searchsorted(timeline.pts, np.sort(kept))
+    """Indices of the frames with ``start`` <= pts, to the first one after ``end``."""
+    first, beyond = np.searchsorted(timeline.pts, [start, end + 1]).tolist()
+    return np.arange(first, min(beyond + 1, len(timeline.pts)))
 
 
 def _spread(start: float, span: float, count: int, num_frames: int) -> np.ndarray:

@@ -1,9 +1,10 @@
 """The frames of ``reader.read_video``, decoded by torchcodec, on a CPU or by NVDEC.
 
 The timeline comes from the same list of packets as PyAV's, so the same indices are chosen; torchcodec
-then decodes them by number. Where its frames are not those of that list, PyAV reads the file: AVI,
-which stores no presentation times; rotation metadata, which torchcodec obeys and this project, like
-the published code, ignores; another count of frames; a frame of another time; an error.
+then decodes them by number. It is used only for files in which its frames are known to be those of
+the decoder's output: containers that find every packet by its time (MP4, Matroska), with sound times,
+that start at a keyframe and are not to be turned. PyAV reads all others, and any file of which
+torchcodec gives another count of frames, a frame of another time, or an error.
 
 Pixels on a CPU are PyAV's, bit by bit, for 8-bit H.264, H.265 and AV1; MPEG-4 differs by 2 grey
 levels at most (another release of its decoder), 10-bit video by 3 on average (colour is enlarged to
@@ -20,12 +21,14 @@ import numpy as np
 
 from timesformer.errors import InputError
 from timesformer.opening import open_media
+from timesformer.video import streams
 from timesformer.video.packets import list_packets
 from timesformer.video.reader import Frames, Select, read_video
-from timesformer.video.sampling import Timeline
 from timesformer.video.sources import open_source
+from timesformer.video.streams import choose_stream
+from timesformer.video.timeline import Timeline
 
-WITHOUT_TIMES = ("avi",)  # containers (FFmpeg's names) that store no presentation times
+INDEXED = ("mov", "matroska", "webm")  # containers (FFmpeg's names) that find a packet by its time
 _ERRORS = (av.FFmpegError, OSError, RuntimeError, ValueError, IndexError, MemoryError)
 
 
@@ -39,8 +42,10 @@ class _UnsuitedError(ValueError):
 
 class _Description(NamedTuple):
     timeline: Timeline
+    pts: np.ndarray  # (N,) ticks of the frames, as torchcodec gives them
     time_base: float  # seconds of a tick
     stream: int  # number of the video stream in the file
+    transfer: int  # characteristics, as FFmpeg counts them
 
 
 def read_torchcodec(
@@ -49,6 +54,7 @@ def read_torchcodec(
     *,
     multi_thread: bool = False,
     time_limit: float = math.inf,
+    apply_rotation: bool = False,
     device: str = "cpu",
 ) -> Frames:
     """As ``reader.read_video``, which also says what is raised.
@@ -58,6 +64,7 @@ def read_torchcodec(
         select: called with the timeline; again, if PyAV has to read the file.
         multi_thread: let the decoder use several cores.
         time_limit: seconds, where PyAV has to read the file.
+        apply_rotation: as there; PyAV reads files that are to be turned.
         device: cpu, or cuda:N for NVDEC; the frames end on the CPU.
 
     Raises:
@@ -74,7 +81,13 @@ def read_torchcodec(
         reason = (
             str(error) if isinstance(error, _UnsuitedError) else f"{type(error).__name__}: {error}"
         )
-    frames = read_video(path, select, multi_thread=multi_thread, time_limit=time_limit)
+    frames = read_video(
+        path,
+        select,
+        multi_thread=multi_thread,
+        time_limit=time_limit,
+        apply_rotation=apply_rotation,
+    )
     return frames._replace(fallback=f"{path}: {reason}") if device != "cpu" else frames
 
 
@@ -131,13 +144,21 @@ def _read(path: str | Path, select: Select, *, num_threads: int, device: str) ->
 def _describe(source: Any, *, name: str | Path) -> _Description:
     """Timeline and stream by PyAV, of a file that torchcodec reads in the same order."""
     with open_media(source, name=name) as container:
-        if not container.streams.video:
+        stream = choose_stream(container)
+        if stream is None or stream.codec_context is None:
             raise _UnsuitedError("no video stream")
-        if container.format.name in WITHOUT_TIMES:
-            raise _UnsuitedError(f"{container.format.name} stores no presentation times")
-        stream = container.streams.video[0]
-        timeline = list_packets(container, stream).timeline
-        return _Description(timeline, float(stream.time_base or 0), stream.index)
+        if not set(container.format.name.split(",")) & set(INDEXED):
+            raise _UnsuitedError(f"{container.format.name} does not find a packet by its time")
+        packets = list_packets(container, stream, streams.claims(container, stream))
+        if packets.irregular or len(packets.head):
+            raise _UnsuitedError(packets.irregular or "it starts inside a group of pictures")
+        return _Description(
+            packets.timeline,
+            packets.shown,
+            float(stream.time_base or 0),
+            stream.index,
+            int(stream.codec_context.color_trc),
+        )
 
 
 def _fetch(decoder: Any, described: _Description, select: Select) -> Frames:
@@ -147,10 +168,15 @@ def _fetch(decoder: Any, described: _Description, select: Select) -> Frames:
         raise _UnsuitedError("it has rotation metadata")
     if not len(timeline.pts) or len(decoder) != len(timeline.pts):
         raise _UnsuitedError(f"{len(decoder)} frames instead of {len(timeline.pts)}")
-    chosen = select(timeline)
+    chosen = np.asarray(select(timeline))
     unique, index = np.unique(chosen, return_inverse=True)
     batch = decoder.get_frames_at(unique.tolist())
     pts = np.rint(batch.pts_seconds.numpy() / described.time_base).astype(np.int64)
-    if not np.array_equal(pts, timeline.pts[unique]):
+    if not np.array_equal(pts, described.pts[unique]):
         raise _UnsuitedError("frames of other times than listed")
-    return Frames(batch.data.cpu().numpy(), index.reshape(chosen.shape))
+    return Frames(
+        batch.data.cpu().numpy(),
+        index.reshape(chosen.shape),
+        timeline=timeline,
+        remarks=streams.remarks(timeline, transfer=described.transfer, matrix=None),
+    )
