@@ -123,6 +123,17 @@ def test_a_line_that_begins_with_a_hash_is_a_row_if_it_names_a_file(tmp_path, ca
     assert "'#old.mp4 1' is taken for a comment: there is no such file" in caplog.text
 
 
+def test_where_no_file_of_a_list_exists_a_name_with_a_hash_is_missing_like_the_others(tmp_path):
+    text = "#1 best dance.mp4 0\n# a.mp4 1\n#/b.mp4 1\n#http://h/c.mp4 1\n#see d 2\ne.mp4 1\n"
+    (tmp_path / "train.csv").write_text(text)
+    videos = read_kinetics(tmp_path, "train", prefix="", separator=" ", num_classes=2)
+    assert list(videos.sources) == videos.missing() == ["#1 best dance.mp4", "e.mp4"]
+    (tmp_path / "e.mp4").touch()
+    assert read(tmp_path) == [("e.mp4", 1, None)]
+    videos = read_kinetics(tmp_path, "train", prefix="memory://x", separator=" ", num_classes=2)
+    assert list(videos.sources) == ["memory://x/e.mp4"]
+
+
 def test_blanks_around_a_path_belong_to_it_only_if_there_is_such_a_file(tmp_path):
     (tmp_path / "there ").touch()
     (tmp_path / "train.csv").write_text(' gone.mp4 , 1\nthere ,2\n" gone ",3\n')

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import frame_number, numbered_frame
 from timesformer.checks.inspection import inspect_video
-from timesformer.datasets.lists import ListError, locate
+from timesformer.datasets.list_rows import ListError, locate
 from timesformer.inference.videos import find_videos, listed_videos
 from timesformer.opening import local_url
 from timesformer.video import READERS, VideoError, read_video

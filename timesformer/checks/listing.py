@@ -5,7 +5,7 @@ from math import nan
 from pathlib import Path
 from typing import NamedTuple
 
-from timesformer.datasets import list_advice, lists, rows, ssv2
+from timesformer.datasets import list_advice, list_rows, lists, rows, ssv2
 
 
 class Entry(NamedTuple):
@@ -75,13 +75,13 @@ def read_listing(file: Path, *, prefix: str, separator: str) -> Listing:
     """
     entries: list[Entry] = []
     problems: list[Problem] = []
-    for number, line in lists.row_lines(file, prefix=prefix, separator=separator):
+    for number, line in list_rows.row_lines(file, prefix=prefix, separator=separator):
         if not entries and not problems and line.startswith("original_vido_id"):
             return _read_ssv2(file, prefix=prefix)
         where = f"{file}:{number}"
         try:
             row = rows.parse_row(line, separator, where=where)
-            video = lists.find_video(row.path, line, file, prefix, where=where)
+            video = list_rows.find_video(row.path, line, file, prefix, where=where)
         except lists.ListError as error:
             detail = str(error).removeprefix(f"{where}: ")
             if not problems:  # what the file seems to be is said once

@@ -6,7 +6,7 @@ A list of a million videos is two arrays, shared by all loader processes, not a 
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,17 +15,9 @@ import numpy as np
 from timesformer.datasets import list_advice
 from timesformer.datasets.classes import FILE, ClassNamesError, read_class_names
 from timesformer.datasets.folders import frame_files
-from timesformer.datasets.list_lines import (
-    EncodingError,
-    ListError,
-    is_utf_8,
-    numbered_lines,
-    shown,
-)
-from timesformer.datasets.rows import Row, check_row, parse_row
-from timesformer.terminal import printable
-from timesformer.video.remote import is_url, join
-from timesformer.video.shards import split_member
+from timesformer.datasets.list_lines import ListError
+from timesformer.datasets.list_rows import located_rows
+from timesformer.datasets.rows import check_row
 from timesformer.video.sources import missing
 
 logger = logging.getLogger(__name__)
@@ -174,67 +166,6 @@ def read_list_file(
     )
 
 
-def located_rows(origin: Path, *, prefix: str, separator: str) -> Iterator[tuple[int, Row]]:
-    """The numbered rows of a list, with paths as ``locate`` gives them.
-
-    Raises:
-        ListError: the first line that is not a row, and what the file seems to be.
-    """
-    for number, line in row_lines(origin, prefix=prefix, separator=separator):
-        where = f"{origin}:{number}"
-        try:
-            row = parse_row(line, separator, where=where)
-        except ListError as error:
-            raise ListError(
-                f"{error}{list_advice.explain_line(origin, line, prefix, separator)}"
-            ) from None
-        yield number, row._replace(path=find_video(row.path, line, origin, prefix, where=where))
-
-
-def row_lines(origin: Path, *, prefix: str, separator: str) -> Iterator[tuple[int, str]]:
-    """The numbered lines of a list that are not comments.
-
-    Raises:
-        ListError: see ``numbered_lines``; with a command that converts the file.
-    """
-
-    def is_row(line: str) -> bool:
-        try:
-            path = locate(parse_row(line, separator, "").path, prefix, origin.parent)
-        except ListError:
-            return False
-        if not (found := _is_there(path)):
-            logger.info("%s: %s is taken for a comment: there is no such file", origin, shown(line))
-        return found
-
-    try:
-        yield from numbered_lines(origin, is_row=is_row)
-    except EncodingError as error:
-        advice = list_advice.command("list", origin, prefix, encoding=error.encoding)
-        raise ListError(f"{error}, or run: {advice}") from None
-
-
-def find_video(path: str, line: str, origin: Path, prefix: str, *, where: str) -> str:
-    """Where the video of ``line`` lies, see ``locate``.
-
-    Blanks around an unquoted path are part of it only if there is such a file.
-
-    Raises:
-        ListError: ``line`` is not UTF-8, and does not name an existing file by its bytes.
-    """
-    found = locate(path, prefix, origin.parent)
-    if path != path.strip() and not line.startswith('"') and not _is_there(found):
-        found = locate(path.strip(), prefix, origin.parent)
-    if not is_utf_8(line) and not _is_there(found):
-        raise ListError(f"{where}: {list_advice.explain_encoding(origin, line, prefix)}")
-    return found
-
-
-def _is_there(path: str) -> bool:
-    """Whether a local file, or the tar of a member, exists."""
-    return not is_url(path) and os.path.exists(split_member(path)[0])
-
-
 def multi_hot(labels: Sequence[Sequence[int]], num_classes: int) -> np.ndarray:
     """1 at each label of a video, (N, K) float32."""
     hot = np.zeros((len(labels), num_classes), dtype=np.float32)
@@ -257,24 +188,3 @@ def _class_names(path: Path, num_classes: int | None) -> tuple[str, ...]:
             f"{len(names)}, or correct or remove the file"
         )
     return names
-
-
-def locate(
-    path: str, prefix: str, folder: Path, *, exists: Callable[[str], bool] = os.path.exists
-) -> str:
-    """Where ``path`` of a list lies: under ``prefix``, else here, else in ``folder`` of the list.
-
-    Whether a URL exists is not asked here, nor is a tar opened for one member.
-
-    Raises:
-        ListError: the name holds a line break.
-    """
-    if "\n" in path:
-        raise ListError(f"{printable(path)}: a line break in the name of a file; rename it")
-    if is_url(path) or is_url(prefix):
-        return join(prefix, path)
-    candidates = [os.path.join(prefix, path)] if prefix else [path, os.path.join(folder, path)]
-    if "\\" in path and os.sep == "/":  # a list written on Windows
-        candidates += [candidate.replace("\\", "/") for candidate in candidates]
-    files = (exists(split_member(candidate)[0]) for candidate in candidates)
-    return next((c for c, there in zip(candidates, files, strict=True) if there), candidates[0])

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from timesformer.datasets.list_lines import ListError, numbered_lines, shown
-from timesformer.datasets.lists import PackedStrings, VideoList, locate
+from timesformer.datasets.list_rows import locate
+from timesformer.datasets.lists import PackedStrings, VideoList
 from timesformer.datasets.rows import check_label
 
 logger = logging.getLogger(__name__)
