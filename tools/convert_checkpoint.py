@@ -15,11 +15,16 @@ def main() -> int:
     from timesformer.inference.description import describe
 
     refuse_overwriting(arguments.source, arguments.out, to=arguments.to)
-    found = describe(arguments.source, overrides=arguments.opts, classes=arguments.classes)
-    for note in found.notes:
+    found = describe(
+        arguments.source,
+        cfg_file=arguments.cfg,
+        overrides=arguments.opts,
+        classes=arguments.classes,
+    )
+    for note in found.notes if not arguments.quiet else ():
         print(f"note: {note}")
     dtype = DTYPES[arguments.dtype]
-    source = Source.of(found, corrected=bool(arguments.opts))
+    source = Source.of(found, corrected=bool(arguments.opts or arguments.cfg))
     written = WRITERS[arguments.to](source, arguments.out, dtype)
     print(f"wrote {written}")
     print(f"read back: {check(written, found)}")
@@ -50,6 +55,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--dtype", default="fp32", choices=("fp32", "bf16", "fp16"))
     parser.add_argument(
         "--classes", help="kinetics400, ...: names of the classes; or a file of them"
+    )
+    parser.add_argument(
+        "--cfg", metavar="FILE", help="a YAML file of configs/, for a checkpoint that says nothing"
     )
     return parser.parse_args()
 

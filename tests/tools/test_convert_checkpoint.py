@@ -8,6 +8,8 @@ import sys
 import pytest
 
 from tests.conftest import ROOT
+from timesformer import terminal
+from timesformer.inference.description import describe
 
 
 @pytest.fixture
@@ -20,7 +22,8 @@ def tool(monkeypatch, capsys):
             runpy.run_path(str(ROOT / "tools" / name), run_name="__main__")
         return stopped.value.code, capsys.readouterr()
 
-    return run
+    yield run
+    terminal.set_verbosity(0)
 
 
 def test_a_file_is_converted_and_inspected(shared, tmp_path, tool):
@@ -37,6 +40,20 @@ def test_a_file_is_converted_and_inspected(shared, tmp_path, tool):
     assert status == 0
     assert facts["architecture"]["num_heads"] == 3
     assert facts["types"] == "bfloat16 x 69"
+
+
+def test_a_yaml_file_says_what_the_weights_do_not_and_notes_can_be_hidden(shared, tmp_path, tool):
+    path = shared / "golden/shared_paddle_divided_space_time.pdparams"
+    cfg = describe(path, overrides=["TIMESFORMER.NUM_HEADS", "3"]).cfg
+    (tmp_path / "a.yaml").write_text(cfg.dump())
+    out = tmp_path / "a.safetensors"
+    words = (path, "--to", "safetensors", "--out", out, "--cfg", tmp_path / "a.yaml", "-q")
+    status, printed = tool("convert_checkpoint.py", *words)
+    assert status == 0, printed.err
+    assert printed.out.startswith(f"wrote {out}\n")
+    assert "note:" not in printed.out + printed.err
+    status, printed = tool("inspect_checkpoint.py", out, "--json")
+    assert json.loads(printed.out)["architecture"]["num_heads"] == 3
 
 
 @pytest.mark.parametrize("name", ["convert_checkpoint.py", "inspect_checkpoint.py"])

@@ -196,7 +196,8 @@ def test_all_problems_are_reported_together(tiny_yaml, tmp_path, data_dir):
         ),
         (
             ["OUTPUT_DIR", "/proc/nothing"],
-            "OUTPUT_DIR is '/proc/nothing', but it cannot be written",
+            "OUTPUT_DIR is '/proc/nothing', but /proc/nothing cannot be written: No such file or "
+            "directory; choose a place that can be written",
         ),
         (["SOLVER.MAX_EPOCH"], "'SOLVER.MAX_EPOCH' has no value"),
         (["TRAIN.ENABLE", "False"], "there are no weights to test; set TEST.CHECKPOINT_FILE_PATH"),

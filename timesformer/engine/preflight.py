@@ -90,7 +90,10 @@ def _output_problems(cfg: CfgNode) -> Iterator[str]:
             finally:
                 probe.unlink(missing_ok=True)
         except OSError as error:
-            yield f"OUTPUT_DIR is {cfg.OUTPUT_DIR!r}, but {folder} cannot be written: {error.strerror}"
+            yield (
+                f"OUTPUT_DIR is {cfg.OUTPUT_DIR!r}, but {folder} cannot be written: "
+                f"{error.strerror}; choose a place that can be written"
+            )
 
 
 def _checkpoint_problems(cfg: CfgNode) -> Iterator[str]:
