@@ -1,10 +1,13 @@
 import errno
 import os
+import shutil
+from types import SimpleNamespace
 
 import pytest
+from safetensors import SafetensorError
 
 from timesformer.errors import InputError
-from timesformer.files import WriteError, temporary_path, write_atomically, write_error
+from timesformer.files import WriteError, atomic_path, temporary_path, write_atomically, write_error
 
 
 def write_and_fail(path, error, **kwargs):
@@ -56,6 +59,35 @@ def test_a_link_stays_and_a_device_is_written_directly(tmp_path):
     assert target.read_text() == "new"
     with write_atomically(os.devnull) as file:
         file.write("gone")
+
+
+def half_written(path, error):
+    with atomic_path(path, option="--out") as place:
+        place.write_text("half")
+        raise error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+        SafetensorError("I/O error: No space left on device (os error 28)"),
+        RuntimeError("[enforce fail at inline_container.cc:858] . unexpected pos 64 vs 0"),
+    ],
+)
+def test_what_libraries_say_of_a_full_disk_is_understood(tmp_path, monkeypatch, error):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+    (tmp_path / "a").write_text("old")
+    with pytest.raises(WriteError, match=r"--out .*a cannot .*: No space .*0 MiB.*make room"):
+        half_written(tmp_path / "a", error)
+    assert (tmp_path / "a").read_text() == "old"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_errors_that_are_not_of_writing_stay_what_they_are(tmp_path):
+    with pytest.raises(RuntimeError, match="shapes"), atomic_path(tmp_path / "a"):
+        raise RuntimeError("shapes differ")
+    assert not os.listdir(tmp_path)
 
 
 def test_names_with_control_characters_are_escaped():

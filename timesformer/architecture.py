@@ -15,6 +15,13 @@ _SCHEME_OF_STEPS = {  # prefixes of the steps that an image ViT has not
     frozenset({"temporal_", "width_"}): "axial",
     frozenset({"local_"}): "sparse_local_global",
 }
+_AXES = {  # of the tensors that sizes are read off
+    "patch_embed.proj.weight": 4,
+    "pos_embed": 3,
+    "time_embed": 3,
+    "blocks.0.mlp.fc1.weight": 2,
+    "head.weight": 2,
+}
 
 
 class Architecture(NamedTuple):
@@ -42,6 +49,11 @@ def infer(state: Mapping[str, Tensor]) -> Architecture:
         raise ValueError(f"it has no {', '.join(absent)}, but {', '.join(sorted(state)[:4])}")
     if state["patch_embed.proj.weight"].ndim != 4:
         raise ValueError("its patches are not of one frame (patch_embed.proj.weight is not 4-D)")
+    for name, axes in _AXES.items():
+        if name in state and (state[name].ndim != axes or not state[name].numel()):
+            raise ValueError(
+                f"{name} has the shape {tuple(state[name].shape)}, which is none of it"
+            )
     dim, _, patch, _ = state["patch_embed.proj.weight"].shape
     hidden = state["blocks.0.mlp.fc1.weight"].shape[0]
     side = math.isqrt(state["pos_embed"].shape[1] - 1)

@@ -9,12 +9,15 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from timesformer import payload_rules
 from timesformer.checkpoint import CheckpointError, load_weights, read_file
+from timesformer.files import atomic_path, write_atomically
 from timesformer.formats.huggingface import SCHEMES, to_huggingface
 from timesformer.formats.sharded import is_sharded
 from timesformer.inference.description import Description
 from timesformer.model_card import model_card
 from timesformer.models import build_model
+from timesformer.payload_contents import set_aside
 from timesformer.provenance import preprocessing_of, versions
 from timesformer.run_checkpoint import write_sharded
 from timesformer.weight_files import ABOUT, weights_path
@@ -59,8 +62,9 @@ def write_published(source: Source, path: Path, dtype: torch.dtype) -> Path:
     if the file has them; not where the weights are an average (EMA), which no optimizer state belongs
     to.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(_checkpoint(source, dtype), path)
+    payload = _checkpoint(source, dtype)
+    with write_atomically(path, "wb", option="--out") as file:
+        torch.save(payload, file)
     return path
 
 
@@ -84,7 +88,6 @@ def write_folder(source: Source, path: Path, dtype: torch.dtype) -> Path:
 
 def write_safetensors(source: Source, path: Path, dtype: torch.dtype) -> Path:
     """The weights alone, for inference; all that is known of them in the file's metadata."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     _save(_cast(source.description.weights.state, dtype), path, source.about)
     return path
 
@@ -97,7 +100,6 @@ def write_huggingface(source: Source, folder: Path, dtype: torch.dtype) -> Path:
     """
     description = source.description
     _check_for_huggingface(description)
-    folder.mkdir(parents=True, exist_ok=True)
     config = huggingface_config(description, dtype)
     _save(
         _cast(to_huggingface(description.weights.state), dtype),
@@ -107,7 +109,8 @@ def write_huggingface(source: Source, folder: Path, dtype: torch.dtype) -> Path:
     _write_json(folder / "config.json", config)
     _write_json(folder / "preprocessor_config.json", _preprocessor(source.about["preprocessing"]))
     card = model_card(folder.name, config, source.about)
-    (folder / "README.md").write_text(card, encoding="utf-8")
+    with write_atomically(folder / "README.md", option="--out") as file:
+        file.write(card)
     return folder
 
 
@@ -189,7 +192,9 @@ def _checkpoint(source: Source, dtype: torch.dtype) -> dict[str, Any]:
     entries = {key: value for key, value in source.about.items() if key != "epoch"}
     trained = {"epoch", "optimizer_state"}
     if isinstance(payload, Mapping) and trained <= payload.keys() and "ema_state" not in payload:
-        entries = {**payload, **entries}
+        payload_rules.check(payload, source.description.path)
+        plain = {key: value for key, value in payload.items() if not set_aside({key: value})}
+        entries = {**plain, **entries}
     return entries | {"model_state": {f"model.{name}": value for name, value in state.items()}}
 
 
@@ -237,8 +242,10 @@ def _cast(state: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
 def _save(state: dict[str, Tensor], path: str | PathLike[str], about: Mapping[str, Any]) -> None:
     from safetensors.torch import save_file
 
-    save_file(state, path, metadata={"format": "pt", ABOUT: json.dumps(about)})
+    with atomic_path(path, option="--out") as temporary:
+        save_file(state, temporary, metadata={"format": "pt", ABOUT: json.dumps(about)})
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    with write_atomically(path, option="--out") as file:
+        file.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")

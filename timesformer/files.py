@@ -7,6 +7,7 @@ name. Whatever happens before that moment, an older file of that name is as it w
 import contextlib
 import errno
 import os
+import re
 import shutil
 import stat
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from timesformer.errors import InputError
+
+_ZIP_WRITER = re.compile(r"unexpected pos|file write|PytorchStream")  # what PyTorch's says then
 
 
 class WriteError(InputError, OSError):
@@ -42,27 +45,41 @@ def write_atomically(
     Raises:
         WriteError: the file cannot be written.
     """
-    path = Path(path)
     text = {} if "b" in mode else {"encoding": "utf-8", "errors": errors, "newline": newline}
+    with atomic_path(path, option=option) as place, open(place, mode, **text) as file:  # type: ignore[call-overload]
+        yield file
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | Path, *, option: str = "") -> Iterator[Path]:
+    """The path to write to, for libraries that take one: what is there becomes ``path`` at the end.
+
+    Args:
+        path: as of ``write_atomically``.
+        option: the option or key that ``path`` comes from, for messages.
+
+    Raises:
+        WriteError: the file cannot be written; an older one of that name is as it was.
+    """
+    path = Path(path)
     temporary = None
     try:
         target = Path(os.path.realpath(path))
         if _is_special(target):
-            with open(target, mode, **text) as file:  # type: ignore[call-overload]
-                yield file
+            yield target
             return
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = temporary_path(target)
-        with open(temporary, mode, **text) as file:  # type: ignore[call-overload]
-            yield file
-            file.flush()
+        yield temporary
+        with temporary.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(temporary, target)
         sync_folder(target.parent)
-    except OSError as error:
-        if isinstance(error, InputError):
+    except Exception as error:  # libraries hide what the system said in errors of their own
+        system = _system_error(error, path)
+        if system is None:
             raise
-        raise write_error(path, error, option=option) from error
+        raise write_error(path, system, option=option) from error
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):
@@ -97,6 +114,30 @@ def write_error(path: str | Path, error: OSError, *, option: str = "") -> WriteE
         reason += f" ({_free_mib(Path(path))} MiB are free there)"
         remedy = "make room and give the same command again"
     return WriteError(f"{name} cannot be written: {reason}; {remedy}")
+
+
+def _system_error(error: BaseException, path: Path) -> OSError | None:
+    """The error of the system behind ``error``, by its causes or its text; None if there is none.
+
+    safetensors names the error's number only in words, PyTorch's zip writer not at all.
+    """
+    if isinstance(error, InputError):
+        return None
+    if isinstance(error, OSError):
+        return error
+    hides = isinstance(error, RuntimeError) or type(error).__name__ == "SafetensorError"
+    cause: BaseException | None = error if hides else None
+    while cause is not None:
+        if isinstance(cause, OSError):
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    if match := re.search(r"os error (\d+)", str(error)):
+        number = int(match[1])
+        return OSError(number, os.strerror(number))
+    if isinstance(error, RuntimeError) and _ZIP_WRITER.search(str(error)):
+        number = errno.ENOSPC if _free_mib(path) == 0 else errno.EIO
+        return OSError(number, os.strerror(number))
+    return None
 
 
 def _is_special(path: Path) -> bool:

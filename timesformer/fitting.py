@@ -11,6 +11,7 @@ from timesformer import convert
 from timesformer.architecture import infer
 from timesformer.formats import Weights
 from timesformer.formats.image_vit import is_video
+from timesformer.terminal import printable
 from timesformer.weight_files import CheckpointError
 
 _HEAD = ("head.weight", "head.bias")
@@ -216,7 +217,7 @@ def _differences(model: nn.Module, weights: Weights) -> str:
 
 def _resize(key: str, value: Tensor, target: Tensor, time_resize: str) -> Tensor | None:
     """``value`` in the shape of ``target`` if only frames, resolution or patch differ, else None."""
-    if value.ndim != target.ndim:
+    if value.ndim != target.ndim or not value.numel():
         return None
     if key == "patch_embed.proj.weight" and value.shape[:2] == target.shape[:2]:
         return convert.resize_patch(value, target.shape[2])
@@ -233,9 +234,12 @@ def _resize(key: str, value: Tensor, target: Tensor, time_resize: str) -> Tensor
 def _fresh_classifier(state: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> str:
     if "head.weight" not in state:
         return "the classifier starts afresh, the file has none"
-    theirs, ours = tuple(state["head.weight"].shape), tuple(target["head.weight"].shape)
-    return f"the classifier starts afresh, its classes differ: file {theirs[0]}, model {ours[0]}"
+    theirs, ours = list(state["head.weight"].shape[:1]), list(target["head.weight"].shape[:1])
+    return (
+        f"the classifier starts afresh, its classes differ: file {', '.join(map(str, theirs)) or 'none'}, "
+        f"model {ours[0]}"
+    )
 
 
 def _some(keys: list[str]) -> str:
-    return ", ".join(keys[:4]) + (", ..." if len(keys) > 4 else "")
+    return ", ".join(printable(key[:80]) for key in keys[:4]) + (", ..." if len(keys) > 4 else "")

@@ -131,7 +131,7 @@ def strip_prefixes(state: Mapping[str, Tensor]) -> State:
     stripped = {_bare(name): value for name, value in state.items()}
     if len(stripped) < len(state):  # a part of the model is really called so
         stripped = dict(state)
-    while all(name.startswith("model.") for name in stripped):
+    while stripped and all(name.startswith("model.") for name in stripped):
         stripped = {name[len("model.") :]: value for name, value in stripped.items()}
     return stripped
 

@@ -36,7 +36,10 @@ def summarize(path: str | PathLike[str]) -> dict[str, Any]:
         "parameters": sum(value.numel() for value in state.values()),
         "types": ", ".join(f"{name} x {count}" for name, count in types.items()),
         "class_names": list(weights.class_names),
+        "taken_from": weights.place,
         "dropped": weights.dropped,
+        "set_aside": {name: f"{count} times" for name, count in weights.aside.items()},
+        "other_entries": weights.entries,
         "notes": weights.notes,
         **weights.about,
         "loads": _report(weights, str(path)),
@@ -79,11 +82,25 @@ def _architecture(weights: Weights) -> dict[str, Any]:
 def _report(weights: Weights, source: str) -> str:
     """What a model of the file's own sizes would get."""
     try:
-        sizes = infer(weights.state)
+        model = _model(weights)
     except ValueError as error:
         return f"nothing: {error}"
+    try:
+        report: LoadReport = load_state(model, weights.state, source=source)
+    except CheckpointError as error:
+        return f"nothing: {error}"
+    return str(report)
+
+
+def _model(weights: Weights) -> TimeSformer:
+    """Of the sizes of the weights, without values.
+
+    Raises:
+        ValueError: the weights are of no such model.
+    """
+    sizes = infer(weights.state)
     with torch.device("meta"):
-        model = TimeSformer(
+        return TimeSformer(
             img_size=sizes.img_size,
             patch_size=sizes.patch_size,
             num_classes=sizes.num_classes or 1,
@@ -95,8 +112,3 @@ def _report(weights: Weights, source: str) -> str:
             mlp_ratio=sizes.mlp_ratio,
             pre_norm="norm_pre.weight" in weights.state,
         )
-    try:
-        report: LoadReport = load_state(model, weights.state, source=source)
-    except CheckpointError as error:
-        return f"nothing: {error}"
-    return str(report)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from fvcore.common.config import CfgNode
 
+from timesformer import payload_rules
 from timesformer.checkpoint import CheckpointError
 from timesformer.config.strict_yaml import read_yaml
 from timesformer.engine import start
@@ -74,6 +75,7 @@ def check(payload: Mapping[str, Any], cfg: CfgNode, now: Mapping[str, Any], *, p
     Raises:
         CheckpointError: something that matters differs, and TRAIN.OVERRIDE is False.
     """
+    payload_rules.check(payload, path)
     found = [
         *_of_configuration(payload, cfg, path),
         *_of_start(payload, now, path),

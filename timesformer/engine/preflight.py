@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from fvcore.common.config import CfgNode
 
+from timesformer import hub
 from timesformer.checkpoint import CheckpointError, load_tested
 from timesformer.config import ConfigError
 from timesformer.config.load import portable
@@ -110,7 +111,7 @@ def _checkpoint_problems(cfg: CfgNode) -> Iterator[str]:
         if not cfg[section][name]:
             continue
         path = _file(cfg, key)
-        if not path.exists() and not is_name(path):
+        if not (path.exists() or path.is_symlink() or is_name(path) or hub.is_name(path)):
             yield f"{key} is {cfg[section][name]!r}, but there is no such file; check the path"
             continue
         try:

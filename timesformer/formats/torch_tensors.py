@@ -28,6 +28,7 @@ _DTYPES = {
     "QInt32": torch.qint32, "Untyped": torch.uint8,
 }  # fmt: skip
 _MODULES = ("torch", "torch.cuda", "torch.storage")
+_MOST_REPEATED = 1 << 26  # bytes that an expanded tensor may have more than its storage
 
 
 class Storage(NamedTuple):
@@ -68,7 +69,10 @@ def _view(storage: Any, kind: torch.dtype, offset: Any, size: Any, stride: Any) 
         raise pickle.UnpicklingError("a tensor without a storage")
     try:
         made = torch.empty(0, dtype=kind, device=storage.content.device)
-        return made.set_(storage.content, offset, tuple(size), tuple(stride))
+        made = made.set_(storage.content, offset, tuple(size), tuple(stride))
+        if made.numel() * kind.itemsize > storage.content.nbytes() + _MOST_REPEATED:
+            raise ValueError("its numbers are repeated without end")
+        return made
     except (RuntimeError, TypeError, ValueError, OverflowError) as error:
         raise pickle.UnpicklingError("a tensor does not fit its storage") from error
 

@@ -4,7 +4,7 @@ In order of trust: the configuration it carries, its ``preprocessing`` entry, th
 with the published preprocessing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike, fspath
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from fvcore.common.config import CfgNode
 from timesformer import timm_hub
 from timesformer.architecture import HEAD_WIDTH, Architecture, infer, usual_heads
 from timesformer.checkpoint import CheckpointError, Weights, read_weights
+from timesformer.config import ConfigError
 from timesformer.config.load import config_of, flat_values, load_config, portable
 from timesformer.datasets.classes import class_names, read_class_names
 
@@ -110,9 +111,15 @@ def describe(
         overrides = tuple(overrides)
         guessed = _guesses_heads(weights, found, {*own, *overrides[::2]}, str(path))
         values, notes = _values(own, weights, found, source=str(path), guessed=guessed)
-        cfg = config_of(values, (*PREDICTING, *overrides), source=str(path))
+        cfg = _config(values, (*PREDICTING, *overrides), path=str(path))
     else:
         cfg, notes = load_config(fspath(cfg_file), (*PREDICTING, *overrides)), []
+    for key, size in (("DEPTH", found.depth), ("EMBED_DIM", found.embed_dim)):
+        if cfg.TIMESFORMER[key] != size:  # before a model of that size is built
+            raise CheckpointError(
+                f"{path} is of another architecture: TIMESFORMER.{key} is {cfg.TIMESFORMER[key]}, but its "
+                f"weights have {size}; set TIMESFORMER.{key} {size}"
+            )
     names, note = _class_names(own, weights, found, classes)
     if names and found.num_classes is not None and len(names) != found.num_classes:
         raise CheckpointError(
@@ -121,6 +128,14 @@ def describe(
         )
     notes = filter(None, [*weights.notes, *notes, note])
     return Description(str(path), weights, cfg, names, tuple(notes))
+
+
+def _config(values: Mapping[str, Any], overrides: Sequence[str], *, path: str) -> CfgNode:
+    """The configuration; what is wrong with it is said with the checkpoint's name."""
+    try:
+        return config_of(values, overrides, source=path)
+    except ConfigError as error:
+        raise ConfigError(str(error) if path in str(error) else f"{path}: {error}") from error
 
 
 def _read(name: str) -> Weights:
