@@ -48,7 +48,11 @@ def _state(value: Any) -> bool:
 
 
 def _optimizer(value: Any) -> bool:
-    if not isinstance(value, Mapping) or not isinstance(value.get("state"), Mapping):
+    if not isinstance(value, Mapping):
+        return False
+    if not value:  # of weights that no optimizer goes with
+        return True
+    if not isinstance(value.get("state"), Mapping):
         return False
     groups = value.get("param_groups")
     return (
