@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from timesformer.arguments import Parser
 from timesformer.command import command, leave
+from timesformer.errors import InputError
 from timesformer.inference import options
 
 if TYPE_CHECKING:  # imported where they are used, so that wrong options are told at once
@@ -106,7 +107,6 @@ def predict(
     """Predictions of all videos, and how many pictures that were asked for could not be made."""
     from timesformer.inference.report import file_names
     from timesformer.terminal import printable
-    from timesformer.video import VideoError
 
     stream = predictor.stream(videos)
     names = file_names(videos)
@@ -123,8 +123,8 @@ def predict(
             continue
         try:
             draw(each, name, predictor, arguments)
-        except VideoError as error:
-            options.tell(f"cannot be drawn: {error}")
+        except InputError as error:
+            options.tell(f"cannot be drawn: {printable(error)}")
             undrawn += 1
     return found, undrawn
 

@@ -1,5 +1,8 @@
 """Annotated copies play: same frames at the same times, with a class on them."""
 
+import contextlib
+from functools import partial
+
 import av
 import cv2
 import numpy as np
@@ -8,6 +11,7 @@ import torch
 
 from tests.conftest import frame_number, numbered_frame
 from timesformer import Predictor
+from timesformer.files import WriteError, write_atomically
 from timesformer.inference import pictures
 from timesformer.inference.predictor import Prediction
 from timesformer.video import VideoError
@@ -63,11 +67,45 @@ def test_a_frame_folder_becomes_a_video(tmp_path):
 
 
 def test_a_copy_that_cannot_be_written_is_an_error(numbered_video, tmp_path):
-    with pytest.raises(VideoError, match=r"b\.mp4: cannot be written"):
-        pictures.annotate(prediction(numbered_video(3)), tmp_path / "none/b.mp4")
+    (tmp_path / "file").touch()
+    with pytest.raises(WriteError, match=r"--annotate .*b\.mp4 cannot be written"):
+        pictures.annotate(prediction(numbered_video(3)), tmp_path / "file/b.mp4")
+
+
+def test_a_video_without_frames_leaves_an_older_copy_as_it_was(tmp_path):
     (tmp_path / "empty.mp4").write_bytes(b"")
+    (tmp_path / "b.mp4").write_text("older")
     with pytest.raises(VideoError):
         pictures.annotate(prediction(tmp_path / "empty.mp4"), tmp_path / "b.mp4")
+    assert (tmp_path / "b.mp4").read_text() == "older"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b.mp4", "empty.mp4"]
+
+
+@pytest.mark.parametrize("after", [0, 1000])
+def test_a_disk_that_fills_up_leaves_no_torn_copy(numbered_video, tmp_path, monkeypatch, after):
+    out = tmp_path / "out"
+    monkeypatch.setattr(pictures, "write_atomically", partial(_until_full, after=after))
+    with pytest.raises(WriteError, match=r"b\.mp4 cannot be written: No space left on device"):
+        pictures.annotate(prediction(numbered_video(12)), out / "b.mp4")
+    assert not list(out.iterdir())
+
+
+@contextlib.contextmanager
+def _until_full(path, mode, *, option, after):
+    """``write_atomically`` on a disk that has room for some bytes."""
+
+    class Disk:
+        def __init__(self, file):
+            self.file = file
+            self.seek, self.tell = file.seek, file.tell
+
+        def write(self, data):
+            if self.file.tell() + len(data) > after:
+                raise OSError(28, "No space left on device")
+            return self.file.write(data)
+
+    with write_atomically(path, mode, option=option) as file:
+        yield Disk(file)
 
 
 def test_the_sheet_has_a_row_for_every_view_that_the_model_saw(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import IO
 
 import av
 import cv2
@@ -51,7 +52,7 @@ def draw_sheet(prediction: Prediction, cfg: CfgNode, path: Path) -> None:
     rows = clip_rows(frames, indices, crops, cut, captions=[""] * len(cut), crop_names=view.crops)
     best = ", ".join(f"{each.name} {100 * each.probability:.1f} %" for each in prediction.top(3))
     sheet = Sheet(f"{Path(prediction.video).name}\n{best}", frame_seconds(timeline), rows)
-    with write_atomically(path, "wb") as file:
+    with write_atomically(path, "wb", option="--contact-sheet") as file:
         draw(sheet).savefig(file, format=path.suffix.lstrip(".") or "png")
 
 
@@ -59,25 +60,56 @@ def annotate(prediction: Prediction, path: Path) -> None:
     """Write the video again (H.264 MP4, frame times kept, no sound) with its likeliest class on it.
 
     Raises:
-        VideoError: no frame can be decoded, or the file cannot be written.
+        VideoError: no frame can be decoded, or encoded.
+        WriteError: the file cannot be written; an older one is as it was.
     """
     best = prediction.top(1)[0]
     text = f"{best.name}  {100 * best.probability:.1f} %"
+    with write_atomically(path, "wb", option="--annotate") as file:
+        output = _Output(file)
+        try:
+            count = _write(output, _readable(prediction.video), text)
+        except (av.FFmpegError, ValueError) as error:
+            if isinstance(error, VideoError):
+                raise
+            raise output.error or VideoError(
+                f"{path}: cannot be written ({type(error).__name__}: {error})"
+            ) from error
+        if not count:
+            raise VideoError(f"{prediction.video}: no decodable frame, so no annotated copy")
+
+
+class _Output:
+    """A file for PyAV, which hides the error of a write behind one of its own."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+        self.seek, self.tell = file.seek, file.tell
+        self.error: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        """As the file; the first error is kept."""
+        try:
+            return self.file.write(data)
+        except OSError as error:
+            self.error = self.error or error
+            raise
+
+
+def _readable(video: str) -> Iterator[tuple[float, np.ndarray]]:
+    """``_pictures``, whose errors are of the video, and not of the file that is written."""
     try:
-        count = _write(path, _pictures(prediction.video), text)
-    except (av.FFmpegError, OSError, ValueError) as error:
+        yield from _pictures(video)
+    except (av.FFmpegError, OSError) as error:
         if isinstance(error, VideoError):
             raise
-        raise VideoError(f"{path}: cannot be written ({type(error).__name__}: {error})") from error
-    if not count:
-        path.unlink(missing_ok=True)
-        raise VideoError(f"{prediction.video}: no decodable frame, so no annotated copy")
+        raise VideoError(f"{video}: cannot be decoded ({type(error).__name__}: {error})") from error
 
 
-def _write(path: Path, pictures: Iterator[tuple[float, np.ndarray]], text: str) -> int:
+def _write(file: _Output, pictures: Iterator[tuple[float, np.ndarray]], text: str) -> int:
     """Number of frames written; their first size is that of the video, made even."""
     count, last, stream = 0, -1, None
-    with av.open(str(path), "w", format="mp4") as container:
+    with av.open(file, "w", format="mp4") as container:
         for seconds, picture in pictures:
             if stream is None:
                 stream = container.add_stream("libx264", options=H264)
