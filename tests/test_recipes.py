@@ -45,6 +45,8 @@ def test_weights_of_ours_keep_their_model_and_clips(tiny_yaml, tmp_path):
     assert started.TIMESFORMER.ATTENTION_TYPE == "divided_space_time"
     assert (started.DATA.NUM_FRAMES, started.DATA.TRAIN_CROP_SIZE) == (4, 32)
     assert started.DATA.TRAIN_JITTER_SCALES == [32, 40]
+    assert started.TEST.VIEW_PLACEMENT == "paper"
+    assert started.DATA.APPLY_ROTATION
 
 
 def test_image_weights_get_divided_attention_and_crops_of_whole_patches(tmp_path):

@@ -73,6 +73,7 @@ def preprocessing_of(cfg: CfgNode) -> dict[str, Any]:
         "num_spatial_crops": cfg.TEST.NUM_SPATIAL_CROPS,
         "view_placement": cfg.TEST.VIEW_PLACEMENT,
         "ensemble_method": cfg.DATA.ENSEMBLE_METHOD,
+        "apply_rotation": cfg.DATA.APPLY_ROTATION,
     }
 
 

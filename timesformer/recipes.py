@@ -107,7 +107,7 @@ def start_values(weights: Description) -> dict[str, Any]:
     """Model and clips to fine-tune ``weights`` with: their own, and for an image ViT divided attention.
 
     Testing takes one clip and three crops, as published, but the clip is the middle one, as in
-    validation and prediction.
+    validation and prediction. Videos that are stored rotated are turned.
     """
     keys = (f"{section}.{name}" for section, names in CARRIED.items() for name in names)
     values = {key: _get(weights.cfg, key) for key in keys if key not in NOT_CARRIED}
@@ -117,7 +117,10 @@ def start_values(weights: Description) -> dict[str, Any]:
         patch = weights.cfg.TIMESFORMER.PATCH_SIZE
         values |= crop_values(max(IMAGE_CROP // patch, 1) * patch)
     views = {"NUM_ENSEMBLE_VIEWS": 1, "NUM_SPATIAL_CROPS": 3, "VIEW_PLACEMENT": "paper"}
-    return values | {f"TEST.{name}": value for name, value in views.items()}
+    values |= {f"TEST.{name}": value for name, value in views.items()}
+    return values | {
+        "DATA.APPLY_ROTATION": True
+    }  # as a player shows the videos, and people see them
 
 
 def crop_values(crop: int) -> dict[str, Any]:

@@ -73,6 +73,19 @@ def test_views_cover_the_video_unless_the_file_says_where_they_lie(tmp_path):
     assert describe(run).cfg.TEST.VIEW_PLACEMENT == "released"
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_videos_are_turned_as_they_were_in_training(tmp_path, turned):
+    """Both ways by which a file says it; a published one never did."""
+    ours = {**PUBLISHED, "DATA": {**PUBLISHED["DATA"], "APPLY_ROTATION": turned},
+            "TIMESFORMER": {"ATTENTION_TYPE": "joint_space_time", "PATCH_SIZE": 8}}  # fmt: skip
+    found = describe(save(tmp_path, payload(model("joint_space_time"), yaml.safe_dump(ours))))
+    assert found.cfg.DATA.APPLY_ROTATION is turned
+    said = preprocessing_of(found.cfg)
+    again = describe(save(tmp_path, {"model": model().state_dict(), "preprocessing": said}))
+    assert again.cfg.DATA.APPLY_ROTATION is turned
+    assert not describe(save(tmp_path, model().state_dict())).cfg.DATA.APPLY_ROTATION
+
+
 def test_published_ssv2_checkpoints_get_bgr(tmp_path):
     said = {**PUBLISHED, "TEST": {"DATASET": "ssv2"}}
     made = payload(model("joint_space_time"), yaml.safe_dump(said))

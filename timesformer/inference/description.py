@@ -27,7 +27,7 @@ CARRIED = {
     "DATA": (
         *("NUM_FRAMES", "SAMPLING_RATE", "TARGET_FPS", "MEAN", "STD", "TRAIN_JITTER_SCALES"),
         *("TRAIN_CROP_SIZE", "TEST_CROP_SIZE", "REVERSE_INPUT_CHANNEL", "ENSEMBLE_METHOD"),
-        "MULTI_LABEL",
+        *("MULTI_LABEL", "APPLY_ROTATION"),
     ),
     "TEST": (
         *("DATASET", "NUM_ENSEMBLE_VIEWS", "NUM_SPATIAL_CROPS", "VIEW_PLACEMENT"),
@@ -46,6 +46,7 @@ PREPROCESSING = {  # of a checkpoint without configuration, see provenance.prepr
     "num_spatial_crops": "TEST.NUM_SPATIAL_CROPS",
     "view_placement": "TEST.VIEW_PLACEMENT",
     "ensemble_method": "DATA.ENSEMBLE_METHOD",
+    "apply_rotation": "DATA.APPLY_ROTATION",
 }
 # Where test views lie unless the file says it: the published code, whose files cannot, never shows the
 # end of a video, and of a single view only its beginning. Its own protocol stays that of run_net.py.

@@ -21,11 +21,11 @@ class Span(NamedTuple):
 
 def span_of(timeline: Timeline, indices: np.ndarray) -> Span:
     """What the frames at ``indices`` (of any shape) cover; the last frame lasts as long as others."""
-    seconds = _frame_seconds(timeline)
+    seconds = timeline.seconds
     return Span(
         round(float(seconds[indices.min()]), 3),
         round(float(seconds[indices.max()]), 3),
-        round(float(seconds[-1] + 1 / timeline.fps), 3),
+        round(timeline.duration_seconds, 3),
     )
 
 
@@ -40,8 +40,3 @@ class Noted:
         indices = np.asarray(self.select(timeline))
         self.span = span_of(timeline, indices)
         return indices
-
-
-def _frame_seconds(timeline: Timeline) -> np.ndarray:
-    """(N,) seconds from the first frame."""
-    return (timeline.pts - timeline.pts[0]) * (timeline.tick_seconds or 1 / timeline.fps)
