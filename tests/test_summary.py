@@ -70,3 +70,16 @@ def test_weights_that_are_not_finite_load_nothing_and_the_facts_are_still_told(t
     assert facts["tensors"] == len(state)
     assert "nothing: " in facts["loads"]
     assert "NaN or infinity in 1 of" in facts["loads"]
+
+
+def test_what_was_set_aside_is_shown_by_its_own_name(tmp_path):
+    class Message_Hub:
+        pass
+
+    Message_Hub.__qualname__ = Message_Hub.__name__ = "Message_Hub"
+    globals()["Message_Hub"] = Message_Hub
+    net = TimeSformer(img_size=16, patch_size=4, embed_dim=16, depth=1, num_heads=2, num_frames=2)
+    torch.save({"net": net.state_dict(), "log": Message_Hub()}, tmp_path / "file")
+    text = as_text(summarize(tmp_path / "file"))
+    assert "  tests.test_summary.Message_Hub 1 times" in text
+    assert "taken from    net" in text

@@ -11,7 +11,10 @@ from timesformer.architecture import infer
 from timesformer.checkpoint import CheckpointError, LoadReport, Weights, load_state, read_weights
 from timesformer.formats.image_vit import is_video
 from timesformer.models.timesformer import TimeSformer
+from timesformer.terminal import printable
 from timesformer.weight_files import num_bytes, read_metadata
+
+_NAMES_OF_THE_FILE = ("set_aside", "other_entries")
 
 SHOWN = 12  # class names printed; the JSON has all
 
@@ -59,7 +62,9 @@ def as_text(facts: dict[str, Any]) -> str:
             lines.append(f"{name:14}{', '.join(value[:SHOWN])}{more}")
         elif isinstance(value, dict):
             lines.append(name)
-            lines += [f"  {inner.replace('_', ' '):22}{text}" for inner, text in value.items()]
+            given = key in _NAMES_OF_THE_FILE
+            names = [printable(n) if given else n.replace("_", " ") for n in value]
+            lines += [f"  {n:21} {text}" for n, text in zip(names, value.values(), strict=True)]
         else:
             text = "; ".join(map(str, value)) if isinstance(value, list) else value
             lines.append(f"{name:14}{text:,}" if isinstance(text, int) else f"{name:14}{text}")
