@@ -18,7 +18,7 @@ from timesformer.arguments import Parser
 from timesformer.config.defaults import defaults
 from timesformer.config.error import ConfigError
 from timesformer.config.ignored import IGNORED
-from timesformer.config.limits import AT_LEAST, CHOICES, FRACTIONS, PROBABILITIES
+from timesformer.config.limits import AT_LEAST, AT_MOST, CHOICES, FRACTIONS, PROBABILITIES
 from timesformer.config.load import _flatten, coerce
 
 FILES = [*sorted((ROOT / "timesformer").rglob("*.py")), *sorted((ROOT / "tools").glob("*.py"))]
@@ -172,6 +172,8 @@ def wrong_value(key, value, default):
         yield f"{key} {value} is none of {CHOICES[key]}"
     if key in AT_LEAST and found < AT_LEAST[key]:
         yield f"{key} {value} is below {AT_LEAST[key]}"
+    if key in AT_MOST and found > AT_MOST[key]:
+        yield f"{key} {value} is above {AT_MOST[key]}"
     if key in (*FRACTIONS, *PROBABILITIES) and not 0 <= found <= 1:
         yield f"{key} {value} is no part of 1"
 
@@ -199,6 +201,7 @@ BAD = {
     "tools/inspect_checkpoint.py FILE --weights": wrong_options,
     "set TRAIN.BACH_SIZE": wrong_keys,
     "set TRAIN.BATCH_SIZE 0": wrong_keys,
+    "set TEST.NUM_ENSEMBLE_VIEWS 1001": wrong_keys,
     "set TEST.PRECISION fp8": wrong_keys,
     "pass TRAIN.AUTO_RESUME maybe": wrong_keys,
     "SOLVER.MOMENTUM=1.5": wrong_keys,

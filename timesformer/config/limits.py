@@ -88,6 +88,10 @@ AT_LEAST = {
     "TENSORBOARD.HISTOGRAM.TOPK": 1,
 }
 
+AT_MOST = {
+    "TEST.NUM_ENSEMBLE_VIEWS": 1000,  # all clips of a video are in memory at once
+}
+
 FRACTIONS = (
     "TRAIN.EMA_DECAY",
     "TIMESFORMER.DROP_RATE",

@@ -91,7 +91,8 @@ def _test(cfg: CfgNode) -> None:
     # Weights to test; best: of the best validation of the run in OUTPUT_DIR. Empty: its newest, else
     # TRAIN.CHECKPOINT_FILE_PATH.
     cfg.TEST.CHECKPOINT_FILE_PATH = ""
-    # Temporal views of a video, and spatial crops of each: 1 (centre), 2 (left, centre) or 3.
+    # Temporal views of a video (1000 at most), and spatial crops of each: 1 (centre), 2 (left, centre)
+    # or 3.
     cfg.TEST.NUM_ENSEMBLE_VIEWS = 10
     cfg.TEST.NUM_SPATIAL_CROPS = 3
     # (ours) released: clip k of K starts at k/K of the free range, as the published code does.

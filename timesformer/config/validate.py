@@ -12,7 +12,7 @@ from timesformer.batch_sizes import batch_problems
 from timesformer.config.augmentation import augmentation_problems, mixup_problems
 from timesformer.config.distribution import sharding_problems
 from timesformer.config.finetuning import finetuning_problems
-from timesformer.config.limits import AT_LEAST, CHOICES, FRACTIONS, PROBABILITIES
+from timesformer.config.limits import AT_LEAST, AT_MOST, CHOICES, FRACTIONS, PROBABILITIES
 from timesformer.config.load import ConfigError
 from timesformer.config.trials import trial_problems
 
@@ -29,15 +29,7 @@ def _problems(cfg: CfgNode) -> Iterator[str]:
         if _get(cfg, key) not in choices:
             names = ", ".join(str(choice) or '""' for choice in choices)
             yield f"{key} is {_get(cfg, key)!r}; choose one of {names}{_WHY.get(key, '')}"
-    for key, least in AT_LEAST.items():
-        if not _get(cfg, key) >= least:
-            yield f"{key} is {_get(cfg, key)}, but must be at least {least}"
-    for key in FRACTIONS:
-        if not 0 <= _get(cfg, key) < 1:
-            yield f"{key} is {_get(cfg, key)}, but must be in [0, 1)"
-    for key in PROBABILITIES:
-        if not 0 <= _get(cfg, key) <= 1:
-            yield f"{key} is {_get(cfg, key)}, but must be in [0, 1]"
+    yield from _range_problems(cfg)
     if any(_get(cfg, key) < max(AT_LEAST[key], 1) for key in _DIVISORS):
         return  # named above; the rules below divide by them
     yield from _model_problems(cfg)
@@ -49,6 +41,21 @@ def _problems(cfg: CfgNode) -> Iterator[str]:
     yield from _precision_problems(cfg)
     yield from sharding_problems(cfg)
     yield from _solver_problems(cfg)
+
+
+def _range_problems(cfg: CfgNode) -> Iterator[str]:
+    for key, least in AT_LEAST.items():
+        if not _get(cfg, key) >= least:
+            yield f"{key} is {_get(cfg, key)}, but must be at least {least}"
+    for key, most in AT_MOST.items():
+        if not _get(cfg, key) <= most:
+            yield f"{key} is {_get(cfg, key)}, but must be at most {most}"
+    for key in FRACTIONS:
+        if not 0 <= _get(cfg, key) < 1:
+            yield f"{key} is {_get(cfg, key)}, but must be in [0, 1)"
+    for key in PROBABILITIES:
+        if not 0 <= _get(cfg, key) <= 1:
+            yield f"{key} is {_get(cfg, key)}, but must be in [0, 1]"
 
 
 _DIVISORS = (

@@ -25,7 +25,8 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--views",
         metavar="TxS",
-        help="temporal views x spatial crops, as 10x3 or 1x1; default: those of its test",
+        help="temporal views x spatial crops, as 10x3 or 1x1, at most 1000x3; default: those of its "
+        "test",
     )
     parser.add_argument(
         "--classes",

@@ -1,6 +1,5 @@
 """Videos to classes or features, by the same views and the same scores as testing."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -23,6 +22,7 @@ from timesformer.inference.description import NO_CLASSIFIER, Description, descri
 from timesformer.inference.device import open_device
 from timesformer.inference.tokens import TOKENS, Kind, of_clips, of_videos
 from timesformer.inference.videos import Videos, image_views, is_one, listed_videos
+from timesformer.inference.view_options import refuse_too_many, view_overrides
 from timesformer.models import build_model
 from timesformer.models.timesformer import TimeSformer
 from timesformer.scoring import build_scoring
@@ -138,12 +138,13 @@ class Predictor:
 
         Raises:
             CheckpointError: no checkpoint, of no TimeSformer, or one that lacks weights.
-            ConfigError: no such device, or values that do not fit together.
+            ConfigError: no such device, values that do not fit together, or more views than memory holds.
             ClassNamesError: class names that cannot be read.
         """
         where = open_device(device)
-        overrides = [*overrides, *(_view_overrides(views) if views else ())]
+        overrides = [*overrides, *(view_overrides(views) if views else ())]
         description = describe(path, cfg_file=cfg, overrides=overrides, classes=classes)
+        refuse_too_many(description.cfg)
         model = _build(description).to(where).eval()
         return cls(model, description, device=where, precision=precision)
 
@@ -279,13 +280,3 @@ def _build(description: Description) -> TimeSformer:
     if not description.has_classifier:
         model.head = nn.Identity()
     return model
-
-
-def _view_overrides(views: str) -> list[str]:
-    """Config keys and values of ``10x3``."""
-    match = re.fullmatch(r"(\d+)x(\d+)", views.strip().lower())
-    if not match:
-        raise ConfigError(
-            f"views are {views!r}, but must be temporal views x crops of each, as 10x3 or 1x1"
-        )
-    return ["TEST.NUM_ENSEMBLE_VIEWS", match[1], "TEST.NUM_SPATIAL_CROPS", match[2]]

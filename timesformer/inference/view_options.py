@@ -1,0 +1,41 @@
+"""How many clips of a video a prediction looks at: what users write, and what memory holds."""
+
+import re
+
+import psutil
+from fvcore.common.config import CfgNode
+
+from timesformer.config import ConfigError
+from timesformer.datasets import num_test_views
+
+GIB = 1 << 30
+
+
+def view_overrides(views: str) -> list[str]:
+    """Config keys and values of ``10x3``.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    match = re.fullmatch(r"(\d+)x(\d+)", views.strip().lower())
+    if not match:
+        raise ConfigError(
+            f"views are {views!r}, but must be temporal views x crops of each, as 10x3 or 1x1"
+        )
+    return ["TEST.NUM_ENSEMBLE_VIEWS", match[1], "TEST.NUM_SPATIAL_CROPS", match[2]]
+
+
+def refuse_too_many(cfg: CfgNode) -> None:
+    """Before anything is decoded: all clips of one video are in memory at once.
+
+    Raises:
+        ConfigError: they need more than there is.
+    """
+    needed = num_test_views(cfg) * cfg.DATA.NUM_FRAMES * cfg.DATA.TEST_CROP_SIZE**2 * 3  # uint8
+    available = psutil.virtual_memory().available
+    if needed > available:
+        raise ConfigError(
+            f"the clips of one video need {needed / GIB:.1f} GiB ({num_test_views(cfg)} of "
+            f"{cfg.DATA.NUM_FRAMES} frames of {cfg.DATA.TEST_CROP_SIZE} x {cfg.DATA.TEST_CROP_SIZE}), "
+            f"but {available / GIB:.1f} GiB are free; lower TEST.NUM_ENSEMBLE_VIEWS"
+        )
