@@ -24,7 +24,6 @@ import json
 import os
 import re
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from math import nan
 from pathlib import Path
 
@@ -43,7 +42,9 @@ from timesformer.datasets.list_writer import row_line, write_lines
 from timesformer.datasets.lists import VideoList, read_list_file
 from timesformer.errors import InputError
 from timesformer.files import write_atomically
+from timesformer.opening import require_regular
 from timesformer.terminal import printable
+from timesformer.timelimit import answers
 from timesformer.video import shards, sources
 from timesformer.video.shard_writer import (
     HEADERS,
@@ -103,6 +104,8 @@ def items_of(videos: VideoList) -> list[Item]:
 
     Raises:
         ShardError: some do not exist, or are folders of frames.
+        SourceError: one is no regular file.
+        TimeLimitError: a server does not answer.
     """
     if missing := videos.missing():
         raise ShardError(
@@ -115,8 +118,14 @@ def items_of(videos: VideoList) -> list[Item]:
             f"{videos.origin}: {printable(folder)} is a folder of frames, but shards hold video files; "
             "make a video of it, or remove the line"
         )
-    with ThreadPoolExecutor(sources.CHECKS_AT_ONCE) as pool:
-        sizes = list(pool.map(sources.size_of, videos.sources))
+    for path in filter(sources.is_local_file, videos.sources):
+        require_regular(path)
+    sizes = answers(
+        sources.size_of,
+        videos.sources,
+        seconds=sources.CHECK_SECONDS,
+        at_once=sources.CHECKS_AT_ONCE,
+    )
     rows = zip(videos.sources, videos.labels.tolist(), sizes, strict=True)
     return [Item(number, *row) for number, row in enumerate(rows)]
 

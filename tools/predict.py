@@ -140,7 +140,8 @@ def draw(
     if arguments.contact_sheet is not None:
         draw_sheet(prediction, predictor.cfg, arguments.contact_sheet / f"{name}.png")
     if arguments.annotate is not None:
-        annotate(prediction, arguments.annotate / f"{name}.mp4")
+        copy = arguments.annotate / f"{name}.mp4"
+        annotate(prediction, copy, seconds=predictor.cfg.DATA.DECODE_TIMEOUT)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import as_completed
+from functools import partial
 from pathlib import Path
 
 from timesformer.arguments import SPELLINGS, Parser
@@ -42,6 +43,8 @@ from timesformer.datasets.splits import assign_splits, complete_splits
 from timesformer.terminal import printable
 from timesformer.video import VideoError
 from timesformer.video.reencode import reencode
+
+TIMEOUT = 3600.0  # seconds for one video; long ones are re-encoded in many minutes
 
 
 @command("prepare_data.py", interrupted="the same command goes on")
@@ -78,7 +81,9 @@ def prepare(args: argparse.Namespace) -> int:
     parts = complete_splits(entries, partial=args.partial)
     failures: list[str] = []
     if args.resize:
-        parts, failures = resize(parts, videos.root, args.out, args.resize, args.jobs)
+        parts, failures = resize(
+            parts, videos.root, args.out, args.resize, args.jobs, time_limit=args.timeout
+        )
     _check_labels(parts, names)
     write_lists(args.out, parts, names)
     for line in (*videos.describe_unused(), *describe_unlisted(videos, entries)):
@@ -89,11 +94,18 @@ def prepare(args: argparse.Namespace) -> int:
 
 
 def resize(
-    parts: Parts, root: Path, out: Path, short_side: int, jobs: int
+    parts: Parts,
+    root: Path,
+    out: Path,
+    short_side: int,
+    jobs: int,
+    *,
+    time_limit: float = TIMEOUT,
 ) -> tuple[Parts, list[str]]:
     """Re-encode every video of ``parts`` to OUT/videos-<short side>.
 
-    Returns the parts that point there, and why some videos are not among them.
+    ``time_limit``: seconds for one video. Returns the parts that point there, and why some videos
+    are not among them.
 
     Raises:
         ListError: a frame folder, which has nothing to re-encode; ``out`` within ``root``; no video
@@ -110,10 +122,8 @@ def resize(
     targets = _targets(paths, root, out / f"videos-{short_side}")
     failures: dict[Path, str] = {}
     with process_pool(jobs) as pool:
-        waiting = {
-            pool.submit(reencode, path, target, short_side=short_side): path
-            for path, target in targets.items()
-        }
+        work = partial(reencode, short_side=short_side, time_limit=time_limit)
+        waiting = {pool.submit(work, path, target): path for path, target in targets.items()}
         done = as_completed(waiting)
         for future in tqdm(done, total=len(waiting), unit="video", desc=f"resize {short_side}"):
             if isinstance(error := future.exception(), VideoError):
@@ -201,6 +211,13 @@ def _share(text: str) -> float:
     return value
 
 
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"{text} must be more than 0 seconds")
+    return value
+
+
 def _count(text: str) -> int:
     value = int(text)
     if value < 1:
@@ -242,6 +259,13 @@ def _arguments() -> argparse.Namespace:
         parser.add_argument(f"--{split}-share", type=_share, default=0.1, metavar="P", help=meaning)
     parser.add_argument(
         "--resize", type=_count, metavar="SIDE", help="re-encode to this short side"
+    )
+    parser.add_argument(
+        "--timeout",
+        type=_seconds,
+        default=TIMEOUT,
+        metavar="S",
+        help=f"of --resize: for one video ({TIMEOUT:g})",
     )
     parser.add_argument(
         *SPELLINGS["workers"], dest="jobs", type=_count, default=os.cpu_count() or 1, metavar="N"

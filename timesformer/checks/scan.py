@@ -1,9 +1,9 @@
 """Lists to index rows: what the index knows is reused, the rest is scanned and kept as it comes."""
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,10 +11,13 @@ from timesformer.checks.guard import Answer, guarded_map
 from timesformer.checks.inspection import Facts, inspect_video
 from timesformer.checks.listing import Listing
 from timesformer.datasets.index import UNKNOWN, Row, file_state, read_index, row_key, write_index
+from timesformer.terminal import printable
+from timesformer.timelimit import TimeLimitError, answers, within
 from timesformer.video.remote import is_url
-from timesformer.video.sources import CHECKS_AT_ONCE
+from timesformer.video.sources import CHECK_SECONDS, CHECKS_AT_ONCE
 
 FLUSH_SECONDS = 5.0  # between two writes of the indices; more if writing takes long
+SILENT = (-1, 0)  # in place of the size and time of what does not answer
 WRITING_SHARE = 0.05  # of the time of a scan that may go into writing
 
 Progress = Callable[[Iterable[Answer], int], Iterable[Answer]]  # (answers, total) -> answers
@@ -51,7 +54,8 @@ def scan(
         inspect: what happens to a video, see ``inspect_video``.
         elsewhere: folder of the indices of lists whose own folder cannot be written.
     """
-    states = _states(entry.video for listing in listings for entry in listing.entries)
+    videos = (entry.video for listing in listings for entry in listing.entries)
+    states = _states(videos, min(seconds, CHECK_SECONDS))
     rows = _reusable(listings, states, elsewhere, again=again)
     reused, todo = len(rows), [video for video in states if video not in rows]
     written, pause = time.monotonic(), FLUSH_SECONDS
@@ -69,13 +73,23 @@ def scan(
     return Scan(rows, len(todo), reused)
 
 
-def _states(videos: Iterable[str]) -> dict[str, tuple[int, int]]:
-    """Sizes and times of the videos that exist; remote ones are asked for in parallel."""
+def _states(videos: Iterable[str], seconds: float) -> dict[str, tuple[int, int]]:
+    """Sizes and times of the videos that exist; remote ones are asked for in parallel.
+
+    Those that do not answer within ``seconds`` are scanned, which says so.
+    """
+
+    def ask(name: str) -> tuple[int, int] | None:
+        try:
+            return within(seconds, lambda: file_state(name), what=printable(name))
+        except TimeLimitError:
+            return SILENT
+
     names = list(dict.fromkeys(videos))
     local = {name: file_state(name) for name in names if not is_url(name)}
-    with ThreadPoolExecutor(CHECKS_AT_ONCE) as pool:
-        remote = [name for name in names if is_url(name)]
-        found = local | dict(zip(remote, pool.map(file_state, remote), strict=True))
+    remote = [name for name in names if is_url(name)]
+    states = answers(ask, remote, seconds=math.inf, at_once=CHECKS_AT_ONCE)
+    found = local | dict(zip(remote, states, strict=True))
     return {name: state for name in names if (state := found[name]) is not None}
 
 

@@ -209,13 +209,20 @@ def load_frames(path: str | Path, select: Select, cfg: CfgNode) -> Frames:
     Or from a folder of frames, which are taken in the natural order of their names.
 
     Raises:
-        VideoError: the video cannot be read.
+        VideoError: the video cannot be read within DATA.DECODE_TIMEOUT.
     """
-    files = [str(path)]
-    if is_local_file(path):
-        path = portable(path)
-        files = frame_files(path) if path.is_dir() else [str(path)]
-    return clips.read_files(files, select, read=_reader(cfg), multi_thread=True)
+    limit = cfg.DATA.DECODE_TIMEOUT
+    reader = partial(_reader(cfg), time_limit=limit)
+
+    def read() -> Frames:
+        files = [str(path)]
+        if is_local_file(path) and (folder := portable(path)).is_dir():
+            files = frame_files(folder)
+        elif is_local_file(path):
+            files = [str(portable(path))]
+        return clips.read_files(files, select, read=reader, multi_thread=True)
+
+    return clips.read_within(limit, read, name=str(path))
 
 
 def normalizer(cfg: CfgNode) -> "partial[Tensor]":

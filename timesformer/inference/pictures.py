@@ -15,6 +15,8 @@ from timesformer.datasets import build_view, clips, load_frames
 from timesformer.datasets.folders import frame_files
 from timesformer.files import write_atomically
 from timesformer.inference.predictor import Prediction
+from timesformer.terminal import printable
+from timesformer.timelimit import TimeLimitError, each_within
 from timesformer.video import VideoError
 from timesformer.video.decoding import Decoder
 from timesformer.video.images import FOLDER_FPS
@@ -56,8 +58,10 @@ def draw_sheet(prediction: Prediction, cfg: CfgNode, path: Path) -> None:
         draw(sheet).savefig(file, format=path.suffix.lstrip(".") or "png")
 
 
-def annotate(prediction: Prediction, path: Path) -> None:
+def annotate(prediction: Prediction, path: Path, *, seconds: float = 120.0) -> None:
     """Write the video again (H.264 MP4, frame times kept, no sound) with its likeliest class on it.
+
+    ``seconds``: that the first frame, and then every next one, may take to come.
 
     Raises:
         VideoError: no frame can be decoded, or encoded.
@@ -68,7 +72,7 @@ def annotate(prediction: Prediction, path: Path) -> None:
     with write_atomically(path, "wb", option="--annotate") as file:
         output = _Output(file)
         try:
-            count = _write(output, _readable(prediction.video), text)
+            count = _write(output, _readable(prediction.video, seconds), text)
         except (av.FFmpegError, ValueError) as error:
             if isinstance(error, VideoError):
                 raise
@@ -96,10 +100,12 @@ class _Output:
             raise
 
 
-def _readable(video: str) -> Iterator[tuple[float, np.ndarray]]:
+def _readable(video: str, seconds: float) -> Iterator[tuple[float, np.ndarray]]:
     """``_pictures``, whose errors are of the video, and not of the file that is written."""
     try:
-        yield from _pictures(video)
+        yield from each_within(seconds, _pictures(video), what=printable(video))
+    except TimeLimitError as error:
+        raise VideoError(f"{error}, so no annotated copy") from error
     except (av.FFmpegError, OSError) as error:
         if isinstance(error, VideoError):
             raise
