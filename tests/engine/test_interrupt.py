@@ -1,8 +1,10 @@
 """Signals in every part of a run: it saves, ends with status 0, and goes on as if nothing had been."""
 
+import itertools
 import json
 import os
 import signal
+import time
 
 import pytest
 import torch
@@ -85,6 +87,45 @@ def test_a_signal_saves_and_the_run_goes_on_as_if_nothing_had_been(
     assert same_state(saved["ema_state"], expected["ema_state"])
     assert not same_state(saved["ema_state"], saved["model_state"])
     assert saved["best"] == expected["best"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+@pytest.mark.parametrize(("stalled", "batch"), [(0, 0), (8, 2), (24, 0)])
+def test_a_signal_ends_the_wait_for_a_batch_and_loses_nothing(
+    config, whole, tmp_path, monkeypatch, stalled, batch
+):
+    """The one loader process stalls at a read, counted from 0; batches are of four clips."""
+    build, main = train.build_loader, os.getpid()
+
+    def build_stalling(cfg, split, **options):
+        loader = build(cfg, split, **options)
+        read, counts = loader.dataset.read, itertools.count()
+
+        def stalling(*args, **kwargs):
+            if next(counts) == stalled:
+                time.sleep(1)  # the process of the run has done its steps and waits
+                os.kill(main, signal.SIGTERM)
+                time.sleep(100)
+            return read(*args, **kwargs)
+
+        loader.dataset.read = stalling
+        return loader
+
+    began = time.monotonic()
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "build_loader", build_stalling)
+        with pytest.raises(SystemExit) as end:
+            run.run(config(tmp_path, "DATA_LOADER.NUM_WORKERS", "1"))
+    assert end.value.code == 0
+    assert time.monotonic() - began < 90
+    epoch = 1 + stalled // 24
+    said = f"ended by SIGTERM after epoch {epoch}, batch {batch} of 6; it is saved"
+    assert said in (tmp_path / "stdout.log").read_text()
+    run.run(config(tmp_path))
+    assert losses(tmp_path) == losses(whole)
+    for kind in ("train_epoch", "val_epoch", "test_final"):
+        assert numbers(tmp_path, kind) == numbers(whole, kind)
+    assert same_state(final_weights(tmp_path, 2), final_weights(whole, 2))
 
 
 def numbers(folder, kind):

@@ -14,7 +14,7 @@ from timesformer import distributed, provenance, run_checkpoint
 from timesformer.datasets import build_loader, num_workers
 from timesformer.datasets.clips import Batch
 from timesformer.datasets.loader import ClipLoader
-from timesformer.engine import agreement, header, log, optim, rewind
+from timesformer.engine import agreement, header, interrupt, log, optim, rewind
 from timesformer.engine.checkpoints import Checkpoints, is_due
 from timesformer.engine.freeze import freeze, set_train_mode
 from timesformer.engine.losses import build_loss, build_mixup
@@ -119,6 +119,7 @@ class Trainer:
         set_train_mode(self.state.model)
         epoch, first_batch = start.position
         loader.load_state_dict(start.position._asdict())
+        loader.give_up = self.gives_up
         num_batches = len(loader)
         meter = EpochMeter(self.cfg, epoch, num_batches, self.scalars)
         meter.load_state_dict(start.payload.get("meter", {}))
@@ -141,7 +142,18 @@ class Trainer:
             if is_last:
                 self.after(epoch, i + 1, meter)
             waited_from = time.perf_counter()
+        reached = loader.state_dict()
+        if reached["epoch"] == epoch:  # it was given up between two steps
+            self.after(epoch, reached["batch"], meter)
         meter.finish()
+
+    def gives_up(self) -> bool:
+        """Whether the wait for a batch is to end: a signal came, and nothing of a group is done yet.
+
+        Several processes end together, after a step.
+        """
+        is_alone = distributed.world_size() == 1
+        return is_alone and not self.finite and interrupt.requested()
 
     def backward(self, batch: Batch, group: int, *, is_last: bool) -> tuple[Tensor, Tensor, Tensor]:
         """Gradients of one batch of a group; the last one of the group updates the parameters.
