@@ -1,9 +1,11 @@
 # TimeSformer on a GPU server.
 #
 #   docker build -t timesformer .
-#   docker run --gpus all --shm-size 8g -v /data:/data timesformer \
+#   docker run --gpus all -v /data:/data timesformer \
 #       python tools/run_net.py --cfg configs/Kinetics/TimeSformer_divST_8x32_224.yaml \
 #       DATA.PATH_TO_DATA_DIR /data/kinetics OUTPUT_DIR /data/output
+#
+# The loader needs no shared memory folder. NCCL does where several GPUs talk: add --shm-size 1g then.
 #
 # With Jupyter; it prints a fresh token at every start, and there is no password:
 #

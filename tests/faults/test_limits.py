@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import os
+import re
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ import torch
 from tests.faults.test_loader_processes import forked, same
 from timesformer.config import load_config
 from timesformer.datasets import build_loader, channel, machine
+from timesformer.engine import preflight
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
 
@@ -71,6 +73,25 @@ def test_few_descriptors_are_enough_or_an_error_with_its_remedy(batches, spare):
             os._exit(3 if "ulimit -n 4096" in str(error) else 4)
 
     assert forked(run) in ([0] if spare == 40 else [0, 3])
+
+
+@pytest.mark.parametrize(("hard", "is_raised"), [(5000, True), (90, True), (30, False)])
+def test_the_limit_of_open_files_is_raised_before_a_run_or_named(tiny_yaml, hard, is_raised):
+    import resource
+
+    cfg = load_config(tiny_yaml, ["DATA_LOADER.NUM_WORKERS", "2"])
+
+    def run():
+        os.closerange(10, 90)  # whatever the tests have open
+        resource.setrlimit(resource.RLIMIT_NOFILE, (24, hard))
+        problems = list(preflight._loader_problems(cfg))
+        now = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if is_raised:
+            os._exit(0 if (problems, now) == ([], (min(hard, machine.ENOUGH), hard)) else 1)
+        is_said = re.search(r"may open 24 files here.* needs \d+; .*ulimit -n 4096", problems[0])
+        os._exit(0 if is_said and now == (24, hard) else 1)
+
+    assert forked(run) == 0
 
 
 def test_without_anonymous_memory_batches_go_through_pipes(batches, monkeypatch):

@@ -1,9 +1,13 @@
 """Failures of the machine, which no video is to blame for: open files, memory, processes."""
 
 import errno
+import math
+import os
+import sys
 
 from timesformer.errors import InputError
 
+ENOUGH = 4096  # open files, for any run
 _OPEN_FILES = (
     "no more files may be opened ({}); raise the limit (ulimit -n 4096), or lower "
     "DATA_LOADER.NUM_WORKERS"
@@ -16,6 +20,27 @@ _MEMORY = (
 
 class LoaderError(InputError, RuntimeError):
     """Videos cannot be loaded on this machine as configured; the message names reason and remedy."""
+
+
+def open_files_problem(more: int) -> str:
+    """Let this process, and those that it starts, open ``more`` files; else why it may not."""
+    if sys.platform == "win32":
+        return ""
+    import resource
+
+    kind, no_limit = resource.RLIMIT_NOFILE, resource.RLIM_INFINITY
+    soft, hard = resource.getrlimit(kind)
+    now, most = (math.inf if limit == no_limit else limit for limit in (soft, hard))
+    needed = more + (len(os.listdir("/dev/fd")) if os.path.isdir("/dev/fd") else 0)
+    if now >= needed:
+        return ""
+    if most < needed:
+        return (
+            f"a process may open {soft} files here, but a run with its loader processes needs "
+            f"{needed}; raise the limit (ulimit -n {ENOUGH}), or lower DATA_LOADER.NUM_WORKERS"
+        )
+    resource.setrlimit(kind, (int(min(most, max(needed, ENOUGH))), hard))
+    return ""
 
 
 def open_files_error(error: BaseException) -> LoaderError | None:

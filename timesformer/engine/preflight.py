@@ -14,10 +14,11 @@ from timesformer import hub
 from timesformer.checkpoint import CheckpointError, load_tested
 from timesformer.config import ConfigError
 from timesformer.config.load import portable
-from timesformer.datasets import read_list
+from timesformer.datasets import num_workers, read_list
 from timesformer.datasets.flip_map import build_flip_map
 from timesformer.datasets.index import known_bad, other_places
 from timesformer.datasets.lists import ListError, VideoList
+from timesformer.datasets.machine import open_files_problem
 from timesformer.engine import agreement, start
 from timesformer.engine.freeze import frozen_names
 from timesformer.engine.precision import precision_problems
@@ -33,12 +34,16 @@ from timesformer.video import BackendError, check_torchcodec
 
 _PROBE_BYTES = 1 << 16  # an empty file fits on a full disk
 
+_OTHER_FILES = 24  # that a run has open at once: logs, checkpoints, connections
+_LOADER_FILES = 8  # of a loader process: channels and batches, of two splits
+
 
 def preflight(cfg: CfgNode) -> None:
     """Raise one ConfigError that lists everything that would stop the run later, or return."""
     problems = [*_device_problems(cfg), *_output_problems(cfg), *_checkpoint_problems(cfg)]
     problems += [*_board_problems(cfg), *_decoder_problems(cfg), *precision_problems(cfg)]
     problems += [*_freeze_problems(cfg), *_resume_problems(cfg), *version_problems(cfg)]
+    problems += _loader_problems(cfg)
     for split in _splits(cfg):
         problems += _list_problems(cfg, split)
     problems += _flip_map_problems(cfg)
@@ -71,6 +76,13 @@ def _device_problems(cfg: CfgNode) -> Iterator[str]:
                 f"{section}.BATCH_SIZE is {cfg[section].BATCH_SIZE}, but the {local} processes of "
                 f"this machine{share} must divide it"
             )
+
+
+def _loader_problems(cfg: CfgNode) -> Iterator[str]:
+    workers = num_workers(cfg)
+    problem = open_files_problem(_OTHER_FILES + _LOADER_FILES * workers) if workers else ""
+    if problem:
+        yield problem
 
 
 def _output_problems(cfg: CfgNode) -> Iterator[str]:
