@@ -24,7 +24,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from timesformer.datasets.clips import ClipDataset, cut_clips, place_crops
+from timesformer.datasets.clips import ClipDataset
+from timesformer.datasets.cropping import cut_clips, place_crops
 from timesformer.datasets.loader import ClipLoader
 from timesformer.datasets.views import Train, Views
 from timesformer.opening import local_url, open_media

@@ -5,7 +5,7 @@ import sys
 from tests.conftest import run_tool
 from timesformer import benchmark, transforms
 from timesformer.benchmark import Cost, median_cost
-from timesformer.datasets.clips import cut_clips
+from timesformer.datasets.cropping import cut_clips
 from timesformer.video import read_video, sampling
 from tools import benchmark as tool
 

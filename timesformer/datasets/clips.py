@@ -19,14 +19,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from timesformer import transforms
 from timesformer.augment import Augment, unchanged
 from timesformer.datasets import views
+from timesformer.datasets.cropping import Crops, cut_clips, place_crops
 from timesformer.datasets.folders import is_image
 from timesformer.datasets.lists import VideoList
 from timesformer.datasets.machine import open_files_error
 from timesformer.datasets.samplers import Key
-from timesformer.datasets.views import Spatials, Train, Views
+from timesformer.datasets.views import Train, Views
 from timesformer.terminal import printable
 from timesformer.timelimit import TimeLimitError, within
 from timesformer.video import Frames, VideoError, read_folder, read_video
@@ -38,7 +38,6 @@ GRACE_SECONDS = 2.0  # beyond the time limit: decoding that answers at all gives
 MAX_REPLACEMENTS = 10  # of one clip, before training gives up: the list itself must be wrong
 
 ReadVideo = Callable[..., Frames]  # (path, select, *, multi_thread, time_limit) -> Frames
-Crops = list[list[transforms.Spatial]]  # of each temporal view
 Watch = Callable[[int], AbstractContextManager[None]]  # index of the video that is read
 
 
@@ -224,41 +223,6 @@ def read_files(
     if len(files) > 1 or is_image(files[0]):
         return read_folder(files, select)
     return read(files[0], select, multi_thread=multi_thread)
-
-
-def place_crops(frames: Frames, spatials: Spatials) -> Crops:
-    """The crops of each temporal view.
-
-    Raises:
-        VideoError: the frames have no area.
-    """
-    height, width = frames.images.shape[1:3]
-    if min(height, width) < 2:
-        raise VideoError(f"frames of {height} x {width} pixels; remove the video from the list")
-    return [spatials(height, width) for _ in frames.index]
-
-
-def cut_clips(
-    frames: Frames,
-    crops: Crops,
-    *,
-    reverse_channels: bool,
-    augment: Callable[[Tensor], Tensor] = lambda clip: clip,
-) -> Tensor:
-    """Every crop of every temporal view, augmented as RGB, (views * crops, 3, T, S, S) uint8."""
-
-    @functools.cache
-    def scaled(image: int, short_side: int) -> np.ndarray:
-        return transforms.scale(frames.images[image], short_side)
-
-    size = crops[0][0].crop
-    num_clips = sum(map(len, crops))
-    stacked = torch.empty((num_clips, 3, frames.index.shape[1], size, size), dtype=torch.uint8)
-    places = [(view, crop) for view, row in zip(frames.index, crops, strict=True) for crop in row]
-    for clip, (view, crop) in zip(stacked, places, strict=True):
-        images = [scaled(image, crop.short_side) for image in view.tolist()]
-        clip.copy_(augment(transforms.cut(images, crop, out=clip)))
-    return stacked.flip(1) if reverse_channels else stacked
 
 
 def collate(samples: list[Sample]) -> Batch:
