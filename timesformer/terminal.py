@@ -1,6 +1,7 @@
 """Text of files and people on a terminal: names may hold anything, and must not steer it."""
 
 import os
+import sys
 import unicodedata
 from typing import TextIO
 
@@ -37,6 +38,11 @@ def verbosity() -> int:
 def set_verbosity(level: int) -> None:
     """Set what ``verbosity`` returns from now on."""
     os.environ[_VERBOSITY] = str(level)
+
+
+def hides_bars() -> bool:
+    """Whether progress bars are not shown: nobody looks at the error stream, or -q."""
+    return verbosity() < 0 or not sys.stderr.isatty()
 
 
 def drop(stream: TextIO) -> None:

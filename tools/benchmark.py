@@ -4,7 +4,6 @@ import argparse
 import json
 import logging
 import os
-import sys
 
 from timesformer.arguments import Parser
 from timesformer.command import command, leave
@@ -76,6 +75,7 @@ def benchmark_data(cfg, arguments: argparse.Namespace) -> dict:
 
     from timesformer import benchmark
     from timesformer.datasets import build_dataset, build_loader, build_view
+    from timesformer.terminal import hides_bars
 
     cv2.setNumThreads(0)  # as in loader processes
     torch.set_num_threads(1)
@@ -89,7 +89,7 @@ def benchmark_data(cfg, arguments: argparse.Namespace) -> dict:
         cases[f"{views} x 3 views"] = build_view(_with_views(cfg, views), "test")
     costs = {
         name: benchmark.measure_case(dataset, view, indices, repeats=arguments.repeats)
-        for name, view in tqdm(cases.items(), desc="videos", disable=not sys.stderr.isatty())
+        for name, view in tqdm(cases.items(), desc="videos", disable=hides_bars())
     }
     print(f"{len(indices)} of {count} videos of {dataset.videos.origin}, median of each\n")
     print(format_costs(costs))
@@ -117,6 +117,7 @@ def benchmark_model(cfg, arguments: argparse.Namespace) -> None:
     from timesformer import benchmark_model as model
     from timesformer.benchmark_variants import device_of, parse_variants
     from timesformer.config import ConfigError
+    from timesformer.terminal import hides_bars
 
     size, repeats = arguments.batch_size, arguments.repeats
     if size is None:
@@ -125,7 +126,7 @@ def benchmark_model(cfg, arguments: argparse.Namespace) -> None:
         raise ConfigError("--repeats and --batch-size must be at least 1")
     on_gpu, hf = device_of(cfg).type == "cuda", arguments.compare is not None
     variants = parse_variants(arguments.variants, on_gpu=on_gpu, hf=hf)
-    bar = partial(tqdm, disable=not sys.stderr.isatty())
+    bar = partial(tqdm, disable=hides_bars())
     report = model.measure(cfg, variants, batch_size=size, repeats=repeats, bar=bar)
     print(
         f"{cfg.TIMESFORMER.ATTENTION_TYPE}, {report.parameters / 1e6:.1f} M parameters, "

@@ -220,7 +220,7 @@ def class_names_beside(file: Path) -> Sequence[str]:
     try:
         return read_class_names(path)
     except ClassNamesError as error:
-        print(f"warning: {error}", file=sys.stderr)
+        print(_printable(f"warning: {error}"), file=sys.stderr)
         return ()
 
 
@@ -245,7 +245,7 @@ def print_report(findings: "Findings", summary: list[tuple[str, str]], short: li
 
     width = max(len(name) for name, _ in summary)
     for name, value in summary:
-        print(f"{name.ljust(width)}  {value}")
+        print(_printable(f"{name.ljust(width)}  {value}"))
     if not findings.problems:
         print("\nno problems")
     print_kinds([each for each in findings.problems if each.kind != TOO_SHORT], findings.problems)
@@ -276,6 +276,10 @@ def print_kinds(named: "Sequence[Problem]", problems: "Sequence[Problem]") -> No
 
 
 def _printable(text: str) -> str:
+    """``text`` that neither steers the terminal nor is refused by its encoding."""
+    from timesformer.terminal import printable
+
+    text = printable(text)
     encoding = sys.stdout.encoding or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
@@ -294,8 +298,10 @@ def _bar(title: str) -> "Progress":
     """A progress bar with rate and time left."""
     from tqdm import tqdm
 
+    from timesformer.terminal import hides_bars
+
     return lambda items, total: tqdm(
-        items, total=total, desc=title, unit="video", disable=not total
+        items, total=total, desc=title, unit="video", disable=not total or hides_bars()
     )
 
 

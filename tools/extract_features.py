@@ -19,6 +19,7 @@ from timesformer.arguments import SPELLINGS, Parser
 from timesformer.command import command, leave
 from timesformer.files import write_atomically
 from timesformer.inference import options
+from timesformer.terminal import printable
 
 if TYPE_CHECKING:  # imported where they are used, so that wrong options are told at once
     from timesformer.datasets.lists import VideoList
@@ -41,7 +42,7 @@ def main() -> int:
     unreadable = len(found) - len(readable)
     if readable:
         shape = " x ".join(map(str, (len(readable), *found[readable[0]].values.shape)))
-        print(f"{arguments.out}: {shape} features, {arguments.tokens} tokens")
+        print(f"{printable(arguments.out)}: {shape} features, {arguments.tokens} tokens")
     if unreadable:
         print(f"{unreadable} of {len(found)} videos could not be read", file=sys.stderr)
     return 1 if unreadable else 0
@@ -73,11 +74,10 @@ def parse_arguments() -> argparse.Namespace:
 
 def extract(predictor: "Predictor", videos: "VideoList", tokens: str) -> "list[Features]":
     """Features of every video; those that cannot be read are named."""
-    from timesformer.terminal import printable
-
     found = []
     stream = predictor.stream_features(videos, tokens=tokens)
     for each in options.with_progress(stream, total=len(videos.labels)):
+        options.tell_remarks(each)
         if each.error:
             options.tell(f"left out: {printable(each.error)}")
         found.append(each)

@@ -14,7 +14,6 @@ lines ``path label`` (paths relative to DIR, labels from 0) and ``DIR/classes.tx
 import argparse
 import json
 import os
-import sys
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -35,6 +34,7 @@ from tqdm import tqdm
 
 from timesformer.errors import InputError
 from timesformer.files import write_atomically
+from timesformer.terminal import hides_bars
 
 CLASSES = ("right", "left", "down", "up")  # 2k and 2k + 1 are each other's reversal
 SPLITS = ("train", "val", "test")
@@ -121,7 +121,7 @@ def make_dataset(root: Path, recipe: Recipe, *, num_workers: int) -> None:
         pairs += [Pair(root, recipe, split, i) for i in range(getattr(recipe, name) // 2)]
     with process_pool(num_workers) as pool:
         scenes = pool.map(write_pair, pairs, chunksize=8)
-        list(tqdm(scenes, total=len(pairs), unit="scene", disable=not sys.stderr.isatty()))
+        list(tqdm(scenes, total=len(pairs), unit="scene", disable=hides_bars()))
     write_lists(root, pairs)
     write_text(root / COMPLETE, [facts])
 

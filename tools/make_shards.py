@@ -43,7 +43,7 @@ from timesformer.datasets.lists import VideoList, read_list_file
 from timesformer.errors import InputError
 from timesformer.files import write_atomically
 from timesformer.opening import require_regular
-from timesformer.terminal import printable
+from timesformer.terminal import hides_bars, printable
 from timesformer.timelimit import answers
 from timesformer.video import shards, sources
 from timesformer.video.shard_writer import (
@@ -82,7 +82,9 @@ def make_shards(
         print(f"{out / origin.name}: complete already, nothing to do")
         return len(planned)
     total = sum(item.size for item in items)
-    with tqdm(total=total, unit="B", unit_scale=True, desc=origin.stem) as bar:
+    with tqdm(
+        total=total, unit="B", unit_scale=True, desc=origin.stem, disable=hides_bars()
+    ) as bar:
         for shard in planned:
             if is_complete(shard):
                 bar.update(sum(item.size for item in shard.items))
@@ -193,7 +195,11 @@ def verify(out: Path, name: str) -> None:
     """
     videos = read_list_file(out / f"{name}.csv", prefix=str(out))
     rows = list(zip(videos.sources, videos.labels.tolist(), strict=True))
-    problems = [text for row in tqdm(rows, desc=f"verify {name}") for text in flaws(*row)]
+    problems = [
+        text
+        for row in tqdm(rows, desc=f"verify {name}", disable=hides_bars())
+        for text in flaws(*row)
+    ]
     for shard in sorted({shards.split_member(path)[0] for path, _ in rows}):
         with open(shard, "rb") as file:
             walked = shards.walk_tar(file)

@@ -7,6 +7,8 @@ all ends with status 2.
 
 import argparse
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,17 +30,26 @@ def main() -> int:
 
     videos = find_videos(arguments.videos)
     make_folders(arguments, videos)
-    found, undrawn = predict(options.open_predictor(arguments), videos, arguments)
-    print(FORMATS[arguments.format](found, arguments.top))
-    nonfinite = sum(bool(each.error and len(each.scores)) for each in found)
-    unreadable = sum(bool(each.error) for each in found) - nonfinite
-    if nonfinite:
-        print(
-            f"{nonfinite} of {len(found)} videos have scores that are not finite", file=sys.stderr
-        )
-    if unreadable:
-        print(f"{unreadable} of {len(found)} videos could not be read", file=sys.stderr)
-    return 1 if unreadable or nonfinite or undrawn else 0
+    predictor, tally = options.open_predictor(arguments), Tally()
+    found = predict(predictor, videos, arguments, tally)
+    for rows in FORMATS[arguments.format](found, arguments.top, videos):
+        options.show(rows)
+    for number, what in (
+        (tally.nonfinite, "have scores that are not finite"),
+        (tally.unreadable, "could not be read"),
+    ):
+        if number:
+            print(f"{number} of {len(videos)} videos {what}", file=sys.stderr)
+    return 1 if tally.unreadable or tally.nonfinite or tally.undrawn else 0
+
+
+@dataclass
+class Tally:
+    """What went wrong, in videos."""
+
+    nonfinite: int = 0
+    unreadable: int = 0
+    undrawn: int = 0  # pictures that were asked for and could not be made
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -102,31 +113,28 @@ def make_folders(arguments: argparse.Namespace, videos: list[str]) -> None:
 
 
 def predict(
-    predictor: "Predictor", videos: list[str], arguments: argparse.Namespace
-) -> "tuple[list[Prediction], int]":
-    """Predictions of all videos, and how many pictures that were asked for could not be made."""
+    predictor: "Predictor", videos: list[str], arguments: argparse.Namespace, tally: Tally
+) -> "Iterator[Prediction]":
+    """Predictions of all videos, each as soon as it is known and drawn; ``tally`` counts failures."""
     from timesformer.inference.report import file_names
     from timesformer.terminal import printable
 
-    stream = predictor.stream(videos)
-    names = file_names(videos)
-    found, undrawn = [], 0
-    for each, name in zip(options.with_progress(stream, total=len(videos)), names, strict=True):
-        found.append(each)
-        for remark in each.remarks:
-            options.tell(
-                f"note: {printable(each.video)}: {remark.kind}: {printable(remark.detail)}"
-            )
-        if each.error:
-            what = "has no prediction" if len(each.scores) else "cannot be read"
-            options.tell(f"{what}: {printable(each.error)}")
-            continue
-        try:
-            draw(each, name, predictor, arguments)
-        except InputError as error:
-            options.tell(f"cannot be drawn: {printable(error)}")
-            undrawn += 1
-    return found, undrawn
+    stream = options.with_progress(predictor.stream(videos), total=len(videos))
+    for each, name in zip(stream, file_names(videos), strict=True):
+        options.tell_remarks(each)
+        if each.error and len(each.scores):
+            tally.nonfinite += 1
+            options.tell(f"has no prediction: {printable(each.error)}")
+        elif each.error:
+            tally.unreadable += 1
+            options.tell(f"cannot be read: {printable(each.error)}")
+        else:
+            try:
+                draw(each, name, predictor, arguments)
+            except InputError as error:
+                options.tell(f"cannot be drawn: {printable(error)}")
+                tally.undrawn += 1
+        yield each
 
 
 def draw(

@@ -40,7 +40,7 @@ from timesformer.datasets.formats import FORMATS
 from timesformer.datasets.list_lines import ListError
 from timesformer.datasets.list_writer import Parts, write_lines, write_lists
 from timesformer.datasets.splits import assign_splits, complete_splits
-from timesformer.terminal import printable
+from timesformer.terminal import hides_bars, printable
 from timesformer.video import VideoError
 from timesformer.video.reencode import reencode
 
@@ -87,7 +87,7 @@ def prepare(args: argparse.Namespace) -> int:
     _check_labels(parts, names)
     write_lists(args.out, parts, names)
     for line in (*videos.describe_unused(), *describe_unlisted(videos, entries)):
-        print(line)
+        print(printable(line))
     print(summary(parts, names, missing, len(failures)))
     _report(missing, failures, args.out)
     return len(failures)
@@ -125,7 +125,8 @@ def resize(
         work = partial(reencode, short_side=short_side, time_limit=time_limit)
         waiting = {pool.submit(work, path, target): path for path, target in targets.items()}
         done = as_completed(waiting)
-        for future in tqdm(done, total=len(waiting), unit="video", desc=f"resize {short_side}"):
+        bar = partial(tqdm, unit="video", desc=f"resize {short_side}", disable=hides_bars())
+        for future in bar(done, total=len(waiting)):
             if isinstance(error := future.exception(), VideoError):
                 failures[waiting[future]] = str(error)
             elif error:

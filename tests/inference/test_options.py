@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from timesformer.arguments import Parser
 from timesformer.inference import options
 
@@ -31,3 +33,17 @@ def test_progress_gives_every_item_and_shows_a_bar_on_a_terminal(capsys, monkeyp
     shown = capsys.readouterr().err
     assert "0/3" in shown
     assert "video/s" in shown
+
+
+@pytest.mark.parametrize(("level", "shown"), [(-1, ["out"]), (0, ["out", "note: a"])])
+def test_quiet_hides_bars_and_notes_but_no_result(capsys, monkeypatch, level, shown):
+    monkeypatch.setenv("TIMESFORMER_VERBOSITY", str(level))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert list(options.with_progress(iter("abc"), total=3)) == ["a", "b", "c"]
+    assert ("0/3" in capsys.readouterr().err) == (level == 0)
+    options.show("out")
+    options.remark("note: a")
+    printed = capsys.readouterr()
+    assert [*printed.out.splitlines(), *printed.err.splitlines()] == shown
+    options.tell("cannot be read")
+    assert capsys.readouterr().err == "cannot be read\n"

@@ -21,8 +21,13 @@ OTHER = Prediction("b/x.mp4", -SCORES, (-SCORES).softmax(0))
 BROKEN = Prediction("c.mp4", NOTHING, NOTHING, ("zero", "one", "two"), "c.mp4: broken")
 
 
+def text_of(form, predictions, top):
+    """All that a format prints."""
+    return "\n".join(form(predictions, top, [each.video for each in predictions]))
+
+
 def test_the_table_ranks_classes_below_the_name_of_the_video():
-    assert report.as_table([READ, BROKEN, OTHER], 2).splitlines() == [
+    assert text_of(report.as_table, [READ, BROKEN, OTHER], 2).splitlines() == [
         "video    rank   class       probability  seconds",
         "-------  -----  ----------  -----------  -----------------",
         "a/x.mp4  1      one, or so      66.52 %  0.0–8.5 of 43.3 s",
@@ -31,23 +36,42 @@ def test_the_table_ranks_classes_below_the_name_of_the_video():
         "b/x.mp4  1      class 0         66.52 %",
         "         2      class 2         24.47 %",
     ]
-    assert report.as_table([BROKEN], 2).splitlines()[2:] == ["c.mp4  error  c.mp4: broken"]
+    assert text_of(report.as_table, [BROKEN], 2).splitlines()[2:] == ["c.mp4  error  c.mp4: broken"]
+
+
+@pytest.mark.parametrize("form", [report.as_table, report.as_csv])
+def test_rows_of_a_video_come_with_its_prediction_and_the_head_with_the_first(form):
+    asked = []
+    stream = (asked.append(each.video) or each for each in (BROKEN, READ))
+    rows = form(stream, 2, [BROKEN.video, READ.video])
+    assert not asked
+    first = next(rows)
+    assert asked == ["c.mp4"]
+    assert "video" in first
+    assert "c.mp4: broken" in first
+    second = next(rows)
+    assert [str(i) for i in (1, 2) if f"{i}" in second] == ["1", "2"]
+    assert "one, or so" in second
+    assert "video" not in second
+    assert "\n".join([first, second]) == text_of(form, [BROKEN, READ], 2)
 
 
 def test_names_and_errors_do_not_steer_the_terminal():
     bad = Prediction("\x1b[2J\n.mp4", NOTHING, NOTHING, error="\x1b[2J: broken")
     named = READ._replace(class_names=("a", "\x1b[31m", "c"))
-    table = report.as_table([bad, named], 1)
+    table = text_of(report.as_table, [bad, named], 1)
     assert "\x1b" not in table
     assert len(table.splitlines()) == 4
 
 
 def test_programs_get_the_seconds_as_numbers():
-    first, second = json.loads(report.as_json([READ, BROKEN], 1), parse_constant=pytest.fail)
+    first, second = json.loads(
+        text_of(report.as_json, [READ, BROKEN], 1), parse_constant=pytest.fail
+    )
     assert [first[name] for name in Span._fields] == [0.0, 8.5, 43.3]
     assert first["remarks"] == ["HDR: PQ"]
     assert [second[name] for name in Span._fields] == [None] * 3
-    first, second = csv.DictReader(io.StringIO(report.as_csv([READ, BROKEN], 1)))
+    first, second = csv.DictReader(io.StringIO(text_of(report.as_csv, [READ, BROKEN], 1)))
     assert [float(first[name]) for name in Span._fields] == [0.0, 8.5, 43.3]
     assert [second[name] for name in Span._fields] == ["", "", ""]
 
@@ -60,12 +84,12 @@ def test_equal_scores_are_in_the_order_of_the_classes():
 
 
 def test_json_and_csv_say_the_same():
-    found = json.loads(report.as_json([READ, BROKEN], 2))
+    found = json.loads(text_of(report.as_json, [READ, BROKEN], 2))
     assert [each["video"] for each in found] == ["a/x.mp4", "c.mp4"]
     assert (found[1]["error"], found[1]["classes"]) == ("c.mp4: broken", [])
     best = found[0]["classes"][0]
     assert (best["label"], best["name"], best["score"]) == (1, "one, or so", 3.0)
-    rows = list(csv.DictReader(io.StringIO(report.as_csv([READ, BROKEN], 2))))
+    rows = list(csv.DictReader(io.StringIO(text_of(report.as_csv, [READ, BROKEN], 2))))
     assert [row["label"] for row in rows] == ["1", "2", ""]
     assert rows[0]["class"] == "one, or so"
     assert float(rows[0]["probability"]) == round(best["probability"], 6)

@@ -5,6 +5,7 @@ import csv
 import os
 import re
 import shutil
+import sys
 import time
 
 import cv2
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import run_tool, write_video
+from timesformer import terminal
 from timesformer.config import load_config
 from timesformer.datasets.index import read_index
 from tools import check_data
@@ -82,7 +84,15 @@ def test_a_sound_data_set_has_no_problem(good, capsys):
     assert "6: 6 scanned, 0 known from the index" in printed.out
     assert "144 frames" in printed.out
     assert "2 (given); the highest label + 1 is 2" in printed.out
-    assert "scan: 100%" in printed.err
+    assert not printed.err  # a bar is for terminals
+
+
+@pytest.mark.parametrize(("options", "shown"), [([], True), (["-q"], False)])
+def test_a_terminal_gets_a_bar_unless_quiet(good, capsys, monkeypatch, options, shown):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert check(good, *options) == 0
+    assert ("scan: 100%" in capsys.readouterr().err) == shown
+    terminal.set_verbosity(0)
     assert report(good) == []
     assert [row.frames for row in read_index(good / "val.csv").values()] == [24, 24]
 

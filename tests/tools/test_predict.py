@@ -33,6 +33,25 @@ def test_a_folder_gives_a_table(tool, weights, data_dir, tmp_path):
     assert re.fullmatch(r"0\.mp4 1 \w+ [\d.]+ % \d\.\d–\d\.\d of \d\.\d s", " ".join(lines[2]))
 
 
+def test_rows_are_printed_while_later_videos_are_read(
+    tool, weights, data_dir, tmp_path, monkeypatch
+):
+    """One batch a video; what stands on the output when the second one is asked for."""
+    printed, seen = [], []
+    monkeypatch.setattr(predict.options, "show", printed.append)
+    monkeypatch.setattr(
+        predict.options, "with_progress",
+        lambda items, total: (seen.append(len(printed)) or each for each in items),
+    )  # fmt: skip
+    videos = [data_dir / f"videos/test {i}.mp4" for i in range(2)]
+    for words, at_the_end in (([], 2), (["--csv"], 2), (["--json"], 1)):
+        printed.clear(), seen.clear()
+        assert tool(*videos, "--weights", weights, *words)[0] == 0
+        assert seen == ([0, 1] if at_the_end == 2 else [0, 0])
+        assert len(printed) == at_the_end
+        assert all(name in "\n".join(map(str, printed)) for name in ("test 0.mp4", "test 1.mp4"))
+
+
 def test_an_unreadable_video_among_good_ones_is_reported(tool, weights, data_dir, tmp_path):
     (tmp_path / "broken.mp4").write_bytes(b"no video")
     status, out, err = tool(

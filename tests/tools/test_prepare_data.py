@@ -129,7 +129,7 @@ def test_resizing_goes_on_where_it_stopped_and_leaves_out_what_fails(tiny, tmp_p
     assert done.returncode == 1
     assert "run/d.mp4: cannot be re-encoded" in (out / "failed.txt").read_text()
     assert "missing: 0; not re-encoded: 1" in done.stdout
-    assert "video/s" in done.stderr
+    assert "video/s" not in done.stderr  # a bar is for terminals
     small = sorted((out / "videos-16").rglob("*.*"))
     assert [path.relative_to(out / "videos-16").as_posix() for path in small] == [
         f"{label}/{name}.mp4" for label in ("run", "sit down") for name in "abc"

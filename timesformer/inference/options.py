@@ -1,14 +1,16 @@
 """Command-line options of the tools that use a checkpoint; nothing heavy is imported to parse them."""
 
 import argparse
+import logging
 import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from timesformer.inference.predictor import Predictor
+    from timesformer.inference.predictor import Features, Prediction, Predictor
 
 from timesformer.arguments import SPELLINGS
+from timesformer.terminal import hides_bars, printable, verbosity
 
 T = TypeVar("T")
 
@@ -45,6 +47,8 @@ def open_predictor(arguments: argparse.Namespace) -> "Predictor":
     """The predictor that the options ask for; what it had to assume goes to the error stream."""
     from timesformer.inference.predictor import Predictor
 
+    if verbosity() > 0:
+        logging.basicConfig(level=logging.INFO, format="%(message)s")
     workers = ["DATA_LOADER.NUM_WORKERS", arguments.workers] if arguments.workers else []
     predictor = Predictor.from_checkpoint(
         arguments.weights,
@@ -56,7 +60,7 @@ def open_predictor(arguments: argparse.Namespace) -> "Predictor":
         overrides=[*workers, *arguments.opts],
     )
     for note in predictor.description.notes:
-        print(f"note: {note}", file=sys.stderr)  # noqa: T201  part of the command line
+        remark(f"note: {printable(note)}")
     return predictor
 
 
@@ -64,8 +68,28 @@ def with_progress(items: Iterable[T], *, total: int) -> Iterator[T]:
     """``items`` with a bar, rate and time left, if there are several and a terminal shows it."""
     from tqdm import tqdm
 
-    hidden = total < 2 or not sys.stderr.isatty()
+    hidden = total < 2 or hides_bars()
     yield from tqdm(items, total=total, unit="video", disable=hidden, leave=False)
+
+
+def show(text: str) -> None:
+    """A result on the output at once, above the progress bar."""
+    from tqdm import tqdm
+
+    tqdm.write(text, file=sys.stdout)
+    sys.stdout.flush()
+
+
+def remark(message: str) -> None:
+    """``tell``, unless -q asks for warnings, errors and results alone."""
+    if verbosity() >= 0:
+        tell(message)
+
+
+def tell_remarks(found: "Prediction | Features") -> None:
+    """What is unusual about a video, a line each."""
+    for each in found.remarks:
+        remark(f"note: {printable(found.video)}: {each.kind}: {printable(each.detail)}")
 
 
 def tell(message: str) -> None:

@@ -3,45 +3,53 @@
 import csv
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import PurePath
 
 from timesformer.inference.predictor import Prediction
 from timesformer.json_text import json_text
 from timesformer.spreadsheet import safe_row
-from timesformer.tables import format_table
-from timesformer.terminal import printable
+from timesformer.terminal import padded, printable, width
 from timesformer.video.looking import Span
 
 COLUMNS = ("video", "rank", "class", "probability", "seconds")
+SECONDS_WIDTH = 17  # as `0.0–8.5 of 43.3 s`
 
 
-def as_table(predictions: Sequence[Prediction], top: int) -> str:
+def as_table(predictions: Iterable[Prediction], top: int, videos: Sequence[str]) -> Iterator[str]:
     """The ``top`` likeliest classes of every video, called by its path below a common folder.
 
-    A video without a prediction has one row, with the reason in place of classes.
+    A video without a prediction has one row, with the reason in place of classes. The rows of a video
+    are given as soon as its prediction is there; the head with the first of them.
     """
-    names = short_names([each.video for each in predictions])
-    rows, reasons = [COLUMNS], {}
-    for name, prediction in zip(names, predictions, strict=True):
-        shown = printable(name)
-        if prediction.error:
-            reasons[len(rows)] = printable(prediction.error)
-            rows.append((shown, "error", "", "", ""))
-            continue
-        for rank, best in enumerate(prediction.top(top), start=1):
-            seen = str(prediction.span or "") if rank == 1 else ""
+    names = [printable(name) for name in short_names(videos)]
+    widths: list[int] = []
+    for name, each in zip(names, predictions, strict=True):
+        rows: list[Sequence[str]] = []
+        if not widths:
+            widths = _widths(names, each)
+            rows = [COLUMNS, ["-" * columns for columns in widths]]
+        if each.error:
+            rows.append((name, "error", printable(each.error)))
+        for rank, best in enumerate([] if each.error else each.top(top), start=1):
+            seen = str(each.span or "") if rank == 1 else ""
             share = f"{100 * best.probability:9.2f} %"
-            rows.append((shown if rank == 1 else "", str(rank), printable(best.name), share, seen))
-    lines = format_table(rows).splitlines()
-    for row, reason in reasons.items():
-        start = lines[0].index(COLUMNS[2])  # which may be long, and widens no column
-        lines[row + 1] = f"{lines[row + 1]:{start}s}{reason}"  # below the rule
-    return "\n".join(lines)
+            rows.append((name if rank == 1 else "", str(rank), printable(best.name), share, seen))
+        yield "\n".join("  ".join(map(padded, row, widths)).rstrip() for row in rows)
 
 
-def as_json(predictions: Sequence[Prediction], top: int) -> str:
-    """A list of objects: video, error, seconds looked at, remarks, and the ``top`` classes.
+def _widths(names: Sequence[str], first: Prediction) -> list[int]:
+    """Of the columns: what the longest names take, those of classes that will come too."""
+    classes = first.class_names or [f"class {len(first.scores)}"]
+    least = [*map(len, COLUMNS[:-1]), SECONDS_WIDTH]
+    least[0] = max(least[0], *map(width, names))
+    least[1] = len("error")
+    least[2] = max(least[2], *(width(printable(name)) for name in classes))
+    return least
+
+
+def as_json(predictions: Iterable[Prediction], top: int, _: Sequence[str] = ()) -> Iterator[str]:
+    """A list of objects: video, error, seconds looked at, remarks, and the ``top`` classes; at the end.
 
     Of each class label, name, probability and score.
     """
@@ -55,25 +63,24 @@ def as_json(predictions: Sequence[Prediction], top: int) -> str:
         }
         for each in predictions
     ]
-    return json_text(found)
+    yield json_text(found)
 
 
-def as_csv(predictions: Sequence[Prediction], top: int) -> str:
-    """A row for each of the ``top`` classes of a video, or one with its error."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+def as_csv(predictions: Iterable[Prediction], top: int, _: Sequence[str] = ()) -> Iterator[str]:
+    """A row for each of the ``top`` classes of a video, or one with its error; as they come."""
     head = ["video", "rank", "label", "class", "probability", "score", "error", *Span._fields]
-    writer.writerow(head)
     for each in predictions:
+        rows, head = [head] if head else [], []
         seconds = each.span or [""] * len(Span._fields)
         if each.error:
-            writer.writerow(safe_row([each.video, "", "", "", "", "", each.error, *seconds]))
-            continue
-        for rank, best in enumerate(each.top(top), start=1):
+            rows.append(safe_row([each.video, "", "", "", "", "", each.error, *seconds]))
+        for rank, best in enumerate([] if each.error else each.top(top), start=1):
             numbers = (f"{best.probability:.6g}", f"{best.score:.6g}")
             row = [each.video, rank, best.label, best.name, *numbers, "", *seconds]
-            writer.writerow(safe_row(row))
-    return text.getvalue().rstrip("\n")
+            rows.append(safe_row(row))
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(rows)
+        yield text.getvalue().removesuffix("\n")
 
 
 def short_names(videos: Sequence[str]) -> list[str]:
@@ -93,7 +100,7 @@ def file_names(videos: Sequence[str]) -> list[str]:
     return [f"{name}_{i}" if plain.count(name) > 1 else name for i, name in enumerate(plain)]
 
 
-FORMATS: dict[str, Callable[[Sequence[Prediction], int], str]] = {
+FORMATS: dict[str, Callable[[Iterable[Prediction], int, Sequence[str]], Iterator[str]]] = {
     "table": as_table,
     "json": as_json,
     "csv": as_csv,
