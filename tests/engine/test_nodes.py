@@ -18,6 +18,7 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 from timesformer import rendezvous
 from timesformer.config import load_config
 from timesformer.engine import launch, run, train
+from timesformer.engine.log import LOG
 from timesformer.history import read_rows
 
 LIMIT = 240.0  # of the tests; they need a few seconds
@@ -70,7 +71,7 @@ def test_a_machine_that_dies_ends_the_other_within_a_minute(tiny_yaml, tmp_path,
         launch.launch(cfg)
 
     stays, dies = machines(start)
-    wait_for(tmp_path / "said-0", "train_iter")
+    wait_for(tmp_path / "out" / LOG, "train_iter")
     dies.kill()
     died = time.monotonic()
     stays.join(LIMIT)
@@ -78,7 +79,7 @@ def test_a_machine_that_dies_ends_the_other_within_a_minute(tiny_yaml, tmp_path,
     said = (tmp_path / "said-0").read_text()
     assert stays.exitcode == 1, said
     host = socket.gethostname()
-    (error,) = [line for line in said.splitlines() if "[ERROR]" in line]
+    (error,) = [line for line in said.splitlines() if line.startswith("error: ")]
     assert f"process 0 of 2 on {host} must end: process 1 of 2 on {host} ended without a" in error
     assert error.endswith("the same command resumes from the newest checkpoint")
     assert "Traceback" not in said
