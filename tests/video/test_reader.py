@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import types
 
 import av
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 from tests.conftest import ROOT, frame_number, numbered_frame, write_video
-from timesformer.video import VideoError, packets, read_video, reader, sampling
+from timesformer.video import VideoError, packets, read_video, reader, sampling, stacking
 from timesformer.video.streams import choose_stream
 
 
@@ -167,6 +168,20 @@ def test_a_truncated_file_gives_what_is_left_of_it(numbered_video):
     frames = read_video(path, select)
     assert 5 < lengths[-1] < 60
     assert numbers(frames)[:-1] == list(range(lengths[-1] - 1))
+
+
+def test_frames_that_memory_does_not_hold_are_named_before_they_fill_it(
+    numbered_video, monkeypatch
+):
+    path = numbered_video(30)
+    free = types.SimpleNamespace(available=20 * 64 * 96 * 3)
+    monkeypatch.setattr(stacking.psutil, "virtual_memory", lambda: free)
+    assert numbers(read_video(path, choose([3, 20]))) == [3, 20]
+    message = (
+        r"30 frames of 96 x 64 pixels need .* GiB, and .* are free; make it smaller: .*--resize"
+    )
+    with pytest.raises(VideoError, match=message):
+        read_video(path, choose(list(range(30))))
 
 
 def test_importing_the_package_is_quick():

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import av
-import cv2
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
@@ -31,6 +30,7 @@ from timesformer.video.decoding import Decoder, IrregularError, Seeker, frame_by
 from timesformer.video.packets import Packets, list_packets
 from timesformer.video.remarks import Remark
 from timesformer.video.sources import open_source
+from timesformer.video.stacking import require_memory, stack
 from timesformer.video.streams import choose_stream
 from timesformer.video.timeline import Claims, Timeline, from_decoder
 
@@ -153,6 +153,8 @@ class _Video:
         # One converter for all frames: making one takes longer than converting a frame.
         self.reformatter = VideoReformatter()
         self.decoded = 0
+        self.num_chosen = 0
+        self.has_memory = False
 
     def read(self) -> tuple[Frames, "av.VideoFrame", list[str]]:
         """The chosen frames, one decoded frame, and why packets could not be decoded."""
@@ -186,7 +188,7 @@ class _Video:
         chosen, unique, index = self._choose(timeline)
         run = ListedRun(packets, seeker, unique.tolist(), self.to_rgb, self.check_time)
         run.decode()
-        images = _stack(len(unique), (run.images.pop(place) for place in unique.tolist()))
+        images = stack(len(unique), (run.images.pop(place) for place in unique.tolist()))
         self.decoded += run.decoded
         assert run.sample is not None
         return Frames(images, index.reshape(chosen.shape), self.decoded, timeline), run.sample, []
@@ -213,6 +215,7 @@ class _Video:
         """The chosen indices (V, T), each once and sorted, and which of these each is."""
         chosen = np.asarray(self.select(timeline))
         unique, index = np.unique(chosen, return_inverse=True)
+        self.num_chosen = len(unique)
         return chosen, unique, index
 
     def _read_whole(self, said: Claims, promised: int) -> tuple[Frames, "av.VideoFrame", list[str]]:
@@ -252,8 +255,8 @@ class _Video:
     def _pick(self, unique: list[int], held: "list[av.VideoFrame] | None") -> np.ndarray:
         """The images of sorted places, from the frames held or by decoding once more."""
         if held is not None:
-            return _stack(len(unique), (self.to_rgb(held[place]) for place in unique))
-        return _stack(len(unique), self._decode_again(set(unique)))
+            return stack(len(unique), (self.to_rgb(held[place]) for place in unique))
+        return stack(len(unique), self._decode_again(set(unique)))
 
     def _decode_again(self, wanted: set[int]) -> Iterator[np.ndarray]:
         with self._decoder() as decoder:
@@ -270,22 +273,13 @@ class _Video:
             yield Decoder(container, stream)
 
     def to_rgb(self, frame: "av.VideoFrame") -> np.ndarray:
-        """(H, W, 3) uint8."""
+        """(H, W, 3) uint8.
+
+        Raises:
+            MemoryError: as many frames as are chosen do not fit in memory.
+        """
+        if not self.has_memory:
+            require_memory(self.num_chosen, frame.width, frame.height)
+            self.has_memory = True
         threads = 0 if self.multi_thread else 1
         return self.reformatter.reformat(frame, format="rgb24", threads=threads).to_ndarray()
-
-
-def _stack(count: int, images: Iterator[np.ndarray]) -> np.ndarray:
-    """``count`` images as one array, in the size of the first: a stream may change its size midway."""
-    first = next(images)
-    stacked = np.empty((count, *first.shape), np.uint8)
-    stacked[0] = first
-    for i, image in enumerate(images, start=1):  # each is freed at once
-        stacked[i] = _same_size(image, *first.shape[:2])
-    return stacked
-
-
-def _same_size(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    if image.shape[:2] == (height, width):
-        return image
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
