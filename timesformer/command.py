@@ -8,6 +8,7 @@ went away (``| head``) is no error. Processes that the tool has started end befo
 import contextlib
 import functools
 import multiprocessing
+import multiprocessing.queues
 import os
 import signal
 import sys
@@ -170,12 +171,23 @@ def _sigterm_raises() -> Iterator[None]:
 def _begin_worker() -> None:
     """In a new process: Ctrl-C is for its parent to handle, and its parent's death is its own."""
 
-    def end(*_: object) -> NoReturn:
+    def end(_: int, frame: FrameType | None) -> NoReturn:
+        if _waits_for_work(frame):  # leaving it half read would confuse the other processes
+            os._exit(BY_SIGTERM)
         raise SystemExit(BY_SIGTERM)
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     signal.signal(signal.SIGTERM, end)
+
+
+def _waits_for_work(frame: FrameType | None) -> bool:
+    """Whether ``frame`` is inside the queue from which a process of a pool gets its work."""
+    while frame is not None:
+        if frame.f_code is multiprocessing.queues.Queue.get.__code__:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _die_with_parent() -> None:

@@ -22,6 +22,24 @@ COMMANDS = {  # with {names} of what the test makes
 }
 
 
+SHORT = {"convert_checkpoint.py", "plan.py"}  # would end by themselves: while they import
+
+
+def wait_for_torch(process, *, seconds=60):
+    """Until a command has begun: it imports torch in its ``main``."""
+    limit = time.monotonic() + seconds
+    while not any("libtorch" in each.path for each in psutil.Process(process.pid).memory_maps()):
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+
+
+def interrupt(process, number):
+    """Send a signal, as a terminal or a scheduler does; the processes that were below."""
+    below = psutil.Process(process.pid).children(recursive=True)
+    (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
+    return below
+
+
 @pytest.mark.parametrize("number", ENDED)
 def test_an_interrupted_command_says_one_line_and_leaves_nothing(
     number, trained, tiny_yaml, data_dir, tmp_path
@@ -42,10 +60,13 @@ def test_an_interrupted_command_says_one_line_and_leaves_nothing(
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
+    below = {}
+    for tool in SHORT:
+        wait_for_torch(started[tool])
+        below[tool] = interrupt(started[tool], number)
     time.sleep(2)  # most are importing, some work already
-    below = {tool: psutil.Process(p.pid).children(recursive=True) for tool, p in started.items()}
-    for process in started.values():
-        (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
+    for tool in started.keys() - SHORT:
+        below[tool] = interrupt(started[tool], number)
     status, line = ENDED[number]
     for tool, process in started.items():
         said = process.communicate(timeout=60)[1].decode()
