@@ -26,34 +26,18 @@ import re
 from collections.abc import Iterator, Sequence
 from math import nan
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from timesformer.arguments import SPELLINGS, Parser
-from timesformer.command import arm, command, leave
-
-if __name__ == "__main__":
-    arm()
-
-import numpy as np
-from tqdm import tqdm
-
-from timesformer.datasets.classes import FILE as CLASSES
-from timesformer.datasets.classes import read_class_names
-from timesformer.datasets.list_writer import row_line, write_lines
-from timesformer.datasets.lists import VideoList, read_list_file
+from timesformer.command import command, leave
 from timesformer.errors import InputError
 from timesformer.files import write_atomically
-from timesformer.opening import require_regular
 from timesformer.terminal import hides_bars, printable
 from timesformer.timelimit import answers
-from timesformer.video import shards, sources
-from timesformer.video.shard_writer import (
-    HEADERS,
-    Item,
-    Shard,
-    is_complete,
-    saved_index,
-    write_shard,
-)
+
+if TYPE_CHECKING:  # imported where they are used, so that --help and wrong options are told at once
+    from timesformer.datasets.lists import VideoList
+    from timesformer.video.shard_writer import Item, Shard
 
 FORMAT = 1  # raise it when the same arguments give other shards than before
 UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
@@ -71,6 +55,12 @@ def make_shards(
     Raises:
         ListError, ShardError, OSError: a bad list, missing videos, or a folder with other shards.
     """
+    from tqdm import tqdm
+
+    from timesformer.datasets.list_writer import row_line, write_lines
+    from timesformer.datasets.lists import read_list_file
+    from timesformer.video.shard_writer import is_complete, write_shard
+
     if origin.suffix != ".csv":
         raise ShardError(f"{origin}: the name of a list ends in .csv; rename it")
     videos = read_list_file(origin, prefix=prefix, separator=separator)
@@ -101,7 +91,7 @@ def make_shards(
     return len(planned)
 
 
-def items_of(videos: VideoList) -> list[Item]:
+def items_of(videos: "VideoList") -> "list[Item]":
     """The videos of a list, with their sizes.
 
     Raises:
@@ -109,6 +99,10 @@ def items_of(videos: VideoList) -> list[Item]:
         SourceError: one is no regular file.
         TimeLimitError: a server does not answer.
     """
+    from timesformer.opening import require_regular
+    from timesformer.video import sources
+    from timesformer.video.shard_writer import Item
+
     if missing := videos.missing():
         raise ShardError(
             f"{videos.origin}: {len(missing)} of {len(videos.labels)} videos do not exist "
@@ -132,30 +126,38 @@ def items_of(videos: VideoList) -> list[Item]:
     return [Item(number, *row) for number, row in enumerate(rows)]
 
 
-def copy_class_names(videos: VideoList, out: Path) -> None:
+def copy_class_names(videos: "VideoList", out: Path) -> None:
     """Write the names of the classes beside the new list.
 
     Raises:
         ShardError: another list wrote other names there.
     """
+    from timesformer.datasets.classes import FILE, read_class_names
+    from timesformer.datasets.list_writer import write_lines
+
     if not videos.class_names:
         return
-    beside = out / CLASSES
+    beside = out / FILE
     if beside.exists() and read_class_names(beside) != videos.class_names:
         raise ShardError(
-            f"{beside} has other class names than {Path(videos.origin).with_name(CLASSES)}; pack the "
+            f"{beside} has other class names than {Path(videos.origin).with_name(FILE)}; pack the "
             "lists of one data set into one folder"
         )
     write_lines(beside, videos.class_names)
 
 
-def plan(items: Sequence[Item], folder: Path, *, shard_size: int, seed: int) -> list[Shard]:
+def plan(items: "Sequence[Item]", folder: Path, *, shard_size: int, seed: int) -> "list[Shard]":
     """Which videos lie in which shard: a random order, cut before a shard would grow too large."""
+    import numpy as np
+
+    from timesformer.video.shard_writer import HEADERS, Shard
+    from timesformer.video.shards import TAR_BLOCK
+
     groups: list[list[Item]] = []
     filled = 0
     for number in np.random.default_rng(seed).permutation(len(items)):
         item = items[number]
-        size = -(-item.size // shards.TAR_BLOCK) * shards.TAR_BLOCK + HEADERS
+        size = -(-item.size // TAR_BLOCK) * TAR_BLOCK + HEADERS
         if not groups or filled + size > shard_size:
             groups.append([])
             filled = 0
@@ -164,7 +166,7 @@ def plan(items: Sequence[Item], folder: Path, *, shard_size: int, seed: int) -> 
     return [Shard(folder / f"shard-{i:06d}.tar", group) for i, group in enumerate(groups)]
 
 
-def recipe(items: Sequence[Item], shard_size: int, seed: int) -> str:
+def recipe(items: "Sequence[Item]", shard_size: int, seed: int) -> str:
     """What decides the content of the shards, as the text of shards.json."""
     rows = hashlib.sha256(json.dumps(items).encode()).hexdigest()
     made_from = {"videos": len(items), "digest": rows, "shard_size": shard_size, "seed": seed}
@@ -193,6 +195,12 @@ def verify(out: Path, name: str) -> None:
     Raises:
         ShardError: all that is not as it was written.
     """
+    from tqdm import tqdm
+
+    from timesformer.datasets.lists import read_list_file
+    from timesformer.video import shards
+    from timesformer.video.shard_writer import saved_index
+
     videos = read_list_file(out / f"{name}.csv", prefix=str(out))
     rows = list(zip(videos.sources, videos.labels.tolist(), strict=True))
     problems = [
@@ -215,6 +223,8 @@ def verify(out: Path, name: str) -> None:
 
 def flaws(path: str, label: int) -> Iterator[str]:
     """What is wrong with one member and its label."""
+    from timesformer.video import sources
+
     key = path.rpartition(".")[0]
     try:
         with sources.open_binary(f"{key}.json") as file:

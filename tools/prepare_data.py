@@ -23,27 +23,18 @@ from collections.abc import Sequence
 from concurrent.futures import as_completed
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from timesformer.arguments import SPELLINGS, Parser
-from timesformer.command import arm, command, leave, process_pool
-
-if __name__ == "__main__":
-    arm()
-
-import pandas as pd
-from tqdm import tqdm
-
-from timesformer.datasets.annotations import SPLITS, Clip, Entry, Source, describe_unlisted, locate
-from timesformer.datasets.classes import class_names, read_class_names
-from timesformer.datasets.folders import VideoFolder
-from timesformer.datasets.formats import FORMATS
-from timesformer.datasets.list_lines import ListError
-from timesformer.datasets.list_writer import Parts, write_lines, write_lists
-from timesformer.datasets.splits import assign_splits, complete_splits
+from timesformer.command import command, leave, process_pool
 from timesformer.terminal import hides_bars, printable
-from timesformer.video import VideoError
-from timesformer.video.reencode import reencode
 
+if TYPE_CHECKING:  # imported where they are used, so that --help and wrong options are told at once
+    from timesformer.datasets.annotations import Clip, Entry
+    from timesformer.datasets.list_writer import Parts
+
+FORMATS = ("kinetics", "mmaction2", "ucf101", "hmdb51", "ssv2", "folders", "csv", "list")
+SPLITS = ("train", "val", "test")
 TIMEOUT = 3600.0  # seconds for one video; long ones are re-encoded in many minutes
 
 
@@ -55,6 +46,13 @@ def main() -> int:
 
 def prepare(args: argparse.Namespace) -> int:
     """Write the lists and print the table; returns the number of videos that failed."""
+    from timesformer.datasets.annotations import Source, describe_unlisted, locate
+    from timesformer.datasets.folders import VideoFolder
+    from timesformer.datasets.formats import FORMATS
+    from timesformer.datasets.list_lines import ListError
+    from timesformer.datasets.list_writer import write_lists
+    from timesformer.datasets.splits import assign_splits, complete_splits
+
     if not args.videos.is_dir():
         raise ListError(f"--videos {args.videos} is not a folder; pass the folder of the videos")
     videos = VideoFolder(args.videos)
@@ -94,14 +92,14 @@ def prepare(args: argparse.Namespace) -> int:
 
 
 def resize(
-    parts: Parts,
+    parts: "Parts",
     root: Path,
     out: Path,
     short_side: int,
     jobs: int,
     *,
     time_limit: float = TIMEOUT,
-) -> tuple[Parts, list[str]]:
+) -> "tuple[Parts, list[str]]":
     """Re-encode every video of ``parts`` to OUT/videos-<short side>.
 
     ``time_limit``: seconds for one video. Returns the parts that point there, and why some videos
@@ -111,6 +109,12 @@ def resize(
         ListError: a frame folder, which has nothing to re-encode; ``out`` within ``root``; no video
             of a list could be re-encoded.
     """
+    from tqdm import tqdm
+
+    from timesformer.datasets.list_lines import ListError
+    from timesformer.video import VideoError
+    from timesformer.video.reencode import reencode
+
     paths = sorted({entry.path for part in parts.values() for entry in part})
     if folder := next((path for path in paths if path.is_dir()), None):
         raise ListError(f"--resize works on video files, but {folder} is a folder of frames")
@@ -153,8 +157,10 @@ def _targets(paths: Sequence[Path], root: Path, folder: Path) -> dict[Path, Path
     return targets
 
 
-def summary(parts: Parts, names: Sequence[str], missing: Sequence[Clip], failed: int) -> str:
+def summary(parts: "Parts", names: Sequence[str], missing: "Sequence[Clip]", failed: int) -> str:
     """The table that a run prints."""
+    import pandas as pd
+
     rows = {
         split: {
             "videos": len(part),
@@ -175,12 +181,14 @@ def summary(parts: Parts, names: Sequence[str], missing: Sequence[Clip], failed:
     return "\n".join(lines)
 
 
-def _per_class(part: Sequence[Entry]) -> list[int]:
+def _per_class(part: "Sequence[Entry]") -> list[int]:
     """Videos of each class that occurs."""
-    return pd.Series([label for entry in part for label in entry.labels]).value_counts().tolist()
+    return list(Counter(label for entry in part for label in entry.labels).values())
 
 
-def _report(missing: Sequence[Clip], failures: Sequence[str], out: Path) -> None:
+def _report(missing: "Sequence[Clip]", failures: Sequence[str], out: Path) -> None:
+    from timesformer.datasets.list_writer import write_lines
+
     for name, texts in (("missing", [clip.name for clip in missing]), ("failed", failures)):
         path = out / f"{name}.txt"
         path.unlink(missing_ok=True)
@@ -192,7 +200,9 @@ def _report(missing: Sequence[Clip], failures: Sequence[str], out: Path) -> None
     print(f"lists: {out}; train with DATA.PATH_TO_DATA_DIR {out}")
 
 
-def _check_labels(parts: Parts, names: Sequence[str]) -> None:
+def _check_labels(parts: "Parts", names: Sequence[str]) -> None:
+    from timesformer.datasets.list_lines import ListError
+
     largest = max(label for part in parts.values() for entry in part for label in entry.labels)
     if names and largest >= len(names):
         raise ListError(f"label {largest} has no name: --classes names {len(names)} classes")
@@ -200,6 +210,8 @@ def _check_labels(parts: Parts, names: Sequence[str]) -> None:
 
 def _names(given: str) -> tuple[str, ...]:
     """Class names of a file, or of a data set of the package."""
+    from timesformer.datasets.classes import class_names, read_class_names
+
     if not given:
         return ()
     return read_class_names(given) if Path(given).is_file() else class_names(given)

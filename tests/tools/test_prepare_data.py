@@ -10,6 +10,8 @@ import pytest
 from tests.conftest import ROOT, numbered_frame, run_tool, write_video
 from timesformer.config import load_config
 from timesformer.datasets import read_list
+from timesformer.datasets.annotations import SPLITS
+from timesformer.datasets.formats import FORMATS
 from timesformer.datasets.lists import read_kinetics
 
 
@@ -33,7 +35,13 @@ def refuse(monkeypatch, capsys):
         assert status == 2
         return capsys.readouterr().err
 
+    run.tool = tool
     return run
+
+
+def test_the_formats_of_the_help_are_those_of_the_package(refuse):
+    assert tuple(FORMATS) == refuse.tool.FORMATS
+    assert refuse.tool.SPLITS == SPLITS
 
 
 def videos_of(folder, split, num_classes, **kwargs):
