@@ -1,6 +1,7 @@
 """Sources that never answer, met by commands that decode in their own process: named, and given up."""
 
 import importlib.util
+import itertools
 import math
 import os
 import threading
@@ -46,15 +47,17 @@ def test_a_video_to_show_has_the_time_limit_of_a_run(tiny_yaml, monkeypatch, sil
 
 
 def test_an_annotated_copy_of_what_stops_to_answer_is_given_up(tmp_path, monkeypatch, silence):
-    def two_frames(_):
-        yield from [(0.0, np.zeros((64, 64, 3), np.uint8))] * 2
-        silence()
+    class Stalled(pictures.Decoder):
+        def frames(self):
+            yield from itertools.islice(super().frames(), 2)
+            silence()
 
-    monkeypatch.setattr(pictures, "_pictures", two_frames)
-    found = Prediction("silent.mp4", torch.zeros(1), torch.ones(1), ("up",))
-    with pytest.raises(VideoError, match=r"^silent\.mp4: no answer within 0\.3 seconds, so no ann"):
+    monkeypatch.setattr(pictures, "Decoder", Stalled)
+    path = write_video(tmp_path / "silent.mp4", [numbered_frame(i) for i in range(5)])
+    found = Prediction(str(path), torch.zeros(1), torch.ones(1), ("up",))
+    with pytest.raises(VideoError, match=r"silent\.mp4: no answer within 0\.3 seconds, so no ann"):
         pictures.annotate(found, tmp_path / "b.mp4", seconds=0.3)
-    assert not list(tmp_path.iterdir())
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_video_whose_size_is_not_told_is_scanned_under_the_limit(monkeypatch, silence):

@@ -1,6 +1,7 @@
 """Annotated copies play: same frames at the same times, with a class on them."""
 
 import contextlib
+import time
 from functools import partial
 
 import av
@@ -40,6 +41,40 @@ def test_an_annotated_copy_has_the_frames_at_their_times(numbered_video, tmp_pat
     assert [seconds for seconds, _ in found] == pytest.approx([t / 30 for t in expected], abs=2e-3)
     assert [frame_number(picture[:40]) for _, picture in found] == list(range(12))
     assert found[0][1].shape == (64, 96, 3)
+
+
+def test_an_annotated_copy_of_a_video_without_times_has_all_its_frames(numbered_video, tmp_path):
+    source = numbered_video(12, name="a.h264")
+    pictures.annotate(prediction(source), tmp_path / "b.mp4")
+    found = decoded(tmp_path / "b.mp4")
+    assert [frame_number(picture[:40]) for _, picture in found] == list(range(12))
+
+
+def test_an_annotated_copy_is_upright(tmp_path):
+    path = tmp_path / "turned.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        stream.set_display_rotation(90)
+        for i in range(3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(numbered_frame(i), "rgb24")))
+        container.mux(stream.encode())
+    pictures.annotate(prediction(path), tmp_path / "b.mp4")
+    assert {picture.shape for _, picture in decoded(tmp_path / "b.mp4")} == {(96, 64, 3)}
+
+
+def test_the_time_limit_is_of_each_frame_and_not_of_the_whole_video(
+    numbered_video, tmp_path, monkeypatch
+):
+    class Slow(pictures.Decoder):
+        def frames(self):
+            for frame in super().frames():
+                time.sleep(0.05)
+                yield frame
+
+    monkeypatch.setattr(pictures, "Decoder", Slow)
+    pictures.annotate(prediction(numbered_video(12)), tmp_path / "b.mp4", seconds=0.4)
+    assert len(decoded(tmp_path / "b.mp4")) == 12
 
 
 def test_the_text_is_on_a_dark_bar_and_fits():

@@ -5,8 +5,8 @@ import pytest
 from tests.conftest import frame_number
 from timesformer.video import decoding, packets
 from timesformer.video.by_list import ListedRun
-from timesformer.video.reader import open_video
 from timesformer.video.streams import claims
+from timesformer.video.whole import open_video
 
 
 def listed(container, stream):

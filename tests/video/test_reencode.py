@@ -1,9 +1,14 @@
+import errno
+import os
+
 import av
 import numpy as np
 import pytest
 
 from tests.conftest import frame_number, numbered_frame, write_video
+from timesformer.files import WriteError
 from timesformer.video import VideoError, read_video
+from timesformer.video.output import Output
 from timesformer.video.reencode import reencode, small_size
 
 
@@ -67,3 +72,16 @@ def test_real_files_survive(shared, tmp_path):
                 for path in (shared / name, target)]  # fmt: skip
         assert min(pair[1].shape[:2]) == 128
         assert abs(pair[0].mean(axis=(0, 1)) - pair[1].mean(axis=(0, 1))).max() < 6, name
+
+
+def test_a_full_disk_is_named_and_leaves_nothing(tmp_path, monkeypatch):
+    source = write_video(tmp_path / "a.mp4", [numbered_frame(i) for i in range(30)])
+
+    def full(self, data):
+        self.error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise self.error
+
+    monkeypatch.setattr(Output, "write", full)
+    with pytest.raises(WriteError, match=r"--out .*small\.mp4 cannot be written: No space left"):
+        reencode(source, tmp_path / "out" / "small.mp4", short_side=32)
+    assert list((tmp_path / "out").iterdir()) == []

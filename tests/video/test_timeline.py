@@ -15,6 +15,8 @@ CLAIMS = Claims(fps=30.0, nominal_fps=30.0, tick_seconds=1 / 30)
         ([None, None, None], [0, 1, 2]),
         ([5, 6, None, 8], [5, 6, 7, 8]),
         ([0, 1, 2, None, None], [0, 1, 2, 3, 4]),
+        ([None, None, 7, 8], [5, 6, 7, 8]),
+        ([*range(40), 0, None, 2], range(43)),
         ([0, 0, 2, 2, 4], [0, 1, 2, 3, 4]),
         ([0, 2, 1, 3], [0, 2, 2.5, 3]),
         ([*range(40), *range(40)], range(80)),

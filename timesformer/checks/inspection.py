@@ -17,12 +17,12 @@ import cv2
 import numpy as np
 
 from timesformer.terminal import printable
-from timesformer.video.decoding import Decoder
 from timesformer.video.packets import list_packets
-from timesformer.video.reader import VideoError, open_video, read_video
+from timesformer.video.reader import VideoError, read_video
 from timesformer.video.sources import open_binary
 from timesformer.video.streams import claims, display_matrix, remarks
-from timesformer.video.timeline import Timeline, from_decoder
+from timesformer.video.timeline import Timeline
+from timesformer.video.whole import decode_whole, open_video
 
 SLACK = 2  # frames that a sound file may lack: placeholders of packed AVIs, headers off by one
 PICTURES_AT = (0.25, 0.5, 0.75)  # of the frames, where ``picture`` looks
@@ -122,36 +122,34 @@ def join_strip(path: str, images: list[np.ndarray]) -> bytes:
 def _inspect(path: str, facts: Facts) -> Facts:
     with open_video(path) as (container, stream):
         said = claims(container, stream)
-        packets = list_packets(container, stream, said)
+        promised = list_packets(container, stream, said).timeline.promised or 0
         tagged = float(_tagged_seconds(stream) or 0)
-    promised = packets.timeline.promised or 0
-    del packets
-    wanted = _places(promised, PICTURES_AT) if promised else []
-    images: list[np.ndarray] = []
-    times: list[int | None] = []
-    first: av.VideoFrame | None = None
-    with open_video(path) as (container, stream):
-        decoder = Decoder(container, stream)
-        for place, frame in enumerate(decoder.frames()):
-            first = first or frame
-            times.append(frame.pts)
-            if len(images) < len(wanted) and place >= wanted[len(images)]:
-                images.append(frame.to_ndarray(format="gray"))
         codec = stream.codec_context.name
-    timeline = from_decoder(times, said, promised=promised)
+    wanted = _places(promised, PICTURES_AT)
+    images: list[np.ndarray] = []
+    first: list[av.VideoFrame] = []
+
+    def look(place: int, frame: "av.VideoFrame") -> None:
+        if not first:
+            first.append(frame)
+        if promised and len(images) < len(wanted) and place >= wanted[len(images)]:
+            images.append(frame.to_ndarray(format="gray"))
+
+    timeline, errors = decode_whole(path, look)
+    count = len(timeline.pts)
     facts = facts._replace(
-        frames=len(times),
+        frames=count,
         header_frames=said.frames,
         fps=round(timeline.fps, 3),
         duration_seconds=round(timeline.duration_seconds, 3),
-        width=first.width if first else 0,
-        height=first.height if first else 0,
+        width=first[0].width if first else 0,
+        height=first[0].height if first else 0,
         codec=codec,
         picture=picture(images) if len(images) == len(PICTURES_AT) else "",
-        remarks=_remarks(timeline, first) if first else "",
+        remarks=_remarks(timeline, first[0]) if first else "",
     )
     unseen = (tagged - timeline.duration_seconds) * timeline.fps
-    problem, detail = _judge(len(times), promised, unseen=unseen, errors=decoder.errors)
+    problem, detail = _judge(count, promised, unseen=unseen, errors=errors)
     return facts._replace(problem=problem, detail=detail)
 
 

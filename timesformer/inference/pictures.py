@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
-from typing import IO
 
 import av
 import cv2
@@ -20,9 +20,10 @@ from timesformer.timelimit import TimeLimitError, each_within
 from timesformer.video import VideoError
 from timesformer.video.decoding import Decoder
 from timesformer.video.images import FOLDER_FPS
-from timesformer.video.reader import open_video
-from timesformer.video.streams import claims
+from timesformer.video.output import Output
+from timesformer.video.streams import claims, display_matrix, turn
 from timesformer.video.timeline import Timeline, from_decoder
+from timesformer.video.whole import open_video
 
 H264 = {"crf": "20", "preset": "veryfast"}
 TICKS = Fraction(1, 90000)  # of a second; MPEG's clock, fine enough for any frame rate
@@ -70,7 +71,7 @@ def annotate(prediction: Prediction, path: Path, *, seconds: float = 120.0) -> N
     best = prediction.top(1)[0]
     text = f"{best.name}  {100 * best.probability:.1f} %"
     with write_atomically(path, "wb", option="--annotate") as file:
-        output = _Output(file)
+        output = Output(file)
         try:
             count = _write(output, _readable(prediction.video, seconds), text)
         except (av.FFmpegError, ValueError) as error:
@@ -83,27 +84,10 @@ def annotate(prediction: Prediction, path: Path, *, seconds: float = 120.0) -> N
             raise VideoError(f"{prediction.video}: no decodable frame, so no annotated copy")
 
 
-class _Output:
-    """A file for PyAV, which hides the error of a write behind one of its own."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self.file = file
-        self.seek, self.tell = file.seek, file.tell
-        self.error: OSError | None = None
-
-    def write(self, data: bytes) -> int:
-        """As the file; the first error is kept."""
-        try:
-            return self.file.write(data)
-        except OSError as error:
-            self.error = self.error or error
-            raise
-
-
 def _readable(video: str, seconds: float) -> Iterator[tuple[float, np.ndarray]]:
     """``_pictures``, whose errors are of the video, and not of the file that is written."""
     try:
-        yield from each_within(seconds, _pictures(video), what=printable(video))
+        yield from _pictures(video, seconds)
     except TimeLimitError as error:
         raise VideoError(f"{error}, so no annotated copy") from error
     except (av.FFmpegError, OSError) as error:
@@ -112,7 +96,7 @@ def _readable(video: str, seconds: float) -> Iterator[tuple[float, np.ndarray]]:
         raise VideoError(f"{video}: cannot be decoded ({type(error).__name__}: {error})") from error
 
 
-def _write(file: _Output, pictures: Iterator[tuple[float, np.ndarray]], text: str) -> int:
+def _write(file: Output, pictures: Iterator[tuple[float, np.ndarray]], text: str) -> int:
     """Number of frames written; their first size is that of the video, made even."""
     count, last, stream = 0, -1, None
     with av.open(file, "w", format="mp4") as container:
@@ -151,8 +135,8 @@ def put_text(picture: np.ndarray, text: str) -> np.ndarray:
     return cv2.putText(picture, text, place, FONT, scale, (255, 255, 255), 1, cv2.LINE_AA)
 
 
-def _pictures(video: str) -> Iterator[tuple[float, np.ndarray]]:
-    """Seconds and (H, W, 3) uint8 RGB of every frame that can be decoded."""
+def _pictures(video: str, seconds: float) -> Iterator[tuple[float, np.ndarray]]:
+    """Seconds and (H, W, 3) uint8 RGB of every frame that can be decoded, as a player shows it."""
     folder = portable(video)
     if folder.is_dir():
         for number, name in enumerate(frame_files(folder)):
@@ -160,11 +144,14 @@ def _pictures(video: str) -> Iterator[tuple[float, np.ndarray]]:
             if picture is not None:
                 yield number / FOLDER_FPS, cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
         return
+    within_limit = partial(each_within, seconds, what=printable(video))
     with open_video(video) as (container, stream):
         said = claims(container, stream)
-        times = [frame.pts for frame in Decoder(container, stream).frames()]
-    seconds = from_decoder(times, said, promised=len(times)).seconds
+        frames = Decoder(container, stream).frames()
+        times = [frame.pts for frame in within_limit(frames)]
+    shown_at = from_decoder(times, said, promised=len(times)).seconds.tolist()
     with open_video(video) as (container, stream):
         frames = Decoder(container, stream).frames()
-        for at, frame in zip(seconds.tolist(), frames, strict=False):
-            yield at, frame.to_ndarray(format="rgb24")
+        for at, frame in zip(shown_at, within_limit(frames), strict=False):
+            picture, matrix = frame.to_ndarray(format="rgb24"), display_matrix(frame)
+            yield at, picture if matrix is None else turn(picture[None], matrix)[0]

@@ -18,8 +18,8 @@ _SLICES = range(1, 6)  # H.264 NAL unit types that hold picture data
 class Picture(NamedTuple):
     """What a packet holds, as far as its first bytes tell."""
 
-    is_shown: bool = True  # False: no frame comes of it, or not here
-    can_start: bool = True  # False: decoding cannot start at it, whatever the container says
+    is_shown: bool = True  # False: the packet gives no frame
+    can_start: bool = True  # False: decoding cannot start here, though the container may say so
     is_disposable: bool = False  # no other picture refers to it
 
 
@@ -61,7 +61,7 @@ def _nal_prefix(extradata: bytes | None) -> int:
 
 
 def _mpeg4(packet: "av.Packet") -> Picture:
-    """A placeholder of packed files is small; only an I picture is a keyframe, whatever is flagged."""
+    """Placeholders of packed files are small; only I pictures are keyframes, despite wrong flags."""
     if packet.size < SMALLEST_PICTURE:
         return Picture(is_shown=False)
     head = bytes(memoryview(packet)[:_SEARCHED])

@@ -21,27 +21,19 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from timesformer.errors import InputError
-from timesformer.opening import SourceError, open_media
 from timesformer.terminal import printable
 from timesformer.video import streams
 from timesformer.video.by_list import ListedRun
 from timesformer.video.decoding import Decoder, IrregularError, Seeker, frame_bytes
 from timesformer.video.packets import Packets, list_packets
 from timesformer.video.remarks import Remark
-from timesformer.video.sources import open_source
 from timesformer.video.stacking import require_memory, stack
-from timesformer.video.streams import choose_stream
-from timesformer.video.timeline import Claims, Timeline, from_decoder
+from timesformer.video.timeline import Timeline
+from timesformer.video.whole import VideoError, decode_whole, open_video, readable
 
 Select = Callable[[Timeline], np.ndarray]  # timeline -> indices of its frames, (V, T)
 
 HELD_BYTES = 256 * 1024 * 1024  # decoded frames of a video that is decoded whole; more: twice
-_DECODER_ERRORS = (av.FFmpegError, OSError, ValueError, MemoryError)
-
-
-class VideoError(InputError, ValueError):
-    """A video that cannot be read; the message names file, reason and remedy."""
 
 
 class Frames(NamedTuple):
@@ -99,46 +91,6 @@ def read_video(
         return frames._replace(remarks=found)
 
 
-@contextlib.contextmanager
-def readable(path: str | Path) -> Iterator[None]:
-    """Errors of opening and decoding ``path`` as VideoErrors that name it."""
-    name = printable(path)
-    try:
-        yield
-    except _DECODER_ERRORS as error:
-        if isinstance(error, VideoError):
-            raise
-        if isinstance(error, SourceError):
-            said = str(error)
-            raise VideoError(said if name in said else f"{name}: {said}") from error
-        raise VideoError(
-            f"{name}: cannot be decoded ({type(error).__name__}: {error}); "
-            "re-encode it or remove it from the list"
-        ) from error
-
-
-@contextlib.contextmanager
-def open_video(
-    path: str | Path, *, multi_thread: bool = False
-) -> "Iterator[tuple[av.container.InputContainer, av.VideoStream]]":
-    """The container and the video stream of a file, ready to decode.
-
-    Raises:
-        VideoError: no video stream, or no decoder knows its codec.
-        av.FFmpegError, OSError, ValueError: the file cannot be opened.
-    """
-    name = printable(path)
-    with open_source(path) as source, open_media(source, name=path) as container:
-        stream = choose_stream(container)
-        if stream is None:
-            raise VideoError(f"{name}: no video stream; remove it from the list")
-        if stream.codec_context is None:
-            raise VideoError(f"{name}: no decoder knows its codec; re-encode it")
-        stream.thread_type = "AUTO" if multi_thread else "SLICE"
-        stream.codec_context.thread_count = 0 if multi_thread else 1
-        yield container, stream
-
-
 class _Video:
     """One video that is being read."""
 
@@ -153,22 +105,16 @@ class _Video:
         # One converter for all frames: making one takes longer than converting a frame.
         self.reformatter = VideoReformatter()
         self.decoded = 0
-        self.num_chosen = 0
-        self.has_memory = False
 
     def read(self) -> tuple[Frames, "av.VideoFrame", list[str]]:
         """The chosen frames, one decoded frame, and why packets could not be decoded."""
         with open_video(self.path, multi_thread=self.multi_thread) as (container, stream):
-            said = streams.claims(container, stream)
-            packets = list_packets(container, stream, said)
+            packets = list_packets(container, stream, streams.claims(container, stream))
             self.check_time()
-            try:
-                if packets.irregular:
-                    raise IrregularError(packets.irregular)
-                return self._read_by_list(packets, Seeker(container, stream, packets))
-            except IrregularError:
-                promised = packets.timeline.promised or 0
-        return self._read_whole(said, promised)
+            if not packets.irregular:
+                with contextlib.suppress(IrregularError):
+                    return self._read_by_list(packets, Seeker(container, stream, packets))
+        return self._read_whole(packets.timeline.promised or 0)
 
     def check_time(self) -> None:
         """Raise VideoError if the time is over."""
@@ -186,6 +132,8 @@ class _Video:
         if not len(timeline.pts):
             raise IrregularError("no frames are listed")
         chosen, unique, index = self._choose(timeline)
+        context = seeker.stream.codec_context
+        require_memory(len(unique), context.width, context.height)
         run = ListedRun(packets, seeker, unique.tolist(), self.to_rgb, self.check_time)
         run.decode()
         images = stack(len(unique), (run.images.pop(place) for place in unique.tolist()))
@@ -215,71 +163,62 @@ class _Video:
         """The chosen indices (V, T), each once and sorted, and which of these each is."""
         chosen = np.asarray(self.select(timeline))
         unique, index = np.unique(chosen, return_inverse=True)
-        self.num_chosen = len(unique)
         return chosen, unique, index
 
-    def _read_whole(self, said: Claims, promised: int) -> tuple[Frames, "av.VideoFrame", list[str]]:
+    def _read_whole(self, promised: int) -> tuple[Frames, "av.VideoFrame", list[str]]:
         """Decode every frame in order; a second time if too many were to be held."""
-        times: list[int | None] = []
-        held: list[av.VideoFrame] | None = []
+        held: list[av.VideoFrame] = []
         size, sample = 0, None
-        with self._decoder() as decoder:
-            for frame in decoder.frames(self.check_time):
-                times.append(frame.pts)
-                sample = sample or frame
-                size += frame_bytes(frame)
-                if held is not None:
-                    held.append(frame)
-                if size > HELD_BYTES:
-                    held = None
-            errors = decoder.errors
-        self.decoded += len(times)
+
+        def hold(place: int, frame: "av.VideoFrame") -> None:
+            nonlocal size, sample
+            sample = sample or frame
+            size += frame_bytes(frame)
+            if size <= HELD_BYTES:
+                held.append(frame)
+            else:
+                held.clear()
+
+        timeline, errors = decode_whole(
+            self.path,
+            hold,
+            check=self.check_time,
+            multi_thread=self.multi_thread,
+            promised=promised,
+        )
+        self.decoded += len(timeline.pts)
         if errors and self.multi_thread:  # of several threads it is not known which frame is lost
             self.multi_thread = False
-            return self._read_whole(said, promised)
+            return self._read_whole(promised)
         if sample is None:
             because = f" ({errors[0]})" if errors else ""
             raise VideoError(
                 f"{printable(self.path)}: no decodable frame{because}; re-encode it or remove it "
                 "from the list"
             )
-        timeline = from_decoder(times, said, promised=max(promised, len(times)))
         chosen, unique, index = self._choose(timeline)
+        require_memory(len(unique), sample.width, sample.height)
         images = self._pick(unique.tolist(), held)
-        return (
-            Frames(images, index.reshape(chosen.shape), self.decoded, timeline),
-            sample,
-            errors,
-        )
+        frames = Frames(images, index.reshape(chosen.shape), self.decoded, timeline)
+        return frames, sample, errors
 
-    def _pick(self, unique: list[int], held: "list[av.VideoFrame] | None") -> np.ndarray:
+    def _pick(self, unique: list[int], held: "list[av.VideoFrame]") -> np.ndarray:
         """The images of sorted places, from the frames held or by decoding once more."""
-        if held is not None:
+        if held:
             return stack(len(unique), (self.to_rgb(held[place]) for place in unique))
-        return stack(len(unique), self._decode_again(set(unique)))
+        return stack(len(unique), self._decode_again(unique))
 
-    def _decode_again(self, wanted: set[int]) -> Iterator[np.ndarray]:
-        with self._decoder() as decoder:
-            for place, frame in enumerate(decoder.frames(self.check_time)):
+    def _decode_again(self, unique: list[int]) -> Iterator[np.ndarray]:
+        wanted = set(unique)
+        with open_video(self.path, multi_thread=self.multi_thread) as (container, stream):
+            for place, frame in enumerate(Decoder(container, stream).frames(self.check_time)):
                 self.decoded += 1
                 if place in wanted:
                     yield self.to_rgb(frame)
-                if place == max(wanted):
+                if place == unique[-1]:
                     return
 
-    @contextlib.contextmanager
-    def _decoder(self) -> Iterator[Decoder]:
-        with open_video(self.path, multi_thread=self.multi_thread) as (container, stream):
-            yield Decoder(container, stream)
-
     def to_rgb(self, frame: "av.VideoFrame") -> np.ndarray:
-        """(H, W, 3) uint8.
-
-        Raises:
-            MemoryError: as many frames as are chosen do not fit in memory.
-        """
-        if not self.has_memory:
-            require_memory(self.num_chosen, frame.width, frame.height)
-            self.has_memory = True
+        """(H, W, 3) uint8."""
         threads = 0 if self.multi_thread else 1
         return self.reformatter.reformat(frame, format="rgb24", threads=threads).to_ndarray()

@@ -1,7 +1,6 @@
 """Write a video again, smaller: H.264 of a given short side, times kept, audio dropped."""
 
 import math
-import os
 import time
 from fractions import Fraction
 from pathlib import Path
@@ -9,11 +8,11 @@ from pathlib import Path
 import av
 import numpy as np
 
+from timesformer.files import write_atomically
 from timesformer.terminal import printable
 from timesformer.video.decoding import Check, Decoder
-from timesformer.video.reader import VideoError, open_video
-from timesformer.video.streams import claims
-from timesformer.video.timeline import Timeline, from_decoder
+from timesformer.video.output import Output
+from timesformer.video.whole import VideoError, decode_whole, open_video
 
 MOST_TICKS = 10_000_000  # a second: finer times of a container are rounded
 QUALITY = {"crf": "20", "preset": "veryfast", "g": "30", "threads": "1"}  # a keyframe a second
@@ -41,7 +40,8 @@ def reencode(
         time_limit: seconds after which a slow file is given up.
 
     Raises:
-        VideoError: there is no decodable frame, or the file cannot be written.
+        VideoError: there is no decodable frame, or it takes too long.
+        WriteError: the target cannot be written.
     """
     deadline = time.monotonic() + time_limit
 
@@ -49,32 +49,36 @@ def reencode(
         if time.monotonic() > deadline:
             raise VideoError(f"{printable(source)}: not re-encoded within {time_limit:g} seconds")
 
-    target = Path(target)
-    if target.exists():
+    if Path(target).exists():
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.partial")
-    try:
-        _transcode(source, partial, short_side, check)
-        os.replace(partial, target)
-    except (av.FFmpegError, OSError, ValueError) as error:
-        if isinstance(error, VideoError):
-            raise
-        raise VideoError(
-            f"{source}: cannot be re-encoded ({type(error).__name__}: {error}); replace the file, or "
-            "remove it from the list"
-        ) from error
-    finally:
-        partial.unlink(missing_ok=True)
+    with write_atomically(target, "wb", option="--out") as file:
+        output = Output(file)
+        try:
+            _transcode(source, output, short_side, check)
+        except (av.FFmpegError, OSError, ValueError) as error:
+            if isinstance(error, VideoError):
+                raise
+            raise output.error or VideoError(
+                f"{printable(source)}: cannot be re-encoded ({type(error).__name__}: {error}); "
+                "replace the file, or remove it from the list"
+            ) from error
 
 
-def _transcode(source: str | Path, target: Path, short_side: int, check: Check) -> None:
+def _transcode(source: str | Path, target: Output, short_side: int, check: Check) -> None:
     """Write every frame at its time."""
-    timeline, matrix = _survey(source, check)
+    matrix: list[int] = []
+
+    def keep_matrix(_: int, frame: "av.VideoFrame") -> None:
+        data = frame.side_data.get("DISPLAYMATRIX")
+        matrix[:] = np.frombuffer(data, np.int32).tolist() if data is not None else matrix
+
+    timeline, _ = decode_whole(source, keep_matrix, check=check)
+    if not len(timeline.pts):
+        raise VideoError(f"{printable(source)}: no decodable frame; remove it from the list")
     tick = Fraction(timeline.tick_seconds).limit_denominator(MOST_TICKS)
     with (
         open_video(source) as (container, shown),
-        av.open(str(target), "w", format="mp4") as writing,
+        av.open(target, "w", format="mp4") as writing,
     ):
         stream = None
         rate = Fraction(timeline.fps).limit_denominator(1001)
@@ -87,7 +91,7 @@ def _transcode(source: str | Path, target: Path, short_side: int, check: Check) 
                 stream.pix_fmt = "yuv420p"
                 stream.codec_context.time_base = tick
                 _keep_colours(stream, frame)
-                if matrix is not None:
+                if matrix:
                     stream.set_display_matrix(matrix)
             small = frame.reformat(stream.width, stream.height, "yuv420p", interpolation="AREA")
             small.pts, small.time_base = int(timeline.pts[place] - earliest), tick
@@ -95,20 +99,6 @@ def _transcode(source: str | Path, target: Path, short_side: int, check: Check) 
             writing.mux(stream.encode(small))
         if stream is not None:
             writing.mux(stream.encode(None))
-
-
-def _survey(source: str | Path, check: Check) -> tuple[Timeline, list[int] | None]:
-    """When every frame is shown, and the nine numbers of the display matrix, if there is one."""
-    with open_video(source) as (container, stream):
-        said = claims(container, stream)
-        times, matrix = [], None
-        for frame in Decoder(container, stream).frames(check):
-            if not times and (data := frame.side_data.get("DISPLAYMATRIX")) is not None:
-                matrix = np.frombuffer(data, np.int32).tolist()
-            times.append(frame.pts)
-    if not times:
-        raise VideoError(f"{printable(source)}: no decodable frame; remove it from the list")
-    return from_decoder(times, said, promised=len(times)), matrix
 
 
 def _keep_colours(stream: "av.VideoStream", frame: "av.VideoFrame") -> None:

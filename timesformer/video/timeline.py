@@ -1,8 +1,8 @@
 """The frames of a video in the decoder's order, and when each is shown.
 
 A frame is its place in the decoder's output, 0 .. N - 1. Its time is an attribute. Containers give
-times that repeat, jump back, are missing, or are those of decoding: no frame is lost or merged for
-that. ``pts`` is increasing whatever they say.
+times that repeat, jump back, are missing, or are those of decoding. No frame is lost or merged for that:
+``pts`` always increases.
 """
 
 from collections.abc import Sequence
@@ -96,20 +96,17 @@ def from_pts(pts: np.ndarray, claims: Claims, *, promised: int) -> Timeline:
 
 def from_decoder(times: Sequence[int | None], claims: Claims, *, promised: int) -> Timeline:
     """The timeline of frames in the decoder's order, with the times that came with them."""
-    known = [time for time in times if time is not None]
-    fps = claims.fps if known else claims.nominal_fps
-    fps = fps or claims.fps or DEFAULT_FPS
+    has_any = any(time is not None for time in times)
+    fps = (claims.fps if has_any else claims.nominal_fps) or claims.fps or DEFAULT_FPS
     tick = claims.tick_seconds or 1 / fps
-    step = 1 / fps / tick
-    ticks = increasing(times, step, reordered=not claims.has_times)
-    whole = np.rint(ticks).astype(np.int64)
-    if not np.array_equal(whole, ticks):
-        whole = np.rint(ticks * (tick / FINE_TICK)).astype(np.int64)
-        claims = claims._replace(
-            tick_seconds=FINE_TICK, duration=round(claims.duration * tick / FINE_TICK)
-        )
-    return from_pts(whole, claims._replace(tick_seconds=claims.tick_seconds or tick, fps=fps),
-                    promised=promised)  # fmt: skip
+    claims = claims._replace(tick_seconds=tick, fps=fps)
+    ticks = increasing(times, 1 / fps / tick, reordered=not claims.has_times)
+    pts = np.rint(ticks).astype(np.int64)
+    if not np.array_equal(pts, ticks):
+        pts = np.rint(ticks * (tick / FINE_TICK)).astype(np.int64)
+        duration = round(claims.duration * tick / FINE_TICK)
+        claims = claims._replace(tick_seconds=FINE_TICK, duration=duration)
+    return from_pts(pts, claims, promised=promised)
 
 
 def increasing(times: Sequence[int | None], step: float, *, reordered: bool) -> np.ndarray:
@@ -121,21 +118,22 @@ def increasing(times: Sequence[int | None], step: float, *, reordered: bool) -> 
         reordered: times may be those of decoding, as of packets: if they jump back, they say nothing of
             when a frame is shown, and all frames get those of the nominal rate.
 
-    A missing time is one step after its predecessor. After a restart times continue one step after
-    the latest frame. Frames that share a time, or are a little out of order, are spread up to the
-    next later one.
+    A missing time is one step after its predecessor (before its successor, at the beginning). After
+    a restart times continue one step after the latest frame. Frames that share a time, or are a
+    little out of order, are spread up to the next later one.
     """
     ticks = np.array([np.nan if time is None else time for time in times], dtype=np.float64)
-    if reordered and np.any(np.diff(ticks[~np.isnan(ticks)]) < 0):
+    known = np.flatnonzero(~np.isnan(ticks))
+    if not len(known) or (reordered and np.any(np.diff(ticks[known]) < 0)):
         return np.arange(len(ticks)) * step
+    ticks[: known[0]] = ticks[known[0]] + step * np.arange(-known[0], 0)
     offset, latest = 0.0, -np.inf
     for i, time in enumerate(ticks):
         if np.isnan(time):
-            ticks[i] = latest + step if i else 0.0
-        elif time + offset < latest - REORDER * step:
-            offset = latest + step - time
-            ticks[i] = time + offset
+            ticks[i] = latest + step
         else:
+            if time + offset < latest - REORDER * step:
+                offset = latest + step - time
             ticks[i] = time + offset
         latest = max(latest, ticks[i])
     return _spread(ticks, step)
@@ -148,9 +146,7 @@ def is_even(seconds: np.ndarray, fps: float) -> bool:
 
 
 def _spread(ticks: np.ndarray, step: float) -> np.ndarray:
-    """``ticks`` with frames that are not later than all before them between their neighbours."""
-    if not len(ticks):
-        return ticks
+    """``ticks`` (one at least); frames that are not later than all before them go between others."""
     highest = np.maximum.accumulate(ticks)
     anchors = np.concatenate([[0], np.flatnonzero(np.diff(highest) > 0) + 1])
     beyond = len(ticks)  # one step beyond for each frame after the last anchor

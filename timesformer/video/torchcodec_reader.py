@@ -25,6 +25,7 @@ from timesformer.video import streams
 from timesformer.video.packets import list_packets
 from timesformer.video.reader import Frames, Select, read_video
 from timesformer.video.sources import open_source
+from timesformer.video.stacking import require_memory
 from timesformer.video.streams import choose_stream
 from timesformer.video.timeline import Timeline
 
@@ -170,6 +171,7 @@ def _fetch(decoder: Any, described: _Description, select: Select) -> Frames:
         raise _UnsuitedError(f"{len(decoder)} frames instead of {len(timeline.pts)}")
     chosen = np.asarray(select(timeline))
     unique, index = np.unique(chosen, return_inverse=True)
+    require_memory(len(unique), decoder.metadata.width, decoder.metadata.height)
     batch = decoder.get_frames_at(unique.tolist())
     pts = np.rint(batch.pts_seconds.numpy() / described.time_base).astype(np.int64)
     if not np.array_equal(pts, described.pts[unique]):
