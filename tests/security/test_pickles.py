@@ -138,6 +138,17 @@ def stack_global(module, name):
     return text(module) + text(name) + b"\x93"
 
 
+def array(code, shape, content):
+    """An array of numpy of the type ``code``; ``shape`` and ``content`` are commands."""
+    made = stack_global("numpy.core.multiarray", "_reconstruct") + b")R"
+    return b"\x80\x04" + made + b"(K\x01" + shape + dtype(code) + b"\x89" + content + b"tb."
+
+
+def dtype(code):
+    made = stack_global("numpy", "dtype") + text(code) + b"K\x00K\x01\x87R"
+    return made + b"(K\x03" + text("|") + b"NNNK\x00K\x00K\x00tb"
+
+
 PATH = stack_global("pathlib", "PosixPath")
 RAW = {  # programs that no pickler writes; {0} is the marker's command
     "stack_global system": b"\x80\x04" + stack_global("posix", "system") + text("{0}") + b"\x85R.",
@@ -175,6 +186,10 @@ RAW = {  # programs that no pickler writes; {0} is the marker's command
     "an int of many digits": b"I" + b"9" * 5000 + b"\n.",
     "deep lists": b"\x80\x02" + b"]" * 20_000 + b"a" * 19_999 + b".",
     "deep tuples": b"\x80\x02)" + b"\x85" * 20_000 + b".",
+    "an array of objects that are not there": array("O8", b"J\xa0\x86\x01\x00\x85", b"](K\x01e"),
+    "an array of text": array("T", b"J\xa0\x86\x01\x00\x85", b"](K\x01e"),
+    "an array of a huge number": b"\x80\x04" + stack_global("numpy.core.numeric", "_frombuffer")
+    + b"(\x8a\x06" + b"\xff" * 5 + b"\x0f" + dtype("f4") + b"K\x01\x85tR.",
     "nested keys": b"\x80\x02})q\x00" + b"h\x00h\x00\x86q\x00" * 60 + b"K\x01s.",
 }  # fmt: skip
 

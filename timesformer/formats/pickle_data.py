@@ -94,6 +94,8 @@ def _scalar(kind: Any, content: Any) -> np.generic:
 
 
 def _filled(content: Any, kind: Any, shape: Any, order: str = "C") -> np.ndarray:
+    if not isinstance(content, bytes | bytearray):
+        raise TypeError
     found = np.frombuffer(bytearray(content), _number_type(kind))
     return found.reshape(shape, order="F" if order == "F" else "C")
 

@@ -8,6 +8,7 @@ is called, and no attribute is set on anything but on what this reader has made.
 
 import argparse
 import io
+import math
 import pickle
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -257,6 +258,9 @@ def _fill(array: Any, state: Any) -> None:
             shape, dtype, content = (0,), np.dtype("O"), []
         if not isinstance(content, list if dtype.kind == "O" else bytes | bytearray | str):
             raise TypeError("its content is none")
+        size = math.prod(shape)
+        if dtype.kind == "O" and len(content) != size:  # numpy would read beyond its end
+            raise ValueError(f"{len(content)} objects of {size}")
         array.__setstate__((1, shape, dtype, bool(is_fortran), content))
     except (TypeError, ValueError, OverflowError) as error:
         raise pickle.UnpicklingError(f"unsupported class numpy.ndarray ({error})") from None
