@@ -140,6 +140,34 @@ def test_a_host_whose_locks_are_not_seen_here_owns_it_while_it_touches_the_file(
         assert json.loads(file.read_text())["process"] == os.getpid()
 
 
+@pytest.mark.parametrize("is_deleted", [True, False])
+def test_a_host_that_ends_meanwhile_gives_the_folder_to_the_one_that_waits(
+    tmp_path, monkeypatch, is_deleted
+):
+    file = tmp_path / ".lock"
+    file.write_text('{"host": "elsewhere", "process": 7, "since": "1999"}')
+
+    def end(_):
+        if file.read_text():
+            file.write_text("")
+            os.utime(file, (1, 1))
+        if is_deleted:
+            file.unlink()
+
+    monkeypatch.setattr(time, "sleep", end)
+    with owned(tmp_path):
+        assert json.loads(file.read_text())["process"] == os.getpid()
+    assert not file.exists()
+
+
+def test_what_fails_in_a_folder_that_cannot_be_written_has_no_other_cause(tmp_path, monkeypatch):
+    denied = PermissionError(13, "Permission denied")
+    monkeypatch.setattr(run_lock, "_open", lambda _: (_ for _ in ()).throw(denied))
+    with pytest.raises(ValueError, match="mine") as raised, owned(tmp_path):
+        raise ValueError("mine")
+    assert raised.value.__context__ is None
+
+
 def test_nobody_waits_for_a_host_that_was_silent_for_hours(tmp_path, monkeypatch):
     (tmp_path / ".lock").write_text('{"host": "elsewhere"}')
     os.utime(tmp_path / ".lock", (1, 1))

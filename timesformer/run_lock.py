@@ -36,6 +36,7 @@ SILENT_SECONDS = 25.0  # without one: its owner has ended
 LONG_AGO = 3600.0  # since the last touch: nobody waits, whatever the clocks of the machines say
 
 _STARTER, _WORKER = 1 << 30, (1 << 30) + 1  # bytes that are locked, far behind the text
+_DELETED = {errno.ENOENT, errno.ESTALE}  # here, or by another machine
 _HELD_BY_ANOTHER = {errno.EACCES, errno.EAGAIN, errno.EDEADLK}
 
 _owned: dict[str, tuple[int, "_Lock"]] = {}  # by folder: process id, and its lock
@@ -62,10 +63,11 @@ def owned(output_dir: str | Path, *, is_started: bool = False) -> Iterator["_Loc
     if key in _owned and _owned[key][0] == os.getpid():
         yield _owned[key][1]
         return
-    try:
+    lock = None
+    with contextlib.suppress(OSError):
         Path(output_dir).mkdir(parents=True, exist_ok=True)
         lock = _Lock(Path(output_dir) / FILE)
-    except OSError:
+    if lock is None:
         yield None
         return
     try:
@@ -111,21 +113,26 @@ class _Lock:
         Raises:
             FolderInUse: another process has locked one of them, or its host still touches the file.
         """
-        works = [_lock_byte(self.descriptor, place) for place in places]
-        while not self._is_in_place():  # its owner has ended meanwhile and has deleted it
+        while not self._try(places):  # its owner has ended meanwhile and has deleted it
             os.close(self.descriptor)
             self.descriptor = _open(self.path)
-            works = [_lock_byte(self.descriptor, place) for place in places]
-        owner = self.read()
-        if False in works:
-            raise FolderInUse(self._in_use(owner))
-        if owner and places != [_WORKER]:
-            self._await(owner, can_lock=None not in works)
         self.owns_file = places != [_WORKER]
         if self.owns_file:
             self._write(_me())
         self.toucher = threading.Thread(target=self._beat, daemon=True, name="touches the lock")
         self.toucher.start()
+
+    def _try(self, places: list[int]) -> bool:
+        """``take`` of the open file; whether it is still the one that others open too."""
+        works = [_lock_byte(self.descriptor, place) for place in places]
+        if not self._is_in_place():
+            return False
+        owner = self.read()
+        if False in works:
+            raise FolderInUse(self._in_use(owner))
+        if owner and places != [_WORKER]:
+            self._await(owner, can_lock=None not in works)
+        return self._is_in_place()
 
     def hand_over(self) -> None:
         """Let the first of the processes that are started now have its part of the lock."""
@@ -156,11 +163,16 @@ class _Lock:
         """Whether the open file is the one that others open too."""
         try:
             return os.path.samestat(os.fstat(self.descriptor), self.path.stat())
-        except FileNotFoundError:
+        except OSError as error:
+            if error.errno not in _DELETED:
+                raise
             return False
 
     def _await(self, owner: dict[str, Any], *, can_lock: bool) -> None:
-        """Wait for a sign of an owner whose lock is not seen here; raise FolderInUse if it comes."""
+        """Wait for a sign of an owner whose lock is not seen here; raise FolderInUse if it comes.
+
+        An owner that ends in order empties the file and deletes it.
+        """
         if owner.get("host") == socket.gethostname():
             if not can_lock and _is_alive(owner):
                 raise FolderInUse(self._in_use(owner))
@@ -175,8 +187,12 @@ class _Lock:
         deadline = time.monotonic() + SILENT_SECONDS
         while time.monotonic() < deadline:
             time.sleep(min(1.0, SILENT_SECONDS / 10))
+            if not self._is_in_place():
+                return  # its owner has ended
             if os.stat(self.path).st_mtime != touched:  # asks the server, where there is one
-                raise FolderInUse(self._in_use(self.read() or owner))
+                if found := self.read():
+                    raise FolderInUse(self._in_use(found))
+                return  # its owner is about to delete it
 
     def _in_use(self, owner: dict[str, Any]) -> str:
         folder = printable(self.path.parent)
