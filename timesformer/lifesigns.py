@@ -72,8 +72,9 @@ class LifeSigns:
     def leave(self, reason: str) -> None:
         """Say why this process ends, if it is the first to do so; the others may hear it."""
         with contextlib.suppress(dist.DistError):
-            said = f"{self._name(self.meeting.rank)} ended: {reason}"
-            self.meeting.store.compare_set("reason", "", said)
+            if not self.reason:  # else the store may be gone, which its library reports at length
+                said = f"{self._name(self.meeting.rank)} ended: {reason}"
+                self.meeting.store.compare_set("reason", "", said)
             if self.meeting.rank == 0:  # whose end is that of the store
                 self._await_hearing()
 
@@ -140,6 +141,8 @@ class LifeSigns:
         pending = dict.fromkeys(self.hosts, ("", started))  # process: its last beat, and when
         notice = started + NOTICE_SECONDS
         while pending:
+            if self.reason:  # it ended before its check
+                raise RendezvousError(self.reason)
             for rank in list(pending):
                 if self._has_checked(rank):
                     del pending[rank]
