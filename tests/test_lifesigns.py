@@ -88,7 +88,9 @@ def test_what_one_machine_finds_ends_all_with_its_words(circle):
 def test_who_ends_before_its_check_is_heard_while_its_store_is_there(circle):
     signs = circle()
     signs[0].leave("OUTPUT_DIR is in use")
-    with pytest.raises(RendezvousError, match="process 0 of 4 on host-0 ended: OUTPUT_DIR is in use"):
+    with pytest.raises(
+        RendezvousError, match="process 0 of 4 on host-0 ended: OUTPUT_DIR is in use"
+    ):
         signs[2].check_on_each_machine(lambda: None)
 
 

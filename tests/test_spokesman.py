@@ -21,6 +21,17 @@ def test_all_but_the_first_process_of_a_machine_wait_before_they_speak(
 
 
 @pytest.mark.parametrize(
+    ("rank", "shard", "is_it"),
+    [(None, 0, True), ("0", 0, True), ("1", 0, False), (None, 1, False)],
+)
+def test_one_process_of_all_machines_is_the_first_of_a_run(monkeypatch, rank, shard, is_it):
+    monkeypatch.delenv("RANK", raising=False)
+    if rank:
+        monkeypatch.setenv("RANK", rank)
+    assert spokesman.is_main(shard) == is_it
+
+
+@pytest.mark.parametrize(
     ("local_rank", "torchrun", "waits"), [("0", True, 0), ("1", True, 1), ("1", False, 0)]
 )
 def test_what_all_processes_have_met_is_raised_by_the_first(

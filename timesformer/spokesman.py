@@ -12,6 +12,14 @@ def is_first() -> bool:
     return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
+def is_main(shard: int) -> bool:
+    """Whether this process of the machine ``shard`` is the first of a run, or starts it.
+
+    To be asked before the processes have met.
+    """
+    return os.environ.get("RANK", "0") == "0" and shard == 0
+
+
 def raise_once(error: Exception, *, status: int) -> NoReturn:
     """Raise what all processes have met: ``error`` in the first of each machine, which says it.
 

@@ -14,8 +14,8 @@ import argparse
 import json
 import shlex
 import tempfile
-from collections import Counter
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,10 +26,8 @@ from timesformer.files import write_atomically
 if TYPE_CHECKING:
     from fvcore.common.config import CfgNode
 
-    from timesformer.datasets.annotations import Entry
     from timesformer.datasets.list_writer import Parts
 
-SHARE = 0.1  # of each class for val, and for test
 SETTINGS = "finetune.yaml"
 RATE = "DATA.SAMPLING_RATE"
 
@@ -49,6 +47,7 @@ def finetune(args: argparse.Namespace) -> None:
     from timesformer.inference.description import describe
     from timesformer.recipes import RECIPES, recipe_for
     from timesformer.run_lock import owned
+    from timesformer.spokesman import is_main
 
     weights = describe(located(args.weights), overrides=heads(args.opts))
     parts, names = split(args.folder, args.classes, seed=args.seed)
@@ -69,10 +68,12 @@ def finetune(args: argparse.Namespace) -> None:
     given = RATE in keys_of(opts)
     values |= clips_before(settings, values) or fitting_clips(draft(out, values, opts), given=given)
     cfg = draft(out, values, opts)  # a start that is refused leaves the file as it is
-    with owned(cfg.OUTPUT_DIR):
+    writes = is_main(cfg.SHARD_ID)
+    with owned(cfg.OUTPUT_DIR) if writes else nullcontext():
         preflight(cfg)
-        with write_atomically(settings, option="--out") as file:
-            file.write(settings_text(out, values))
+        if writes:
+            with write_atomically(settings, option="--out") as file:
+                file.write(settings_text(out, values))
     launch(cfg)
     if cfg.TEST.ENABLE:
         report(Path(cfg.OUTPUT_DIR))
@@ -156,7 +157,7 @@ def split(folder: Path, classes: str, *, seed: int) -> "tuple[Parts, tuple[str, 
     from timesformer.datasets.folders import VideoFolder
     from timesformer.datasets.formats import read_class_folders
     from timesformer.datasets.rows import ListError
-    from timesformer.datasets.splits import assign_splits, complete_splits
+    from timesformer.datasets.splits import assign_splits, complete_splits, shares_for
 
     if not folder.is_dir():
         raise ListError(f"{folder} is not a folder; give the folder of your class folders")
@@ -190,28 +191,6 @@ def known_names(classes: str, annotations: Any) -> tuple[str, ...]:
             "--classes"
         )
     return names
-
-
-def shares_for(entries: "Sequence[Entry]", names: Sequence[str]) -> dict[str, float]:
-    """Shares of val and test; no test of its own where a class has but two films.
-
-    Raises:
-        ListError: a class with one video, or several of one film.
-    """
-    from timesformer.datasets.rows import ListError
-    from timesformer.datasets.splits import group_of
-
-    films = {(entry.labels[0], group_of(entry.path)) for entry in entries if not entry.split}
-    counts = Counter(label for label, _ in films)
-    videos = Counter(entry.labels[0] for entry in entries)
-    for label, count in counts.items():
-        if count < 2:
-            several = f"{videos[label]} videos of one film" if videos[label] > 1 else "one video"
-            raise ListError(
-                f"class {names[label]!r} has {several}, but training and testing need one each; add "
-                "videos, or remove its folder"
-            )
-    return {"val": SHARE, "test": SHARE if min(counts.values(), default=0) > 2 else 0.0}
 
 
 def keep_lists(folder: Path, parts: "Parts", names: Sequence[str]) -> None:

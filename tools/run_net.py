@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-import os
 import sys
 
 from timesformer.arguments import SPELLINGS, Parser
@@ -16,7 +15,7 @@ def main() -> int:
     from timesformer.config import load_config
     from timesformer.config.trials import in_folder, overfit_overrides
     from timesformer.run_lock import emptied
-    from timesformer.spokesman import is_first
+    from timesformer.spokesman import is_first, is_main
 
     level = logging.INFO if is_first() else logging.ERROR
     logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
@@ -27,7 +26,7 @@ def main() -> int:
     cfg = load_config(arguments.cfg, overrides)
     if arguments.overfit:
         cfg = in_folder(cfg, "overfit")
-        if os.environ.get("RANK", "0") == "0" and cfg.SHARD_ID == 0:
+        if is_main(cfg.SHARD_ID):
             emptied(cfg.OUTPUT_DIR, names={"checkpoints"})
     logging.getLogger().handlers.clear()
     from timesformer.engine.dry_run import dry_run

@@ -106,6 +106,17 @@ def test_the_clip_length_can_be_given_and_is_measured(finetune, clips, weights, 
     assert load_config(tmp_path / "out/config.yaml").DATA.SAMPLING_RATE == 30
 
 
+def test_under_torchrun_the_first_process_alone_owns_the_folder_and_writes(
+    finetune, clips, weights, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setattr("timesformer.engine.launch.launch", lambda _: None)
+    monkeypatch.setattr("timesformer.run_lock.owned", lambda _: 1 / 0)
+    out = tmp_path / "out"
+    assert finetune(clips, "--from", weights, "--out", out, "TEST.ENABLE", "False")[0] == 0
+    assert not (out / "finetune.yaml").exists()
+
+
 def test_two_videos_a_class_are_validated_and_tested_alike(finetune, clips, weights, tmp_path):
     for folder in clips.iterdir():
         for path in sorted(folder.iterdir())[2:]:

@@ -10,7 +10,7 @@ read from file names, within a class:
 """
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import numpy as np
 from timesformer.datasets.annotations import SPLITS, Entry
 from timesformer.datasets.list_lines import ListError
 
+_SHARE = 0.1  # of a class for val, and for test, where nothing is said
 _GROUPS = (
     re.compile(r".*_(?P<group>g\d+)(?:_|$).*"),
     re.compile(r"(?P<group>.+)_[fhul]_[nc]m_np\d+_(?:fr|ba|le|ri)_(?:bad|med|goo)_\d+"),
@@ -32,6 +33,25 @@ def group_of(path: Path) -> str:
         if match := pattern.fullmatch(path.stem):
             return match["group"]
     return path.stem
+
+
+def shares_for(entries: Sequence[Entry], names: Sequence[str]) -> dict[str, float]:
+    """Shares of val and test, of each class; no test of its own where a class has but two films.
+
+    Raises:
+        ListError: a class with one video, or several of one film.
+    """
+    films = {(entry.labels[0], group_of(entry.path)) for entry in entries if not entry.split}
+    counts = Counter(label for label, _ in films)
+    videos = Counter(entry.labels[0] for entry in entries)
+    for label, count in counts.items():
+        if count < 2:
+            several = f"{videos[label]} videos of one film" if videos[label] > 1 else "one video"
+            raise ListError(
+                f"class {names[label]!r} has {several}, but training and testing need one each; add "
+                "videos, or remove its folder"
+            )
+    return {"val": _SHARE, "test": _SHARE if min(counts.values(), default=0) > 2 else 0.0}
 
 
 def assign_splits(
