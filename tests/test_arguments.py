@@ -1,5 +1,8 @@
 """Command lines as people write them, and the advices that tools print."""
 
+import subprocess
+import sys
+
 import pytest
 
 from timesformer import terminal
@@ -103,3 +106,22 @@ def test_verbosity_is_of_this_call(option, level):
     terminal.set_verbosity(1)
     run_net().parse_args(["--cfg", "F", *([option] if option else [])])
     assert terminal.verbosity() == level
+
+
+@pytest.mark.parametrize("words", ["-v data", "data -v", "-v data NUM_GPUS 0"])
+def test_verbosity_stands_before_a_part_of_a_tool_or_behind_it(words):
+    top = Parser(prog="benchmark.py")
+    top.add_subparsers(dest="what").add_parser("data", keys=True)
+    assert top.parse_args(words.split()).what == "data"
+    assert terminal.verbosity() == 1
+
+
+@pytest.mark.parametrize(("option", "shown"), [("-v", "fact\n"), ("", ""), ("-q", "")])
+def test_verbose_shows_the_log_of_a_tool_on_the_error_stream(option, shown):
+    code = (
+        "import logging; from timesformer.arguments import Parser\n"
+        f"Parser().parse_args({option.split()})\n"
+        "logging.info('fact'); logging.warning('caf\\x1b[2J\\udce9')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == f"{shown}caf\\x1b[2J\\udce9\n"

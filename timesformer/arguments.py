@@ -8,12 +8,14 @@ with a dash. ``--an_option`` is ``--an-option``. An unknown option names the one
 
 import argparse
 import difflib
+import logging
 import os
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
-from timesformer.terminal import set_verbosity
+from timesformer.terminal import log_to_stderr, set_verbosity, verbosity
 
 # A config key wherever other words may stand: a section and a name, or a name of no section.
 _KEY = re.compile(r"[A-Z][A-Z0-9_]*(\.[A-Z0-9_]+)+|NUM_GPUS|NUM_SHARDS|SHARD_ID|RNG_SEED|OUTPUT_DIR"
@@ -34,8 +36,9 @@ class Parser(argparse.ArgumentParser):
         super().__init__(*arguments, **options)
         self.keys = keys
         loud = self.add_mutually_exclusive_group()
-        loud.add_argument("-v", "--verbose", action="store_true", help="say everything")
-        loud.add_argument("-q", "--quiet", action="store_true", help="warnings and results only")
+        either = {"action": "store_const", "dest": "verbosity", "default": argparse.SUPPRESS}
+        loud.add_argument("-v", "--verbose", const=1, help="say everything", **either)
+        loud.add_argument("-q", "--quiet", const=-1, help="warnings and results only", **either)
         if keys:
             usage = "config key and value, anywhere: KEY VALUE, KEY=VALUE or --set KEY VALUE"
             self.add_argument("--set", nargs=2, metavar=("KEY", "VALUE"), help=usage)
@@ -44,7 +47,7 @@ class Parser(argparse.ArgumentParser):
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
         """As argparse, after the words of config keys are taken out."""
-        words = self._spelled(_arguments() if args is None else args)
+        words = self._spelled(sys.argv[1:] if args is None else args)
         pairs: list[str] = []
         if not self._has_parts():
             words, pairs = self._split(words)
@@ -52,7 +55,8 @@ class Parser(argparse.ArgumentParser):
         if self.keys:
             found.opts = pairs
             del found.set
-        set_verbosity(found.verbose - found.quiet)
+        set_verbosity(getattr(found, "verbosity", 0))
+        log_to_stderr(logging.INFO if verbosity() > 0 else logging.WARNING)
         return found, rest
 
     def error(self, message: str) -> NoReturn:
@@ -125,12 +129,9 @@ class Parser(argparse.ArgumentParser):
         """The words that belong to an option, taken off ``left``."""
         taken: list[str] = []
         several = action.nargs in ("+", "*", "?")
-        most = (
-            action.nargs
-            if isinstance(action.nargs, int)
-            else (1 if action.nargs in (None, "?") else None)
-        )
-        while left and (most is None or len(taken) < most):
+        at_most = 1 if action.nargs in (None, "?") else len(left)
+        most = action.nargs if isinstance(action.nargs, int) else at_most
+        while left and len(taken) < most:
             word = left[-1]
             if word == "--" or word.partition("=")[0] in self._option_string_actions:
                 break
@@ -161,9 +162,3 @@ class Parser(argparse.ArgumentParser):
         if not left or left[-1].partition("=")[0] in self._option_string_actions:
             self.error(f"'{key}' has no value; write {key} VALUE or {key}=VALUE")
         return [key, left.pop()]
-
-
-def _arguments() -> list[str]:
-    import sys
-
-    return sys.argv[1:]

@@ -1,5 +1,6 @@
 """Text of files and people on a terminal: names may hold anything, and must not steer it."""
 
+import logging
 import os
 import sys
 import unicodedata
@@ -17,6 +18,22 @@ def printable(text: object) -> str:
         else char
         for char in str(text)
     )
+
+
+class PrintableFormatter(logging.Formatter):
+    """Log records of which every line is printable."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The text, with escapes in place of control characters; line breaks are kept."""
+        return "\n".join(map(printable, super().format(record).split("\n")))
+
+
+def log_to_stderr(level: int) -> None:
+    """Show log messages on the error stream, until a run sets up its own log."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(PrintableFormatter("%(message)s"))
+    handler.of_this_run = True  # type: ignore[attr-defined]
+    logging.basicConfig(level=level, handlers=[handler])
 
 
 def width(text: str) -> int:
@@ -48,6 +65,7 @@ def hides_bars() -> bool:
 def drop(stream: TextIO) -> None:
     """Let what goes to a stream that nobody reads vanish, so that its end is no error either."""
     try:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), stream.fileno())
     except (OSError, ValueError):  # it is no file of the system
         return

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import logging
 import os
 
 from timesformer.arguments import Parser
@@ -16,7 +15,6 @@ TARGETS = {"train clip": 6, "1 x 3 views": 9, "10 x 3 views": 20}  # times faste
 def main() -> int:
     """Print the table of the chosen measurement; status 2 for input that cannot be used."""
     arguments = parse_arguments()
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
     from timesformer.config import load_config
 
     cfg = load_config(arguments.cfg, arguments.opts)

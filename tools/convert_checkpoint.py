@@ -5,6 +5,7 @@ from pathlib import Path
 
 from timesformer.arguments import SPELLINGS, Parser
 from timesformer.command import command, leave
+from timesformer.terminal import verbosity
 
 
 @command("convert_checkpoint.py")
@@ -21,7 +22,7 @@ def main() -> int:
         overrides=arguments.opts,
         classes=arguments.classes,
     )
-    for note in found.notes if not arguments.quiet else ():
+    for note in found.notes if verbosity() >= 0 else ():
         print(f"note: {note}")
     dtype = DTYPES[arguments.dtype]
     source = Source.of(found, corrected=bool(arguments.opts or arguments.cfg))

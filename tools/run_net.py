@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-import sys
 
 from timesformer.arguments import SPELLINGS, Parser
 from timesformer.command import command, leave
@@ -17,9 +16,8 @@ def main() -> int:
     from timesformer.run_lock import emptied
     from timesformer.spokesman import is_first, is_main
 
-    level = logging.INFO if is_first() else logging.ERROR
-    logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
-
+    if not is_first():
+        logging.getLogger().setLevel(logging.ERROR)
     overrides = [*option_overrides(arguments), *arguments.opts]
     if arguments.overfit:
         overrides += overfit_overrides(arguments.overfit)
@@ -28,7 +26,6 @@ def main() -> int:
         cfg = in_folder(cfg, "overfit")
         if is_main(cfg.SHARD_ID):
             emptied(cfg.OUTPUT_DIR, names={"checkpoints"})
-    logging.getLogger().handlers.clear()
     from timesformer.engine.dry_run import dry_run
     from timesformer.engine.launch import launch
     from timesformer.engine.profile import profile_run

@@ -113,6 +113,20 @@ def test_what_is_shown_depends_on_the_verbosity(verbose):
     assert "test_screen.py" in everything[1]
 
 
+@pytest.mark.parametrize("level", [0, 1])
+def test_names_cannot_steer_a_terminal_nor_break_the_file(verbose, level, tmp_path, capsys):
+    verbose(level)
+    log.start_logging(str(tmp_path))
+    try:
+        logging.getLogger("test of names").warning("caf\x1b[2J\udce9: %s", "two\nlines")
+    finally:
+        log.start_logging()
+    shown, said = capsys.readouterr()
+    for text in (shown, (tmp_path / log.LOG).read_text()):
+        assert r"caf\x1b[2J\udce9: two" in text
+    assert said == ""
+
+
 def test_a_reader_that_goes_away_ends_the_run_and_nothing_else(verbose):
     class Closed(io.StringIO):
         def write(self, _):

@@ -23,7 +23,7 @@ from timesformer import distributed
 from timesformer.engine.log_file import LogFile
 from timesformer.engine.screen import SHOWN, EpochTable, ScreenHandler
 from timesformer.history import FILE, History
-from timesformer.terminal import verbosity
+from timesformer.terminal import PrintableFormatter, hides_bars
 
 logger = logging.getLogger(__name__)
 
@@ -43,12 +43,12 @@ def start_logging(output_dir: str | None = None) -> None:
     for handler in [h for h in root.handlers if getattr(h, "of_this_run", False)]:
         root.removeHandler(handler)
         handler.close()
-    whole = logging.Formatter(FORMAT, DATE_FORMAT)
+    whole = PrintableFormatter(FORMAT, DATE_FORMAT)
     handlers: list[logging.Handler] = [ScreenHandler(sys.stdout, whole)]
     if output_dir is not None:
         handlers.append(LogFile(Path(output_dir) / LOG))
+        handlers[-1].setFormatter(whole)
     for handler in handlers:
-        handler.setFormatter(whole)
         handler.setLevel(logging.INFO if distributed.is_main() else logging.WARNING)
         handler.of_this_run = True  # type: ignore[attr-defined]
         root.addHandler(handler)
@@ -75,7 +75,7 @@ def _printable(value: Any) -> Any:
 
 def progress(items: Iterable[T], *, total: int, title: str) -> Iterable[T]:
     """``items`` with a bar, rate and time left if this is the first process on a terminal."""
-    if not (distributed.is_main() and sys.stderr.isatty() and verbosity() >= 0):
+    if hides_bars() or not distributed.is_main():
         yield from items
         return
     columns = os.get_terminal_size(sys.stderr.fileno()).columns or 80  # 0: it does not say

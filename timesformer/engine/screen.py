@@ -11,7 +11,7 @@ from typing import Any, TextIO
 from tqdm import tqdm
 
 from timesformer.engine import interrupt
-from timesformer.terminal import drop, printable, verbosity
+from timesformer.terminal import PrintableFormatter, drop, verbosity
 
 SHOWN, RESULT = 1, 2  # marks of log lines: for the terminal; with -q too
 COLUMNS = {
@@ -36,17 +36,16 @@ class ScreenHandler(logging.Handler):
         super().__init__()
         self.stream = stream
         self.level_of_marks = SHOWN - min(verbosity(), 0)
-        self.whole = whole if verbosity() > 0 else None
+        self.shows_all = verbosity() > 0
+        self.setFormatter(whole if self.shows_all else _PlainFormatter())
 
     def filter(self, record: logging.LogRecord) -> bool:
         marked = getattr(record, "shown", 0) >= self.level_of_marks
-        return self.whole is not None or marked or record.levelno >= logging.WARNING
+        return self.shows_all or marked or record.levelno >= logging.WARNING
 
     def format(self, record: logging.LogRecord) -> str:
-        text = self.whole.format(record) if self.whole else _plain(record)
         encoding = getattr(self.stream, "encoding", None) or "utf-8"
-        safe = "\n".join(printable(line) for line in text.split("\n"))
-        return safe.encode(encoding, "backslashreplace").decode(encoding)
+        return super().format(record).encode(encoding, "backslashreplace").decode(encoding)
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -62,13 +61,10 @@ class ScreenHandler(logging.Handler):
             self.setLevel(logging.CRITICAL + 1)  # the terminal has gone; the file has everything
 
 
-def _plain(record: logging.LogRecord) -> str:
-    text = record.getMessage()
-    if record.levelno >= logging.WARNING:
-        text = f"{record.levelname.lower()}: {text}"
-    if record.exc_info:
-        text += "\n" + logging.Formatter().formatException(record.exc_info)
-    return text
+class _PlainFormatter(PrintableFormatter):
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        level = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
+        return level + record.message
 
 
 class EpochTable:

@@ -1,7 +1,6 @@
 """Command-line options of the tools that use a checkpoint; nothing heavy is imported to parse them."""
 
 import argparse
-import logging
 import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
@@ -47,8 +46,6 @@ def open_predictor(arguments: argparse.Namespace) -> "Predictor":
     """The predictor that the options ask for; what it had to assume goes to the error stream."""
     from timesformer.inference.predictor import Predictor
 
-    if verbosity() > 0:
-        logging.basicConfig(level=logging.INFO, format="%(message)s")
     workers = ["DATA_LOADER.NUM_WORKERS", arguments.workers] if arguments.workers else []
     predictor = Predictor.from_checkpoint(
         arguments.weights,
