@@ -14,10 +14,10 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from timesformer import spokesman
 from timesformer.errors import InputError
@@ -33,6 +33,7 @@ class Terminated(KeyboardInterrupt):
 
 
 Main = Callable[..., "int | None"]
+Handler = Callable[[int, "FrameType | None"], Any] | int
 
 
 def command(name: str, *, interrupted: str = "") -> Callable[[Main], Callable[..., int]]:
@@ -46,7 +47,7 @@ def command(name: str, *, interrupted: str = "") -> Callable[[Main], Callable[..
     def decorate(main: Main) -> Callable[..., int]:
         @functools.wraps(main)
         def guarded(*arguments: object) -> int:
-            with _sigterm_raises():
+            with _signals_raise():
                 return _status_of(lambda: main(*arguments), name, interrupted)
 
         return guarded
@@ -148,11 +149,20 @@ def _flushed(status: int) -> int:
 
 
 @contextlib.contextmanager
-def _sigterm_raises() -> Iterator[None]:
+def handled(numbers: Iterable[int], handler: Handler) -> Iterator[None]:
+    """Let ``handler`` get these signals meanwhile; outside a main thread, which gets none, nothing."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, former in before.items():
+            signal.signal(number, former)
 
+
+def _signals_raise() -> contextlib.AbstractContextManager[None]:
     owner = os.getpid()
 
     def end(number: int, _: FrameType | None) -> NoReturn:
@@ -160,12 +170,7 @@ def _sigterm_raises() -> Iterator[None]:
             os._exit(128 + number)
         raise KeyboardInterrupt if number == signal.SIGINT else Terminated
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return handled((signal.SIGINT, signal.SIGTERM), end)
 
 
 def _begin_worker() -> None:

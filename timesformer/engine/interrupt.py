@@ -8,12 +8,12 @@ import contextlib
 import math
 import os
 import signal
-import threading
 import time
 from collections.abc import Iterator
 from types import FrameType
 
 from timesformer import distributed
+from timesformer.command import handled
 
 SIGNALS = [
     getattr(signal, name)
@@ -44,15 +44,8 @@ def listening(seconds: float = math.inf) -> Iterator[None]:
     """
     _noted[:] = [number for number in _noted if number == CLOSED_PIPE]
     _deadline[0] = time.monotonic() + seconds
-    if threading.current_thread() is not threading.main_thread():
+    with handled(SIGNALS, _note):
         yield
-        return
-    before = {number: signal.signal(number, _note) for number in SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def requested() -> bool:

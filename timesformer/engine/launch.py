@@ -20,6 +20,7 @@ from fvcore.common.config import CfgNode
 from timesformer import distributed, rendezvous, spokesman
 from timesformer.batch_sizes import local_processes
 from timesformer.checkpoint import CheckpointError
+from timesformer.command import handled
 from timesformer.config import ConfigError
 from timesformer.engine import log
 from timesformer.engine.microbatch import OutOfMemory
@@ -193,14 +194,9 @@ def _forwarded_signals(pids: list[int]) -> Iterator[None]:
                 os.kill(pid, number)
 
     numbers = [getattr(signal, name) for name in _FORWARDED if hasattr(signal, name)]
-    before = {number: signal.signal(number, forward) for number in numbers}
-    # A terminal sends it to all processes: wait until they have saved.
-    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
+    # A terminal sends SIGINT to all processes: wait until they have saved.
+    with handled(numbers, forward), handled([signal.SIGINT], signal.SIG_IGN):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def free_port() -> int:
