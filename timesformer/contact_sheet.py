@@ -16,7 +16,6 @@ from torch import Tensor
 
 from timesformer.transforms import Spatial
 from timesformer.video import Frames
-from timesformer.video.sampling import Timeline
 
 MOST_SHOWN = 8  # frames of a clip; the timeline and the table have all of them
 INCH = {"thumbnail": 1.3, "text": 0.48, "line": 0.13, "lane": 0.17, "head": 1.0}
@@ -83,11 +82,6 @@ def clip_rows(
                 )
             )
     return rows
-
-
-def frame_seconds(timeline: Timeline) -> np.ndarray:
-    """(N,) times of all frames after the first one; frame folders count as 30 frames a second."""
-    return timeline.seconds
 
 
 def _describe_crop(crop: Spatial, caption: str) -> str:

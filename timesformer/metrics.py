@@ -42,6 +42,15 @@ def finite_rows(scores: Tensor) -> Tensor:
     return scores.isfinite().all(dim=1)
 
 
+def describe_nonfinite(scores: Tensor) -> str:
+    """What is wrong with ``scores`` of any shape that are not all finite, and the remedy."""
+    bad = scores[~scores.isfinite()]
+    return (
+        f"{len(bad)} of {scores.numel()} scores are not finite (the first: {bad[0].item()}); check the "
+        "weights, or use precision fp32"
+    )
+
+
 def topk_correct(scores: Tensor, labels: Tensor, k: int) -> Tensor:
     """Number of rows of ``scores`` (B, K) whose label (B,) is among the k highest, int64 scalar.
 
@@ -114,9 +123,8 @@ def class_results(scores: Tensor, labels: Tensor) -> ClassResults:
     num_classes = scores.shape[1]
     if labels.ndim == 2:
         precisions, videos = average_precisions(scores, labels), labels.bool().sum(dim=0).numpy()
-        shares = videos[videos > 0] / len(
-            labels
-        )  # what a random order of the videos has on average
+        # What a random order of the videos has on average.
+        shares = videos[videos > 0] / len(labels)
         mean = float(np.nanmean(precisions)) if len(shares) else np.nan
         chance = float(shares.mean()) if len(shares) else np.nan
         return ClassResults(videos, np.zeros_like(videos), precisions, mean, chance, np.nan)

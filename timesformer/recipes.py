@@ -118,9 +118,7 @@ def start_values(weights: Description) -> dict[str, Any]:
         values |= crop_values(max(IMAGE_CROP // patch, 1) * patch)
     views = {"NUM_ENSEMBLE_VIEWS": 1, "NUM_SPATIAL_CROPS": 3, "VIEW_PLACEMENT": "paper"}
     values |= {f"TEST.{name}": value for name, value in views.items()}
-    return values | {
-        "DATA.APPLY_ROTATION": True
-    }  # as a player shows the videos, and people see them
+    return values | {"DATA.APPLY_ROTATION": True}  # as players show them
 
 
 def crop_values(crop: int) -> dict[str, Any]:

@@ -29,7 +29,8 @@ def main() -> int:
         print("\n" + format_table([FACTS, *facts]))
     print()
     for folder in folders:
-        print(f"{folder}: stdout.log, checkpoints/, test_predictions.csv, {RESULTS}, {RECORD}")
+        tables = "test_predictions.csv, test_classes.csv"
+        print(f"{folder}: stdout.log, checkpoints/, {tables}, {RESULTS}, {RECORD}")
     return 0
 
 

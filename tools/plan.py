@@ -58,7 +58,7 @@ def positive(text: str) -> int:
     """A whole number above 0."""
     number = int(text)
     if number < 1:
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"{number} must be at least 1")
     return number
 
 

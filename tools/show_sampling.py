@@ -85,7 +85,7 @@ def sample(cfg: "CfgNode", arguments: argparse.Namespace) -> "Sheet":
         VideoError: the video cannot be read.
     """
     from timesformer.augment import build_augment, unchanged
-    from timesformer.contact_sheet import Sheet, clip_rows, frame_seconds
+    from timesformer.contact_sheet import Sheet, clip_rows
     from timesformer.datasets import build_view, clips, load_frames
 
     view = build_view(cfg, arguments.split)
@@ -112,7 +112,7 @@ def sample(cfg: "CfgNode", arguments: argparse.Namespace) -> "Sheet":
     )
     names = None if is_random else view.crops
     rows = clip_rows(frames, chosen["indices"], crops, made, captions=drawn, crop_names=names)
-    seconds = frame_seconds(chosen["timeline"])
+    seconds = chosen["timeline"].seconds
     return Sheet(describe_video(cfg, arguments, seconds, rows), seconds, rows)
 
 

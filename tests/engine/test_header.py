@@ -17,7 +17,10 @@ def test_every_line_says_what_there_is(tiny_yaml):
     assert f"clips of {cfg.DATA.NUM_FRAMES} frames (every 2nd)" in header.model(model, cfg)
     threads = torch.get_num_threads()
     line = header.device(cfg, "CPU")
-    assert line == f"device   1 process on CPU, {threads} threads each, fp32, 16 clips a step"
+    assert (
+        line
+        == f"device   1 process on CPU, {threads} thread{'s' * (threads > 1)} each, fp32, 16 clips a step"
+    )
     assert str(cfg.OUTPUT_DIR) in header.output(cfg)
     assert header.weights("4 tensors loaded", "testing: ").endswith("testing: 4 tensors loaded")
 

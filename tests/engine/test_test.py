@@ -277,7 +277,7 @@ def test_scores_that_are_not_finite_are_no_accuracy(config, tmp_path, monkeypatc
         rows = list(csv.DictReader(file))
     assert [i for i, row in enumerate(rows) if row["error"]] == list(bad)
     named = rows[bad[0]]
-    assert "1 of 3 scores are not finite (class 1: inf); check the weights, or " in named["error"]
+    assert "1 of 3 scores are not finite (the first: inf); check the weights, or " in named["error"]
     assert (named["prediction"], named["score_0"]) == ("", "")
     assert named["path"] in said
     pickled, _ = pickle.loads((tmp_path / "out/scores.pkl").read_bytes())

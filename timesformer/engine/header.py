@@ -23,7 +23,8 @@ def output(cfg: CfgNode) -> str:
 def device(cfg: CfgNode, on: str) -> str:
     """What computes, in how many processes, how exactly, and how much at once."""
     processes = distributed.world_size()
-    threads = f", {torch.get_num_threads()} threads each" if not cfg.NUM_GPUS else ""
+    num = torch.get_num_threads()
+    threads = "" if cfg.NUM_GPUS else f", {num} thread{'s' * (num > 1)} each"
     parts = [f"{processes} process{'es' * (processes > 1)} on {on}{threads}"]
     if cfg.TRAIN.ENABLE:
         parts += [cfg.TRAIN.PRECISION, f"{cfg.GLOBAL_BATCH_SIZE} clips a step"]

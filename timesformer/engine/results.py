@@ -46,20 +46,12 @@ def split_finite(scored: Scored, videos: VideoList) -> tuple[Scored, dict[int, s
     finite = np.isfinite(scored.scores).all(axis=1)
     wrong = {}
     for index, row in zip(scored.indices[~finite].tolist(), scored.scores[~finite], strict=True):
-        wrong[index] = f"{printable(videos.name(index))}: {describe_nonfinite(row)}"
+        problem = metrics.describe_nonfinite(torch.from_numpy(row))
+        wrong[index] = f"{printable(videos.name(index))}: {problem}"
     failures = dict(sorted((scored.failures | wrong).items()))
     return scored._replace(
         scores=scored.scores[finite], indices=scored.indices[finite], failures=failures
     ), wrong
-
-
-def describe_nonfinite(scores: np.ndarray) -> str:
-    """What is wrong with the scores (K,) of a video, which are not all finite, and the remedy."""
-    (bad,) = np.nonzero(~np.isfinite(scores))
-    return (
-        f"{len(bad)} of {len(scores)} scores are not finite (class {bad[0]}: {scores[bad[0]]}); "
-        "check the weights, or use precision fp32"
-    )
 
 
 def describe_all_nonfinite(reasons: Iterable[str], total: int, where: str) -> str:

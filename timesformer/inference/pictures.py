@@ -38,7 +38,7 @@ def draw_sheet(prediction: Prediction, cfg: CfgNode, path: Path) -> None:
     Raises:
         VideoError: the video cannot be read.
     """
-    from timesformer.contact_sheet import Sheet, clip_rows, draw, frame_seconds
+    from timesformer.contact_sheet import Sheet, clip_rows, draw
 
     view = build_view(cfg, "test")
     select, spatials = view.draw(np.random.default_rng(cfg.RNG_SEED))
@@ -54,7 +54,7 @@ def draw_sheet(prediction: Prediction, cfg: CfgNode, path: Path) -> None:
     cut = clips.cut_clips(frames, crops, reverse_channels=False)
     rows = clip_rows(frames, indices, crops, cut, captions=[""] * len(cut), crop_names=view.crops)
     best = ", ".join(f"{each.name} {100 * each.probability:.1f} %" for each in prediction.top(3))
-    sheet = Sheet(f"{Path(prediction.video).name}\n{best}", frame_seconds(timeline), rows)
+    sheet = Sheet(f"{Path(prediction.video).name}\n{best}", timeline.seconds, rows)
     with write_atomically(path, "wb", option="--contact-sheet") as file:
         draw(sheet).savefig(file, format=path.suffix.lstrip(".") or "png")
 

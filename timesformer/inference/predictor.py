@@ -253,11 +253,7 @@ def _nonfinite(name: str, row: Tensor) -> str:
     """Why the scores or features of a video are of no use; "" if they are."""
     if row.isfinite().all():
         return ""
-    bad = row.flatten()[~row.flatten().isfinite()]
-    return (
-        f"{printable(name)}: {len(bad)} of {row.numel()} scores are not finite (the first: "
-        f"{bad[0].item()}); check the weights, or use precision fp32"
-    )
+    return f"{printable(name)}: {metrics.describe_nonfinite(row)}"
 
 
 def _build(description: Description) -> TimeSformer:
