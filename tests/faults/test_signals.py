@@ -19,10 +19,14 @@ COMMANDS = {  # with {names} of what the test makes
     "convert_checkpoint.py": "{weights} --to hf --out {tmp}/hf",
     "check_data.py": "{data} --out {tmp}/check --again",
     "plan.py": "--cfg {cfg}",
+    "prepare_data.py": "list --videos {data} --train {data}/train.csv --val {data}/val.csv "
+    "--out {tmp}/lists --resize 32 --workers 2",
+    "make_shards.py": "{data}/train.csv --out {tmp}/shards --verify",
 }
 
 
-SHORT = {"convert_checkpoint.py", "plan.py"}  # would end by themselves: while they import
+# Would end by themselves: interrupted while they import.
+SHORT = {"convert_checkpoint.py", "plan.py", "prepare_data.py", "make_shards.py"}
 
 
 def wait_for_torch(process, *, seconds=60):
