@@ -184,7 +184,7 @@ def test_a_missing_file_is_named(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"\x00" * 100, b"text, not tensors" * 9])
 def test_a_file_of_something_else_is_named(tmp_path, content):
     (tmp_path / "file").write_bytes(content)
-    with pytest.raises(CheckpointError, match="truncated or no PyTorch file"):
+    with pytest.raises(CheckpointError, match="truncated or not a PyTorch file"):
         load_weights(model(), tmp_path / "file")
 
 

@@ -59,5 +59,5 @@ def test_a_checkpoint_of_a_run_has_no_problems():
 )
 def test_what_is_not_is_named_with_the_file(key, value, message):
     assert set(problems(GOOD | {key: value})) == {key}
-    with pytest.raises(CheckpointError, match=rf"file is no checkpoint .*entry {message}"):
+    with pytest.raises(CheckpointError, match=rf"file is not a checkpoint .*entry {message}"):
         check(GOOD | {key: value}, "file")

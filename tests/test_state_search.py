@@ -212,7 +212,7 @@ def test_tensors_without_dense_values_are_named(tmp_path, make, kind):
     state["head.weight"] = make(state["head.weight"])
     save({"net": state}, tmp_path / "file", "zip")
     with pytest.raises(
-        CheckpointError, match=rf"1 of its tensors are no dense.*head\.weight \({kind}\)"
+        CheckpointError, match=rf"1 of its tensors are not dense.*head\.weight \({kind}\)"
     ):
         load_weights(model(seed=2), tmp_path / "file")
 

@@ -11,7 +11,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from timesformer.formats.paddle import read_arrays
+from timesformer.formats import paddle
+from timesformer.formats.pickle_data import DATA
+from timesformer.formats.pickles import read_pickle
 from timesformer.weight_files import CheckpointError, read_file
 
 ARRAYS = {
@@ -32,6 +34,10 @@ class Code:
 
     def __reduce__(self):
         return os.system, (f"touch {self.path}",)
+
+
+def read_arrays(content):
+    return paddle.from_pickle(read_pickle(content, DATA))
 
 
 class Other:
@@ -164,7 +170,7 @@ def test_safetensors_carry_a_description(tmp_path):
 
 def test_a_stream_of_zeros_is_nothing(tmp_path):
     (tmp_path / "file").write_bytes(io.BytesIO(bytes(5000)).getvalue())
-    with pytest.raises(CheckpointError, match="truncated or no PyTorch file"):
+    with pytest.raises(CheckpointError, match="truncated or not a PyTorch file"):
         read_file(tmp_path / "file")
 
 
@@ -173,4 +179,4 @@ def test_a_text_file_is_refused_without_advice_to_load_it_unsafely(tmp_path):
     with pytest.raises(CheckpointError, match=r"a\.py cannot be read \(26 bytes, ") as error:
         read_file(tmp_path / "a.py")
     assert "weights_only" not in str(error.value)
-    assert "it is truncated or no PyTorch file: copy it again" in str(error.value)
+    assert "it is truncated or not a PyTorch file: copy it again" in str(error.value)

@@ -76,7 +76,7 @@ def atomic_path(path: str | Path, *, option: str = "") -> Iterator[Path]:
         os.replace(temporary, target)
         sync_folder(target.parent)
     except Exception as error:  # libraries hide what the system said in errors of their own
-        system = _system_error(error, path)
+        system = system_error(error, path)
         if system is None:
             raise
         raise write_error(path, system, option=option) from error
@@ -116,7 +116,7 @@ def write_error(path: str | Path, error: OSError, *, option: str = "") -> WriteE
     return WriteError(f"{name} cannot be written: {reason}; {remedy}")
 
 
-def _system_error(error: BaseException, path: Path) -> OSError | None:
+def system_error(error: BaseException, path: Path) -> OSError | None:
     """The error of the system behind ``error``, by its causes or its text; None if there is none.
 
     safetensors names the error's number only in words, PyTorch's zip writer not at all.

@@ -1,8 +1,8 @@
 """Which checkpoint of a run is the newest that can be used: content decides, never a name.
 
 Three kinds of trouble are kept apart. What was read and is wrong is passed over and named. What cannot
-be read, or holds code, ends the run: nobody knows whether it is the newest. And where nothing is left
-to go on from, a run does not start from scratch as if nothing had been there.
+be read, or holds code, ends the run, since it may be the newest. And where no checkpoint can be used, a
+run does not start from scratch as if there were none.
 """
 
 import errno
@@ -218,7 +218,7 @@ def _parsing_problem(path: Path) -> str:
 def _unreadable(path: Path, error: OSError) -> str:
     return (
         f"checkpoint {printable(path)} cannot be read: {error.strerror or error}; that says nothing "
-        "about what it holds, so nothing goes on without it: make it readable, or move it away"
+        "about what it holds, so the run stops: make it readable, or move it away"
     )
 
 

@@ -52,7 +52,7 @@ def _is_container(value: object) -> bool:
 
 
 def named_entries(value: object) -> Mapping[Any, Any] | None:
-    """What ``value`` holds by name; None if it is no container of names."""
+    """What ``value`` holds by name; None if it is not a container of names."""
     if isinstance(value, Mapping):
         return value
     if isinstance(value, argparse.Namespace):

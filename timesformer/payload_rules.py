@@ -23,8 +23,8 @@ def check(payload: Mapping[str, Any], path: str | Path) -> None:
     if found := problems(payload):
         wrong = "; ".join(f"its entry {key} {what}" for key, what in found.items())
         raise CheckpointError(
-            f"{printable(path)} is no checkpoint of a training: {wrong}. Use another checkpoint, or copy "
-            "it again"
+            f"{printable(path)} is not a checkpoint of a training: {wrong}. Use another checkpoint, or "
+            "copy it again"
         )
 
 

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from timesformer import distributed, sharded_checkpoint
 from timesformer.checkpoint import CheckpointError, first_line, unwrap
 from timesformer.checkpoint_order import in_order, is_in_epoch, progress
-from timesformer.files import sync_folder
+from timesformer.files import sync_folder, system_error
 from timesformer.newest_checkpoint import candidates, damage, folder_of, newest_checkpoint
 
 __all__ = [
@@ -201,38 +201,28 @@ def _link(source: Path, target: Path) -> None:
 
 
 def vanished(output_dir: str | Path) -> str:
-    """What to say of an OUTPUT_DIR that is no longer there; empty: it is."""
+    """The message about an OUTPUT_DIR that is no longer there; empty if it is there."""
     return "" if Path(output_dir).is_dir() else _gone(output_dir)
 
 
 def _gone(output_dir: str | Path) -> str:
     return (
-        f"OUTPUT_DIR {output_dir} is no longer there: it was deleted or moved while the run went on. Move "
+        f"OUTPUT_DIR {output_dir} is no longer there: it was deleted or moved during the run. Move "
         "it back and give the same command to go on from its newest checkpoint, or give the command to "
         "start anew"
     )
 
 
 def _cannot_write(path: Path, error: Exception) -> str:
-    if vanished(path.parent.parent) or isinstance(
-        error, FileNotFoundError
-    ):  # or it is being deleted
-        return _gone(path.parent.parent)
+    output_dir = path.parent.parent
+    if vanished(output_dir) or isinstance(error, FileNotFoundError):  # or it is being deleted
+        return _gone(output_dir)
     last = next(reversed(in_order(path.parent)), None)
     free = shutil.disk_usage(path.parent).free >> 20 if path.parent.is_dir() else 0
-    reason = _reason(error)
+    system = system_error(error, path)
+    reason = first_line(error) if system is None else system.strerror or str(system)
     kept = f"the last good one is {last}" if last else "there is no earlier one"
     return (
         f"checkpoint {path} cannot be written: {reason} ({free} MiB are free there); {kept}. Make "
         "room (TRAIN.KEEP_CHECKPOINTS deletes old ones) and give the same command to go on"
     )
-
-
-def _reason(error: BaseException) -> str:
-    """Of the system, which the zip writer hides behind complaints of its own."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError):
-            return cause.strerror or str(cause)
-        cause = cause.__cause__ or cause.__context__
-    return first_line(error)  # type: ignore[arg-type]

@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 FILE = ".lock"
 BEAT_SECONDS = 10.0  # between two touches of the file
 SILENT_SECONDS = 25.0  # without one: its owner has ended
-LONG_AGO = 3600.0  # since the last touch: nobody waits, whatever the clocks of the machines say
+LONG_AGO = 3600.0  # since the last touch: no start waits, even if the clocks of the machines differ
 
 _STARTER, _WORKER = 1 << 30, (1 << 30) + 1  # bytes that are locked, far behind the text
 _DELETED = {errno.ENOENT, errno.ESTALE}  # here, or by another machine

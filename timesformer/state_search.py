@@ -108,7 +108,7 @@ def find_weights(payload: object) -> Found:
     if chosen.without_values:
         named = [f"{name} ({kind})" for name, kind in list(chosen.without_values.items())[:4]]
         raise ValueError(
-            f"{len(chosen.without_values)} of its tensors are no dense numbers: {', '.join(named)}; "
+            f"{len(chosen.without_values)} of its tensors are not dense numbers: {', '.join(named)}; "
             "save them dense"
         )
     state = strip_prefixes(_with_head(chosen, candidates))

@@ -95,7 +95,7 @@ def _find_file(path: Path) -> Path:
         mode = path.stat().st_mode
         kind = next((what for test, what in _KINDS if test(mode)), "of another kind")
         raise CheckpointError(
-            f"checkpoint {printable(path)} is no file, but {kind}; name a file of weights"
+            f"checkpoint {printable(path)} is not a file, but {kind}; name a file of weights"
         )
     return path
 
@@ -230,7 +230,7 @@ def _read_shards(index: Path) -> dict[str, Tensor]:
     names = sorted(set(map(str, listed["weight_map"].values())))
     if outside := [name for name in names if Path(name).name != name or name.endswith(".json")]:
         raise CheckpointError(
-            f"{printable(index)} names {printable(outside[0])}, which is no file of weights beside it"
+            f"{printable(index)} names {printable(outside[0])}, which is not a file of weights beside it"
         )
     missing = [name for name in names if not (index.parent / name).is_file()]
     if missing:
@@ -274,7 +274,7 @@ def _explain(path: Path, error: Exception) -> str:
         )
     return (
         f"checkpoint {name} cannot be read ({path.stat().st_size} bytes, {type(error).__name__}: "
-        f"{first_line(error)}); it is truncated or no PyTorch file: copy it again"
+        f"{first_line(error)}); it is truncated or not a PyTorch file: copy it again"
     )
 
 

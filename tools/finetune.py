@@ -90,7 +90,7 @@ def draft(out: Path, values: dict[str, Any], opts: Sequence[str]) -> "CfgNode":
 
 
 def clips_before(settings: Path, values: dict[str, Any]) -> dict[str, int]:
-    """The key of the clip length of a run of the same weights and videos that goes on."""
+    """The key of the clip length of an earlier run of the same weights and videos, which resumes."""
     from timesformer.config.load import flat_values
 
     text = settings.read_text(encoding="utf-8") if settings.is_file() else "{}"

@@ -1,4 +1,4 @@
-"""An OUTPUT_DIR that is deleted or moved while a run goes on ends it with one line."""
+"""An OUTPUT_DIR that is deleted or moved during a run ends it with one line."""
 
 import shutil
 
@@ -11,7 +11,7 @@ from timesformer.config import load_config
 from timesformer.engine import run, train
 from timesformer.engine import test as testing
 
-GONE = "is no longer there: it was deleted or moved while the run went on"
+GONE = "is no longer there: it was deleted or moved during the run"
 
 
 def delete(out):

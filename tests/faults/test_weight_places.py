@@ -33,8 +33,8 @@ def make(folder, kind):
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        ("pipe", "is no file, but a named pipe"),
-        ("device", "is no file, but a device"),
+        ("pipe", "is not a file, but a named pipe"),
+        ("device", "is not a file, but a device"),
         ("link", r"is a link to /nowhere/at\\x1b\[31m/all, which does not exist"),
         ("loop", "is a link to|cannot be read"),
         ("folder", "holds no weights"),

@@ -8,8 +8,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from timesformer.checkpoint import CheckpointError, load_weights, read_weights
-from timesformer.formats import mmaction2, paddle
+from timesformer.formats import mmaction2
 from timesformer.models.timesformer import TimeSformer
+from timesformer.weight_files import read_file
 
 SCHEMES = ("divided_space_time", "joint_space_time", "space_only")
 HF = {"img_size": 32, "patch_size": 8, "num_frames": 4, "embed_dim": 48, "depth": 3, "num_heads": 3}
@@ -82,7 +83,7 @@ def test_paddle(shared):
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_files_are_taken(shared, tmp_path, dtype):
     path, clips, expected = paddle_case(shared)
-    state = {k: v.to(dtype) for k, v in paddle.read_arrays(path.read_bytes()).items()}
+    state = {k: v.to(dtype) for k, v in read_file(path).items()}
     save_file(state, tmp_path / "half")
     found = logits(tmp_path / "half", {**HF, "num_classes": 7}, clips)
     assert found.dtype == torch.float32

@@ -21,22 +21,34 @@ BOMB = "a0: &a0 [1, 2, 3, 4, 5, 6, 7, 8, 9, 0]\n" + "".join(
 MERGES = "a0: &a0 {k: 1}\n" + "".join(
     f"a{i}: &a{i} {{x: [{', '.join([f'*a{i - 1}'] * 9)}], <<: *a{i - 1}}}\n" for i in range(1, 12)
 )
+TAGS = {
+    "!!python/object/apply:os.system": "[touch ran]",
+    "!!python/name:os.system": "''",
+    "!!python/object/new:type": "[x, [], {}]",
+    "!ruby/object:X": "{}",
+    "!!binary": "aGk=",
+}
+DEEP = {
+    "lists": "A: " + "[" * 2000,
+    "mappings": "A: " + "{a: " * 5000,
+    "blocks": "\n".join(" " * i + "a:" for i in range(900)),
+}
 ATTACKS = {
     "a bomb of aliases": (BOMB, rf"line 5: more than {MOST_NODES} values, with its aliases replaced"),
     "a bomb of merges": (MERGES, "with its aliases replaced"),
     "an anchor in itself": ("A: &a {B: *a}", "line 1: a contains itself"),
     "a list in itself": ("A: 1\nB: &b [*b]", "line 2: b contains itself"),
-    "a call": ("A: 1\nB: !!python/object/apply:os.system [touch ran]", "line 2: the tag !!python/obj"),
-    "a name": ("A: !!python/name:os.system ''", "the tag !!python/name:os.system makes objects"),
-    "a new object": ("A: !!python/object/new:type [x, [], {}]", "the tag !!python/object/new:type"),
-    "a tag of its own": ("A: !ruby/object:X {}", "the tag !ruby/object:X makes objects"),
-    "binary": ("A: !!binary aGk=", "the tag !!binary makes objects"),
+    **{
+        f"the tag {tag}": (f"A: 1\nB: {tag} {value}", f"line 2: the tag {tag} makes objects")
+        for tag, value in TAGS.items()
+    },
     "a key twice": ("A: {C: 1}\nB: 2\nA: {D: 1}", "lines 1 and 3: A is given twice; remove one"),
     "an inner key twice": ("A:\n  B: 1\n  C: 2\n  B: 3", "lines 2 and 4: B is given twice"),
     "a key of a list": ("? [1, 2]\n: 3", "line 1: a key is a list or a mapping; write a name"),
-    "deep lists": ("A: " + "[" * 2000, f"nested deeper than {DEEPEST} levels"),
-    "deep mappings": ("A: " + "{a: " * 5000, f"nested deeper than {DEEPEST} levels"),
-    "deep blocks": ("\n".join(" " * i + "a:" for i in range(900)), "nested deeper than"),
+    **{
+        f"deep {kind}": (text, f"nested deeper than {DEEPEST} levels")
+        for kind, text in DEEP.items()
+    },
     "many values": ("A: [" + "1," * 21_000 + "]", f"more than {MOST_NODES} values"),
     "a control character": ("A: 1\nB: \0", "special characters are not allowed"),
     "not YAML": ("A: 1\nB: [", "not a readable YAML config: line 2"),
@@ -62,25 +74,20 @@ def test_as_a_file_it_is_one_message_with_its_line(tmp_path, attack):
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_in_a_checkpoint_it_is_one_message_everywhere(tmp_path, attack):
     text, message = ATTACKS[attack]
+    path, cfg = tmp_path / "file.pyth", tmp_path / "c.yaml"
     content = payload(model(), text)
-    torch.save(content, tmp_path / "file.pyth")
+    torch.save(content, path)
+    cfg.write_text("NUM_GPUS: 0")
     calls = (
-        lambda: load_weights(model(), tmp_path / "file.pyth"),
-        lambda: describe(tmp_path / "file.pyth"),
-        lambda: agreement.check(
-            content, load_config_of_nothing(tmp_path), {}, path=tmp_path / "file.pyth"
-        ),
+        lambda: load_weights(model(), path),
+        lambda: describe(path),
+        lambda: agreement.check(content, load_config(cfg), {}, path=path),
     )
     for call in calls:
         with pytest.raises(InputError, match=message) as error:
             call()
-        assert str(error.value).startswith(f"{tmp_path / 'file.pyth'}: its cfg")
+        assert str(error.value).startswith(f"{path}: its cfg")
         assert "\n" not in str(error.value)
-
-
-def load_config_of_nothing(tmp_path):
-    (tmp_path / "c.yaml").write_text("NUM_GPUS: 0")
-    return load_config(tmp_path / "c.yaml")
 
 
 def test_a_few_aliases_merges_and_core_tags_stay_what_they_were():
@@ -97,13 +104,11 @@ def test_what_is_no_text_file_is_not_opened(tmp_path):
     with (tmp_path / "huge").open("wb") as file:
         file.truncate(MOST_BYTES + 1)
     (tmp_path / "latin").write_bytes(b"A: caf\xe9")
-    for name, message in (
-        (tmp_path / "pipe", "is no regular file"),
-        ("/dev/zero", "is no regular file"),
-        (tmp_path, "is no regular file"),
-        (tmp_path / "huge", "no configuration has more than"),
-        (tmp_path / "latin", "it is not UTF-8"),
-    ):
+    for name, message in {
+        **dict.fromkeys([tmp_path / "pipe", "/dev/zero", tmp_path], "is not a regular file"),
+        tmp_path / "huge": "no configuration has more than",
+        tmp_path / "latin": "it is not UTF-8",
+    }.items():
         (tmp_path / "base.yaml").write_text(f"_BASE_: {name}")
         for path in (name, tmp_path / "base.yaml"):
             with pytest.raises(ConfigError, match=message):

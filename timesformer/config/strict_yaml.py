@@ -29,12 +29,14 @@ def read_yaml_file(path: Path) -> Any:
     """The data of a file.
 
     Raises:
-        ConfigError: it is none, too long, no UTF-8, or see ``read_yaml``.
+        ConfigError: it cannot be read, is too long, is not UTF-8, or see ``read_yaml``.
     """
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise ConfigError(f"config file {printable(path)} is no regular file; name a YAML file")
+            raise ConfigError(
+                f"config file {printable(path)} is not a regular file; name a YAML file"
+            )
         if status.st_size > MOST_BYTES:
             raise ConfigError(
                 f"config file {printable(path)} has {status.st_size} bytes, and no configuration has "
@@ -57,10 +59,12 @@ def read_yaml(text: str, *, source: str) -> Any:
     """The data of a text; ``source`` names it in messages.
 
     Raises:
-        ConfigError: it is no YAML, or more than plain data; with the line.
+        ConfigError: it is not YAML, or more than plain data; with the line.
     """
     if len(text) > MOST_BYTES:
-        raise ConfigError(f"{printable(source)}: {len(text)} characters are no configuration")
+        raise ConfigError(
+            f"{printable(source)}: {len(text)} characters are too many for a configuration"
+        )
     try:
         return yaml.load(text, _StrictLoader)  # a SafeLoader
     except _Refused as error:
@@ -78,7 +82,7 @@ def read_yaml(text: str, *, source: str) -> Any:
 
 
 class _Refused(Exception):
-    """Valid YAML that is no configuration; the text begins with its line."""
+    """Valid YAML that is not a configuration; the text begins with its line."""
 
 
 class _StrictLoader(yaml.SafeLoader):

@@ -2,7 +2,7 @@
 
 Keys that decide no number of the training may differ: they are only named. All others, the bytes of
 the lists, and the weights that it started from must be as they were, unless TRAIN.OVERRIDE
-(``--override``) says to go on anyway.
+(``--override``) says to resume anyway.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""The log of a run in its file, which may be on a full disk: that is said once, and ends nothing."""
+"""The log of a run in its file, which may be on a full disk: that is said once, and the run continues."""
 
 import contextlib
 import logging
@@ -24,7 +24,7 @@ class LogFile(logging.FileHandler):
         if not self.is_said:
             self.is_said = True
             with contextlib.suppress(OSError):
-                sys.stderr.write(f"{write_error(self.baseFilename, error)}; the run goes on\n")
+                sys.stderr.write(f"{write_error(self.baseFilename, error)}; the run continues\n")
 
     def close(self) -> None:
         """The last lines may be lost; that has been said."""

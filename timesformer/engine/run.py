@@ -76,9 +76,7 @@ def _start(cfg: CfgNode) -> tuple[torch.device, str]:
     output_dir = Path(cfg.OUTPUT_DIR)
     output_dir.mkdir(parents=True, exist_ok=True)
     said = run = ""
-    if (
-        distributed.is_main()
-    ):  # before anything is written that could be taken for the earlier run's
+    if distributed.is_main():  # before a file is written that the earlier run may have written too
         said = clear(cfg) if cfg.TRAIN.ENABLE else ""
         run = run_id(cfg)
     run = distributed.from_main(run)

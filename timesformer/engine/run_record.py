@@ -197,9 +197,8 @@ def _write(path: Path, sessions: list[Json], run: str) -> None:
         "wall_seconds": round(sum(session.get("wall_seconds", 0) for session in sessions), 1),
         "result": results(path.parent, history.read_rows(path.with_name(history.FILE))),
     }
-    known = {RUN: run} if run else {}
     with write_atomically(path) as file:
-        file.write(json_text({**head, **known, "sessions": sessions}) + "\n")
+        file.write(json_text({**head, RUN: run, "sessions": sessions}) + "\n")
 
 
 def _ended(session: Json) -> Json:

@@ -1,10 +1,10 @@
 """What OUTPUT_DIR holds when a training starts, and what the start does with it.
 
 nothing, or no checkpoint          a new run
-a run of the same start            goes on; if it is finished, it is only tested again
+a run of the same start            resumes; if it is finished, it is only tested again
 a finished run of another start    is set aside, and the new one runs
-an unfinished run of another one   is not touched: ``agreement`` refuses
-TRAIN.AUTO_RESUME False            whatever is there is set aside
+an unfinished run of another one   stays as it is: ``agreement`` refuses the start
+TRAIN.AUTO_RESUME False            any earlier run is set aside
 """
 
 import logging
@@ -35,7 +35,7 @@ _OTHERS = (results.RESULTS, results.PREDICTIONS, results.CLASSES, "config.yaml",
 
 
 class Standing(NamedTuple):
-    """The checkpoint to go on from and its ``entries``; of a new run None and nothing.
+    """The checkpoint to resume from and its ``entries``; None and empty for a new run.
 
     ``earlier``: the run that is in the way of this one, described; empty: there is none.
     """
@@ -91,7 +91,7 @@ def clear(cfg: CfgNode) -> str:
 
 
 def run_id(cfg: CfgNode) -> str:
-    """Of the run that goes on in OUTPUT_DIR, or a new one."""
+    """The id of the run that resumes in OUTPUT_DIR, or a new one."""
     newest = standing(cfg) if cfg.TRAIN.ENABLE else Standing(None, {})
     known = newest.entries.get(RUN) if newest.newest else ""
     goes_on = newest.newest is not None or not cfg.TRAIN.ENABLE
@@ -118,7 +118,7 @@ def is_finished(entries: Mapping[str, Any], path: Path, cfg: CfgNode) -> bool:
 
 
 def is_own_newest(newest: Path, now: Mapping[str, Any]) -> bool:
-    """Whether a run is told to go on from its own newest checkpoint, by name."""
+    """Whether a run is told to continue the training of its own newest checkpoint, by name."""
     named = Path(now["file"])
     return now["how"] == start.TRAINING and named.exists() and named.samefile(newest)
 
@@ -127,7 +127,7 @@ def flat_configuration(entries: Mapping[str, Any], path: Path) -> dict[str, Any]
     """{"TRAIN.ENABLE": True, ...} of the checkpoint ``path``; empty if it has no configuration.
 
     Raises:
-        ConfigError: it is no plain YAML.
+        ConfigError: it is not plain YAML.
     """
     return flat(read_yaml(str(entries.get("cfg") or "{}"), source=f"{path}: its cfg"))
 

@@ -57,7 +57,7 @@ def train(cfg: CfgNode, device: torch.device, run: str = "") -> Path | None:
     validator.best = state.best.seen
     known_bad = len(loader.dataset.known_bad)
     about = provenance.describe(cfg, lists) | agreement.facts(len(loader), known_bad)
-    about |= described_start(cfg) | ({RUN: run} if run else {})
+    about |= described_start(cfg) | {RUN: run}
     start = restore(cfg, state, about)
     model = parallelize(model, cfg, device, state.optimizer)
     loader, validator.loader = reuse_features(cfg, state.model, loader, validator.loader, device)
@@ -142,9 +142,7 @@ class Trainer:
             if is_last:
                 self.after(epoch, i + 1, meter)
             waited_from = time.perf_counter()
-        reached = loader.state_dict()
-        if reached["epoch"] == epoch:  # it was given up between two steps
-            self.after(epoch, reached["batch"], meter)
+        self.end_early(loader, epoch, meter)
         meter.finish()
 
     def gives_up(self) -> bool:
@@ -154,6 +152,12 @@ class Trainer:
         """
         is_alone = distributed.world_size() == 1
         return is_alone and not self.finite and interrupt.requested()
+
+    def end_early(self, loader: ClipLoader, epoch: int, meter: EpochMeter) -> None:
+        """Save and end if ``loader`` was given up, which is between two steps; else do nothing."""
+        reached = loader.state_dict()
+        if reached["epoch"] == epoch:
+            self.after(epoch, reached["batch"], meter)
 
     def backward(self, batch: Batch, group: int, *, is_last: bool) -> tuple[Tensor, Tensor, Tensor]:
         """Gradients of one batch of a group; the last one of the group updates the parameters.

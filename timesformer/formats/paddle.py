@@ -7,8 +7,6 @@ import torch
 from torch import Tensor
 
 from timesformer.formats.image_vit import from_timm, is_video
-from timesformer.formats.pickle_data import DATA
-from timesformer.formats.pickles import read_pickle
 from timesformer.formats.weights import State, Weights, ends_with, has
 
 _NAMES = "StructuredToParameterName@@"  # beside the weights: Paddle's own names of the layers
@@ -46,7 +44,7 @@ def from_paddle(state: State) -> Weights:
 def from_pickle(found: Any) -> Any:
     """Names to tensors, of the content of a ``.pdparams``; its bfloat16, which numpy has not, is uint16.
 
-    What is no dictionary stays as it is.
+    Anything but a dictionary stays as it is.
     """
     if not isinstance(found, dict):
         return found
@@ -54,15 +52,10 @@ def from_pickle(found: Any) -> Any:
     for name, info in found.pop(_SLICES, {}).items():
         parts = [found.pop(part) for part in info["slices"]]
         found[name] = np.concatenate(parts).reshape(info["OriginShape"])
-    return {name: _tensor(value) if is_numbers(value) else value for name, value in found.items()}
+    return {name: _tensor(value) if _is_numbers(value) else value for name, value in found.items()}
 
 
-def read_arrays(content: bytes) -> Any:
-    """``from_pickle`` of the bytes of a file."""
-    return from_pickle(read_pickle(content, DATA))
-
-
-def is_numbers(value: object) -> bool:
+def _is_numbers(value: object) -> bool:
     """Whether a value is an array, or one number, of numpy."""
     return isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biuf"
 

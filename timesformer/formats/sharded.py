@@ -56,9 +56,8 @@ def read_sharded(folder: Path) -> dict[str, Any]:
     reader, planner = dcp.FileSystemReader(folder), dcp.DefaultLoadPlanner(flatten_state_dict=False)
     reader.set_up_storage_reader(metadata, True)
     planner.set_up_planner(tensors, metadata, True)
-    reader.read_data(
-        planner.create_local_plan(), planner
-    ).wait()  # as dcp.load does, by one process
+    plan = planner.create_local_plan()  # as dcp.load does, by one process
+    reader.read_data(plan, planner).wait()
     tree: dict[str, Any] = {}
     paths = metadata.planner_data or {}
     for key, value in tensors.items():

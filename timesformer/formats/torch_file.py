@@ -55,7 +55,7 @@ def read_legacy(file: IO[bytes], *, is_meta: bool = False) -> Any:
     """The object of a file of releases before 1.6, at the place of ``file``."""
     start = [InertUnpickler(file, DATA).load() for _ in range(3)]
     if start[1] != _PROTOCOL or not isinstance(start[2], dict):
-        raise pickle.UnpicklingError("it is no PyTorch file")
+        raise pickle.UnpicklingError("it is not a PyTorch file")
     storages: dict[Any, Storage] = {}
 
     def find(pid: Any) -> Storage:

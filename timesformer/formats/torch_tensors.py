@@ -9,7 +9,7 @@ from torch import Tensor, UntypedStorage
 from timesformer.formats.pickle_data import DATA
 from timesformer.formats.pickles import Table, Unknown
 
-NO_VALUES = {  # how a tensor that is no array of numbers is named
+NO_VALUES = {  # names of tensors that are not arrays of numbers
     "torch._utils._rebuild_sparse_tensor": "sparse",
     "torch._utils._rebuild_sparse_csr_tensor": "sparse",
     "torch._utils._rebuild_nested_tensor": "nested",
