@@ -174,6 +174,14 @@ def test_a_stream_of_zeros_is_nothing(tmp_path):
         read_file(tmp_path / "file")
 
 
+@pytest.mark.parametrize("left", [100, 2000])
+def test_a_torn_archive_is_named_as_one(tmp_path, left):
+    torch.save({"a": torch.zeros(999)}, tmp_path / "whole")
+    (tmp_path / "file").write_bytes((tmp_path / "whole").read_bytes()[:left])
+    with pytest.raises(CheckpointError, match=r"a zip archive without its end\); it is truncated"):
+        read_file(tmp_path / "file")
+
+
 def test_a_text_file_is_refused_without_advice_to_load_it_unsafely(tmp_path):
     (tmp_path / "a.py").write_text("import torch\nprint(torch)\n")
     with pytest.raises(CheckpointError, match=r"a\.py cannot be read \(26 bytes, ") as error:

@@ -24,6 +24,7 @@ from timesformer.formats.torch_tensors import CONSTANTS, TENSORS, Storage
 
 MAGIC = bytes.fromhex("6cfc9c46f9206aa850")  # the number that legacy files begin with
 MAGIC_TEXT = b"119547037146038801333356"  # the same in pickles of protocol 0
+_ZIP = b"PK\x03\x04"  # the first bytes of an archive; what says that it is whole is at its end
 _PROTOCOL = 1001  # of legacy files
 _ALIGNED = 8  # bytes; storages elsewhere in a file are copied
 
@@ -32,7 +33,8 @@ def is_torch_file(path: Path) -> bool:
     """Whether ``torch.save`` of any release wrote it, by what it begins and ends with."""
     with path.open("rb") as file:
         head = file.read(64)
-        return MAGIC in head or MAGIC_TEXT in head or zipfile.is_zipfile(file) or is_tar(file)
+        is_legacy = MAGIC in head or MAGIC_TEXT in head
+        return is_legacy or head.startswith(_ZIP) or zipfile.is_zipfile(file) or is_tar(file)
 
 
 def read_torch(path: Path, *, mmap: bool = False, meta: bool = False) -> Any:
@@ -46,6 +48,9 @@ def read_torch(path: Path, *, mmap: bool = False, meta: bool = False) -> Any:
         if zipfile.is_zipfile(file):
             with zipfile.ZipFile(file) as archive:
                 return _Archive(archive, path if mmap else None, is_meta=meta).read()
+        file.seek(0)
+        if file.read(len(_ZIP)) == _ZIP:
+            raise ValueError("a zip archive without its end")
         if is_tar(file):
             raise pickle.UnpicklingError("a tar archive, as PyTorch before 0.1.10 wrote them")
         return read_legacy(file, is_meta=meta)
