@@ -127,7 +127,7 @@ def class_lines(classes: ClassResults, names: Sequence[str], *, multi_label: boo
             f"{classes.majority:.2f} %"
         )
         shares = [f"{called(k)} {classes.accuracy[k]:.1f} % of {classes.videos[k]}" for k in worst]
-    if len(met) > 1:
+    if len(set(classes.accuracy[met])) > 1:  # else none is worse than another
         yield f"worst classes: {', '.join(shares)}"
     if pairs := classes.confused[:SHOWN]:
         said = [f"{called(i)} taken for {called(j)} ({count})" for i, j, count in pairs]
