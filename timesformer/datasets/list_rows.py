@@ -16,7 +16,6 @@ from timesformer.datasets.list_lines import (
     shown,
 )
 from timesformer.datasets.rows import Row, parse_row
-from timesformer.terminal import printable
 from timesformer.video.remote import is_url, join
 from timesformer.video.shards import split_member
 
@@ -100,12 +99,7 @@ def locate(
     """Where ``path`` of a list lies: under ``prefix``, else here, else in ``folder`` of the list.
 
     Whether a URL exists is not asked here, nor is a tar opened for one member.
-
-    Raises:
-        ListError: the name holds a line break.
     """
-    if "\n" in path:
-        raise ListError(f"{printable(path)}: a line break in the name of a file; rename it")
     if is_url(path) or is_url(prefix):
         return join(prefix, path)
     candidates = [os.path.join(prefix, path)] if prefix else [path, os.path.join(folder, path)]

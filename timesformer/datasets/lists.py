@@ -23,6 +23,9 @@ from timesformer.video.sources import missing
 logger = logging.getLogger(__name__)
 
 
+FRAME_END = "\0"  # between the frame files of one video: no name holds it
+
+
 class PackedStrings(Sequence[str]):
     """Immutable strings in one byte array: forked processes share its pages, and never copy them."""
 
@@ -42,9 +45,9 @@ class PackedStrings(Sequence[str]):
 
 
 class VideoList(NamedTuple):
-    """Labelled videos: a source is a file, a frame folder, or the frame files of a video, one a line.
+    """Labelled videos: a source is a file, a frame folder, or the frame files of a video.
 
-    ``segments`` are the parts of the files that count, in seconds from their first frame; nan is
+    Frame files have a FRAME_END between them. ``segments`` are the parts of the files that count, in seconds from their first frame; nan is
     the beginning or the end of the file.
     """
 
@@ -60,12 +63,12 @@ class VideoList(NamedTuple):
         Raises:
             VideoError: a frame folder without frames.
         """
-        files = self.sources[index].split("\n")
+        files = self.sources[index].split(FRAME_END)
         return frame_files(files[0]) if len(files) == 1 and os.path.isdir(files[0]) else files
 
     def name(self, index: int) -> str:
         """What to call video ``index`` in messages and results: its file, or its frame folder."""
-        files = self.sources[index].split("\n")
+        files = self.sources[index].split(FRAME_END)
         return files[0] if len(files) == 1 else os.path.dirname(files[0])
 
     def segment(self, index: int) -> tuple[float, float] | None:
@@ -86,7 +89,7 @@ class VideoList(NamedTuple):
         Raises:
             SourceError: a protocol that is unknown or whose package is missing; a broken shard.
         """
-        return [self.name(i) for i in missing(s.partition("\n")[0] for s in self.sources)]
+        return [self.name(i) for i in missing(s.partition(FRAME_END)[0] for s in self.sources)]
 
 
 def read_kinetics(

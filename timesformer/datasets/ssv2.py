@@ -9,7 +9,7 @@ import numpy as np
 
 from timesformer.datasets.list_lines import ListError, numbered_lines, shown
 from timesformer.datasets.list_rows import locate
-from timesformer.datasets.lists import PackedStrings, VideoList
+from timesformer.datasets.lists import FRAME_END, PackedStrings, VideoList
 from timesformer.datasets.rows import check_label
 
 logger = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ def read_ssv2(
         label = int(labels[template])
         check_label(label, num_classes, where=f"{annotation}, video {name}")
         if name in frames:
-            sources.append("\n".join(frames[name]))
+            sources.append(FRAME_END.join(frames[name]))
             targets.append(label)
         without += name not in frames
     if without:

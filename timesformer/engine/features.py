@@ -22,7 +22,7 @@ from timesformer import distributed
 from timesformer.datasets import normalizer, num_workers
 from timesformer.datasets.clips import ClipDataset
 from timesformer.datasets.index import file_state
-from timesformer.datasets.lists import VideoList
+from timesformer.datasets.lists import FRAME_END, VideoList
 from timesformer.datasets.loader import ClipLoader
 from timesformer.datasets.samplers import EvalBatches
 from timesformer.engine import interrupt, log
@@ -158,7 +158,7 @@ def fingerprint(cfg: CfgNode, model: nn.Module, videos: VideoList, num_clips: in
             digest.update(name.encode())
             digest.update(value.detach().cpu().contiguous().numpy().tobytes())
     for i in range(len(videos.labels)):
-        files = videos.sources[i].split("\n")
+        files = videos.sources[i].split(FRAME_END)
         row = (files, [file_state(file) for file in files], videos.segment(i), videos.label_text(i))
         digest.update(repr(row).encode("utf-8", "surrogateescape"))
     sections = [cfg.DATA, cfg.TIMESFORMER] + [cfg.AUG] * (num_clips > 1)

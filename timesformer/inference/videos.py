@@ -22,7 +22,6 @@ from timesformer.datasets.folders import (
     natural_key,
 )
 from timesformer.datasets.lists import PackedStrings, VideoList, read_list_file
-from timesformer.terminal import printable
 from timesformer.video import VideoError
 from timesformer.video.images import choose_images
 from timesformer.video.looking import Span
@@ -45,8 +44,7 @@ def listed_videos(videos: Videos) -> VideoList | list[np.ndarray]:
     """Places as a list without labels, or decoded frames (N, H, W, 3) uint8.
 
     Raises:
-        VideoError: places and frames in one list, a name with a line break, or frames of another
-            shape or type.
+        VideoError: places and frames in one list, or frames of another shape or type.
     """
     if isinstance(videos, VideoList):
         return videos
@@ -54,12 +52,6 @@ def listed_videos(videos: Videos) -> VideoList | list[np.ndarray]:
     if any(isinstance(video, Tensor | np.ndarray) for video in several):
         return [_images(video) for video in several]
     places = [str(portable(video)) if is_local_file(video) else str(video) for video in several]
-    for place in places:
-        if "\n" in place:  # which separates the frame files of one video
-            raise VideoError(
-                f"{printable(place)}: a line break in the name of a video; rename it, or link to it "
-                "by another name"
-            )
     return VideoList(PackedStrings(places), np.zeros(len(places), np.int64), "the videos given")
 
 
