@@ -47,8 +47,8 @@ class PackedStrings(Sequence[str]):
 class VideoList(NamedTuple):
     """Labelled videos: a source is a file, a frame folder, or the frame files of a video.
 
-    Frame files have a FRAME_END between them. ``segments`` are the parts of the files that count, in seconds from their first frame; nan is
-    the beginning or the end of the file.
+    Frame files have a FRAME_END between them. ``segments`` are the parts of the files that count, in
+    seconds from their first frame; nan is the beginning or the end of the file.
     """
 
     sources: PackedStrings
