@@ -57,6 +57,16 @@ def _skip_without_torchcodec(items):
                 item.add_marker(pytest.mark.skip(reason=str(error)))
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    """Reports travel between processes as UTF-8, which a captured file name need not be."""
+    report = yield
+    report.sections = [
+        (title, text.encode("utf-8", "backslashreplace").decode()) for title, text in report.sections
+    ]
+    return report
+
+
 @pytest.fixture(autouse=True)
 def _isolated_seeds():
     random.seed(0)
