@@ -62,7 +62,8 @@ def pytest_runtest_makereport():
     """Reports travel between processes as UTF-8, which a captured file name need not be."""
     report = yield
     report.sections = [
-        (title, text.encode("utf-8", "backslashreplace").decode()) for title, text in report.sections
+        (title, text.encode("utf-8", "backslashreplace").decode())
+        for title, text in report.sections
     ]
     return report
 
