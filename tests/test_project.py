@@ -12,74 +12,89 @@ from timesformer.config import defaults
 
 PACKAGE = ROOT / "timesformer"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-LAYERS = [  # a module imports its own layer or a lower one
-    ("tables", "errors", "files", "json_text", "spreadsheet", "terminal", "timelimit", "run_lock"),
-    (
-        "models",
-        "video",
-        "transforms",
-        "metrics",
-        "convert",
-        "formats",
-        "architecture",
-        "distributed",
-        "rendezvous",
-        "lifesigns",
-        "opening",
-        "spokesman",
-        "command",
-        "arguments",
-        "contact_sheet",
-        "history",
-    ),
-    (
-        "config",
-        "batch_sizes",
-        "weight_files",
-        "state_search",
-        "payload_contents",
-        "payload_rules",
-        "hub",
-        "timm_hub",
-        "fitting",
-        "checkpoint",
-        "summary",
-        "run_checkpoint",
-        "resuming",
-        "sharded_checkpoint",
-        "checkpoint_order",
-        "newest_checkpoint",
-        "imagenet",
-        "augment",
-    ),
-    ("datasets", "checks", "provenance", "scoring"),
-    (
-        "engine",
-        "inference",
-        "export",
-        "model_card",
-        "benchmark",
-        "benchmark_model",
-        "benchmark_variants",
-    ),
+ROOMS = [  # a room imports from itself and from those above it in this list
+    "errors",
+    "io",
+    "files",
+    "tables",
+    "config",
+    "video",
+    "models",
+    "runtime",
+    "datasets",
+    "checkpoint",
+    "visualize",
+    "evaluation",
+    "engine",
+    "inference",
+    "cli",
 ]
-MAY_LOOK_UP = {"models/vit.py"}  # imports the loader inside its constructor
+# The published import path `timesformer.models.vit.TimeSformer` loads weights in its constructor.
+MAY_LOOK_UP = {"models/vit.py"}
 
 
-def layer(module):
-    top = module.split(".")[1] if "." in module else module
-    return next((i for i, names in enumerate(LAYERS) if top in names), None)
+def room(module):
+    return module.split(".")[1] if "." in module else None
+
+
+def imported(path):
+    """The modules of the package that a file imports, by any form of import, anywhere in it."""
+    own = list(path.relative_to(ROOT).with_suffix("").parts)
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = own[: -node.level] if node.level else []
+            base = ".".join([*above, *filter(None, [node.module])])
+            yield base
+            yield from (
+                f"{base}.{alias.name}" for alias in node.names if is_module(base, alias.name)
+            )
+        elif isinstance(node, ast.Call) and "import_module" in ast.unparse(node.func):
+            yield from (arg.value for arg in node.args if isinstance(arg, ast.Constant))
+
+
+def is_module(package, name):
+    path = ROOT.joinpath(*package.split("."), name)
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+
+
+def test_every_room_is_in_the_list():
+    names = {p.name for p in PACKAGE.iterdir() if (p / "__init__.py").is_file()}
+    files = {p.stem for p in PACKAGE.glob("[!_]*.py")}
+    assert names | files == set(ROOMS)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_layers_point_downward(path):
-    name = str(path.relative_to(PACKAGE))
-    own = layer("timesformer." + name.removesuffix(".py").split("/")[0])
-    if own is None or name in MAY_LOOK_UP:
+def test_rooms_import_from_above(path):
+    name = path.relative_to(PACKAGE)
+    own = name.with_suffix("").parts[0]
+    if own.startswith("__") or str(name) in MAY_LOOK_UP:
         return
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("timesformer."):
-            assert layer(node.module) <= own, f"{name} imports {node.module}"
+    for module in imported(path):
+        if room(module) in ROOMS:
+            assert ROOMS.index(room(module)) <= ROOMS.index(own), f"{name} imports {module}"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import timesformer.engine.train",
+        "from timesformer import engine",
+        "from timesformer.engine import train",
+        "from ..engine.train import train",
+        "def f():\n    from timesformer.engine.train import train",
+        "importlib.import_module('timesformer.engine')",
+    ],
+)
+def test_no_form_of_import_is_overlooked(line, tmp_path, monkeypatch):
+    monkeypatch.setattr("tests.test_project.ROOT", tmp_path)
+    path = tmp_path / "timesformer/video/file.py"
+    (tmp_path / "timesformer/engine").mkdir(parents=True)
+    (tmp_path / "timesformer/engine/__init__.py").write_text("")
+    path.parent.mkdir()
+    path.write_text(line)
+    assert "engine" in {room(module) for module in imported(path)}
 
 
 def flat(tree, prefix=""):
@@ -91,7 +106,8 @@ def flat(tree, prefix=""):
 
 
 def test_every_key_is_read_somewhere():
-    text = "\n".join(p.read_text() for p in MODULES if "config" not in p.parts)
+    readers = [p for p in MODULES if "config" not in p.parts or p.stem == "batch_sizes"]
+    text = "\n".join(p.read_text() for p in readers)
     for key in flat(defaults()):
         name = key.split(".")[-1]
         if key == "MODEL.ARCH":  # has one value, and is read for that alone
@@ -139,14 +155,12 @@ def tracked(pattern):
     return listed.stdout.split()
 
 
-def test_the_readme_names_every_file_of_the_package_and_the_tools():
-    readme = (ROOT / "README.md").read_text()
-    tree = readme.split("## The tree")[1]
-    files = [p for p in [*MODULES, *ROOT.glob("tools/*.*")] if p.name != "__init__.py"]
-    for path in files:
-        assert re.search(rf"^\s+{re.escape(path.name)}\s+\S", tree, re.MULTILINE), path
-    for word in re.findall(r"^\s+(\w+\.(?:py|sh))\s", tree, re.MULTILINE):
-        assert any(path.name == word for path in files), f"README names {word}"
+def test_the_readme_names_every_room_and_every_module_says_what_it_is():
+    tree = (ROOT / "README.md").read_text().split("## The tree")[1]
+    for name in ROOMS:
+        assert re.search(rf"^  {name}(\.py|/)\s+\S", tree, re.MULTILINE), name
+    for path in MODULES:
+        assert (ast.get_docstring(ast.parse(path.read_text())) or "").strip(), path
 
 
 def test_every_configuration_that_the_readme_names_exists():

@@ -16,6 +16,11 @@ from typing import IO, Any
 
 from timesformer.errors import InputError
 
+# Files of a run, in OUTPUT_DIR.
+PREDICTIONS = "test_predictions.csv"
+CLASSES = "test_classes.csv"
+RESULTS = "test_results.json"
+
 _ZIP_WRITER = re.compile(r"unexpected pos|file write|PytorchStream")  # what PyTorch's says then
 
 
@@ -105,7 +110,7 @@ def sync_folder(folder: Path) -> None:
 
 def write_error(path: str | Path, error: OSError, *, option: str = "") -> WriteError:
     """The error to raise for a failed write of ``path``: what is named, why, and what is free."""
-    from timesformer.terminal import printable
+    from timesformer.io.terminal import printable
 
     name = printable(f"{option} {path}" if option else path)
     reason = error.strerror or str(error)

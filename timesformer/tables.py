@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-from timesformer.terminal import padded, printable, width
+from timesformer.io.terminal import padded, printable, width
 
 T = TypeVar("T")
 

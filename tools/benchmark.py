@@ -4,9 +4,9 @@ import argparse
 import json
 import os
 
-from timesformer.arguments import Parser
-from timesformer.command import command, leave
+from timesformer.cli.arguments import Parser
 from timesformer.files import write_atomically
+from timesformer.runtime.command import command, leave
 
 TARGETS = {"train clip": 6, "1 x 3 views": 9, "10 x 3 views": 20}  # times faster than the naive way
 
@@ -71,9 +71,9 @@ def benchmark_data(cfg, arguments: argparse.Namespace) -> dict:
     import torch
     from tqdm import tqdm
 
-    from timesformer import benchmark
     from timesformer.datasets import build_dataset, build_loader, build_view
-    from timesformer.terminal import hides_bars
+    from timesformer.engine import benchmark_data as benchmark
+    from timesformer.io.terminal import hides_bars
 
     cv2.setNumThreads(0)  # as in loader processes
     torch.set_num_threads(1)
@@ -112,10 +112,10 @@ def benchmark_model(cfg, arguments: argparse.Namespace) -> None:
     import torch
     from tqdm import tqdm
 
-    from timesformer import benchmark_model as model
-    from timesformer.benchmark_variants import device_of, parse_variants
     from timesformer.config import ConfigError
-    from timesformer.terminal import hides_bars
+    from timesformer.engine import benchmark_model as model
+    from timesformer.engine.benchmark_variants import device_of, parse_variants
+    from timesformer.io.terminal import hides_bars
 
     size, repeats = arguments.batch_size, arguments.repeats
     if size is None:
@@ -142,7 +142,7 @@ def benchmark_model(cfg, arguments: argparse.Namespace) -> None:
 
 def format_model(report) -> str:
     """The table of variants: times, their ratios to floor and Hugging Face's, memory, peaks."""
-    from timesformer.benchmark_model import summary
+    from timesformer.engine.benchmark_model import summary
 
     ratios = ("x floor", "x hf", "clips/s")
     rows = [("", "forward ms", *ratios, "step ms", *ratios, "MiB", "x hf")]

@@ -13,16 +13,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from timesformer.arguments import SPELLINGS, Parser
-from timesformer.command import command, leave
+from timesformer.cli.arguments import SPELLINGS, Parser
 from timesformer.errors import InputError
+from timesformer.runtime.command import command, leave
 
 if TYPE_CHECKING:  # the scan processes import this file, and need none of it
     from fvcore.common.config import CfgNode
 
-    from timesformer.checks.findings import Findings, Shortest
-    from timesformer.checks.listing import Listing, Problem
-    from timesformer.checks.scan import Progress, Scan
+    from timesformer.datasets.checks.findings import Findings, Shortest
+    from timesformer.datasets.checks.listing import Listing, Problem
+    from timesformer.datasets.checks.scan import Progress, Scan
 
 PRINTED = 20  # problems on the terminal; the reports have all
 LONGEST = 20 * 24 * 3600.0  # seconds that the system can wait for; stands for no limit
@@ -84,11 +84,11 @@ def check(arguments: argparse.Namespace) -> "list[Problem]":
         ListError: a list, or an index, cannot be used.
         OSError: an index or a report cannot be written.
     """
-    from timesformer.checks.clip_advice import clip_advice, short_lines
-    from timesformer.checks.findings import find
-    from timesformer.checks.inspection import inspect_video
-    from timesformer.checks.listing import find_lists, read_listing
-    from timesformer.checks.scan import default_workers, scan
+    from timesformer.datasets.checks.clip_advice import clip_advice, short_lines
+    from timesformer.datasets.checks.findings import find
+    from timesformer.datasets.checks.inspection import inspect_video
+    from timesformer.datasets.checks.listing import find_lists, read_listing
+    from timesformer.datasets.checks.scan import default_workers, scan
 
     cfg = _load(arguments.cfg, arguments.opts)
     prefix = arguments.prefix or (cfg.DATA.PATH_PREFIX if cfg else "")
@@ -184,8 +184,8 @@ def draw_strips(
     listings: "list[Listing]", done: "Scan", most: int, workers: int, seconds: float
 ) -> dict[int, tuple[str, bytes]]:
     """Label -> video and JPEG strip, for the first ``most`` classes, of their first sound video."""
-    from timesformer.checks.guard import guarded_map
-    from timesformer.checks.inspection import thumbnail_strip
+    from timesformer.datasets.checks.guard import guarded_map
+    from timesformer.datasets.checks.inspection import thumbnail_strip
 
     chosen: dict[int, str] = {}
     for entry in (entry for each in listings for entry in each.entries):
@@ -202,7 +202,7 @@ def draw_strips(
 def write_csv(path: Path, problems: "list[Problem]") -> None:
     """One row a problem."""
     from timesformer.files import write_atomically
-    from timesformer.spreadsheet import safe_row
+    from timesformer.io.spreadsheet import safe_row
 
     with write_atomically(path, newline="", option="--out") as file:
         writer = csv.writer(file)
@@ -232,7 +232,7 @@ def write_page(
     names: Sequence[str],
 ) -> None:
     """The HTML page."""
-    from timesformer.checks.page import render_page
+    from timesformer.datasets.checks.page import render_page
     from timesformer.files import write_atomically
 
     with write_atomically(path, option="--out") as file:
@@ -241,7 +241,7 @@ def write_page(
 
 def print_report(findings: "Findings", summary: list[tuple[str, str]], short: list[str]) -> None:
     """The summary, the kinds of problems, and the first of them; of short videos a line a list."""
-    from timesformer.checks.clip_advice import TOO_SHORT
+    from timesformer.datasets.checks.clip_advice import TOO_SHORT
 
     width = max(len(name) for name, _ in summary)
     for name, value in summary:
@@ -256,7 +256,7 @@ def print_report(findings: "Findings", summary: list[tuple[str, str]], short: li
 
 def print_kinds(named: "Sequence[Problem]", problems: "Sequence[Problem]") -> None:
     """How many ``problems`` of each kind there are, and the first of those to be ``named``."""
-    from timesformer.checks.page import MEANINGS, count_kinds
+    from timesformer.datasets.checks.page import MEANINGS, count_kinds
 
     if problems:
         print()
@@ -277,7 +277,7 @@ def print_kinds(named: "Sequence[Problem]", problems: "Sequence[Problem]") -> No
 
 def _printable(text: str) -> str:
     """``text`` that neither steers the terminal nor is refused by its encoding."""
-    from timesformer.terminal import printable
+    from timesformer.io.terminal import printable
 
     text = printable(text)
     encoding = sys.stdout.encoding or "utf-8"
@@ -298,7 +298,7 @@ def _bar(title: str) -> "Progress":
     """A progress bar with rate and time left."""
     from tqdm import tqdm
 
-    from timesformer.terminal import hides_bars
+    from timesformer.io.terminal import hides_bars
 
     return lambda items, total: tqdm(
         items, total=total, desc=title, unit="video", disable=not total or hides_bars()

@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from timesformer.arguments import SPELLINGS, Parser
-from timesformer.command import command, leave
+from timesformer.cli.arguments import SPELLINGS, Parser
+from timesformer.runtime.command import command, leave
 
 if TYPE_CHECKING:
     import numpy as np
@@ -122,8 +122,8 @@ def settings(
     args: argparse.Namespace, weights: str, lines: list[tuple[str, int]], seed: int
 ) -> dict[str, Any]:
     """Model, clips and first weights of every run."""
-    from timesformer.inference.description import describe
-    from timesformer.recipes import start_values
+    from timesformer.checkpoint.model_spec import describe
+    from timesformer.engine.finetune_presets import start_values
 
     known = next((name for name in args.weights if name != "none"), None)
     values = start_values(describe(known)) if known else {}
@@ -143,8 +143,8 @@ def trained(
     opts: list[str],
 ) -> int:
     """Train on all but the ``held_out`` videos, test on these; returns how many are right."""
+    from timesformer.engine.finetune_presets import recipe_values
     from timesformer.engine.launch import launch
-    from timesformer.recipes import recipe_values
 
     results = folder / "test_results.json"
     if not results.is_file():
@@ -166,10 +166,10 @@ def features(
     import numpy as np
     import torch
 
-    from timesformer.checkpoint import load_weights
+    from timesformer.checkpoint.load import load_weights
     from timesformer.datasets import build_dataset
-    from timesformer.engine.features import cached_features
-    from timesformer.engine.probe import probed_clips
+    from timesformer.evaluation.features import cached_features
+    from timesformer.evaluation.probe import probed_clips
     from timesformer.models import build_model
 
     cfg = configuration(values, lines, {"train": np.ones(len(lines), dtype=bool)}, folder, [*opts])

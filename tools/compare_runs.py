@@ -4,9 +4,9 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
-from timesformer.arguments import Parser
-from timesformer.command import command, leave
+from timesformer.cli.arguments import Parser
 from timesformer.errors import InputError
+from timesformer.runtime.command import command, leave
 from timesformer.tables import format_table
 
 RESULTS, RECORD = "test_results.json", "run.json"

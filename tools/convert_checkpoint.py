@@ -3,17 +3,17 @@
 import argparse
 from pathlib import Path
 
-from timesformer.arguments import SPELLINGS, Parser
-from timesformer.command import command, leave
-from timesformer.terminal import verbosity
+from timesformer.cli.arguments import SPELLINGS, Parser
+from timesformer.io.terminal import verbosity
+from timesformer.runtime.command import command, leave
 
 
 @command("convert_checkpoint.py")
 def main() -> int:
     """Convert, read back, report; status 2 for input that cannot be converted."""
     arguments = _parse()
-    from timesformer.export import DTYPES, WRITERS, Source, check, refuse_overwriting
-    from timesformer.inference.description import describe
+    from timesformer.checkpoint.convert import DTYPES, WRITERS, Source, check, refuse_overwriting
+    from timesformer.checkpoint.model_spec import describe
 
     refuse_overwriting(arguments.source, arguments.out, to=arguments.to)
     found = describe(

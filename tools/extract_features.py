@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from timesformer.arguments import SPELLINGS, Parser
-from timesformer.command import command, leave
+from timesformer.cli import predict_options
+from timesformer.cli.arguments import SPELLINGS, Parser
 from timesformer.files import write_atomically
-from timesformer.inference import options
-from timesformer.terminal import printable
+from timesformer.io.terminal import printable
+from timesformer.runtime.command import command, leave
 
 if TYPE_CHECKING:  # imported where they are used, so that wrong options are told at once
     from timesformer.datasets.lists import VideoList
@@ -34,7 +34,7 @@ def main() -> int:
 
     videos = find_labelled(arguments.source)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    predictor = options.open_predictor(arguments)
+    predictor = predict_options.open_predictor(arguments)
     found = extract(predictor, videos, arguments.tokens)
     readable = [i for i, each in enumerate(found) if not each.error]
     if readable:
@@ -56,7 +56,7 @@ def parse_arguments() -> argparse.Namespace:
         metavar="LIST_OR_FOLDER",
         help="a list of `path label` lines, a folder of videos or of class folders, or a video",
     )
-    options.add_model_options(parser)
+    predict_options.add_model_options(parser)
     parser.add_argument(
         *SPELLINGS["out"], dest="out", type=Path, required=True, metavar="NPZ", help="file to write"
     )
@@ -76,10 +76,10 @@ def extract(predictor: "Predictor", videos: "VideoList", tokens: str) -> "list[F
     """Features of every video; those that cannot be read are named."""
     found = []
     stream = predictor.stream_features(videos, tokens=tokens)
-    for each in options.with_progress(stream, total=len(videos.labels)):
-        options.tell_remarks(each)
+    for each in predict_options.with_progress(stream, total=len(videos.labels)):
+        predict_options.tell_remarks(each)
         if each.error:
-            options.tell(f"left out: {printable(each.error)}")
+            predict_options.tell(f"left out: {printable(each.error)}")
         found.append(each)
     return found
 
@@ -91,7 +91,7 @@ def write(
     rows: list[tuple[int, np.ndarray]],
 ) -> None:
     """The file, whole under a temporary name, then renamed; rows are (index of the video, features)."""
-    from timesformer.provenance import preprocessing_of, versions
+    from timesformer.checkpoint.metadata import preprocessing_of, versions
 
     made = {
         "command": shlex.join(sys.argv),

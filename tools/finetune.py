@@ -19,9 +19,9 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from timesformer.arguments import SPELLINGS, Parser
-from timesformer.command import command, leave
+from timesformer.cli.arguments import SPELLINGS, Parser
 from timesformer.files import write_atomically
+from timesformer.runtime.command import command, leave
 
 if TYPE_CHECKING:
     from fvcore.common.config import CfgNode
@@ -41,13 +41,13 @@ def main() -> int:
 
 def finetune(args: argparse.Namespace) -> None:
     """Split, choose, train, test, report."""
+    from timesformer.checkpoint.model_spec import describe
+    from timesformer.checkpoint.start import located
+    from timesformer.engine.finetune_presets import RECIPES, recipe_for
     from timesformer.engine.launch import launch
     from timesformer.engine.preflight import preflight
-    from timesformer.engine.start import located
-    from timesformer.inference.description import describe
-    from timesformer.recipes import RECIPES, recipe_for
-    from timesformer.run_lock import owned
-    from timesformer.spokesman import is_main
+    from timesformer.runtime.local_rank import is_main
+    from timesformer.runtime.run_lock import owned
 
     weights = describe(located(args.weights), overrides=heads(args.opts))
     parts, names = split(args.folder, args.classes, seed=args.seed)
@@ -112,7 +112,7 @@ def fitting_clips(cfg: "CfgNode", *, given: bool) -> dict[str, int]:
 
     from timesformer.datasets import read_list
     from timesformer.datasets.durations import clip_shape, fit_clips, fitting_rate, list_seconds
-    from timesformer.engine.log import progress
+    from timesformer.runtime.log import progress
 
     shape = clip_shape(cfg)
     if shape is None:
@@ -222,7 +222,7 @@ def settings_for(
     """Keys and values of the run but for its folders."""
     import torch
 
-    from timesformer.recipes import recipe_values, start_values
+    from timesformer.engine.finetune_presets import recipe_values, start_values
 
     values = start_values(weights) | recipe_values(recipe, len(parts["train"]))
     return values | {
@@ -247,7 +247,7 @@ def settings_text(out: Path, values: dict[str, Any]) -> str:
 
 def report(folder: Path) -> None:
     """The result of the test, and what to do next."""
-    from timesformer.engine.test import RESULTS
+    from timesformer.files import RESULTS
 
     found = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
     print(

@@ -1,7 +1,7 @@
 """All that is known of a weights file of any format: python tools/inspect_checkpoint.py FILE."""
 
-from timesformer.arguments import Parser
-from timesformer.command import command, leave
+from timesformer.cli.arguments import Parser
+from timesformer.runtime.command import command, leave
 
 
 @command("inspect_checkpoint.py")
@@ -15,8 +15,8 @@ def main() -> int:
     )
     parser.add_argument("--json", action="store_true", help="everything, as JSON")
     arguments = parser.parse_args()
-    from timesformer.json_text import json_text
-    from timesformer.summary import as_text, summarize
+    from timesformer.checkpoint.inspect import as_text, summarize
+    from timesformer.io.json_text import json_text
 
     facts = summarize(arguments.file)
     print(json_text(facts, default=str) if arguments.json else as_text(facts))

@@ -19,8 +19,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from timesformer.arguments import Parser
-from timesformer.command import arm, command, leave, process_pool
+from timesformer.cli.arguments import Parser
+from timesformer.runtime.command import arm, command, leave, process_pool
 
 if __name__ == "__main__":
     arm()
@@ -34,7 +34,7 @@ from tqdm import tqdm
 
 from timesformer.errors import InputError
 from timesformer.files import write_atomically
-from timesformer.terminal import hides_bars
+from timesformer.io.terminal import hides_bars
 
 CLASSES = ("right", "left", "down", "up")  # 2k and 2k + 1 are each other's reversal
 SPLITS = ("train", "val", "test")

@@ -28,12 +28,12 @@ from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from timesformer.arguments import SPELLINGS, Parser
-from timesformer.command import command, leave
+from timesformer.cli.arguments import SPELLINGS, Parser
 from timesformer.errors import InputError
 from timesformer.files import write_atomically
-from timesformer.terminal import hides_bars, printable
-from timesformer.timelimit import answers
+from timesformer.io.terminal import hides_bars, printable
+from timesformer.io.timelimit import answers
+from timesformer.runtime.command import command, leave
 
 if TYPE_CHECKING:  # imported where they are used, so that --help and wrong options are told at once
     from timesformer.datasets.lists import VideoList
@@ -99,7 +99,7 @@ def items_of(videos: "VideoList") -> "list[Item]":
         SourceError: one is no regular file.
         TimeLimitError: a server does not answer.
     """
-    from timesformer.opening import require_regular
+    from timesformer.io.opening import require_regular
     from timesformer.video import sources
     from timesformer.video.shard_writer import Item
 

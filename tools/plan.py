@@ -3,8 +3,8 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from timesformer.arguments import SPELLINGS, Parser
-from timesformer.command import command, leave
+from timesformer.cli.arguments import SPELLINGS, Parser
+from timesformer.runtime.command import command, leave
 
 if TYPE_CHECKING:
     from fvcore.common.config import CfgNode

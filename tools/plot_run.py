@@ -7,16 +7,16 @@ rate, and throughput, over epochs.
 import argparse
 from pathlib import Path
 
-from timesformer.arguments import SPELLINGS, Parser
-from timesformer.command import command, leave
+from timesformer.cli.arguments import SPELLINGS, Parser
+from timesformer.runtime.command import command, leave
 
 
 @command("plot_run.py")
 def main() -> int:
     """Write the picture; status 2 for a run that cannot be drawn."""
     arguments = parse_arguments()
-    from timesformer.curves import CurvesError, draw, read_runs
     from timesformer.files import write_atomically
+    from timesformer.visualize.training_curves import CurvesError, draw, read_runs
 
     out: Path = arguments.out
     if out.suffix.lower() != ".png":

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from timesformer.arguments import Parser
-from timesformer.command import command, leave
+from timesformer.cli import predict_options
+from timesformer.cli.arguments import Parser
 from timesformer.errors import InputError
-from timesformer.inference import options
+from timesformer.runtime.command import command, leave
 
 if TYPE_CHECKING:  # imported where they are used, so that wrong options are told at once
     from timesformer.inference.predictor import Prediction, Predictor
@@ -30,10 +30,10 @@ def main() -> int:
 
     videos = find_videos(arguments.videos)
     make_folders(arguments, videos)
-    predictor, tally = options.open_predictor(arguments), Tally()
+    predictor, tally = predict_options.open_predictor(arguments), Tally()
     found = predict(predictor, videos, arguments, tally)
     for rows in FORMATS[arguments.format](found, arguments.top, videos):
-        options.show(rows)
+        predict_options.show(rows)
     for number, what in (
         (tally.nonfinite, "have scores that are not finite"),
         (tally.unreadable, "could not be read"),
@@ -61,7 +61,7 @@ def parse_arguments() -> argparse.Namespace:
         metavar="FILE_OR_FOLDER",
         help="videos, frame folders, folders of either, URLs, or patterns as 'clips/*.mp4'",
     )
-    options.add_model_options(parser)
+    predict_options.add_model_options(parser)
     parser.add_argument("--top", type=int, default=5, metavar="K", help="classes (%(default)s)")
     form = parser.add_mutually_exclusive_group()
     for name in ("json", "csv"):
@@ -117,22 +117,22 @@ def predict(
 ) -> "Iterator[Prediction]":
     """Predictions of all videos, each as soon as it is known and drawn; ``tally`` counts failures."""
     from timesformer.inference.report import file_names
-    from timesformer.terminal import printable
+    from timesformer.io.terminal import printable
 
-    stream = options.with_progress(predictor.stream(videos), total=len(videos))
+    stream = predict_options.with_progress(predictor.stream(videos), total=len(videos))
     for each, name in zip(stream, file_names(videos), strict=True):
-        options.tell_remarks(each)
+        predict_options.tell_remarks(each)
         if each.error and len(each.scores):
             tally.nonfinite += 1
-            options.tell(f"has no prediction: {printable(each.error)}")
+            predict_options.tell(f"has no prediction: {printable(each.error)}")
         elif each.error:
             tally.unreadable += 1
-            options.tell(f"cannot be read: {printable(each.error)}")
+            predict_options.tell(f"cannot be read: {printable(each.error)}")
         else:
             try:
                 draw(each, name, predictor, arguments)
             except InputError as error:
-                options.tell(f"cannot be drawn: {printable(error)}")
+                predict_options.tell(f"cannot be drawn: {printable(error)}")
                 tally.undrawn += 1
         yield each
 
@@ -143,7 +143,7 @@ def draw(
     """The contact sheet and the annotated copy, if asked for."""
     if arguments.contact_sheet is None and arguments.annotate is None:
         return
-    from timesformer.inference.pictures import annotate, draw_sheet
+    from timesformer.inference.annotate import annotate, draw_sheet
 
     if arguments.contact_sheet is not None:
         draw_sheet(prediction, predictor.cfg, arguments.contact_sheet / f"{name}.png")

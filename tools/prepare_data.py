@@ -25,9 +25,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from timesformer.arguments import SPELLINGS, Parser
-from timesformer.command import command, leave, process_pool
-from timesformer.terminal import hides_bars, printable
+from timesformer.cli.arguments import SPELLINGS, Parser
+from timesformer.io.terminal import hides_bars, printable
+from timesformer.runtime.command import command, leave, process_pool
 
 if TYPE_CHECKING:  # imported where they are used, so that --help and wrong options are told at once
     from timesformer.datasets.annotations import Clip, Entry

@@ -3,8 +3,8 @@
 import argparse
 import logging
 
-from timesformer.arguments import SPELLINGS, Parser
-from timesformer.command import command, leave
+from timesformer.cli.arguments import SPELLINGS, Parser
+from timesformer.runtime.command import command, leave
 
 
 @command("run_net.py")
@@ -13,8 +13,8 @@ def main() -> int:
     arguments = parse_arguments()
     from timesformer.config import load_config
     from timesformer.config.trials import in_folder, overfit_overrides
-    from timesformer.run_lock import emptied
-    from timesformer.spokesman import is_first, is_main
+    from timesformer.runtime.local_rank import is_first, is_main
+    from timesformer.runtime.run_lock import emptied
 
     if not is_first():
         logging.getLogger().setLevel(logging.ERROR)
@@ -28,7 +28,7 @@ def main() -> int:
             emptied(cfg.OUTPUT_DIR, names={"checkpoints"})
     from timesformer.engine.dry_run import dry_run
     from timesformer.engine.launch import launch
-    from timesformer.engine.profile import profile_run
+    from timesformer.engine.profiler import profile_run
 
     if arguments.dry_run:
         if said := dry_run(cfg, init_method=arguments.init_method):  # one process says it

@@ -16,16 +16,16 @@ from unittest import mock
 
 import numpy as np
 
-from timesformer.arguments import SPELLINGS, Parser
-from timesformer.command import command, leave
+from timesformer.cli.arguments import SPELLINGS, Parser
+from timesformer.runtime.command import command, leave
 
 if TYPE_CHECKING:  # imported where they are used, so that wrong options are told at once
     from fvcore.common.config import CfgNode
     from torch import Tensor
 
-    from timesformer.augment import Augment
-    from timesformer.contact_sheet import Row, Sheet
+    from timesformer.datasets.augment import Augment
     from timesformer.video.sampling import Timeline
+    from timesformer.visualize.contact_sheet import Row, Sheet
 
 
 @command("show_sampling.py")
@@ -33,9 +33,9 @@ def main() -> int:
     """Write the sheet and print the table; status 2 for input that cannot be used."""
     arguments = parse_arguments()
     from timesformer.config import load_config
-    from timesformer.contact_sheet import draw, table
     from timesformer.files import write_atomically
     from timesformer.video import VideoError
+    from timesformer.visualize.contact_sheet import draw, table
 
     cfg = load_config(arguments.cfg, arguments.opts)
     if not arguments.video.exists():
@@ -84,9 +84,9 @@ def sample(cfg: "CfgNode", arguments: argparse.Namespace) -> "Sheet":
     Raises:
         VideoError: the video cannot be read.
     """
-    from timesformer.augment import build_augment, unchanged
-    from timesformer.contact_sheet import Sheet, clip_rows
     from timesformer.datasets import build_view, clips, load_frames
+    from timesformer.datasets.augment import build_augment, unchanged
+    from timesformer.visualize.contact_sheet import Sheet, clip_rows
 
     view = build_view(cfg, arguments.split)
     is_random = isinstance(view, clips.Train)
@@ -120,7 +120,7 @@ def describe(
     clip: "Tensor", *, augment: "Augment", rng: np.random.Generator, captions: list[str]
 ) -> "Tensor":
     """``clip`` augmented; what was drawn for it is added to ``captions``."""
-    from timesformer.augment import unchanged
+    from timesformer.datasets.augment import unchanged
 
     if augment is unchanged:
         captions.append("")
@@ -136,7 +136,7 @@ def recorded() -> Iterator[list[str]]:
     """What torchvision's transforms do while this lasts, in words."""
     from torchvision.transforms import v2
 
-    from timesformer import augment
+    from timesformer.datasets import augment
 
     calls: list[str] = []
 
@@ -179,7 +179,7 @@ def describe_video(
     cfg: "CfgNode", arguments: argparse.Namespace, seconds: np.ndarray, rows: "list[Row]"
 ) -> str:
     """Two lines: the video, and what the sheet shows of it."""
-    from timesformer.contact_sheet import MOST_SHOWN
+    from timesformer.visualize.contact_sheet import MOST_SHOWN
 
     height, width = rows[0].frame.shape[:2]
     num_frames, side = rows[0].clip.shape[:2]

@@ -3,9 +3,9 @@
 import argparse
 import os
 
-from timesformer.arguments import SPELLINGS, Parser
-from timesformer.command import command, leave
+from timesformer.cli.arguments import SPELLINGS, Parser
 from timesformer.errors import InputError
+from timesformer.runtime.command import command, leave
 
 GIB_A_GPU, CORES_A_GPU = 60, 10  # as published
 SIGNAL_SECONDS = 120
@@ -21,7 +21,7 @@ def main() -> int:
     except ImportError:
         raise InputError('needs submitit: pip install -e ".[slurm]"') from None
     from timesformer.config import load_config
-    from timesformer.engine.slurm import SlurmTask
+    from timesformer.runtime.slurm import SlurmTask
 
     cfg, opts = os.path.abspath(arguments.cfg), overrides(arguments)
     load_config(cfg, opts)

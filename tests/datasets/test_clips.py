@@ -12,10 +12,10 @@ import torch
 from torch.nn import functional as F
 
 from tests.conftest import frame_number, numbered_frame, write_video
-from timesformer import distributed
 from timesformer.config import load_config
 from timesformer.datasets import build_dataset, build_loader, load_views
 from timesformer.datasets.clips import MAX_REPLACEMENTS
+from timesformer.runtime import collectives
 from timesformer.video import VideoError
 
 
@@ -317,7 +317,7 @@ def test_loaders_that_decode_on_a_gpu_start_fresh_processes(config):
 def test_each_process_decodes_on_its_own_gpu(config, monkeypatch):
     """In a loader process, cuda without a number is the first GPU, whoever the parent is."""
     keys = ("DATA.DECODING_BACKEND", "torchcodec", "DATA.DECODING_DEVICE")
-    monkeypatch.setattr(distributed, "local_rank", lambda: 3)
+    monkeypatch.setattr(collectives, "local_rank", lambda: 3)
     for device, expected in (("cuda", "cuda:3"), ("cpu", "cpu")):
         assert build_dataset(config(*keys, device), "val").read.keywords["device"] == expected
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tests.conftest import ROOT
-from timesformer.checks.listing import read_listing
+from timesformer.datasets.checks.listing import read_listing
 from timesformer.datasets.list_lines import guess_encoding
 from timesformer.datasets.lists import ListError, read_kinetics
 

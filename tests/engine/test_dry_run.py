@@ -6,14 +6,14 @@ import re
 import pytest
 import torch
 
-from timesformer import run_checkpoint
-from timesformer.checkpoint import CheckpointError
+from timesformer.checkpoint import save
+from timesformer.checkpoint.load import CheckpointError
 from timesformer.config import load_config
 from timesformer.engine import dry_run as subject
 from timesformer.engine import run
 from timesformer.engine.dry_run import Lengths, dry_run, lengths, rehearse, summary
-from timesformer.engine.state import TrainingState
-from timesformer.history import History, read_rows
+from timesformer.engine.train_state import TrainingState
+from timesformer.runtime.metrics_csv import History, read_rows
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_everything_happens_once_and_nothing_is_left_to_resume_from(config, tmp_
     assert json.loads((folder / "test_results.json").read_text())["scored"] == 2
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["dry-run"]
     assert not list(folder.rglob("*.pyth"))
-    assert run_checkpoint.newest_checkpoint(tmp_path / "out") is None
+    assert save.newest_checkpoint(tmp_path / "out") is None
     assert "2 steps of 4 batches in all, loss" in said
     assert "whole run   2 epochs of 6 batches, 2 validations" in said
     assert "MiB, written, read back and compared" in said
@@ -60,7 +60,7 @@ def test_a_test_alone_is_rehearsed_too(config, tmp_path):
 
 @pytest.mark.parametrize(("named", "tested"), [("", "epoch_00003"), ("best", "best")])
 def test_a_test_alone_is_of_the_checkpoint_that_the_run_has(config, tmp_path, named, tested):
-    folder = run_checkpoint.folder_of(tmp_path / "out")
+    folder = save.folder_of(tmp_path / "out")
     folder.mkdir(parents=True)
     for name in ("epoch_00003", "best"):
         torch.save({}, folder / f"checkpoint_{name}.pyth")
@@ -78,12 +78,12 @@ def written(config, tmp_path):
     )
     run.run(cfg)
     assert "written, read back and compared" in subject.read_back(cfg)
-    return cfg, run_checkpoint.checkpoint_path(cfg.OUTPUT_DIR, 0)
+    return cfg, save.checkpoint_path(cfg.OUTPUT_DIR, 0)
 
 
 def test_a_checkpoint_that_is_not_there_or_damaged_is_an_error(written):
     cfg, path = written
-    best = run_checkpoint.best_checkpoint(cfg.OUTPUT_DIR)
+    best = save.best_checkpoint(cfg.OUTPUT_DIR)
     data = path.read_bytes()
     best.unlink()
     best.write_bytes(data[:5000] + bytes([data[5000] ^ 1]) + data[5001:])

@@ -21,12 +21,12 @@ import torch
 import yaml
 
 from tests.conftest import ROOT, TINY, write_video
-from tests.engine.test_interrupt import OPTIONS, curves, numbers, rows
 from tests.engine.test_train import losses, same_state
-from timesformer import run_checkpoint
+from tests.runtime.test_signals import OPTIONS, curves, numbers, rows
+from timesformer.checkpoint import save
 from timesformer.config import load_config
 from timesformer.engine import run
-from timesformer.engine import test as testing
+from timesformer.evaluation import test as testing
 
 COUNTS = {"train": 20, "val": 5, "test": 5}
 MORE = {"LOG_PERIOD": 3, "TRAIN.CHECKPOINT_STEPS": 1, "TRAIN.KEEP_CHECKPOINTS": 1}
@@ -133,8 +133,8 @@ def moments(count, seed, text):
                 f"writing, {how}",
                 {
                     "half written": lambda at=at: half_written(at),
-                    "before the rename": lambda at=at: die_at(run_checkpoint.os, "replace", at),
-                    "after the rename": lambda at=at: die_at(run_checkpoint, "sync_folder", at),
+                    "before the rename": lambda at=at: die_at(save.os, "replace", at),
+                    "after the rename": lambda at=at: die_at(save, "sync_folder", at),
                 }[how],
                 0,
             )

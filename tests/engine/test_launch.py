@@ -5,9 +5,9 @@ import signal
 
 import pytest
 
-from timesformer import rendezvous
 from timesformer.config import ConfigError, load_config
 from timesformer.engine import launch
+from timesformer.runtime import rendezvous
 
 
 @pytest.fixture

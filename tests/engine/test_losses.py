@@ -2,10 +2,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from timesformer import distributed
 from timesformer.config import load_config
 from timesformer.engine.losses import MIXUP_LABEL_SMOOTHING, build_loss, build_mixup
 from timesformer.engine.train import seed_step
+from timesformer.runtime import collectives
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_each_process_mixes_reproducibly_in_its_own_way(config, monkeypatch, nam
     mix = build_mixup(config("MIXUP.ENABLED", 1, *(x for pair in only.items() for x in pair)))
 
     def mixed(rank):
-        monkeypatch.setattr(distributed, "rank", lambda: rank)
+        monkeypatch.setattr(collectives, "rank", lambda: rank)
         seed_step(1, 2, 3)
         clips, labels = solid()
         return mix(clips, labels)

@@ -9,10 +9,10 @@ import torch
 
 from tests.conftest import ROOT
 from timesformer.config import load_config
-from timesformer.engine import log
 from timesformer.engine.meters import EpochMeter
 from timesformer.engine.nonfinite import Step
-from timesformer.history import FILE, read_rows
+from timesformer.runtime import log
+from timesformer.runtime.metrics_csv import FILE, read_rows
 
 
 @pytest.fixture

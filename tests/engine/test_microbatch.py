@@ -5,9 +5,9 @@ import torch
 import torch.distributed as dist
 from torch.nn import functional as F
 
-from timesformer import distributed
 from timesformer.engine.microbatch import TRIAL_STEPS, MicroBatches, OutOfMemory
 from timesformer.models.timesformer import TimeSformer
+from timesformer.runtime import collectives
 
 CLIPS = 7  # odd: parts of unequal size
 
@@ -130,13 +130,13 @@ def test_processes_split_together_and_average_their_gradients(model, batch, monk
     store = dist.HashStore()
     dist.init_process_group("gloo", store=store, rank=0, world_size=1)
     try:
-        monkeypatch.setattr(distributed, "world_size", lambda: 2)
+        monkeypatch.setattr(collectives, "world_size", lambda: 2)
 
         def gather(item):
             votes["asked"] += 1
             return [item, votes["asked"] == 1]  # the other one fails at its first attempt
 
-        monkeypatch.setattr(distributed, "gather", gather)
+        monkeypatch.setattr(collectives, "gather", gather)
         expected = whole(model, batch)
         wrapped = DistributedDataParallel(model)
         micro = MicroBatches(wrapped)

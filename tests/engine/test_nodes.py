@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from timesformer import rendezvous
 from timesformer.config import load_config
 from timesformer.engine import launch, run, train
-from timesformer.engine.log import LOG
-from timesformer.history import read_rows
+from timesformer.runtime import rendezvous
+from timesformer.runtime.log import LOG
+from timesformer.runtime.metrics_csv import read_rows
 
 LIMIT = 240.0  # of the tests; they need a few seconds
 

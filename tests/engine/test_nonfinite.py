@@ -10,12 +10,12 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from tests.engine.test_interrupt import strike
 from tests.engine.test_train import final_weights, same_state, stats, trainer
-from timesformer import run_checkpoint
+from tests.runtime.test_signals import strike
+from timesformer.checkpoint import save
 from timesformer.config import load_config
 from timesformer.datasets import build_loader
-from timesformer.engine import checkpoints, run, train
+from timesformer.engine import checkpointing, run, train
 from timesformer.engine.losses import build_loss
 from timesformer.engine.optim import lr_at_epoch, set_lr
 from timesformer.engine.restore import Start
@@ -151,10 +151,10 @@ def test_the_weights_go_back_once_and_then_the_run_ends(config, tmp_path, monkey
             set_lr(oracle.state.optimizer, lr_at_epoch(cfg, i / 6))
             seed_step(cfg.RNG_SEED, 0, i)
             oracle.backward(batch, 1, is_last=True)
-    newest = run_checkpoint.newest_checkpoint(out)
+    newest = save.newest_checkpoint(out)
     assert newest.name == "checkpoint_epoch_00001.pyth"  # none amid failing steps
     saved = torch.load(newest, weights_only=True)
-    assert same_state(run_checkpoint.named_state(oracle.model), saved["model_state"])
+    assert same_state(save.named_state(oracle.model), saved["model_state"])
     assert saved["guard"] == {"in_a_row": 0, "good_steps": 4, "went_back": True}
 
 
@@ -170,7 +170,7 @@ def test_what_is_saved_while_steps_are_skipped_is_not_gone_back_to(
     cfg = config("SOLVER.MAX_NONFINITE_STEPS", 3, "GLOBAL_BATCH_SIZE", 4, "SOLVER.MAX_EPOCH", 3,
                  "TEST.ENABLE", 0, "TRAIN.KEEP_CHECKPOINTS", 1)  # fmt: skip
     out, failing = tmp_path / "out", [11, 12, 13]
-    folder = run_checkpoint.folder_of(out)
+    folder = save.folder_of(out)
     if stops:
         with monkeypatch.context() as patch:
             strike(patch, train.Trainer, "backward", 13, signal.SIGTERM)
@@ -199,7 +199,7 @@ def test_what_is_saved_while_steps_are_skipped_is_not_gone_back_to(
             set_lr(oracle.state.optimizer, lr_at_epoch(cfg, epoch + i / 6))
             seed_step(cfg.RNG_SEED, epoch, i)
             oracle.backward(batch, 1, is_last=True)
-    assert same_state(run_checkpoint.named_state(oracle.model), final_weights(out, 3))
+    assert same_state(save.named_state(oracle.model), final_weights(out, 3))
 
 
 def test_the_very_weights_that_went_wrong_are_not_gone_back_to(config, tmp_path, monkeypatch):
@@ -214,7 +214,7 @@ def test_the_very_weights_that_went_wrong_are_not_gone_back_to(config, tmp_path,
 
 def test_a_sharded_model_says_what_to_do_instead_of_going_back(config, tmp_path, monkeypatch):
     monkeypatch.setattr(train, "build_loss", lambda cfg: broken_at(cfg, 2, 3))
-    monkeypatch.setattr(checkpoints, "is_sharded", lambda _: True)
+    monkeypatch.setattr(checkpointing, "is_sharded", lambda _: True)
     with pytest.raises(
         FloatingPointError,
         match=r"does not go back .*: move .* newer than .*_000001.pyth away\. See",

@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import ROOT
 from timesformer.config import load_config
 from timesformer.engine import plan
-from timesformer.engine.memory import GIB, StepMemory
+from timesformer.engine.memory_estimate import GIB, StepMemory
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def measured(monkeypatch):
         return StepMemory(8 * GIB, 0, GIB // 2 if checkpoint else 2 * GIB, 0)
 
     monkeypatch.setattr(plan, "step_memory", step_memory)
-    monkeypatch.setattr("timesformer.engine.memory.MARGIN", 1.0)
+    monkeypatch.setattr("timesformer.engine.memory_estimate.MARGIN", 1.0)
 
 
 def rows_of(tiny_yaml, world, memory):

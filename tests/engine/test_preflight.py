@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch.distributed.fsdp import FSDPModule
 
-from timesformer import run_checkpoint
+from timesformer.checkpoint import save
+from timesformer.checkpoint.save import checkpoint_path
 from timesformer.config import ConfigError, load_config
 from timesformer.datasets import index
 from timesformer.datasets.index import Row
 from timesformer.engine.preflight import preflight
 from timesformer.models import build_model
-from timesformer.run_checkpoint import checkpoint_path
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_weights_that_are_not_finite_are_found_before_the_run(config, tmp_path, 
     if key == "AUTO_RESUME":
         path, keys = checkpoint_path(tmp_path / "out", 0), []
         path.parent.mkdir(parents=True)
-    state, options = run_checkpoint.named_state(model), config(*keys)
+    state, options = save.named_state(model), config(*keys)
     torch.save({"epoch": 0, "model_state": state, "optimizer_state": {}}, path)
     with pytest.raises(ConfigError, match=r"NaN or infinity in 1 of .*norm.weight.* finite"):
         preflight(options)

@@ -10,11 +10,11 @@ import sys
 import pytest
 
 from tests.conftest import ROOT
-from timesformer import distributed
 from timesformer.config import load_config
 from timesformer.engine import run_record
 from timesformer.engine.run_record import recorded, verdict
-from timesformer.history import History
+from timesformer.runtime import collectives
+from timesformer.runtime.metrics_csv import History
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_a_full_disk_at_the_end_does_not_hide_why_the_run_failed(cfg, caplog, mo
 
 
 def test_other_processes_write_nothing(cfg, tmp_path, monkeypatch):
-    monkeypatch.setattr(distributed, "is_main", lambda: False)
+    monkeypatch.setattr(collectives, "is_main", lambda: False)
     with recorded(cfg):
         pass
     assert not (tmp_path / "out/run.json").exists()

@@ -15,18 +15,18 @@ import torch.multiprocessing as mp
 import yaml
 
 from tests.conftest import ROOT, numbered_frame, run_tool, write_video
-from timesformer import distributed, rendezvous
-from timesformer.checkpoint import CheckpointError
+from timesformer.checkpoint.load import CheckpointError
 from timesformer.config import load_config
+from timesformer.config.schedule import is_due
 from timesformer.datasets import build_loader
-from timesformer.engine import launch, log, run
-from timesformer.engine.checkpoints import is_due
+from timesformer.engine import launch, run
 from timesformer.engine.optim import build_optimizer
 from timesformer.engine.restore import Start, restore
-from timesformer.engine.state import TrainingState
 from timesformer.engine.train import Trainer, seed_step
-from timesformer.history import read_rows
+from timesformer.engine.train_state import TrainingState
 from timesformer.models import build_model
+from timesformer.runtime import collectives, log, rendezvous
+from timesformer.runtime.metrics_csv import read_rows
 
 CPU = torch.device("cpu")
 
@@ -435,7 +435,7 @@ def test_figures_are_written_on_request(config, tmp_path):
 
 
 def test_model_info_counts_attention(config, tmp_path):
-    from timesformer.engine.model_info import multiply_adds
+    from timesformer.models.flops import multiply_adds
     from timesformer.models.timesformer import TimeSformer
 
     with torch.device("meta"):
@@ -457,7 +457,7 @@ def test_each_process_draws_its_own_masks_and_the_same_again(monkeypatch):
     """For any run: by the seed, the epoch, the step and the process, and by nothing else."""
 
     def drawn(rank, *, seed=0, epoch=1, step=2):
-        monkeypatch.setattr(distributed, "rank", lambda: rank)
+        monkeypatch.setattr(collectives, "rank", lambda: rank)
         seed_step(seed, epoch, step)
         return float(torch.rand(())), float(np.random.rand())
 

@@ -14,12 +14,12 @@ from torch.utils._pytree import tree_leaves
 
 from timesformer.config import load_config
 from timesformer.datasets.clips import Batch
-from timesformer.engine.log import Scalars
 from timesformer.engine.meters import EpochMeter
-from timesformer.engine.state import TrainingState
 from timesformer.engine.train import Trainer
+from timesformer.engine.train_state import TrainingState
+from timesformer.evaluation.scoring import build_scoring
 from timesformer.models import build_model
-from timesformer.scoring import build_scoring
+from timesformer.runtime.log import Scalars
 
 GPU = torch.device("cuda", 0)
 

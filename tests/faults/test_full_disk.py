@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from tests.conftest import ROOT
-from timesformer import history
 from timesformer.datasets import index
-from timesformer.engine import features, log, run_record
-from timesformer.engine.log_file import LogFile
+from timesformer.engine import run_record
+from timesformer.evaluation import features
 from timesformer.files import WriteError
+from timesformer.runtime import log, metrics_csv
+from timesformer.runtime.log_file import LogFile
 
 sys.path.insert(0, str(ROOT / "tools"))
 LINUX = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the full disk of Linux")
@@ -30,7 +31,7 @@ def full(monkeypatch):
 
 
 def write_history(path):
-    history.History(path, epoch=0)
+    metrics_csv.History(path, epoch=0)
 
 
 def write_record(path):

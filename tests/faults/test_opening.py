@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from tests.conftest import frame_number, numbered_frame
-from timesformer.checks.inspection import inspect_video
+from timesformer.datasets.checks.inspection import inspect_video
 from timesformer.datasets.list_rows import locate
 from timesformer.inference.videos import find_videos, listed_videos
-from timesformer.opening import local_url
+from timesformer.io.opening import local_url
 from timesformer.video import READERS, VideoError, read_video
 from timesformer.video.reencode import reencode
 

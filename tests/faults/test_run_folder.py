@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from timesformer import run_checkpoint
-from timesformer.checkpoint import CheckpointError
+from timesformer.checkpoint import save as run_checkpoint
+from timesformer.checkpoint.load import CheckpointError
+from timesformer.checkpoint.newest import newest_checkpoint, run_of
+from timesformer.checkpoint.sharded import write_sharded
 from timesformer.config import ConfigError, load_config
 from timesformer.engine.preflight import preflight
-from timesformer.newest_checkpoint import newest_checkpoint, run_of
-from timesformer.sharded_checkpoint import write_sharded
 
 NEXT = "checkpoint_epoch_00003.pyth"
 
@@ -182,7 +182,7 @@ def test_what_another_process_deletes_meanwhile_is_no_error(tmp_path, monkeypatc
     oldest, newest = (save(folder, epoch) for epoch in (1, 2))
     found = run_checkpoint.candidates(tmp_path)
     newest.unlink()
-    monkeypatch.setattr("timesformer.newest_checkpoint.candidates", lambda _: found)
+    monkeypatch.setattr("timesformer.checkpoint.newest.candidates", lambda _: found)
     assert newest_checkpoint(tmp_path) == oldest
 
 

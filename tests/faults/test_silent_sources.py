@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from tests.conftest import ROOT, numbered_frame, run_tool, write_video
-from timesformer.checks import scan
 from timesformer.config import load_config
 from timesformer.datasets import clips, load_frames, load_views
 from timesformer.datasets.annotations import Entry
-from timesformer.inference import pictures
+from timesformer.datasets.checks import scan
+from timesformer.inference import annotate
 from timesformer.inference.predictor import Prediction
 from timesformer.video import READERS, VideoError
 
@@ -47,16 +47,16 @@ def test_a_video_to_show_has_the_time_limit_of_a_run(tiny_yaml, monkeypatch, sil
 
 
 def test_an_annotated_copy_of_what_stops_to_answer_is_given_up(tmp_path, monkeypatch, silence):
-    class Stalled(pictures.Decoder):
+    class Stalled(annotate.Decoder):
         def frames(self):
             yield from itertools.islice(super().frames(), 2)
             silence()
 
-    monkeypatch.setattr(pictures, "Decoder", Stalled)
+    monkeypatch.setattr(annotate, "Decoder", Stalled)
     path = write_video(tmp_path / "silent.mp4", [numbered_frame(i) for i in range(5)])
     found = Prediction(str(path), torch.zeros(1), torch.ones(1), ("up",))
     with pytest.raises(VideoError, match=r"silent\.mp4: no answer within 0\.3 seconds, so no ann"):
-        pictures.annotate(found, tmp_path / "b.mp4", seconds=0.3)
+        annotate.annotate(found, tmp_path / "b.mp4", seconds=0.3)
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -5,11 +5,11 @@ import shutil
 import pytest
 
 from tests.conftest import ROOT, run_tool
-from timesformer import run_checkpoint
-from timesformer.checkpoint import CheckpointError
+from timesformer.checkpoint import save
+from timesformer.checkpoint.load import CheckpointError
 from timesformer.config import load_config
 from timesformer.engine import run, train
-from timesformer.engine import test as testing
+from timesformer.evaluation import test as testing
 
 GONE = "is no longer there: it was deleted or moved during the run"
 
@@ -29,7 +29,7 @@ def test_it_is_said_and_the_folder_is_not_made_again(
 ):
     owner, name = {
         "in an epoch": (train.Trainer, "backward"),
-        "before a checkpoint": (run_checkpoint, "write_checkpoint"),
+        "before a checkpoint": (save, "write_checkpoint"),
         "in a test": (testing, "_report"),
     }[moment]
     out, done, real = tmp_path / "out", [], getattr(owner, name)

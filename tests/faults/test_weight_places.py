@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.test_checkpoint import model
-from timesformer.checkpoint import CheckpointError, UnreadableError, load_weights
-from timesformer.weight_files import read_entries, read_file
+from tests.checkpoint.test_load import model
+from timesformer.checkpoint.files import read_entries, read_file
+from timesformer.checkpoint.load import CheckpointError, UnreadableError, load_weights
 
 
 def make(folder, kind):

@@ -12,10 +12,10 @@ import torch
 
 import timesformer
 from timesformer import Predictor
-from timesformer.checkpoint import CheckpointError
+from timesformer.checkpoint.load import CheckpointError
 from timesformer.config import ConfigError, load_config
 from timesformer.datasets import load_views
-from timesformer.engine import test as testing
+from timesformer.evaluation import test as testing
 from timesformer.inference import predictor as predicting
 from timesformer.models import build_model
 from timesformer.video import VideoError, read_video

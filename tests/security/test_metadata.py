@@ -8,10 +8,10 @@ import pytest
 import torch
 import torch.distributed.checkpoint.metadata as meta
 
-from tests.test_checkpoint import model, same_weights
-from timesformer.checkpoint import CheckpointError, load_weights
-from timesformer.formats.sharded import METADATA
-from timesformer.sharded_checkpoint import write_sharded
+from tests.checkpoint.test_load import model, same_weights
+from timesformer.checkpoint.formats.sharded import METADATA
+from timesformer.checkpoint.load import CheckpointError, load_weights
+from timesformer.checkpoint.sharded import write_sharded
 
 CLASSES = (pathlib.PosixPath, pathlib.Path, torch.Size, meta.Metadata, meta.MetadataIndex,
            meta.TensorStorageMetadata, meta.TensorProperties)  # fmt: skip

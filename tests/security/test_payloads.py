@@ -5,16 +5,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.test_checkpoint import model
+from tests.checkpoint.test_load import model
 from timesformer import Predictor
+from timesformer.checkpoint import resume_check
+from timesformer.checkpoint.convert import WRITERS, Source
+from timesformer.checkpoint.files import read_entries
+from timesformer.checkpoint.inspect import as_text, summarize
+from timesformer.checkpoint.model_spec import describe
+from timesformer.checkpoint.resume import load_training_state
 from timesformer.config import load_config
-from timesformer.engine import agreement
 from timesformer.errors import InputError
-from timesformer.export import WRITERS, Source
-from timesformer.inference.description import describe
-from timesformer.resuming import load_training_state
-from timesformer.summary import as_text, summarize
-from timesformer.weight_files import read_entries
 
 CFG = """\
 DATA: {NUM_FRAMES: 4, SAMPLING_RATE: 5, TRAIN_CROP_SIZE: 16, TEST_CROP_SIZE: 16,
@@ -134,7 +134,7 @@ def resume(path, folder):
     (folder / "c.yaml").write_text(CFG + "NUM_GPUS: 0\n")
     cfg = load_config(folder / "c.yaml")
     data = {"train": {"sha256": "0", "list": "a", "videos": 1}}
-    agreement.check(read_entries(path), cfg, {"data": data}, path=path)
+    resume_check.check(read_entries(path), cfg, {"data": data}, path=path)
     net = model(seed=2)
     load_training_state(path, net, torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9))
 

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import torch
 
-from tests.test_checkpoint import model, same_weights
-from timesformer.checkpoint import CheckpointError, load_weights, read_file
-from timesformer.formats.pickle_data import DATA
-from timesformer.formats.pickles import InertUnpickler, NumberType, Unknown
+from tests.checkpoint.test_load import model, same_weights
+from timesformer.checkpoint.formats.pickle_data import DATA
+from timesformer.checkpoint.formats.pickles import InertUnpickler, NumberType, Unknown
+from timesformer.checkpoint.load import CheckpointError, load_weights, read_file
 
 CLASSES = (
     pathlib.PosixPath, pathlib.Path, pathlib.PurePosixPath, torch.Tensor, torch.nn.Module, torch.Size,

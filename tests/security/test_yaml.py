@@ -5,15 +5,15 @@ import os
 import pytest
 import torch
 
+from tests.checkpoint.test_load import model
 from tests.conftest import payload
-from tests.test_checkpoint import model
-from timesformer.checkpoint import CheckpointError, load_weights
+from timesformer.checkpoint import resume_check
+from timesformer.checkpoint.load import CheckpointError, load_weights
+from timesformer.checkpoint.model_spec import describe
 from timesformer.config import load_config
 from timesformer.config.error import ConfigError
 from timesformer.config.strict_yaml import DEEPEST, MOST_BYTES, MOST_NODES, read_yaml
-from timesformer.engine import agreement
 from timesformer.errors import InputError
-from timesformer.inference.description import describe
 
 BOMB = "a0: &a0 [1, 2, 3, 4, 5, 6, 7, 8, 9, 0]\n" + "".join(
     f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 11)
@@ -81,7 +81,7 @@ def test_in_a_checkpoint_it_is_one_message_everywhere(tmp_path, attack):
     calls = (
         lambda: load_weights(model(), path),
         lambda: describe(path),
-        lambda: agreement.check(content, load_config(cfg), {}, path=path),
+        lambda: resume_check.check(content, load_config(cfg), {}, path=path),
     )
     for call in calls:
         with pytest.raises(InputError, match=message) as error:

@@ -3,9 +3,10 @@ import re
 import sys
 
 from tests.conftest import run_tool
-from timesformer import benchmark, transforms
-from timesformer.benchmark import Cost, median_cost
+from timesformer.datasets import transforms
 from timesformer.datasets.cropping import cut_clips
+from timesformer.engine import benchmark_data
+from timesformer.engine.benchmark_data import Cost, median_cost
 from timesformer.video import read_video, sampling
 from tools import benchmark as tool
 
@@ -41,7 +42,7 @@ def test_the_naive_way_gives_the_clip_that_ours_gives(numbered_video):
     video = numbered_video(20)
     frames = read_video(video, select)
     pts = frames.timeline.pts[select(frames.timeline)[0]]
-    naive = benchmark._read_as_published(str(video), (int(pts[0]), int(pts[-1])), 4, 32)
+    naive = benchmark_data._read_as_published(str(video), (int(pts[0]), int(pts[-1])), 4, 32)
     crop = transforms.Spatial(32, 0, 0, 32)
     ours = cut_clips(frames, [[crop]], reverse_channels=False)
     ours = transforms.normalize(ours, (0.45,) * 3, (0.225,) * 3)[0]

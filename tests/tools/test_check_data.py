@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from tests.conftest import run_tool, write_video
-from timesformer import terminal
 from timesformer.config import load_config
 from timesformer.datasets.index import read_index
+from timesformer.io import terminal
 from tools import check_data
 
 

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from tests.conftest import ROOT
-from timesformer import terminal
-from timesformer.inference.description import describe
+from timesformer.checkpoint.model_spec import describe
+from timesformer.io import terminal
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import cv2
 import pytest
 
 from tests.conftest import ROOT
-from tests.test_curves import table
+from tests.visualize.test_training_curves import table
 
 sys.path.insert(0, str(ROOT / "tools"))
 import plot_run

@@ -11,8 +11,8 @@ import yaml
 
 from tests.conftest import ROOT, run_tool
 from timesformer.config import load_config
-from timesformer.history import read_rows
 from timesformer.models import build_model
+from timesformer.runtime.metrics_csv import read_rows
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from tests.conftest import ROOT, numbered_frame, run_tool
-from timesformer import contact_sheet
-from timesformer.augment import build_augment
 from timesformer.config import load_config
 from timesformer.datasets import load_views
+from timesformer.datasets.augment import build_augment
+from timesformer.visualize import contact_sheet
 
 sys.path.insert(0, str(ROOT / "tools"))
 import show_sampling

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from fvcore.common.config import CfgNode
 
-from timesformer.batch_sizes import local_processes
+from timesformer.config.batch_sizes import local_processes
 
 _MOST_MAGNITUDE = 30  # of torchvision's 31 steps
 _MOST_HUE = 0.5  # half a turn: further ones come back from the other side

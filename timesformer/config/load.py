@@ -10,12 +10,12 @@ from typing import Any
 
 from fvcore.common.config import CfgNode
 
-from timesformer.batch_sizes import share_global_batch
+from timesformer.config.batch_sizes import share_global_batch
 from timesformer.config.defaults import defaults
 from timesformer.config.error import ConfigError
 from timesformer.config.ignored import HARMLESS, IGNORED
 from timesformer.config.strict_yaml import read_yaml, read_yaml_file
-from timesformer.terminal import printable
+from timesformer.io.terminal import printable
 
 logger = logging.getLogger(__name__)
 

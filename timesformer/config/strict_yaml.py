@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from timesformer.config.error import ConfigError
-from timesformer.terminal import printable
+from timesformer.io.terminal import printable
 
 MOST_BYTES = 1 << 20  # of a file; a configuration has about 4 KiB
 MOST_NODES = 20_000  # values and keys; a configuration has about 300

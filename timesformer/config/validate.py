@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from fvcore.common.config import CfgNode
 
-from timesformer.batch_sizes import batch_problems
 from timesformer.config.augmentation import augmentation_problems, mixup_problems
+from timesformer.config.batch_sizes import batch_problems
 from timesformer.config.distribution import sharding_problems
 from timesformer.config.finetuning import finetuning_problems
 from timesformer.config.limits import AT_LEAST, AT_MOST, CHOICES, FRACTIONS, PROBABILITIES

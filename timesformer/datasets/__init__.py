@@ -11,10 +11,9 @@ import torch
 from fvcore.common.config import CfgNode
 from torch import Tensor
 
-from timesformer import distributed, transforms
-from timesformer.augment import build_augment, unchanged
 from timesformer.config.load import portable
-from timesformer.datasets import clips, index, lists, ssv2, subset
+from timesformer.datasets import clips, index, lists, ssv2, subset, transforms
+from timesformer.datasets.augment import build_augment, unchanged
 from timesformer.datasets.clips import ClipDataset
 from timesformer.datasets.flip_map import build_flip_map
 from timesformer.datasets.folders import frame_files
@@ -22,6 +21,7 @@ from timesformer.datasets.loader import ClipLoader
 from timesformer.datasets.remark_list import Remarks
 from timesformer.datasets.samplers import EvalBatches, TrainBatches, class_shares
 from timesformer.datasets.views import DenseSampling, SegmentSampling, Train, Views
+from timesformer.runtime import collectives
 from timesformer.tables import choose
 from timesformer.video import READERS, Frames, read_torchcodec, sampling
 from timesformer.video.reader import Select
@@ -75,7 +75,7 @@ def build_dataset(cfg: CfgNode, split: str, videos: lists.VideoList | None = Non
     """
     videos = read_list(cfg, split) if videos is None else videos
     places = index.other_places(cfg.OUTPUT_DIR)
-    found = distributed.gather(
+    found = collectives.gather(
         index.known_bad(videos, places)
     )  # a machine may see other file times
     bad = {i: reason for part in found for i, reason in part.items()}
@@ -131,14 +131,14 @@ def build_loader(
 
 def train_batches(cfg: CfgNode, dataset: ClipDataset) -> TrainBatches:
     """Batches of this process of an epoch of the usable videos of ``dataset``."""
-    usable, num_clips = dataset.usable, cfg.TRAIN.BATCH_SIZE // distributed.local_world_size()
+    usable, num_clips = dataset.usable, cfg.TRAIN.BATCH_SIZE // collectives.local_world_size()
     if cfg.DATA.OVERFIT_BATCHES:
         usable = subset.again_and_again(overfitted(cfg, usable), cfg.DATA.OVERFIT_BATCHES)
     batches = TrainBatches(
         len(usable),
         batch_size=num_clips // cfg.AUG.NUM_REPEATS,
-        rank=distributed.rank(),
-        world=distributed.world_size(),
+        rank=collectives.rank(),
+        world=collectives.world_size(),
         seed=cfg.RNG_SEED,
         usable=usable,
         shares=class_shares(dataset.videos.labels[usable], cfg.TRAIN.SAMPLER),
@@ -164,12 +164,12 @@ def _batches(cfg: CfgNode, split: str, dataset: ClipDataset, together: int) -> E
         limited = f"{num} of {len(chosen)} videos (DATA.LIMIT_VAL_BATCHES {limit:g})"
         logger.warning("%s is LIMITED to %s", {"val": "validation"}.get(split, split), limited)
         chosen = chosen[subset.drawn(num, len(chosen))]
-    per_process = max(section.BATCH_SIZE // distributed.local_world_size(), 1)
+    per_process = max(section.BATCH_SIZE // collectives.local_world_size(), 1)
     return EvalBatches(
         len(dataset),
         batch_size=max(per_process // num_clips, 1),
-        rank=distributed.rank(),
-        world=distributed.world_size(),
+        rank=collectives.rank(),
+        world=collectives.world_size(),
         together=together,
         chosen=chosen,
         limited=limited,
@@ -183,7 +183,7 @@ def overfitted(cfg: CfgNode, usable: np.ndarray) -> np.ndarray:
 
 
 def _num_machines() -> int:
-    return distributed.world_size() // distributed.local_world_size()
+    return collectives.world_size() // collectives.local_world_size()
 
 
 def load_views(path: str | Path, cfg: CfgNode) -> Tensor:
@@ -237,7 +237,7 @@ def num_test_views(cfg: CfgNode) -> int:
 
 def num_workers(cfg: CfgNode) -> int:
     """Loader processes of this process: as configured, but no more than its share of the cores."""
-    share = max((os.cpu_count() or 1) // distributed.local_world_size(), 1)
+    share = max((os.cpu_count() or 1) // collectives.local_world_size(), 1)
     return min(cfg.DATA_LOADER.NUM_WORKERS, share)
 
 
@@ -251,7 +251,7 @@ def _reader(cfg: CfgNode) -> clips.ReadVideo:
 
 def _decoding_device(cfg: CfgNode) -> str:
     """cpu, or the GPU of this process by number: to its loader processes, cuda is the first one."""
-    return "cpu" if cfg.DATA.DECODING_DEVICE == "cpu" else f"cuda:{distributed.local_rank()}"
+    return "cpu" if cfg.DATA.DECODING_DEVICE == "cpu" else f"cuda:{collectives.local_rank()}"
 
 
 def _prefix(prefix: str) -> str:

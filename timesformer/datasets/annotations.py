@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from timesformer.datasets.folders import VideoFolder
 from timesformer.datasets.list_lines import ListError
-from timesformer.terminal import printable
+from timesformer.io.terminal import printable
 
 SPLITS = ("train", "val", "test")
 SPLIT_NAMES = {name: name for name in SPLITS} | {"training": "train", "testing": "test"}

@@ -10,7 +10,7 @@ from timesformer.datasets.list_lines import (
     text_lines,
 )
 from timesformer.errors import InputError
-from timesformer.terminal import printable
+from timesformer.io.terminal import printable
 
 FOLDER = Path(__file__).parent / "labels"  # {data set}.txt, a name a line
 FILE = "classes.txt"  # beside train.csv, val.csv and test.csv

@@ -19,16 +19,16 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from timesformer.augment import Augment, unchanged
 from timesformer.datasets import views
+from timesformer.datasets.augment import Augment, unchanged
 from timesformer.datasets.cropping import Crops, cut_clips, place_crops
 from timesformer.datasets.folders import is_image
 from timesformer.datasets.lists import VideoList
 from timesformer.datasets.machine import open_files_error
 from timesformer.datasets.samplers import Key
 from timesformer.datasets.views import Train, Views
-from timesformer.terminal import printable
-from timesformer.timelimit import TimeLimitError, within
+from timesformer.io.terminal import printable
+from timesformer.io.timelimit import TimeLimitError, within
 from timesformer.video import Frames, VideoError, read_folder, read_video
 from timesformer.video.looking import Noted, Span
 from timesformer.video.reader import Select

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from timesformer import transforms
+from timesformer.datasets import transforms
 from timesformer.datasets.views import Spatials
 from timesformer.video import Frames, VideoError
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from timesformer.terminal import printable
+from timesformer.io.terminal import printable
 from timesformer.video import VideoError
 
 # Of the containers and elementary streams that PyAV's FFmpeg reads, whatever they are called.

@@ -20,7 +20,7 @@ from timesformer.datasets.table_formats import (
     read_table,
     split_name,
 )
-from timesformer.terminal import printable
+from timesformer.io.terminal import printable
 
 _SUFFIXES = "|".join(sorted(suffix[1:] for suffix in VIDEO_SUFFIXES))
 _VIDEO_LINE = re.compile(rf"(?P<name>.*\.(?:{_SUFFIXES}))(?P<numbers>(?:\s+\d+)+)", re.I | re.S)

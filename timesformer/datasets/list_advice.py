@@ -19,7 +19,7 @@ from timesformer.datasets.list_lines import (
     text_lines,
 )
 from timesformer.datasets.rows import parse_row, split_cells, unquote
-from timesformer.terminal import printable
+from timesformer.io.terminal import printable
 
 PATH_COLUMNS = (
     "path", "dir", "file", "video", "video_path", "filename", "file_name", "filepath", "file_path",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from timesformer.errors import InputError
-from timesformer.terminal import printable
+from timesformer.io.terminal import printable
 
 SHOWN = 120  # characters of a line in a message
 

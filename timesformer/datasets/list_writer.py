@@ -9,7 +9,7 @@ from timesformer.datasets.classes import FILE
 from timesformer.datasets.list_lines import ListError
 from timesformer.datasets.rows import Row, parse_row, quote
 from timesformer.files import write_atomically
-from timesformer.terminal import printable
+from timesformer.io.terminal import printable
 
 Parts = dict[str, list[Entry]]  # split -> its videos
 

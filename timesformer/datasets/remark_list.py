@@ -5,10 +5,10 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
-from timesformer import distributed
 from timesformer.files import write_atomically
-from timesformer.spreadsheet import safe_row
-from timesformer.terminal import printable
+from timesformer.io.spreadsheet import safe_row
+from timesformer.io.terminal import printable
+from timesformer.runtime import collectives
 from timesformer.video.remarks import Remark
 
 logger = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ class Remarks:
         self.num_videos = num_videos
         self.path = None
         if folder is not None:
-            rank = f"-{distributed.rank()}" if distributed.rank() else ""
+            rank = f"-{collectives.rank()}" if collectives.rank() else ""
             self.path = Path(folder) / f"remarks-{split}{rank}.csv"
         self.found: dict[tuple[str, str], Remark] = {}
         self._written = 0

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from timesformer.datasets.folders import VIDEO_SUFFIXES
 from timesformer.datasets.list_lines import ListError, shown
-from timesformer.terminal import printable
+from timesformer.io.terminal import printable
 
 ONE_CHARACTER = ",\t ;|:"  # separators that csv rules are for
 

@@ -20,7 +20,7 @@ from timesformer.datasets.list_advice import (
 from timesformer.datasets.list_lines import ListError, is_utf_8, numbered_lines, read_text, shown
 from timesformer.datasets.list_rows import locate
 from timesformer.datasets.rows import parse_row
-from timesformer.spreadsheet import original
+from timesformer.io.spreadsheet import original
 
 
 class Labelled(NamedTuple):

@@ -13,7 +13,7 @@ from timesformer.datasets.clips import ClipDataset
 from timesformer.datasets.machine import LoaderError
 from timesformer.datasets.samplers import Key
 from timesformer.datasets.worker import ENDED, TIMED_OUT
-from timesformer.terminal import printable
+from timesformer.io.terminal import printable
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from timesformer import transforms
+from timesformer.datasets import transforms
 from timesformer.video import VideoError, sampling
 from timesformer.video.reader import Select
 from timesformer.video.remarks import TRUNCATED, Remark

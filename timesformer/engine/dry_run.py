@@ -16,20 +16,21 @@ import torch
 from fvcore.common.config import CfgNode
 from torch import Tensor
 
-from timesformer import history
-from timesformer.checkpoint import CheckpointError, read_file
+from timesformer.checkpoint import resume_check
+from timesformer.checkpoint.files import num_bytes
+from timesformer.checkpoint.load import CheckpointError, read_file
+from timesformer.checkpoint.save import best_checkpoint, damage, newest_checkpoint
 from timesformer.config.load import portable
 from timesformer.config.trials import in_folder
 from timesformer.datasets import build_loader
-from timesformer.engine import agreement, log, run_record
-from timesformer.engine.freeze import freeze
+from timesformer.engine import run_record
 from timesformer.engine.launch import launch
 from timesformer.engine.optim import accumulation_steps
-from timesformer.engine.state import TrainingState
+from timesformer.engine.train_state import TrainingState
 from timesformer.models import build_model
-from timesformer.run_checkpoint import best_checkpoint, damage, newest_checkpoint
-from timesformer.run_lock import emptied
-from timesformer.weight_files import num_bytes
+from timesformer.models.freeze import freeze
+from timesformer.runtime import log, metrics_csv
+from timesformer.runtime.run_lock import emptied
 
 logger = logging.getLogger(__name__)
 
@@ -115,7 +116,7 @@ def read_back(cfg: CfgNode) -> str:
         state = TrainingState(cfg, model, torch.device("cpu"))
         state.load(path)
         written = read_file(path)  # again: the optimizer goes on with the tensors that it was given
-        agreement.check(written, cfg, {}, path=path)
+        resume_check.check(written, cfg, {}, path=path)
         if lost := list(_differing(_resumed(written), _resumed(state.payload()))):
             raise CheckpointError(
                 f"{path} does not give back what was written, {len(lost)} entries differ: "
@@ -161,7 +162,7 @@ def lengths(cfg: CfgNode) -> Lengths:
 
 def summary(cfg: CfgNode, folder: Path, whole: Lengths, checkpoint: str) -> str:
     """What the rehearsal in ``folder`` says of the whole run."""
-    rows = history.read_rows(folder / history.FILE)
+    rows = metrics_csv.read_rows(folder / metrics_csv.FILE)
     steps = [row for row in rows if row["type"] == "train_iter"]
     found = _read(folder / run_record.FILE)
     lines = [f"dry run of {cfg.OUTPUT_DIR}: everything that the run needs works"]
@@ -198,7 +199,7 @@ def summary(cfg: CfgNode, folder: Path, whole: Lengths, checkpoint: str) -> str:
 
 
 def _training_lines(
-    steps: list[history.Row], settled: list[history.Row], *, num_steps: int
+    steps: list[metrics_csv.Row], settled: list[metrics_csv.Row], *, num_steps: int
 ) -> list[str]:
     norm = settled[-1]["grad_norm"] or "-"
     losses = f"{float(steps[0]['loss']):.4f} to {float(steps[-1]['loss']):.4f}"
@@ -211,7 +212,7 @@ def _training_lines(
     ]
 
 
-def _mean(rows: list[history.Row], column: str) -> float:
+def _mean(rows: list[metrics_csv.Row], column: str) -> float:
     return statistics.fmean(float(row[column]) for row in rows)
 
 

@@ -17,20 +17,20 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from fvcore.common.config import CfgNode
 
-from timesformer import distributed, rendezvous, spokesman
-from timesformer.batch_sizes import local_processes
-from timesformer.checkpoint import CheckpointError
-from timesformer.command import handled
+from timesformer.checkpoint.async_save import UnwrittenError
+from timesformer.checkpoint.load import CheckpointError
 from timesformer.config import ConfigError
-from timesformer.engine import log
+from timesformer.config.batch_sizes import local_processes
 from timesformer.engine.microbatch import OutOfMemory
 from timesformer.engine.preflight import preflight
 from timesformer.engine.run import run
-from timesformer.engine.saving import UnwrittenError
 from timesformer.files import WriteError
-from timesformer.lifesigns import LifeSigns, is_lost_exchange
-from timesformer.rendezvous import RendezvousError
-from timesformer.run_lock import FolderInUse, owned
+from timesformer.runtime import collectives, log, rendezvous
+from timesformer.runtime import local_rank as spokesman
+from timesformer.runtime.command import handled
+from timesformer.runtime.heartbeat import LifeSigns, is_lost_exchange
+from timesformer.runtime.rendezvous import RendezvousError
+from timesformer.runtime.run_lock import FolderInUse, owned
 from timesformer.video import VideoError
 
 logger = logging.getLogger(__name__)
@@ -122,7 +122,7 @@ def _form_group(cfg: CfgNode, meeting: rendezvous.Meeting) -> None:
     if cfg.NUM_GPUS > 0:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         backend = cfg.DIST_BACKEND
-    distributed.form_group(
+    collectives.form_group(
         backend,
         store=dist.PrefixStore("group", meeting.store),
         rank=meeting.rank,

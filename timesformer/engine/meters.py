@@ -11,9 +11,9 @@ import torch
 from fvcore.common.config import CfgNode
 from torch import Tensor
 
-from timesformer import distributed, metrics
-from timesformer.engine import log
 from timesformer.engine.nonfinite import Step
+from timesformer.evaluation import metrics
+from timesformer.runtime import collectives, log
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class EpochMeter:
         errors = [len(labels) - metrics.topk_correct(logits, labels, k) for k in (1, 5)]
         counts = [torch.full_like(loss, len(counted)) for counted in (labels, failures)]
         skipped = torch.zeros_like(loss)
-        if self.skipped is not None and distributed.is_main():  # all processes skip, one counts
+        if self.skipped is not None and collectives.is_main():  # all processes skip, one counts
             skipped += self.skipped
         self.skipped = None
         errors = [count.to(loss.dtype) for count in errors]
@@ -167,7 +167,7 @@ class EpochMeter:
             return
         pending = torch.stack(self.pending).double()
         pending[:, 0] *= pending[:, 3]  # the loss is a mean over the clips of a process
-        pending = distributed.total(pending).cpu()
+        pending = collectives.total(pending).cpu()
         lrs, self.pending, self.pending_lrs = self.pending_lrs, [], []
         for row in pending:  # in this order also where a checkpoint comes in between
             self.sums += row if row.isfinite().all() else torch.cat([torch.zeros(4), row[4:]])

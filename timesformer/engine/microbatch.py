@@ -17,10 +17,10 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from timesformer import distributed
+from timesformer.engine.fsdp import is_sharded
 from timesformer.engine.parallel import gradient_exchange
-from timesformer.engine.sharding import is_sharded
 from timesformer.errors import InputError
+from timesformer.runtime import collectives
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class MicroBatches:
                 reason = str(error).partition("\n")[0]
             if not protected and found is None:
                 raise OutOfMemory(f"{reason}; {_REMEDY}")
-            if not protected or not any(distributed.gather(found is None)):
+            if not protected or not any(collectives.gather(found is None)):
                 break
             _put_gradients(self.model, earlier)
             self._cut(len(clips), reason)
@@ -86,7 +86,7 @@ class MicroBatches:
             return False
         if self.steps_on_trial:
             return True
-        return not distributed.is_distributed() and not _has_gradients(self.model)
+        return not collectives.is_distributed() and not _has_gradients(self.model)
 
     def _compute(
         self,
@@ -161,9 +161,9 @@ def _put_gradients(model: nn.Module, grads: list[Tensor | None]) -> None:
 
 
 def _average_gradients(model: nn.Module) -> None:
-    if not distributed.is_distributed():
+    if not collectives.is_distributed():
         return
     for parameter in _trained(model):
         if parameter.grad is not None:
             dist.all_reduce(parameter.grad)
-            parameter.grad /= distributed.world_size()
+            parameter.grad /= collectives.world_size()

@@ -19,10 +19,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from timesformer import distributed
-from timesformer.checkpoint import CheckpointError
+from timesformer.checkpoint.load import CheckpointError
 from timesformer.files import write_atomically
-from timesformer.json_text import json_text
+from timesformer.io.json_text import json_text
+from timesformer.runtime import collectives
 
 logger = logging.getLogger(__name__)
 
@@ -121,8 +121,8 @@ class Guard:
     def _write(self, norm: float, batches: list[_Batch], name_of: Callable[[int], str]) -> None:
         first = batches[0]
         name = f"epoch_{first.epoch + 1:05d}_batch_{first.number + 1:06d}"
-        if distributed.rank():
-            name += f"_process_{distributed.rank()}"
+        if collectives.rank():
+            name += f"_process_{collectives.rank()}"
         losses = [float(batch.loss) for batch in batches]
         path = self.folder / f"{name}.json"
         logger.warning(
@@ -138,7 +138,7 @@ class Guard:
             "batches": [batch.number + 1 for batch in batches],
             "losses": losses,
             "grad_norm": norm,
-            "process": distributed.rank(),
+            "process": collectives.rank(),
             "videos": [[name_of(index) for index in batch.videos] for batch in batches],
             "config": "config.yaml; the draws of a batch follow from RNG_SEED, epoch and batch",
         }

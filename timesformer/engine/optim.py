@@ -6,7 +6,7 @@ import torch
 from fvcore.common.config import CfgNode
 from torch import nn
 
-from timesformer.engine.groups import Group, parameter_groups
+from timesformer.engine.param_groups import Group, parameter_groups
 from timesformer.tables import choose
 
 Parameters = list[nn.Parameter] | list[Group]

@@ -12,9 +12,9 @@ from torch import nn
 from torch.distributed.fsdp import FSDPModule
 from torch.nn.parallel import DistributedDataParallel
 
-from timesformer import distributed
-from timesformer.engine.sharding import shard
+from timesformer.engine.fsdp import shard
 from timesformer.models.block import Block
+from timesformer.runtime import collectives
 from timesformer.tables import choose
 
 
@@ -25,7 +25,7 @@ def parallelize(
     keep_less(model, share=cfg.TRAIN.ACTIVATION_CHECKPOINT, lean=cfg.TRAIN.LEAN)
     if cfg.TRAIN.COMPILE:
         model.compile(fullgraph=True)  # in place: torch.compile(model) would rename the parameters
-    if not distributed.is_distributed():
+    if not collectives.is_distributed():
         return model
     wrap = choose(STRATEGIES, cfg.DIST.STRATEGY, key="DIST.STRATEGY")
     return wrap(model, optimizer, device)

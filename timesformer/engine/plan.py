@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from fvcore.common.config import CfgNode
 
-from timesformer.engine.memory import GIB, device_bytes, step_memory
+from timesformer.engine.memory_estimate import GIB, device_bytes, step_memory
 
 
 class Row(NamedTuple):

@@ -10,8 +10,14 @@ from pathlib import Path
 import torch
 from fvcore.common.config import CfgNode
 
-from timesformer import hub
-from timesformer.checkpoint import CheckpointError, load_tested
+from timesformer.checkpoint import hub, resume_check, start
+from timesformer.checkpoint.load import CheckpointError, load_tested
+from timesformer.checkpoint.metadata import fingerprint
+from timesformer.checkpoint.resume import refuse_diverged
+from timesformer.checkpoint.run_folder import standing, start_of
+from timesformer.checkpoint.save import best_checkpoint, folder_of
+from timesformer.checkpoint.start_weights import load_start
+from timesformer.checkpoint.timm_hub import is_name
 from timesformer.config import ConfigError
 from timesformer.config.load import portable
 from timesformer.datasets import num_workers, read_list
@@ -19,17 +25,10 @@ from timesformer.datasets.flip_map import build_flip_map
 from timesformer.datasets.index import known_bad, other_places
 from timesformer.datasets.lists import ListError, VideoList
 from timesformer.datasets.machine import open_files_problem
-from timesformer.engine import agreement, start
-from timesformer.engine.freeze import frozen_names
-from timesformer.engine.precision import precision_problems
-from timesformer.engine.sharding import version_problems
-from timesformer.engine.standing import standing, start_of
-from timesformer.engine.weights import load_start
+from timesformer.engine.fsdp import version_problems
 from timesformer.models import build_model
-from timesformer.provenance import fingerprint
-from timesformer.resuming import refuse_diverged
-from timesformer.run_checkpoint import best_checkpoint, folder_of
-from timesformer.timm_hub import is_name
+from timesformer.models.freeze import frozen_names
+from timesformer.runtime.precision import precision_problems
 from timesformer.video import BackendError, check_torchcodec
 
 _PROBE_BYTES = 1 << 16  # an empty file fits on a full disk
@@ -168,7 +167,7 @@ def _resume_problems(cfg: CfgNode) -> Iterator[str]:
             return
         now = {start.KEY: start.identity(cfg, start_of(found.entries, found.newest))}
         now["data"] = {split: fingerprint(read_list(cfg, split)) for split in ("train", "val")}
-        agreement.check(found.entries, cfg, now, path=found.newest)
+        resume_check.check(found.entries, cfg, now, path=found.newest)
         refuse_diverged(found.newest)
     except ListError:
         return  # reported with the list
@@ -194,7 +193,7 @@ def _board_problems(cfg: CfgNode) -> Iterator[str]:
         return
     if not (board.CONFUSION_MATRIX.ENABLE or board.HISTOGRAM.ENABLE):
         return
-    from timesformer.engine.figures import check_files
+    from timesformer.visualize.confusion import check_files
 
     try:
         check_files(cfg)

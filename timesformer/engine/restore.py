@@ -8,13 +8,16 @@ from typing import Any, NamedTuple, cast
 from fvcore.common.config import CfgNode
 from torch import nn
 
-from timesformer import checkpoint, distributed, run_checkpoint
-from timesformer.engine import agreement, header, log
-from timesformer.engine.standing import standing, start_of
-from timesformer.engine.start import KEY, identity, located
-from timesformer.engine.state import TrainingState
-from timesformer.engine.weights import load_start
-from timesformer.run_checkpoint import Position
+from timesformer.checkpoint import resume_check
+from timesformer.checkpoint.load import CheckpointError
+from timesformer.checkpoint.newest import choose_newest
+from timesformer.checkpoint.run_folder import standing, start_of
+from timesformer.checkpoint.save import Position
+from timesformer.checkpoint.start import KEY, identity, located
+from timesformer.checkpoint.start_weights import load_start
+from timesformer.engine.train_state import TrainingState
+from timesformer.evaluation import run_header
+from timesformer.runtime import collectives, log
 
 logger = logging.getLogger(__name__)
 
@@ -60,33 +63,25 @@ def restore(cfg: CfgNode, state: TrainingState, now: Mapping[str, Any] | None = 
 
 def _go_on(cfg: CfgNode, state: TrainingState, newest: Path, now: Mapping[str, Any]) -> Start:
     resumed = state.load(newest)
-    agreement.check(resumed.payload, cfg, now, path=newest)
+    resume_check.check(resumed.payload, cfg, now, path=newest)
     epoch, batch = resumed.position
     if epoch >= cfg.SOLVER.MAX_EPOCH or state.best.is_over:
         again = "testing again" if cfg.TEST.ENABLE else "nothing to do"
         log.say(logger, "finished already, after epoch %d (%s); %s", epoch, newest, again)
     else:
         where = f"resuming after {batch} batches of epoch {epoch + 1}"
-        log.say(logger, "%s", header.weights(resumed.report, f"{where}: "))
+        log.say(logger, "%s", run_header.weights(resumed.report, f"{where}: "))
     return Start(resumed.position, resumed.payload, newest)
 
 
 def described_start(cfg: CfgNode) -> dict[str, Any]:
     """The entry of a checkpoint about what its run started from, as the first process sees it."""
     found = {}
-    if distributed.is_main():
+    if collectives.is_main():
         there = standing(cfg)
         then = start_of(there.entries, there.newest) if there.newest else None
         found = {KEY: identity(cfg, then)}
-    return cast(dict[str, Any], distributed.from_main(found))
-
-
-def choose_newest(output_dir: str, *, before: int | None = None) -> Path | None:
-    """``run_checkpoint.newest_checkpoint``, as the first process sees it."""
-    newest = None
-    if distributed.is_main():
-        newest = run_checkpoint.newest_checkpoint(output_dir, before=before)
-    return distributed.from_main(newest)
+    return cast(dict[str, Any], collectives.from_main(found))
 
 
 def _start_from_file(cfg: CfgNode, state: TrainingState) -> int:
@@ -94,17 +89,17 @@ def _start_from_file(cfg: CfgNode, state: TrainingState) -> int:
     cut = tuple(cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN)
     if cfg.TRAIN.FINETUNE or cfg.TRAIN.CHECKPOINT_EPOCH_RESET:
         report = load_start(cfg, state.model, cfg.TRAIN.CHECKPOINT_FILE_PATH, cut=True)
-        log.say(logger, "%s", header.weights(report))
+        log.say(logger, "%s", run_header.weights(report))
         return 0
     resumed = state.load_weights(path, cut_from_names=cut)  # its best is that of another run
     epoch = resumed.payload["epoch"] + 1
     if epoch >= cfg.SOLVER.MAX_EPOCH:
-        raise checkpoint.CheckpointError(
+        raise CheckpointError(
             f"{path} is of epoch {epoch}, and SOLVER.MAX_EPOCH is {cfg.SOLVER.MAX_EPOCH}: "
             "nothing is left to train; set TRAIN.FINETUNE True to start from its weights at epoch "
             "0, or raise MAX_EPOCH"
         )
-    log.say(logger, "%s", header.weights(resumed.report, f"going on after epoch {epoch}: "))
+    log.say(logger, "%s", run_header.weights(resumed.report, f"going on after epoch {epoch}: "))
     return epoch
 
 
@@ -112,6 +107,6 @@ def _load_pretrained(cfg: CfgNode, model: nn.Module) -> None:
     """By the first process alone: wrapping in DDP hands its weights to the others."""
     name = cfg.TIMESFORMER.PRETRAINED_MODEL
     if name.lower() == "none":
-        log.say(logger, "%s", header.weights("random (TIMESFORMER.PRETRAINED_MODEL none)"))
-    elif distributed.is_main():
-        log.say(logger, "%s", header.weights(load_start(cfg, model, name)))
+        log.say(logger, "%s", run_header.weights("random (TIMESFORMER.PRETRAINED_MODEL none)"))
+    elif collectives.is_main():
+        log.say(logger, "%s", run_header.weights(load_start(cfg, model, name)))

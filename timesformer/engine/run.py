@@ -11,16 +11,17 @@ from pathlib import Path
 import torch
 from fvcore.common.config import CfgNode
 
-from timesformer import __version__, distributed
-from timesformer.checkpoint import CheckpointError
-from timesformer.engine import header, interrupt, log, screen
+from timesformer import __version__
+from timesformer.checkpoint.load import CheckpointError
+from timesformer.checkpoint.run_folder import clear, run_id
+from timesformer.checkpoint.save import vanished
 from timesformer.engine.run_record import recorded
-from timesformer.engine.standing import clear, run_id
-from timesformer.engine.test import NonFiniteScores, test
 from timesformer.engine.train import train
+from timesformer.evaluation import run_header
+from timesformer.evaluation.test import NonFiniteScores, test
 from timesformer.files import write_atomically
-from timesformer.run_checkpoint import vanished
-from timesformer.run_lock import owned
+from timesformer.runtime import collectives, log, screen, signals
+from timesformer.runtime.run_lock import owned
 
 logger = logging.getLogger(__name__)
 
@@ -37,9 +38,9 @@ def run(cfg: CfgNode) -> None:
         CheckpointError: a disk is full, or cannot be written any more.
     """
     try:
-        with owned(cfg.OUTPUT_DIR) if distributed.is_main() else contextlib.nullcontext():
+        with owned(cfg.OUTPUT_DIR) if collectives.is_main() else contextlib.nullcontext():
             _train_and_test(cfg)
-    except interrupt.Interrupted as end:
+    except signals.Interrupted as end:
         log.say(logger, "%s", end, at=screen.RESULT)
         raise SystemExit(end.status) from None
     except NonFiniteScores as error:
@@ -65,7 +66,7 @@ def run(cfg: CfgNode) -> None:
 
 def _train_and_test(cfg: CfgNode) -> None:
     device, run = _start(cfg)
-    with recorded(cfg, run), interrupt.listening(cfg.TRAIN.MAX_MINUTES * 60 or math.inf):
+    with recorded(cfg, run), signals.listening(cfg.TRAIN.MAX_MINUTES * 60 or math.inf):
         newest = train(cfg, device, run) if cfg.TRAIN.ENABLE else None
         if cfg.TEST.ENABLE:
             test(cfg, device, newest)
@@ -76,25 +77,25 @@ def _start(cfg: CfgNode) -> tuple[torch.device, str]:
     output_dir = Path(cfg.OUTPUT_DIR)
     output_dir.mkdir(parents=True, exist_ok=True)
     said = run = ""
-    if distributed.is_main():  # before a file is written that the earlier run may have written too
+    if collectives.is_main():  # before a file is written that the earlier run may have written too
         said = clear(cfg) if cfg.TRAIN.ENABLE else ""
         run = run_id(cfg)
-    run = distributed.from_main(run)
+    run = collectives.from_main(run)
     log.start_logging(cfg.OUTPUT_DIR)
     if said:
         logger.warning("%s", said)
-    if distributed.is_main():
+    if collectives.is_main():
         with write_atomically(output_dir / "config.yaml") as file:
             file.write(cfg.dump())
     device = torch.device("cpu")
     if cfg.NUM_GPUS > 0:
-        device = torch.device("cuda", distributed.local_rank())
-    elif distributed.local_world_size() > 1:
+        device = torch.device("cuda", collectives.local_rank())
+    elif collectives.local_world_size() > 1:
         cores = os.cpu_count() or 1
-        torch.set_num_threads(max(cores // distributed.local_world_size(), 1))
+        torch.set_num_threads(max(cores // collectives.local_world_size(), 1))
     on = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
     logger.info("timesformer %s, torch %s", __version__, torch.__version__)
-    log.say(logger, "%s", header.output(cfg))
-    log.say(logger, "%s", header.device(cfg, on))
+    log.say(logger, "%s", run_header.output(cfg))
+    log.say(logger, "%s", run_header.device(cfg, on))
     logger.info("configuration:\n%s", cfg.dump())
     return device, run

@@ -22,13 +22,13 @@ import psutil
 import torch
 from fvcore.common.config import CfgNode
 
-from timesformer import distributed, history, provenance
+from timesformer.checkpoint import metadata, start
+from timesformer.checkpoint.newest import RECORD, RUN
 from timesformer.datasets import list_file
-from timesformer.engine import log, start
-from timesformer.engine.interrupt import Interrupted
 from timesformer.files import write_atomically
-from timesformer.json_text import json_text
-from timesformer.newest_checkpoint import RECORD, RUN
+from timesformer.io.json_text import json_text
+from timesformer.runtime import collectives, log, metrics_csv
+from timesformer.runtime.signals import Interrupted
 
 FILE = RECORD
 TEST_RESULTS = "test_results.json"
@@ -49,7 +49,7 @@ def recorded(cfg: CfgNode, run: str = "") -> Iterator[None]:
     then renamed. Its last session is ``running``, ``finished``, ``stopped`` (on request) or
     ``failed``, with the reason; one that never came to write its end is ``died`` from the next on.
     """
-    if not distributed.is_main():
+    if not collectives.is_main():
         yield
         return
     path = Path(cfg.OUTPUT_DIR) / FILE
@@ -63,7 +63,7 @@ def recorded(cfg: CfgNode, run: str = "") -> Iterator[None]:
         status, reason = verdict(error)
         raise
     finally:
-        rows = history.read_rows(path.with_name(history.FILE))
+        rows = metrics_csv.read_rows(path.with_name(metrics_csv.FILE))
         session |= {"status": status, "reason": reason, **_measured(session["start"], rows)}
         try:
             if path.parent.is_dir():  # else it was moved away, and is not made again
@@ -84,7 +84,7 @@ def describe(cfg: CfgNode) -> Json:
         "tasks": ["train"] * cfg.TRAIN.ENABLE + ["test"] * cfg.TEST.ENABLE,
         "code": code_version(),
         "environment": environment(),
-        "processes": distributed.world_size(),
+        "processes": collectives.world_size(),
         "seeds": {"RNG_SEED": cfg.RNG_SEED},
         **starts,
         "data": {split: _fingerprint(list_file(cfg, split)) for split in splits},
@@ -113,7 +113,7 @@ def read_sessions(path: Path) -> list[Json]:
 
 def code_version() -> Json:
     """The version of the package; in a checkout its commit, and whether files differ from it."""
-    version = provenance.versions()["timesformer"]
+    version = metadata.versions()["timesformer"]
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return {"timesformer": version}
@@ -141,7 +141,7 @@ def environment() -> Json:
     return {
         "host": platform.node(),
         "platform": platform.platform(),
-        **provenance.versions(),
+        **metadata.versions(),
         "cuda": torch.version.cuda if devices else None,
         "devices": devices or ["CPU"],
         "cores": os.cpu_count(),
@@ -149,13 +149,13 @@ def environment() -> Json:
     }
 
 
-def results(folder: Path, rows: list[history.Row]) -> Json:
+def results(folder: Path, rows: list[metrics_csv.Row]) -> Json:
     """The last and the best validation, and the last test, of those that there are."""
     found: Json = {}
     validated = [row for row in rows if row["type"] == "val_epoch"]
     if validated:
         found["last_validation"] = _numbers(validated[-1])
-        found["best_validation"] = _numbers(history.best_validation(validated) or {})
+        found["best_validation"] = _numbers(metrics_csv.best_validation(validated) or {})
     with contextlib.suppress(OSError, ValueError):
         found["test"] = json.loads((folder / TEST_RESULTS).read_text(encoding="utf-8"))
     return found
@@ -171,7 +171,7 @@ def peak_ram_gib() -> float | None:
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / log.GIB, 3)
 
 
-def _measured(start: str, rows: list[history.Row]) -> Json:
+def _measured(start: str, rows: list[metrics_csv.Row]) -> Json:
     """What is known at the end of a session that began at ``start``."""
     end = _now()
     speeds = [
@@ -195,7 +195,7 @@ def _write(path: Path, sessions: list[Json], run: str) -> None:
         "status": last["status"],
         "reason": last["reason"],
         "wall_seconds": round(sum(session.get("wall_seconds", 0) for session in sessions), 1),
-        "result": results(path.parent, history.read_rows(path.with_name(history.FILE))),
+        "result": results(path.parent, metrics_csv.read_rows(path.with_name(metrics_csv.FILE))),
     }
     with write_atomically(path) as file:
         file.write(json_text({**head, RUN: run, "sessions": sessions}) + "\n")
@@ -207,7 +207,7 @@ def _ended(session: Json) -> Json:
     return {**session, "status": "died", "reason": DIED}
 
 
-def _numbers(row: history.Row) -> Json:
+def _numbers(row: metrics_csv.Row) -> Json:
     scores = {n: float(row[n]) for n in ("top1_err", "top5_err", "map") if row[n]}
     counts = {n: int(row[n]) for n in ("epoch", "videos", "unreadable") if row[n]}
     return {**counts, **scores}

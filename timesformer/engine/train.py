@@ -10,26 +10,29 @@ import torch
 from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
-from timesformer import distributed, provenance, run_checkpoint
+from timesformer.checkpoint import metadata, resume_check, save
+from timesformer.checkpoint.newest import RUN
+from timesformer.config.schedule import is_due
 from timesformer.datasets import build_loader, num_workers
 from timesformer.datasets.clips import Batch
 from timesformer.datasets.loader import ClipLoader
-from timesformer.engine import agreement, header, interrupt, log, optim, rewind
-from timesformer.engine.checkpoints import Checkpoints, is_due
-from timesformer.engine.freeze import freeze, set_train_mode
+from timesformer.engine import optim, truncate_logs
+from timesformer.engine.checkpointing import Checkpoints
+from timesformer.engine.fsdp import whole_parameters
 from timesformer.engine.losses import build_loss, build_mixup
 from timesformer.engine.meters import EpochMeter
 from timesformer.engine.microbatch import MicroBatches
 from timesformer.engine.parallel import parallelize
 from timesformer.engine.prefetch import Copier
-from timesformer.engine.probe import input_normalizer, reuse_features
 from timesformer.engine.restore import Start, described_start, restore
-from timesformer.engine.sharding import whole_parameters
-from timesformer.engine.stages import Stages
-from timesformer.engine.state import TrainingState
-from timesformer.engine.validate import Validator
+from timesformer.engine.step_timers import Stages
+from timesformer.engine.train_state import TrainingState
+from timesformer.evaluation import run_header
+from timesformer.evaluation.probe import input_normalizer, reuse_features
+from timesformer.evaluation.validate import Validator
 from timesformer.models import build_model
-from timesformer.newest_checkpoint import RUN
+from timesformer.models.freeze import freeze, set_train_mode
+from timesformer.runtime import collectives, log, signals
 
 logger = logging.getLogger(__name__)
 
@@ -49,14 +52,14 @@ def train(cfg: CfgNode, device: torch.device, run: str = "") -> Path | None:
     validator = Validator(cfg, device)
     lists = {"train": loader.dataset.videos, "val": validator.loader.dataset.videos}
     model = build_model(cfg).to(device)
-    log.say(logger, "%s", header.model(model, cfg))
-    log.say(logger, "%s", header.data(cfg, lists))
+    log.say(logger, "%s", run_header.model(model, cfg))
+    log.say(logger, "%s", run_header.data(cfg, lists))
     _log_model(model, cfg)
     freeze(model, cfg)
     state = TrainingState(cfg, model, device)
     validator.best = state.best.seen
     known_bad = len(loader.dataset.known_bad)
-    about = provenance.describe(cfg, lists) | agreement.facts(len(loader), known_bad)
+    about = metadata.describe(cfg, lists) | resume_check.facts(len(loader), known_bad)
     about |= described_start(cfg) | {RUN: run}
     start = restore(cfg, state, about)
     model = parallelize(model, cfg, device, state.optimizer)
@@ -150,8 +153,8 @@ class Trainer:
 
         Several processes end together, after a step.
         """
-        is_alone = distributed.world_size() == 1
-        return is_alone and not self.finite and interrupt.requested()
+        is_alone = collectives.world_size() == 1
+        return is_alone and not self.finite and signals.requested()
 
     def end_early(self, loader: ClipLoader, epoch: int, meter: EpochMeter) -> None:
         """Save and end if ``loader`` was given up, which is between two steps; else do nothing."""
@@ -197,7 +200,7 @@ def seed_step(seed: int, epoch: int, step: int) -> None:
 
     Each process draws its own; the published code gave all of them the same masks.
     """
-    state = np.random.SeedSequence([seed, epoch, step, distributed.rank()]).generate_state(2)
+    state = np.random.SeedSequence([seed, epoch, step, collectives.rank()]).generate_state(2)
     torch.manual_seed(int(state[0]))
     np.random.seed(int(state[1]))  # timm's mixup draws from the global generator
 
@@ -205,14 +208,14 @@ def seed_step(seed: int, epoch: int, step: int) -> None:
 def start_records(cfg: CfgNode, start: Start) -> log.Scalars:
     """Logs and curves that go on where ``start`` is; what is later in OUTPUT_DIR is taken out first."""
     epoch, batch = start.position
-    if distributed.is_main():
-        after = start.path or run_checkpoint.checkpoint_path(cfg.OUTPUT_DIR, epoch - 1)
-        aside = run_checkpoint.set_aside(cfg.OUTPUT_DIR, after=after, best=start.path is None)
+    if collectives.is_main():
+        after = start.path or save.checkpoint_path(cfg.OUTPUT_DIR, epoch - 1)
+        aside = save.set_aside(cfg.OUTPUT_DIR, after=after, best=start.path is None)
         if aside is not None:
             logger.warning("checkpoints that are not of this run are in %s now", aside)
         written = start.payload.get("written", {})
         if written or start.path is None:  # a checkpoint that does not say takes nothing out
-            rewind.rewind(cfg, written)
+            truncate_logs.rewind(cfg, written)
     return log.start_scalars(cfg, epoch=epoch, batch=batch)
 
 
@@ -222,15 +225,15 @@ def _bar(loader: ClipLoader, start: Start, num_epochs: int) -> Iterator[Batch]:
 
 
 def _log_model(model: nn.Module, cfg: CfgNode) -> None:
-    if cfg.LOG_MODEL_INFO and distributed.is_main():
-        from timesformer.engine.model_info import model_info
+    if cfg.LOG_MODEL_INFO and collectives.is_main():
+        from timesformer.models.flops import model_info
 
         logger.info("%s", model_info(model, cfg))
 
 
 def _log_batches(cfg: CfgNode, loader: ClipLoader) -> int:
     """Say what one optimizer step is made of; returns the batches that it accumulates."""
-    machines = distributed.world_size() // distributed.local_world_size()
+    machines = collectives.world_size() // collectives.local_world_size()
     online = cfg.TRAIN.BATCH_SIZE * machines
     steps = optim.accumulation_steps(online, cfg.GLOBAL_BATCH_SIZE)
     repeats = cfg.AUG.NUM_REPEATS
@@ -241,7 +244,7 @@ def _log_batches(cfg: CfgNode, loader: ClipLoader) -> int:
         f" of {repeats} clips" if repeats > 1 else "",
         len(loader),
         online,
-        online // distributed.world_size(),
+        online // collectives.world_size(),
         num_workers(cfg),
         "several" if loader.dataset.multi_thread else "1",
         torch.get_num_threads(),

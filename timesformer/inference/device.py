@@ -2,7 +2,7 @@
 
 import torch
 
-from timesformer.checkpoint import first_line
+from timesformer.checkpoint.load import first_line
 from timesformer.config import ConfigError
 
 

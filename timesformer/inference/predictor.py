@@ -10,24 +10,24 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from timesformer import checkpoint, metrics
-from timesformer.checkpoint import CheckpointError
+from timesformer.checkpoint.load import CheckpointError, refuse_unless_tested
+from timesformer.checkpoint.match import fit
+from timesformer.checkpoint.model_spec import NO_CLASSIFIER, Description, describe
 from timesformer.config import ConfigError
 from timesformer.datasets import build_loader, num_test_views
 from timesformer.datasets.classes import ClassNamesError
 from timesformer.datasets.clips import Batch
 from timesformer.datasets.lists import ListError, VideoList
-from timesformer.fitting import fit
-from timesformer.inference.description import NO_CLASSIFIER, Description, describe
+from timesformer.evaluation import metrics
+from timesformer.evaluation.scoring import build_scoring
 from timesformer.inference.device import open_device
 from timesformer.inference.tokens import TOKENS, Kind, of_clips, of_videos
 from timesformer.inference.videos import Videos, image_views, is_one, listed_videos
 from timesformer.inference.view_options import refuse_too_many, view_overrides
+from timesformer.io.terminal import printable
 from timesformer.models import build_model
 from timesformer.models.timesformer import TimeSformer
-from timesformer.scoring import build_scoring
 from timesformer.tables import choose
-from timesformer.terminal import printable
 from timesformer.video import VideoError
 from timesformer.video.images import FOLDER_FPS
 from timesformer.video.looking import Span
@@ -266,7 +266,7 @@ def _build(description: Description) -> TimeSformer:
         model, replace(weights, state=state), source=description.path, strict=False, assign=True
     )
     needless = () if description.has_classifier else HEAD
-    checkpoint.refuse_unless_tested(
+    refuse_unless_tested(
         replace(
             report,
             fresh=[name for name in report.fresh if name not in needless],

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import PurePath
 
 from timesformer.inference.predictor import Prediction
-from timesformer.json_text import json_text
-from timesformer.spreadsheet import safe_row
-from timesformer.terminal import padded, printable, width
+from timesformer.io.json_text import json_text
+from timesformer.io.spreadsheet import safe_row
+from timesformer.io.terminal import padded, printable, width
 from timesformer.video.looking import Span
 
 COLUMNS = ("video", "rank", "class", "probability", "seconds")

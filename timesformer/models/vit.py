@@ -37,11 +37,11 @@ class TimeSformer(timesformer.TimeSformer):
             **kwargs,
         )
         if pretrained_model == "imagenet":
-            from timesformer.imagenet import load_imagenet
+            from timesformer.checkpoint.pretrained import load_imagenet
 
             load_imagenet(self)
         elif pretrained_model:
-            from timesformer.checkpoint import load_weights
+            from timesformer.checkpoint.load import load_weights
 
             load_weights(self, pretrained_model)
 

@@ -21,7 +21,7 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from timesformer.terminal import printable
+from timesformer.io.terminal import printable
 from timesformer.video import streams
 from timesformer.video.by_list import ListedRun
 from timesformer.video.decoding import Decoder, IrregularError, Seeker, frame_bytes

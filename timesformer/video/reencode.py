@@ -9,7 +9,7 @@ import av
 import numpy as np
 
 from timesformer.files import write_atomically
-from timesformer.terminal import printable
+from timesformer.io.terminal import printable
 from timesformer.video.decoding import Check, Decoder
 from timesformer.video.output import Output
 from timesformer.video.whole import VideoError, decode_whole, open_video

@@ -10,7 +10,7 @@ from typing import IO
 
 import fsspec
 
-from timesformer.opening import SourceError, require_regular
+from timesformer.io.opening import SourceError, require_regular
 
 BLOCK = 2**22  # bytes of one remote request; a clip of a few seconds is one or two
 CACHED_BLOCKS = 16  # of one open file: demuxing reads it once, decoding finds it there

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TypeVar
 
-from timesformer.opening import local_url
-from timesformer.timelimit import answers
+from timesformer.io.opening import local_url
+from timesformer.io.timelimit import answers
 from timesformer.video.remote import exists, foreign_errors, is_url, open_file
 from timesformer.video.shards import find_member, members_of, open_member, split_member
 

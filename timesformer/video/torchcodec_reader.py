@@ -20,7 +20,7 @@ import av
 import numpy as np
 
 from timesformer.errors import InputError
-from timesformer.opening import open_media
+from timesformer.io.opening import open_media
 from timesformer.video import streams
 from timesformer.video.packets import list_packets
 from timesformer.video.reader import Frames, Select, read_video

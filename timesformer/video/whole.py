@@ -7,8 +7,8 @@ from pathlib import Path
 import av
 
 from timesformer.errors import InputError
-from timesformer.opening import SourceError, open_media
-from timesformer.terminal import printable
+from timesformer.io.opening import SourceError, open_media
+from timesformer.io.terminal import printable
 from timesformer.video.decoding import Check, Decoder
 from timesformer.video.sources import open_source
 from timesformer.video.streams import choose_stream, claims

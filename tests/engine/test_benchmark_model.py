@@ -1,0 +1,163 @@
+"""The arithmetic of the report; that both models are of one size; what cannot be measured."""
+
+import importlib.util
+import json
+import multiprocessing
+
+import pytest
+import torch
+
+from timesformer.config import ConfigError, load_config
+from timesformer.engine import benchmark_model
+from timesformer.engine.benchmark_model import Report, _host_bytes, measure, summary
+from timesformer.engine.benchmark_variants import (
+    Subject,
+    Turn,
+    Variant,
+    clip_shape,
+    hf_model,
+    parse_variant,
+    parse_variants,
+)
+from timesformer.models import build_model
+from tools import benchmark as tool
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def cfg(tiny_yaml):
+    return load_config(tiny_yaml)
+
+
+def test_ratios_are_medians_over_turns_not_ratios_of_medians():
+    ours = [Turn(2.0, 1.0, 9.0, 3.0), Turn(8.0, 2.0, 6.0, 6.0), Turn(3.0, 2.0, 8.0, 2.0)]
+    theirs = [Turn(4.0, 1.0, 9.0, 1.0), Turn(4.0, 1.0, 9.0, 1.0), Turn(2.0, 1.0, 9.0, 1.0)]
+    report = Report("CPU", 2, 10, 100, {"fp32+compile": ours, "hf+fp32": theirs},
+                    {"fp32+compile": 30, "hf+fp32": 60})  # fmt: skip
+    row = summary(report)["fp32+compile"]
+    assert (row["forward_seconds"], row["train_seconds"]) == (3.0, 8.0)
+    assert (row["forward_over_floor"], row["train_over_floor"]) == (2.0, 3.0)  # of 2 4 1.5; 3 1 4
+    assert row["forward_over_hf"] == 1.5  # of 0.5 2 1.5
+    assert row["memory_over_hf"] == 0.5
+    assert row["peak_flops"] == 100  # 2 clips of 100 in 2 seconds, the median floor
+    table = tool.format_model(report)
+    assert "fp32+compile  3000        2.00     1.50  0.67     8000" in table
+    assert "hf+fp32       4000        4.00     -" in table
+
+
+def test_the_report_holds_every_turn(cfg, monkeypatch):
+    monkeypatch.setattr(benchmark_model, "_memory", lambda *_: 7)
+    monkeypatch.setattr("timesformer.engine.benchmark_variants._MATRIX", {"cpu": 64})
+    variants = parse_variants("fp32,bf16+checkpoint", on_gpu=False, hf=False)
+    report = measure(cfg, variants, batch_size=2, repeats=3)
+    assert {name: len(turns) for name, turns in report.turns.items()} == {
+        "fp32": 3,
+        "bf16+checkpoint": 3,
+    }
+    assert all(min(turn) > 0 for turns in report.turns.values() for turn in turns)
+    assert report.memory == {"fp32": 7, "bf16+checkpoint": 7}
+    assert report.parameters == sum(p.numel() for p in build_model(cfg).parameters())
+    turn = report.turns["fp32"][0]
+    assert report.flops * 2 / turn.forward_floor > 1e7  # operations a second
+
+
+def test_training_and_forward_run_in_the_named_arithmetic(cfg):
+    subject = Subject(cfg, parse_variant("bf16+checkpoint"), 2, CPU)
+    kinds = []
+    subject.model.blocks[0].mlp.register_forward_hook(lambda m, i, out: kinds.append(out.dtype))
+    assert all(block.recompute for block in subject.model.blocks)
+    before = subject.model.head.weight.detach().clone()
+    subject.forward()
+    assert torch.equal(subject.model.head.weight, before)
+    subject.train_step()
+    assert not torch.equal(subject.model.head.weight, before)
+    assert set(kinds) == {torch.bfloat16}
+
+
+def test_the_memory_of_training_steps_is_measured_in_a_process_of_its_own(cfg):
+    if _host_bytes("VmHWM") is None:
+        pytest.skip("the system does not tell")
+    tree = cfg.clone()
+    tree.defrost()
+    tree.TIMESFORMER.EMBED_DIM, tree.TIMESFORMER.DEPTH = 256, 6
+    parameters = sum(p.numel() for p in build_model(tree).parameters())
+    peak = benchmark_model._memory(tree, parse_variant("fp32"), 1)
+    assert 3 * 4 * parameters < peak < 12 * 4 * parameters  # weights, gradients, moments, more
+
+
+def test_hugging_face_has_the_same_size(cfg):
+    pytest.importorskip("transformers")
+    ours, theirs = build_model(cfg), hf_model(cfg)
+    count = [sum(p.numel() for p in model.parameters()) for model in (ours, theirs)]
+    assert count[0] == count[1]
+    clips = torch.randn(1, *clip_shape(cfg))
+    assert theirs(clips.transpose(1, 2)).logits.shape == ours(clips).shape
+    Subject(cfg, parse_variant("hf+fp32"), 1, CPU)
+
+
+def test_names_become_variants():
+    assert parse_variants("fp32, bf16+compile+checkpoint", on_gpu=False, hf=True) == [
+        Variant("fp32", "fp32"),
+        Variant("bf16+compile+checkpoint", "bf16", True, True),
+        Variant("hf+fp32", "fp32", by_hf=True),
+        Variant("hf+bf16", "bf16", by_hf=True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ("fp8", "'fp8' is no variant; write fp32, tf32"),
+        ("hf+bf16+compile", "is no variant"),
+        ("tf32", "variant tf32 needs a GPU; a CPU has fp32 and bf16"),
+    ],
+)
+def test_a_variant_that_cannot_be_measured_is_named(names, message):
+    with pytest.raises(ConfigError, match=message.replace("+", r"\+")):
+        parse_variants(names, on_gpu=False, hf=False)
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(ConfigError, match="needs the package transformers: pip install tr"):
+        parse_variants("fp32", on_gpu=False, hf=True)
+
+
+def test_a_scheme_that_hugging_face_has_not_is_named(tiny_yaml):
+    pytest.importorskip("transformers")
+    cfg = load_config(tiny_yaml, ["TIMESFORMER.ATTENTION_TYPE", "axial"])
+    with pytest.raises(ConfigError, match="ATTENTION_TYPE is axial, which Hugging Face has not"):
+        hf_model(cfg)
+
+
+def test_a_measuring_process_that_dies_is_named(cfg, monkeypatch):
+    fork = multiprocessing.get_context("fork")
+    monkeypatch.setattr(multiprocessing, "get_context", lambda _: fork)
+    monkeypatch.setattr(benchmark_model, "_train_alone", _die)
+    with pytest.raises(ConfigError, match="the memory of fp32 died; lower the batch size"):
+        benchmark_model._memory(cfg, parse_variant("fp32"), 1)
+
+
+def _die(*_):
+    raise SystemExit(1)
+
+
+def test_the_tool_prints_a_table_and_writes_json(tiny_yaml, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(benchmark_model, "_memory", lambda *_: None)
+    monkeypatch.setattr("timesformer.engine.benchmark_variants._MATRIX", {"cpu": 64})
+    arguments = ["model", "--cfg", str(tiny_yaml), "--variants", "fp32", "--repeats", "2"]
+    file = tmp_path / "model.json"
+    monkeypatch.setattr(
+        "sys.argv", ["benchmark.py", *arguments, "--json", str(file), "NUM_GPUS", "0"]
+    )
+    assert tool.main() == 0
+    printed = capsys.readouterr().out
+    assert "divided_space_time, 0.0 M parameters" in printed
+    assert "medians of 2 turns" in printed
+    report = json.loads(file.read_text())
+    assert len(report["turns"]["fp32"]) == 2
+    assert report["summary"]["fp32"]["train_over_floor"] > 0
+    monkeypatch.setattr("sys.argv", ["benchmark.py", *arguments[:-1], "0"])
+    assert tool.main() == 2
+    assert "--repeats and --batch-size must be at least 1" in capsys.readouterr().err

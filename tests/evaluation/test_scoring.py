@@ -1,0 +1,158 @@
+"""Scores against loops over views, in passes of any size; probabilities however views are joined."""
+
+import pytest
+import torch
+
+from timesformer.config import ConfigError, load_config
+from timesformer.evaluation.scoring import build_scoring
+from timesformer.models import build_model
+
+CPU = torch.device("cpu")
+CLIPS = torch.randint(0, 256, (6, 3, 2, 4, 4), dtype=torch.uint8)  # 3 videos of 2 views
+
+
+def model(clips):
+    return clips.mean(dim=(2, 3, 4))  # the classes are the colours
+
+
+@pytest.fixture
+def scoring(tiny_yaml):
+    def build(method, **keys):
+        options = [str(item) for pair in keys.items() for item in pair]
+        cfg = load_config(tiny_yaml, ["DATA.ENSEMBLE_METHOD", method, "TEST.NUM_SPATIAL_CROPS", "1",
+                                      *options])  # fmt: skip
+        return build_scoring(cfg, CPU)
+
+    return build
+
+
+MULTI = {"DATA.MULTI_LABEL": "True", "MODEL.LOSS_FUNC": "bce_logit"}
+JOINED = {
+    "sum": lambda views: views.sum(dim=0),
+    "max": lambda views: views.amax(dim=0),
+    "softmax": lambda views: views.softmax(dim=1).mean(dim=0),
+    "sigmoid": lambda views: views.sigmoid().mean(dim=0),
+}
+# TEST.CLIPS_PER_PASS -> clips of the passes of 3 videos of 2 views: the last ones are filled up
+PASSES = {0: [1] * 6, 1: [1] * 6, 2: [2, 2, 2], 3: [2, 2, 2], 4: [4, 4], 5: [4, 4], 16: [16]}
+
+
+@pytest.mark.parametrize("clips_per_pass", PASSES)
+@pytest.mark.parametrize("method", JOINED)
+def test_scores_equal_a_loop_over_videos(scoring, method, clips_per_pass):
+    keys = {"TEST.CLIPS_PER_PASS": clips_per_pass} | (MULTI if method == "sigmoid" else {})
+    made, passes = scoring("softmax" if method == "sigmoid" else method, **keys), []
+
+    def counted(clips):
+        passes.append(len(clips))
+        return model(clips)
+
+    scores = made.score(counted, CLIPS)
+    assert scores.shape == (3, 3)
+    assert passes == PASSES[clips_per_pass]
+    for video in range(3):
+        views = CLIPS[2 * video : 2 * video + 2].float() / 255
+        logits = model((views - 0.45) / 0.225)
+        assert torch.allclose(scores[video], JOINED[method](logits), atol=1e-5)
+
+
+def test_a_video_of_more_views_than_a_pass_holds_has_passes_of_its_own(scoring):
+    made, passes = scoring("sum", **{"TEST.NUM_ENSEMBLE_VIEWS": 6, "TEST.CLIPS_PER_PASS": 4}), []
+
+    def counted(clips):
+        passes.append(len(clips))
+        return model(clips)
+
+    clips = torch.cat([CLIPS, CLIPS.flip(0)])
+    scores = made.score(counted, clips)
+    assert made.videos_per_pass == 1
+    assert passes == [4, 2, 4, 2]
+    assert torch.allclose(scores[0], scores[1], atol=1e-5)
+
+
+def test_what_fills_a_pass_is_never_scored(scoring):
+    made = scoring("max", **{"TEST.CLIPS_PER_PASS": 16})
+    black = made.normalize(torch.zeros(1, 3, 2, 4, 4, dtype=torch.uint8))
+
+    def poisoned(clips):
+        is_black = (clips == black).all(dim=4).all(dim=3).all(dim=2).all(dim=1, keepdim=True)
+        return torch.where(is_black, torch.nan, model(clips))
+
+    assert torch.equal(made.score(poisoned, CLIPS), made.score(model, CLIPS))
+
+
+@pytest.fixture
+def network(tiny_yaml):
+    network = build_model(load_config(tiny_yaml)).eval()
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    return network
+
+
+VIDEOS = torch.randint(0, 256, (12, 3, 4, 32, 32), dtype=torch.uint8)  # 6 of 2 views
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_scores_are_the_same_to_the_bit_whatever_is_scored_together(scoring, network, threads):
+    made, before = scoring("softmax"), torch.get_num_threads()
+    with torch.inference_mode():
+        alone = [made.score(network, views) for views in VIDEOS.split(2)]
+        torch.set_num_threads(threads)
+        for videos in (2, 3, 6):
+            parts = [made.score(network, clips) for clips in VIDEOS.split(2 * videos)]
+            assert torch.equal(torch.cat(parts), torch.cat(alone))
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("clips_per_pass", [2, 3, 4, 8, 100])
+def test_passes_of_several_videos_score_as_single_clips(scoring, network, clips_per_pass):
+    with torch.inference_mode():
+        single = scoring("sum").score(network, VIDEOS)
+        made = scoring("sum", **{"TEST.CLIPS_PER_PASS": clips_per_pass})
+        assert torch.allclose(made.score(network, VIDEOS), single, rtol=1e-5, atol=1e-5)
+        apart = [made.score(network, clips) for clips in VIDEOS.split(2 * made.videos_per_pass)]
+        assert torch.equal(made.score(network, VIDEOS), torch.cat(apart))
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_a_gpu_gives_a_video_the_same_score_whatever_fills_its_pass(tiny_yaml, network, precision):
+    device = torch.device("cuda")
+    made, network = build_scoring(load_config(tiny_yaml), device), network.to(device)
+    assert made.clips_per_pass == 8
+    other = VIDEOS.unflatten(0, (6, 2)).flip(0).flatten(0, 1)  # other neighbours, other places
+    with torch.inference_mode(), torch.autocast("cuda", precision, precision != torch.float32):
+        assert torch.equal(made.score(network, VIDEOS), made.score(network, other).flip(0))
+
+
+@pytest.mark.parametrize(
+    ("clips_per_pass", "message"),
+    [
+        (
+            8,
+            "CLIPS_PER_PASS is 8 on this device, but 8 clips at once do not fit.*; lower it .2 GiB",
+        ),
+        (
+            1,
+            "CLIPS_PER_PASS is 1 on this device, but 1 clip does not fit.*; use TEST.PRECISION bf16",
+        ),
+    ],
+)
+def test_a_pass_that_does_not_fit_into_memory_names_the_key(scoring, clips_per_pass, message):
+    def failing(_):
+        raise torch.OutOfMemoryError("2 GiB wanted\nand a long explanation")
+
+    with pytest.raises(ConfigError, match=message) as caught:
+        scoring("sum", **{"TEST.CLIPS_PER_PASS": clips_per_pass}).score(failing, CLIPS)
+    assert "explanation" not in str(caught.value)
+
+
+def test_equal_views_have_the_probabilities_of_one_view(scoring):
+    logits = torch.randn(5)
+    twice = torch.stack([logits, logits])
+    for method in ("sum", "max", "softmax"):
+        found = scoring(method).probabilities(JOINED[method](twice), multi_label=False)
+        assert torch.allclose(found, logits.softmax(dim=0), atol=1e-6)
+        name = "sigmoid" if method == "softmax" else method
+        found = scoring(method, **MULTI).probabilities(JOINED[name](twice), multi_label=True)
+        assert torch.allclose(found, logits.sigmoid(), atol=1e-6)

@@ -1,0 +1,30 @@
+import pytest
+
+from timesformer.errors import InputError
+from timesformer.io.terminal import printable
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("übung 手.mp4", "übung 手.mp4"),
+        ("a\x1b[2Jb", "a\\x1b[2Jb"),
+        ("two\nlines\r", "two\\nlines\\r"),
+        ("turned\u202eback\u2028", "turned\\u202eback\\u2028"),
+        ("not UTF-8 \udcff", "not UTF-8 \\udcff"),
+    ],
+)
+def test_control_characters_are_escaped(text, shown):
+    assert printable(text) == shown
+    printable(text).encode()
+
+
+def test_every_error_of_input_has_one_base():
+    from timesformer.checkpoint.files import CheckpointError
+    from timesformer.config import ConfigError
+    from timesformer.datasets.rows import ListError
+    from timesformer.video import VideoError
+    from timesformer.video.remote import SourceError
+
+    for kind in (ConfigError, ListError, VideoError, SourceError, CheckpointError):
+        assert issubclass(kind, InputError)

@@ -1,0 +1,250 @@
+"""Weights out of any file into a model."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from timesformer.checkpoint import payload_rules, timm_hub
+from timesformer.checkpoint.files import (
+    CheckpointError,
+    UnreadableError,
+    first_line,
+    read_config,
+    read_file,
+)
+from timesformer.checkpoint.formats import FormatError, Weights, huggingface
+from timesformer.checkpoint.formats import convert as convert_format
+from timesformer.checkpoint.match import LoadReport, fit, load_state, unwrap
+from timesformer.checkpoint.payload_contents import other_entries, set_aside
+from timesformer.checkpoint.state_search import Found, find_weights
+from timesformer.config import ConfigError
+from timesformer.config.strict_yaml import read_yaml
+from timesformer.io.terminal import printable
+
+__all__ = [
+    "CheckpointError",
+    "LoadReport",
+    "UnreadableError",
+    "Weights",
+    "convert_names",
+    "first_line",
+    "load_state",
+    "load_tested",
+    "load_weights",
+    "read_file",
+    "read_weights",
+    "refuse_unless_tested",
+    "unwrap",
+]
+
+_ABOUT = ("cfg", "epoch", "preprocessing", "data", "versions", "command", "position", "best")
+
+
+def load_weights(
+    model: nn.Module,
+    path: str | Path,
+    *,
+    cut_from_names: tuple[str, ...] = (),
+    strict: bool = True,
+    time_resize: str = "nearest",
+) -> LoadReport:
+    """Give ``model`` the weights of ``path`` and report what fitted.
+
+    The content decides what a file is, never its name; see ``read_weights``. Position embeddings
+    are resized as a 2-D grid, patch embeddings as timm does it, the extra steps of an image ViT start
+    from its own attention, and a classifier of other classes is left as it is. Where the file
+    knows the epsilon of its norms, the model takes it.
+
+    Args:
+        model: a TimeSformer, bare or wrapped in DDP.
+        path: a file, a folder of Hugging Face, or ``timm/NAME``.
+        cut_from_names: substrings to remove from the names of the file first.
+        strict: refuse a file that leaves parameters without values, or has tensors without a place,
+            for which there is no reason in its kind; else they are only reported.
+        time_resize: how embeddings of other frame counts are resized, ``nearest`` as published, or
+            ``linear``.
+
+    Raises:
+        CheckpointError: no such file, truncated, not a checkpoint, another architecture, or nothing
+            that fits.
+    """
+    weights = read_weights(path, cut_from_names=cut_from_names)
+    report = fit(model, weights, source=str(path), strict=strict, time_resize=time_resize)
+    _take_epsilon(unwrap(model), weights, report)
+    return report
+
+
+def read_weights(
+    path: str | Path, *, cut_from_names: tuple[str, ...] = (), mmap: bool = False
+) -> Weights:
+    """The weights of a file by our names, with all that it says of them; ``mmap`` as ``read_file``.
+
+    Reads what this code, the published code, timm, transformers, mmaction2, PaddleVideo, OpenAI and
+    open_clip write; ``formats.FORMATS`` is the list.
+
+    Raises:
+        CheckpointError: see ``load_weights``; also class names that are not one for each class.
+    """
+    if timm_hub.is_name(path):
+        return timm_hub.fetch(path)
+    payload = read_file(path, mmap=mmap)
+    try:
+        found = find_weights(payload)
+    except ValueError as error:
+        raise CheckpointError(f"{path} is not a model checkpoint: {error}") from error
+    try:
+        weights = convert_format(convert_names(found.state, cut_from_names))
+        _note_the_rest(weights, found, payload)
+        _describe(weights, payload, path)
+        if weights.format.startswith("Hugging Face"):
+            huggingface.add_config(weights, read_config(path, "config.json"))
+            huggingface.add_preprocessor(weights, read_config(path, "preprocessor_config.json"))
+    except FormatError as error:
+        raise CheckpointError(f"{path} cannot become a TimeSformer: {error}") from error
+    except CheckpointError:
+        raise
+    except (IndexError, RuntimeError, TypeError, ValueError, KeyError) as error:
+        raise CheckpointError(
+            f"{path} cannot become a TimeSformer: its tensors do not have the shapes of one "
+            f"({first_line(error)})"
+        ) from error
+    _check_names(weights, path)
+    return weights
+
+
+def load_tested(model: nn.Module, path: str | Path) -> LoadReport:
+    """``load_weights`` of weights to score: nothing may be fresh, unused or of other patches.
+
+    Raises:
+        CheckpointError: they are not of this very architecture and its classes.
+    """
+    report = load_weights(model, path, strict=False)
+    refuse_unless_tested(report)
+    return report
+
+
+def refuse_unless_tested(report: LoadReport) -> None:
+    """Raise CheckpointError unless the file is of this very architecture and its classes."""
+    if report.fresh or report.unused or "patch_embed.proj.weight" in report.resized:
+        raise CheckpointError(
+            f"{report.path} is not a checkpoint of this model, so its score would mean nothing: "
+            f"{report}; correct MODEL.NUM_CLASSES and TIMESFORMER.*, or fine-tune it first"
+        )
+
+
+def convert_names(state: dict[str, Tensor], cut: tuple[str, ...]) -> dict[str, Tensor]:
+    """Names without the substrings ``cut``."""
+    for text in cut:
+        state = {key.replace(text, ""): value for key, value in state.items()}
+    return state
+
+
+def _take_epsilon(model: nn.Module, weights: Weights, report: LoadReport) -> None:
+    """The epsilon of the file's norms becomes that of the model's."""
+    norms = [module for module in model.modules() if isinstance(module, nn.LayerNorm)]
+    eps = weights.norm_eps
+    if eps is None or all(norm.eps == eps for norm in norms):
+        return
+    report.notes.append(
+        f"its norms have epsilon {eps:g}, and so has the model now, not {norms[0].eps:g}"
+    )
+    for norm in norms:
+        norm.eps = eps
+
+
+def _note_the_rest(weights: Weights, found: Found, payload: Any) -> None:
+    """Say what of the file was taken, and what not."""
+    weights.place = found.place
+    weights.aside = dict(set_aside(payload))
+    weights.entries = other_entries(payload, found.place)
+    if found.rivals:
+        weights.notes.append(
+            f"of several weights in the file those under {found.place or 'its top'} were taken, not "
+            f"those under {', '.join(rival or 'its top' for rival in found.rivals[:4])}"
+        )
+    if found.left_out:
+        weights.dropped.extend(found.left_out)
+        weights.notes.append(f"left out, for it is not of the model: {_some(found.left_out)}")
+    if weights.aside:
+        named = [f"{name} x {count}" for name, count in weights.aside.items()]
+        weights.notes.append(f"set aside, and not run: {_some(named)}")
+    foreign = [
+        f"{name} ({kind})"
+        for name, kind in weights.entries.items()
+        if name not in payload_rules.OURS
+    ]
+    if foreign:
+        weights.notes.append(f"other entries of the file: {_some(foreign)}")
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(printable(name[:80]) for name in names[:6])
+    return shown + (f", ... ({len(names)} in all)" if len(names) > 6 else "")
+
+
+def _describe(weights: Weights, payload: Any, path: str | Path) -> None:
+    """Add what a checkpoint of ours, of the published code or of mmaction2 says of itself.
+
+    An entry of another program may have our name and another content: it is left out, and named. The
+    configuration of a checkpoint of ours must be readable.
+    """
+    if not isinstance(payload, Mapping):
+        return
+    said = {key: payload[key] for key in _ABOUT if key in payload}
+    for key, wrong in payload_rules.problems(said).items():
+        weights.notes.append(f"its entry {key} {wrong}, and was left out")
+        del said[key]
+    weights.about |= said
+    if "model_state" not in payload and "cfg" in said and not _is_config(said["cfg"]):
+        del weights.about["cfg"]  # of another program
+    meta = _mapping(payload.get("meta"))
+    for names in (payload.get("class_names"), _mapping(meta.get("dataset_meta")).get("classes"),
+                  meta.get("CLASSES")):  # fmt: skip
+        if isinstance(names, list | tuple) and not weights.class_names:
+            weights.class_names = tuple(str(name) for name in names)
+    if isinstance(meta.get("epoch"), int):
+        weights.about.setdefault("epoch", meta["epoch"])
+    if "cfg" in payload and weights.format == "image ViT":
+        weights.format = "TimeSformer"
+    sizes = _timesformer_section(weights.about.get("cfg"), path)
+    heads, eps = sizes.get("NUM_HEADS"), sizes.get("NORM_EPS")
+    weights.num_heads = heads if isinstance(heads, int) and heads > 0 else None
+    weights.norm_eps = float(eps) if isinstance(eps, int | float) and eps > 0 else weights.norm_eps
+
+
+def _is_config(text: str) -> bool:
+    try:
+        return isinstance(read_yaml(text, source="cfg"), dict)
+    except ConfigError:
+        return False
+
+
+def _timesformer_section(text: str | None, path: str | Path) -> Mapping[str, Any]:
+    """The TIMESFORMER keys of a configuration; the published code has few of them.
+
+    Raises:
+        CheckpointError: it cannot be read.
+    """
+    if text is None:
+        return {}
+    try:
+        tree = read_yaml(text, source=f"{path}: its cfg")
+    except ConfigError as error:
+        raise CheckpointError(str(error)) from error
+    return _mapping(_mapping(tree).get("TIMESFORMER"))
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """``value`` if it is a dictionary, else an empty one."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def _check_names(weights: Weights, path: str | Path) -> None:
+    head, names = weights.state.get("head.weight"), weights.class_names
+    if head is not None and names and len(names) != head.shape[0]:
+        raise CheckpointError(
+            f"{path} names {len(names)} classes, but its classifier has {head.shape[0]}; correct "
+            "class_names (id2label) in it, or remove them"
+        )

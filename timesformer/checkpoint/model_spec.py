@@ -1,0 +1,256 @@
+"""What a checkpoint says of its model: sizes, preprocessing, class names.
+
+In order of trust: the configuration it carries, its ``preprocessing`` entry, the shapes of its weights
+with the published preprocessing.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike, fspath
+from typing import Any, NamedTuple
+
+from fvcore.common.config import CfgNode
+
+from timesformer.checkpoint import timm_hub
+from timesformer.checkpoint.architecture import HEAD_WIDTH, Architecture, infer, usual_heads
+from timesformer.checkpoint.load import CheckpointError, Weights, read_weights
+from timesformer.config import ConfigError
+from timesformer.config.load import config_of, flat_values, load_config, portable
+from timesformer.datasets.classes import class_names, read_class_names
+
+# The keys that decide a score; the others of a run are about training, or the machine.
+CARRIED = {
+    "MODEL": ("MODEL_NAME", "NUM_CLASSES", "LOSS_FUNC"),
+    "TIMESFORMER": (
+        *("ATTENTION_TYPE", "PATCH_SIZE", "EMBED_DIM", "DEPTH", "NUM_HEADS", "MLP_RATIO"),
+        *("PRE_NORM", "NORM_EPS"),
+    ),
+    "DATA": (
+        *("NUM_FRAMES", "SAMPLING_RATE", "TARGET_FPS", "MEAN", "STD", "TRAIN_JITTER_SCALES"),
+        *("TRAIN_CROP_SIZE", "TEST_CROP_SIZE", "REVERSE_INPUT_CHANNEL", "ENSEMBLE_METHOD"),
+        *("MULTI_LABEL", "APPLY_ROTATION"),
+    ),
+    "TEST": (
+        *("DATASET", "NUM_ENSEMBLE_VIEWS", "NUM_SPATIAL_CROPS", "VIEW_PLACEMENT"),
+        "CLIPS_PER_PASS",
+    ),
+}
+PREPROCESSING = {  # of a checkpoint without configuration, see provenance.preprocessing_of
+    "num_frames": "DATA.NUM_FRAMES",
+    "sampling_rate": "DATA.SAMPLING_RATE",
+    "target_fps": "DATA.TARGET_FPS",
+    "crop_size": "DATA.TEST_CROP_SIZE",
+    "mean": "DATA.MEAN",
+    "std": "DATA.STD",
+    "reverse_input_channel": "DATA.REVERSE_INPUT_CHANNEL",
+    "num_temporal_views": "TEST.NUM_ENSEMBLE_VIEWS",
+    "num_spatial_crops": "TEST.NUM_SPATIAL_CROPS",
+    "view_placement": "TEST.VIEW_PLACEMENT",
+    "ensemble_method": "DATA.ENSEMBLE_METHOD",
+    "apply_rotation": "DATA.APPLY_ROTATION",
+}
+# Where test views lie unless the file says it: the published code, whose files cannot, never shows the
+# end of a video, and of a single view only its beginning. Its own protocol stays that of run_net.py.
+COVERING = {"TEST.VIEW_PLACEMENT": "paper"}
+PREDICTING = ("TRAIN.ENABLE", "False", "TEST.ENABLE", "True", "NUM_GPUS", "0")
+PUBLISHED_NAMES = {  # TRAIN.DATASET and classes of the published checkpoints -> data set
+    ("kinetics", 400): "kinetics400",
+    ("kinetics", 600): "kinetics600",
+    ("ssv2", 174): "ssv2",
+}
+DATASETS = {"dense": "kinetics", "segments": "ssv2"}  # sampling -> TEST.DATASET
+PUBLISHED_RATES = {8: 32, 16: 16, 96: 4}  # frames of a clip -> SAMPLING_RATE of its recipe
+PUBLISHED_SPAN = 256  # frames of a clip of most recipes
+JITTER = (256, 320)  # of the recipes of 224 pixels
+NO_CLASSIFIER = (
+    "holds no classifier (an image ViT or a bare backbone), so it can give features, but no "
+    "predictions; fine-tune it first"
+)
+
+
+class Description(NamedTuple):
+    """A checkpoint: its weights, and how to use them."""
+
+    path: str
+    weights: Weights
+    cfg: CfgNode
+    class_names: tuple[str, ...]  # one a class, or none if nobody knows
+    notes: tuple[str, ...]  # what had to be assumed
+
+    @property
+    def has_classifier(self) -> bool:
+        return "head.weight" in self.weights.state
+
+
+def describe(
+    path: str | PathLike[str],
+    *,
+    cfg_file: str | PathLike[str] | None = None,
+    overrides: Iterable[str] = (),
+    classes: str | PathLike[str] | None = None,
+) -> Description:
+    """Read a checkpoint and find out what it takes to predict with it.
+
+    Args:
+        path: the checkpoint.
+        cfg_file: a YAML file instead of what the checkpoint says.
+        overrides: ``KEY VALUE KEY VALUE ...`` on top of either.
+        classes: a data set whose class names ship with the package, or a file with a name a line.
+
+    Raises:
+        CheckpointError: no checkpoint, or not of a TimeSformer or image ViT.
+        ConfigError: values that do not fit together.
+        ClassNamesError: class names that cannot be read.
+    """
+    weights = _read(fspath(path))
+    try:
+        found = infer(weights.state)
+    except ValueError as error:
+        raise CheckpointError(f"{path} is not a checkpoint of a TimeSformer: {error}") from error
+    text = weights.about.get("cfg")
+    own = flat_values(text, source=str(path)) if isinstance(text, str) else {}
+    if cfg_file is None:
+        overrides = tuple(overrides)
+        guessed = _guesses_heads(weights, found, {*own, *overrides[::2]}, str(path))
+        values, notes = _values(own, weights, found, source=str(path), guessed=guessed)
+        cfg = _config(values, (*PREDICTING, *overrides), path=str(path))
+    else:
+        cfg, notes = load_config(fspath(cfg_file), (*PREDICTING, *overrides)), []
+    for key, size in (("DEPTH", found.depth), ("EMBED_DIM", found.embed_dim)):
+        if cfg.TIMESFORMER[key] != size:  # before a model of that size is built
+            raise CheckpointError(
+                f"{path} is of another architecture: TIMESFORMER.{key} is {cfg.TIMESFORMER[key]}, but its "
+                f"weights have {size}; set TIMESFORMER.{key} {size}"
+            )
+    names, note = _class_names(own, weights, found, classes)
+    if names and found.num_classes is not None and len(names) != found.num_classes:
+        raise CheckpointError(
+            f"{classes or path} names {len(names)} classes, but the classifier of {path} has "
+            f"{found.num_classes}; give the names of its own classes with --classes, a line each"
+        )
+    notes = filter(None, [*weights.notes, *notes, note])
+    return Description(str(path), weights, cfg, names, tuple(notes))
+
+
+def _config(values: Mapping[str, Any], overrides: Sequence[str], *, path: str) -> CfgNode:
+    """The configuration; what is wrong with it is said with the checkpoint's name."""
+    try:
+        return config_of(values, overrides, source=path)
+    except ConfigError as error:
+        raise ConfigError(str(error) if path in str(error) else f"{path}: {error}") from error
+
+
+def _read(name: str) -> Weights:
+    if timm_hub.is_name(name):
+        return read_weights(name)
+    return read_weights(portable(name), mmap=True)
+
+
+def _guesses_heads(weights: Weights, found: Architecture, said: set[str], path: str) -> bool:
+    """Whether the number of heads is a guess: shapes do not show it.
+
+    Raises:
+        CheckpointError: there is nothing to guess from, no known model is of this width.
+    """
+    guessed = weights.num_heads is None and "TIMESFORMER.NUM_HEADS" not in said
+    if guessed and not usual_heads(found.embed_dim):
+        raise CheckpointError(
+            f"{path} does not say how many heads its attention has, and {found.embed_dim} channels "
+            f"are no multiple of {HEAD_WIDTH}, the usual width of one; add TIMESFORMER.NUM_HEADS N"
+        )
+    return guessed
+
+
+def _values(
+    own: Mapping[str, Any], weights: Weights, found: Architecture, *, source: str, guessed: bool
+) -> tuple[dict[str, Any], list[str]]:
+    """Flat keys and values of a configuration, and notes on what is no more than an assumption."""
+    if own:
+        keys = {f"{section}.{name}" for section, names in CARRIED.items() for name in names}
+        values = _sizes(found, weights) | {key: value for key, value in own.items() if key in keys}
+        if not _is_published(own):
+            return values, []
+        values |= COVERING
+        bgr = own.get("TEST.DATASET") == "ssv2"  # its reader never looked at the key
+        values["DATA.REVERSE_INPUT_CHANNEL"] = bgr
+        return values, ["a published SSv2 checkpoint, trained on BGR: it gets BGR"] * bgr
+    values = _sizes(found, weights) | _recipe(found) | COVERING
+    said = weights.about.get("preprocessing")
+    said = said if isinstance(said, Mapping) else {}
+    values |= {key: said[name] for name, key in PREPROCESSING.items() if name in said}
+    sampling = said.get("sampling", "dense")
+    if sampling not in DATASETS:
+        raise CheckpointError(
+            f"{source}: its preprocessing has the sampling {sampling!r}, and this version knows "
+            f"{' and '.join(DATASETS)}; give its settings with --cfg"
+        )
+    values["TEST.DATASET"] = DATASETS[sampling]
+    if isinstance(side := said.get("short_side"), int):
+        values["DATA.TRAIN_JITTER_SCALES"] = [side, max(side, JITTER[1])]
+    complete = "sampling_rate" in said
+    return values, [] if complete else [_describe_assumptions(values, guessed=guessed)]
+
+
+def _is_published(own: Mapping[str, Any]) -> bool:
+    """Whether the published code wrote this configuration: it had no such key."""
+    return bool(own) and "TIMESFORMER.PATCH_SIZE" not in own
+
+
+def _sizes(found: Architecture, weights: Weights) -> dict[str, Any]:
+    """The keys of the model; a published configuration has but two of them."""
+    said = {} if weights.norm_eps is None else {"TIMESFORMER.NORM_EPS": weights.norm_eps}
+    return said | {
+        "TIMESFORMER.PRE_NORM": "norm_pre.weight" in weights.state,
+        "TIMESFORMER.ATTENTION_TYPE": weights.scheme or found.attention_type,
+        "TIMESFORMER.PATCH_SIZE": found.patch_size,
+        "TIMESFORMER.EMBED_DIM": found.embed_dim,
+        "TIMESFORMER.DEPTH": found.depth,
+        "TIMESFORMER.NUM_HEADS": weights.num_heads or found.num_heads,
+        "TIMESFORMER.MLP_RATIO": found.mlp_ratio,
+        "MODEL.NUM_CLASSES": found.num_classes or 1,
+    }
+
+
+def _recipe(found: Architecture) -> dict[str, Any]:
+    """The preprocessing of the published recipe that is nearest to the model."""
+    num_frames = found.num_frames or 8
+    side = found.img_size
+    return {
+        "DATA.NUM_FRAMES": num_frames,
+        "DATA.SAMPLING_RATE": PUBLISHED_RATES.get(num_frames, max(PUBLISHED_SPAN // num_frames, 1)),
+        "DATA.TRAIN_CROP_SIZE": side,
+        "DATA.TEST_CROP_SIZE": side,
+        "DATA.TRAIN_JITTER_SCALES": list(JITTER) if side <= JITTER[0] else [side, side * 8 // 7],
+        "TEST.NUM_ENSEMBLE_VIEWS": 1,
+        "TEST.NUM_SPATIAL_CROPS": 3,
+    }
+
+
+def _describe_assumptions(values: Mapping[str, Any], *, guessed: bool) -> str:
+    heads = f", {values['TIMESFORMER.NUM_HEADS']} heads assumed" if guessed else ""
+    return (
+        "no configuration in the file: sizes from its weights ("
+        f"{values['TIMESFORMER.ATTENTION_TYPE']}{heads}), preprocessing as published (clips of "
+        f"{values['DATA.NUM_FRAMES']} frames at rate {values['DATA.SAMPLING_RATE']}, crops of "
+        f"{values['DATA.TEST_CROP_SIZE']}, mean {values.get('DATA.MEAN', 0.45)}, std "
+        f"{values.get('DATA.STD', 0.225)})"
+    )
+
+
+def _class_names(
+    own: Mapping[str, Any],
+    weights: Weights,
+    found: Architecture,
+    classes: str | PathLike[str] | None,
+) -> tuple[tuple[str, ...], str]:
+    """The names of the classes, and a note if they are missing or assumed."""
+    if classes is not None:
+        path = portable(fspath(classes))
+        return read_class_names(path) if path.is_file() else class_names(str(classes)), ""
+    if weights.class_names:
+        return weights.class_names, ""
+    if found.num_classes is None:
+        return (), ""
+    known = PUBLISHED_NAMES.get((own.get("TRAIN.DATASET"), found.num_classes))
+    if known and _is_published(own):
+        return class_names(known), f"the classes are called as those of {known}"
+    return (), "no class names: classes go by their number; name them with --classes"

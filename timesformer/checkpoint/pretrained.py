@@ -1,0 +1,40 @@
+"""ImageNet weights to start from, by the shape of the model, through timm and its cache."""
+
+from torch import nn
+
+from timesformer.checkpoint.load import CheckpointError, LoadReport, load_weights
+
+# (patch, width, depth, heads) of the ImageNet ViTs that timm has; the first is what the published
+# code downloaded (jx_vit_base_p16_224: pretrained on ImageNet-21k, fine-tuned on ImageNet-1k).
+IMAGENET_VITS = {
+    (16, 768, 12, 12): "vit_base_patch16_224.orig_in21k_ft_in1k",
+    (8, 768, 12, 12): "vit_base_patch8_224.augreg2_in21k_ft_in1k",
+    (32, 768, 12, 12): "vit_base_patch32_224.augreg_in21k_ft_in1k",
+    (16, 1024, 24, 16): "vit_large_patch16_224.augreg_in21k_ft_in1k",
+    (16, 384, 12, 6): "vit_small_patch16_224.augreg_in21k_ft_in1k",
+    (32, 384, 12, 6): "vit_small_patch32_224.augreg_in21k_ft_in1k",
+    (16, 192, 12, 3): "vit_tiny_patch16_224.augreg_in21k_ft_in1k",
+}
+
+
+def load_imagenet(model: nn.Module) -> LoadReport:
+    """Give ``model`` the weights of the ImageNet ViT of its shape, through timm and its cache.
+
+    Raises:
+        CheckpointError: timm has no ViT of this shape, or its weights cannot be fetched.
+    """
+    block = model.blocks[0]
+    shape = (model.patch_size, model.norm.weight.numel(), len(model.blocks), block.attn.num_heads)
+    ways_out = (
+        "set TIMESFORMER.PRETRAINED_MODEL to a checkpoint file, or to none for random weights, or "
+        "start from TRAIN.CHECKPOINT_FILE_PATH with TRAIN.FINETUNE True"
+    )
+    if shape not in IMAGENET_VITS or block.mlp.fc1.out_features != 4 * shape[1]:
+        raise CheckpointError(
+            "there are no ImageNet weights for a ViT of patch {}, width {}, depth {}, heads {}; "
+            "{}".format(*shape, ways_out)
+        )
+    try:
+        return load_weights(model, f"timm/{IMAGENET_VITS[shape]}")
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}; or {ways_out}") from error

@@ -1,0 +1,137 @@
+"""Whether a run that resumes is the run that it resumes: its configuration, start and data.
+
+Keys that decide no number of the training may differ: they are only named. All others, the bytes of
+the lists, and the weights that it started from must be as they were, unless TRAIN.OVERRIDE
+(``--override``) says to resume anyway.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fvcore.common.config import CfgNode
+
+from timesformer.checkpoint import payload_rules, start
+from timesformer.checkpoint.load import CheckpointError
+from timesformer.checkpoint.run_folder import flat, flat_configuration, is_own_newest, start_of
+from timesformer.config.strict_yaml import read_yaml
+
+logger = logging.getLogger(__name__)
+
+_HARMLESS_SECTIONS = ("TENSORBOARD.", "TEST.", "DATA_LOADER.", "DIST.")
+_HARMLESS = {
+    "OUTPUT_DIR", "NUM_GPUS", "NUM_SHARDS", "SHARD_ID", "DIST_BACKEND", "LOG_PERIOD",
+    "LOG_MODEL_INFO", "TIMESFORMER.PRETRAINED_MODEL", "SOLVER.EARLY_STOP",
+    "SOLVER.MAX_NONFINITE_STEPS",
+    *(f"TRAIN.{name}" for name in (
+        "ENABLE", "EVAL_PERIOD", "CHECKPOINT_PERIOD", "CHECKPOINT_STEPS", "KEEP_CHECKPOINTS",
+        "MAX_MINUTES", "AUTO_RESUME", "OVERRIDE", "COMPILE", "LEAN", "ACTIVATION_CHECKPOINT",
+        "FINETUNE", "CHECKPOINT_FILE_PATH", "CHECKPOINT_EPOCH_RESET", "CHECKPOINT_CLEAR_NAME_PATTERN",
+        "CHECKPOINT_STRICT",
+    )),
+    *(f"DATA.{name}" for name in (
+        "PATH_TO_DATA_DIR", "PATH_PREFIX", "CHECK_EXISTENCE", "DECODING_BACKEND",
+        "DECODING_DEVICE", "DECODE_TIMEOUT", "TEST_CROP_SIZE", "ENSEMBLE_METHOD",
+        "LIMIT_VAL_BATCHES",
+    )),
+}  # fmt: skip
+# Facts of a checkpoint beside its configuration, see ``facts``.
+_ENTRY = "sampling"
+
+
+class Difference(NamedTuple):
+    """One thing that is not as it was; ``matters`` if it changes what is learned."""
+
+    name: str
+    then: Any
+    now: Any
+    matters: bool
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.then!r} then, {self.now!r} now"
+
+
+def facts(num_batches: int, num_unreadable: int) -> dict[str, Any]:
+    """Entries of a checkpoint about what an epoch is, which no key says alone."""
+    return {
+        _ENTRY: {
+            "batches of an epoch": num_batches,
+            "videos known to be unreadable": num_unreadable,
+        }
+    }
+
+
+def check(payload: Mapping[str, Any], cfg: CfgNode, now: Mapping[str, Any], *, path: Path) -> None:
+    """Name what differs between the checkpoint ``payload`` and this run.
+
+    Args:
+        payload: content of ``path``; entries that published files lack are not compared.
+        cfg: of this run.
+        now: the entries of a checkpoint of this run that are known: ``data``, ``facts``, ``started_from``.
+        path: of the checkpoint.
+
+    Raises:
+        CheckpointError: something that matters differs, and TRAIN.OVERRIDE is False.
+    """
+    payload_rules.check(payload, path)
+    found = [
+        *_of_configuration(payload, cfg, path),
+        *_of_start(payload, now, path),
+        *_of_data(payload, now),
+        *_of_facts(payload, now),
+    ]
+    serious = [difference for difference in found if difference.matters]
+    if serious and not cfg.TRAIN.OVERRIDE:
+        lines = "\n  ".join(map(str, serious))
+        raise CheckpointError(
+            f"{path} is of a run that learned something else:\n  {lines}\nGive the command as it was "
+            "to go on, use another OUTPUT_DIR or TRAIN.AUTO_RESUME False to start anew, or pass "
+            "--override to go on with what is new"
+        )
+    for difference in found:
+        logger.log(
+            logging.WARNING if difference.matters else logging.INFO,
+            "%s differs from the checkpoint: %s", "overridden" if difference.matters else "harmless",
+            difference,
+        )  # fmt: skip
+
+
+def _of_configuration(payload: Mapping[str, Any], cfg: CfgNode, path: Path) -> Iterator[Difference]:
+    saved = flat_configuration(payload, path)
+    for key, now in flat(read_yaml(cfg.dump(), source="this run")).items():
+        if key in saved and saved[key] != now:
+            harmless = key in _HARMLESS or key.startswith(_HARMLESS_SECTIONS)
+            yield Difference(key, saved[key], now, not harmless)
+
+
+def _of_data(payload: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Difference]:
+    saved = payload.get("data", {})
+    for split, fingerprint in now.get("data", {}).items():
+        then = saved.get(split, fingerprint)
+        if then["sha256"] != fingerprint["sha256"]:
+            said = (
+                f"{f['list']}, {f['videos']} videos, {f['sha256'][:12]}"
+                for f in (then, fingerprint)
+            )
+            yield Difference(f"{split} list", *said, matters=True)
+
+
+def _of_facts(payload: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Difference]:
+    saved = payload.get(_ENTRY, {})
+    for name, value in now.get(_ENTRY, {}).items():
+        if saved.get(name, value) != value:
+            yield Difference(name, saved[name], value, matters=True)
+
+
+def _of_start(
+    payload: Mapping[str, Any], now: Mapping[str, Any], path: Path
+) -> Iterator[Difference]:
+    then, starts = start_of(payload, path), now.get(start.KEY)
+    if then is None or starts is None or is_own_newest(path, starts):
+        return
+    if start.differs(then, starts):
+        names = ", ".join(start.KEYS)
+        yield Difference(f"start ({names})", *map(start.described, (then, starts)), matters=True)
+    elif starts["sha256"] and not then["sha256"]:
+        logger.info("%s has no hash of what it started from; the paths agree", path)

@@ -1,0 +1,148 @@
+"""What OUTPUT_DIR holds when a training starts, and what the start does with it.
+
+nothing, or no checkpoint          a new run
+a run of the same start            resumes; if it is finished, it is only tested again
+a finished run of another start    is set aside, and the new one runs
+an unfinished run of another one   stays as it is: ``agreement`` refuses the start
+TRAIN.AUTO_RESUME False            any earlier run is set aside
+"""
+
+import logging
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fvcore.common.config import CfgNode
+
+from timesformer.checkpoint import start
+from timesformer.checkpoint.files import read_entries
+from timesformer.checkpoint.newest import RECORD, RUN, candidates, newest_checkpoint, run_of
+from timesformer.checkpoint.save import best_checkpoint, next_aside
+from timesformer.config.strict_yaml import read_yaml
+from timesformer.files import CLASSES, PREDICTIONS, RESULTS
+from timesformer.runtime import log
+from timesformer.runtime.metrics_csv import FILE as HISTORY
+
+logger = logging.getLogger(__name__)
+
+_OTHERS = (RESULTS, PREDICTIONS, CLASSES, "config.yaml", "nonfinite")
+
+
+class Standing(NamedTuple):
+    """The checkpoint to resume from and its ``entries``; None and empty for a new run.
+
+    ``earlier``: the run that is in the way of this one, described; empty: there is none.
+    """
+
+    newest: Path | None
+    entries: Mapping[str, Any]
+    earlier: str = ""
+
+
+def standing(cfg: CfgNode, *, is_said: bool = False) -> Standing:
+    """What is in OUTPUT_DIR for a training of ``cfg``; nothing is moved.
+
+    ``is_said``: checkpoints that are passed over are named in the log.
+
+    Raises:
+        CheckpointError: its checkpoints are of no use, or one that counts cannot be read.
+    """
+    if not cfg.TRAIN.AUTO_RESUME:
+        there = candidates(cfg.OUTPUT_DIR) or os.path.lexists(best_checkpoint(cfg.OUTPUT_DIR))
+        return Standing(None, {}, "an earlier run" if there else "")
+    newest = newest_checkpoint(cfg.OUTPUT_DIR, is_said=is_said)
+    if newest is None:
+        return Standing(None, {})
+    entries = read_entries(newest)
+    then = start_of(entries, newest)
+    if then is None or cfg.TRAIN.OVERRIDE or not is_finished(entries, newest, cfg):
+        return Standing(newest, entries)
+    now = start.identity(cfg, then)
+    if not start.differs(then, now) or is_own_newest(newest, now):
+        return Standing(newest, entries)
+    return Standing(None, {}, f"the finished run that started from {start.described(then)}")
+
+
+def clear(cfg: CfgNode) -> str:
+    """Set aside what is in the way of a training of ``cfg``; returns what to say of it, if it did.
+
+    By the first process, before it writes anything into OUTPUT_DIR. With the checkpoints go all files
+    that the earlier run wrote, so that no numbers are mixed; features that were computed stay.
+    """
+    earlier = standing(cfg).earlier
+    if not earlier:
+        return ""
+    now = start.identity(cfg)
+    folder = Path(cfg.OUTPUT_DIR)
+    aside = next_aside(folder)
+    for path in _written_by_a_run(cfg):
+        if os.path.lexists(path):
+            path.rename(aside / path.name)
+    board = log.board_folder(cfg)
+    if board.is_dir() and folder.resolve() in board.resolve().parents:
+        board.rename(aside / board.name)
+    return f"{earlier} is in {aside} now; this one starts from {start.described(now)}"
+
+
+def run_id(cfg: CfgNode) -> str:
+    """The id of the run that resumes in OUTPUT_DIR, or a new one."""
+    newest = standing(cfg) if cfg.TRAIN.ENABLE else Standing(None, {})
+    known = newest.entries.get(RUN) if newest.newest else ""
+    goes_on = newest.newest is not None or not cfg.TRAIN.ENABLE
+    return str(known or (run_of(cfg.OUTPUT_DIR) if goes_on else "") or uuid.uuid4().hex)
+
+
+def start_of(entries: Mapping[str, Any], path: Path) -> dict[str, Any] | None:
+    """Where the run of the checkpoint ``path`` started from; of older checkpoints by its configuration."""
+    said = entries.get(start.KEY)
+    return said if said else start.said_by(flat_configuration(entries, path))
+
+
+def is_finished(entries: Mapping[str, Any], path: Path, cfg: CfgNode) -> bool:
+    """Whether the run of the checkpoint ``path`` has trained all of its epochs, or stopped early.
+
+    ``cfg`` says how many epochs for files that have no configuration.
+    """
+    said = flat_configuration(entries, path)
+    epochs = said.get("SOLVER.MAX_EPOCH", cfg.SOLVER.MAX_EPOCH)
+    patience = said.get("SOLVER.EARLY_STOP", 0)
+    done = entries.get("position", {}).get("epoch", entries.get("epoch", -1) + 1)
+    stale = entries.get("best", {}).get("stale", 0)
+    return bool(done >= epochs or 0 < patience <= stale)
+
+
+def is_own_newest(newest: Path, now: Mapping[str, Any]) -> bool:
+    """Whether a run is told to continue the training of its own newest checkpoint, by name."""
+    named = Path(now["file"])
+    return now["how"] == start.TRAINING and named.exists() and named.samefile(newest)
+
+
+def flat_configuration(entries: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """{"TRAIN.ENABLE": True, ...} of the checkpoint ``path``; empty if it has no configuration.
+
+    Raises:
+        ConfigError: it is not plain YAML.
+    """
+    return flat(read_yaml(str(entries.get("cfg") or "{}"), source=f"{path}: its cfg"))
+
+
+def flat(tree: Any, prefix: str = "") -> dict[str, Any]:
+    """{"A": {"B": 1}} -> {"A.B": 1}; of anything but a dictionary nothing."""
+    found: dict[str, Any] = {}
+    for key, value in tree.items() if isinstance(tree, dict) else ():
+        found |= (
+            flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+        )
+    return found
+
+
+def _written_by_a_run(cfg: CfgNode) -> Iterator[Path]:
+    yield from candidates(cfg.OUTPUT_DIR)
+    yield best_checkpoint(cfg.OUTPUT_DIR)
+    names = [RECORD, HISTORY, log.LOG, *_OTHERS]
+    if saved := cfg.TEST.SAVE_RESULTS_PATH:
+        names.append(saved)
+    for name in names:
+        yield Path(cfg.OUTPUT_DIR, name)

@@ -1,0 +1,202 @@
+"""One video to facts: decode all of it, believe nothing that its header says.
+
+A video is a file, a folder of frames, a URL, or a member of a tar.
+
+Imports no torch: every scan process imports this module, and a killed one is replaced.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import av
+import cv2
+import numpy as np
+
+from timesformer.io.terminal import printable
+from timesformer.video.packets import list_packets
+from timesformer.video.reader import VideoError, read_video
+from timesformer.video.sources import open_binary
+from timesformer.video.streams import claims, display_matrix, remarks
+from timesformer.video.timeline import Timeline
+from timesformer.video.whole import decode_whole, open_video
+
+SLACK = 2  # frames that a sound file may lack: placeholders of packed AVIs, headers off by one
+PICTURES_AT = (0.25, 0.5, 0.75)  # of the frames, where ``picture`` looks
+ROWS, COLUMNS = 8, 9  # of the cells of a picture
+STRIP_AT = (0.1, 0.37, 0.63, 0.9)  # of the frames, the thumbnails of a strip
+THUMBNAIL_HEIGHT = 72  # pixels
+CHUNK = 1 << 20  # bytes
+_DECODER_ERRORS = (av.FFmpegError, OSError, ValueError, MemoryError)
+
+T = TypeVar("T")
+
+UNREADABLE = "unreadable"
+NO_FRAMES = "zero frames"
+TRUNCATED = "truncated"
+DAMAGED = "damaged"
+
+
+class Facts(NamedTuple):
+    """What a scan knows of a file; ``problem`` is empty, or a kind that ``detail`` explains."""
+
+    frames: int = 0  # that the decoder really gives
+    header_frames: int = 0  # that the header claims; 0: no claim
+    fps: float = 0.0
+    duration_seconds: float = 0.0  # from the first frame to the end of the last one
+    width: int = 0
+    height: int = 0
+    codec: str = ""
+    problem: str = ""
+    detail: str = ""
+    content: str = ""  # blake2b of the bytes
+    picture: str = ""  # what is seen, see ``picture``
+    remarks: str = ""  # ``kind: detail; ...``: what is unusual, though no problem
+
+
+def inspect_video(path: str) -> Facts:
+    """Facts of the video at ``path``; one that cannot be read is a fact too, not an error."""
+    cv2.setNumThreads(0)  # the scan's processes are the parallelism
+    facts = Facts()
+    try:
+        if os.path.isdir(path):
+            from timesformer.datasets.checks.frame_folders import inspect_folder  # imports torch
+
+            return inspect_folder(path)
+        facts = facts._replace(content=content_hash(path))
+        return _inspect(path, facts)
+    except VideoError as error:
+        said = str(error).removeprefix(f"{printable(path)}: ")
+        return facts._replace(problem=UNREADABLE, detail=said)
+    except _DECODER_ERRORS as error:
+        return facts._replace(problem=UNREADABLE, detail=_reason(error))
+
+
+def content_hash(path: str | Path) -> str:
+    """blake2b (16 bytes, as hex) of the whole file."""
+    digest = hashlib.blake2b(digest_size=16)
+    with open_binary(path) as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def picture(images: Iterable[np.ndarray]) -> str:
+    """What is seen in gray images (H, W): ROWS x COLUMNS mean brightnesses each, as hex, in order.
+
+    Re-encoding and scaling change them by a few of 255 levels; other motion changes some by many.
+    """
+    small = [cv2.resize(image, (COLUMNS, ROWS), interpolation=cv2.INTER_AREA) for image in images]
+    return "".join(image.tobytes().hex() for image in small)
+
+
+def thumbnail_strip(path: str) -> bytes:
+    """Four frames of a video side by side, as a JPEG file THUMBNAIL_HEIGHT pixels high.
+
+    Raises:
+        ValueError: no frame can be decoded.
+    """
+    cv2.setNumThreads(0)
+    if os.path.isdir(path):
+        from timesformer.datasets.checks.frame_folders import folder_strip
+
+        return folder_strip(path)
+    frames = read_video(path, lambda timeline: np.array([_places(len(timeline.pts), STRIP_AT)]))
+    return join_strip(path, [frames.images[i][..., ::-1] for i in frames.index[0]])
+
+
+def join_strip(path: str, images: list[np.ndarray]) -> bytes:
+    """BGR images of the video ``path`` side by side, as a JPEG file."""
+    if not images:
+        raise ValueError(f"{path}: no frame for a thumbnail; check the file")
+    height, width = images[0].shape[:2]
+    size = (max(width * THUMBNAIL_HEIGHT // height, 1), THUMBNAIL_HEIGHT)
+    same = [cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images]
+    _, jpeg = cv2.imencode(".jpg", np.hstack(same), [cv2.IMWRITE_JPEG_QUALITY, 70])
+    return jpeg.tobytes()
+
+
+def _inspect(path: str, facts: Facts) -> Facts:
+    with open_video(path) as (container, stream):
+        said = claims(container, stream)
+        promised = list_packets(container, stream, said).timeline.promised or 0
+        tagged = float(_tagged_seconds(stream) or 0)
+        codec = stream.codec_context.name
+    wanted = _places(promised, PICTURES_AT)
+    images: list[np.ndarray] = []
+    first: list[av.VideoFrame] = []
+
+    def look(place: int, frame: "av.VideoFrame") -> None:
+        if not first:
+            first.append(frame)
+        if promised and len(images) < len(wanted) and place >= wanted[len(images)]:
+            images.append(frame.to_ndarray(format="gray"))
+
+    timeline, errors = decode_whole(path, look)
+    count = len(timeline.pts)
+    facts = facts._replace(
+        frames=count,
+        header_frames=said.frames,
+        fps=round(timeline.fps, 3),
+        duration_seconds=round(timeline.duration_seconds, 3),
+        width=first[0].width if first else 0,
+        height=first[0].height if first else 0,
+        codec=codec,
+        picture=picture(images) if len(images) == len(PICTURES_AT) else "",
+        remarks=_remarks(timeline, first[0]) if first else "",
+    )
+    unseen = (tagged - timeline.duration_seconds) * timeline.fps
+    problem, detail = _judge(count, promised, unseen=unseen, errors=errors)
+    return facts._replace(problem=problem, detail=detail)
+
+
+def _remarks(timeline: Timeline, frame: "av.VideoFrame") -> str:
+    """``kind: detail; ...`` of what is unusual about a video that can be used."""
+    found = remarks(timeline, transfer=int(frame.color_trc), matrix=display_matrix(frame))
+    return "; ".join(f"{remark.kind}: {remark.detail.partition(';')[0]}" for remark in found)
+
+
+def _judge(frames: int, promised: int, *, unseen: float, errors: list[str]) -> tuple[str, str]:
+    """Kind and explanation of what is wrong, both empty for a sound file.
+
+    ``unseen`` is the time between the last frame and the end that a tag of the track gives, in
+    frames: it tells of truncation where the header counts no frames (mkv).
+    """
+    because = f" ({errors[0]})" if errors else ""
+    if not frames:
+        return NO_FRAMES, f"none of {promised} frames can be decoded{because}"
+    if frames + SLACK < promised:
+        return TRUNCATED, f"{frames} of {promised} promised frames can be decoded{because}"
+    if unseen > SLACK + 1:
+        return TRUNCATED, f"the last {unseen:.0f} frames of the promised time are missing{because}"
+    if errors:
+        return DAMAGED, f"{len(errors)} decoder error(s), the first: {errors[0]}"
+    return "", ""
+
+
+def _places(count: int, fractions: tuple[float, ...]) -> list[int]:
+    """The places at these fractions of ``count`` frames."""
+    return [int(fraction * count) for fraction in fractions]
+
+
+def at_fractions(pts: list[T], fractions: tuple[float, ...]) -> list[T]:
+    """The items at these fractions of a list, nothing of an empty one."""
+    return [pts[int(fraction * len(pts))] for fraction in fractions] if pts else []
+
+
+def _tagged_seconds(stream: "av.VideoStream") -> Fraction | None:
+    """End of the track by its DURATION tag (H:MM:SS.f, Matroska); None without one."""
+    try:
+        hours, minutes, seconds = stream.metadata["DURATION"].split(":")
+        return int(hours) * 3600 + int(minutes) * 60 + Fraction(seconds)
+    except (KeyError, ValueError):
+        return None
+
+
+def _reason(error: BaseException) -> str:
+    """An error without the path, which has a column of its own."""
+    text = getattr(error, "strerror", None) or str(error)
+    return f"{type(error).__name__}: {os.fsdecode(text) if isinstance(text, bytes) else text}"

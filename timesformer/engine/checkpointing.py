@@ -1,0 +1,174 @@
+"""When a training writes a checkpoint, and what is in it.
+
+After the last step of an epoch that has a checkpoint or a validation, so that neither a validation
+nor what happens during one is ever a loss; again after the validation, which is then not repeated;
+every TRAIN.CHECKPOINT_STEPS steps inside an epoch; and after the step that a signal strikes.
+"""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from fvcore.common.config import CfgNode
+
+from timesformer.checkpoint import save
+from timesformer.checkpoint.async_save import Saver
+from timesformer.checkpoint.load import CheckpointError
+from timesformer.checkpoint.newest import choose_newest
+from timesformer.checkpoint.save import Position
+from timesformer.checkpoint.sharded import SUFFIX
+from timesformer.config.schedule import is_due
+from timesformer.datasets.lists import VideoList
+from timesformer.engine import truncate_logs
+from timesformer.engine.fsdp import is_sharded
+from timesformer.engine.meters import EpochMeter
+from timesformer.engine.train_state import TrainingState
+from timesformer.runtime import collectives, log, signals
+
+logger = logging.getLogger(__name__)
+
+
+class Checkpoints:
+    """Writes the checkpoints of a run, by its first process; waits for the last one at its end."""
+
+    def __init__(
+        self,
+        cfg: CfgNode,
+        state: TrainingState,
+        about: Mapping[str, Any],
+        videos: VideoList,
+        num_batches: int,
+        scalars: log.Scalars,
+    ) -> None:
+        """``about``: further entries; ``videos``: of training; ``num_batches``: of an epoch."""
+        self.cfg = cfg
+        self.state = state
+        self.num_batches = num_batches
+        self.sharded = cfg.DIST.SHARDED_CHECKPOINTS
+        self.scalars = scalars
+        self.saver = Saver(cfg.OUTPUT_DIR, keep=cfg.TRAIN.KEEP_CHECKPOINTS)
+        self.about = {"cfg": cfg.dump(), **about}
+        self.newest: Path | None = None  # that this process wrote
+        self.videos = videos
+        self.lines = 0  # of the log in this epoch, so far
+        self.steps = 0  # of the optimizer, since the process started
+        if collectives.is_main():
+            save.remove_leftovers(cfg.OUTPUT_DIR)
+            save.prune(  # makes room, if asked to
+                cfg.OUTPUT_DIR, cfg.TRAIN.KEEP_CHECKPOINTS, state.guard.state_dict()
+            )
+
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.saver.wait()
+        elif (unwritten := self.saver.end()) and not save.vanished(self.cfg.OUTPUT_DIR):
+            logger.error("%s", unwritten)  # beside the reason for which the run ends
+
+    def after_step(self, epoch: int, batch: int, meter: EpochMeter) -> None:
+        """After an optimizer step: ``batch`` batches of 0-based ``epoch`` are done.
+
+        Raises:
+            Interrupted: a signal asked for the end; the checkpoint is on the disk.
+            CheckpointError: an earlier checkpoint could not be written.
+            FloatingPointError: see ``nonfinite``.
+        """
+        self.steps += 1
+        period, ends = self.cfg.TRAIN.CHECKPOINT_STEPS, signals.agreed(failed=self.saver.failed())
+        if ends:
+            self.saver.wait()
+        at_end, stays = batch == self.num_batches, self.is_due(epoch)
+        due = at_end and (stays or self._is_validated(epoch))
+        regular = period > 0 and self.steps % period == 0
+        self._look(batch, now=at_end or ends or regular)
+        if due or ends or (regular and not self.state.guard.in_a_row):
+            inside = None if at_end and stays else batch
+            path = self._path(epoch, inside)
+            self._save([path], Position(epoch, batch), meter.state_dict())
+        if ends:
+            self.saver.wait()
+            place = f"epoch {epoch + 1}, batch {batch} of {self.num_batches}"
+            signals.end(f"after {place}; it is saved, the same command goes on from there")
+
+    def after_validation(self, epoch: int, *, is_best: bool) -> None:
+        """The validation after 0-based ``epoch`` is judged: it is not to be repeated."""
+        ends = self.is_due(epoch) or self.state.best.is_over
+        end = self._path(epoch)
+        best = save.best_checkpoint(self.cfg.OUTPUT_DIR)
+        paths = [end] * ends + [best] * is_best
+        if self.sharded and ends:
+            self._save(paths[:1], Position(epoch + 1, 0))
+            del paths[0]
+        if paths:
+            self._save(paths, Position(epoch + 1, 0))
+
+    def _path(self, epoch: int, batch: int | None = None) -> Path:
+        return save.checkpoint_path(
+            self.cfg.OUTPUT_DIR, epoch, batch=batch, is_sharded=self.sharded
+        )
+
+    def _look(self, batch: int, *, now: bool) -> None:
+        """At the pace of the log, whether steps were skipped; all processes at once."""
+        lines = batch // self.cfg.LOG_PERIOD
+        if now or lines != self.lines:
+            self.state.guard.look(self.videos.name, self._go_back)
+        self.lines = lines
+
+    def _go_back(self) -> str:
+        """Take the weights and the optimizer of the newest checkpoint of fewer good steps; its name.
+
+        Raises:
+            CheckpointError: there is none that can be used, or the model is sharded.
+        """
+        self.saver.wait()
+        older = choose_newest(self.cfg.OUTPUT_DIR, before=self.state.guard.good_steps)
+        if older is None:
+            raise CheckpointError("there is no checkpoint of other weights to go back to")
+        if is_sharded(self.state.model):
+            raise CheckpointError(
+                "a sharded model (DIST.STRATEGY fsdp) does not go back while it runs: move the "
+                f"checkpoints that are newer than {older} away"
+            )
+        self.state.load_weights(older)
+        return str(older)
+
+    def is_due(self, epoch: int) -> bool:
+        """Whether the end of 0-based ``epoch`` has a checkpoint that stays."""
+        return is_due(epoch, self.cfg.TRAIN.CHECKPOINT_PERIOD, self.cfg.SOLVER.MAX_EPOCH)
+
+    def _is_validated(self, epoch: int) -> bool:
+        return is_due(epoch, self.cfg.TRAIN.EVAL_PERIOD, self.cfg.SOLVER.MAX_EPOCH)
+
+    def _save(
+        self, paths: list[Path], position: Position, meter: dict[str, Any] | None = None
+    ) -> None:
+        """The same content to all ``paths``; ``meter``: of the epoch, inside it.
+
+        A folder is written by all processes, alone; files by the first.
+        """
+        self.saver.wait()
+        if paths[0] != save.best_checkpoint(self.cfg.OUTPUT_DIR):
+            self.newest = paths[0]
+        is_folder = paths[0].suffix == SUFFIX
+        entries = self.state.payload(is_sharded=is_folder)
+        if not (is_folder or collectives.is_main()):
+            return
+        self.scalars.flush()
+        finished = position.epoch if position.batch == self.num_batches else position.epoch - 1
+        payload = {
+            "epoch": finished,
+            **entries,
+            **self.about,
+            "position": position._asdict(),
+            "written": truncate_logs.sizes(self.cfg),
+        } | ({"meter": meter} if meter else {})
+        if is_folder:
+            self.saver.save_sharded(payload, paths[0])
+        else:
+            self.saver.save(payload, paths[0], also=paths[1:])

@@ -1,0 +1,144 @@
+"""How to fine-tune from given weights on a given amount of data: values of configuration keys.
+
+    training videos             recipe    what trains
+    fewer than 100              probe     the head, on features that are computed once
+    100 to 1999                 gentle    everything: AdamW, rates that fall with depth, 30 epochs
+    2000 and more               full      everything: the published recipe, SGD, 15 epochs
+
+A class with fewer than 5 training videos on average asks for the probe too.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from fvcore.common.config import CfgNode
+
+from timesformer.checkpoint.model_spec import CARRIED, Description
+from timesformer.tables import choose
+
+PROBE_BELOW = 100  # videos
+PROBE_BELOW_A_CLASS = 5  # videos, on average
+FULL_FROM = 2000  # videos
+MOST_CLIPS = 8  # a batch; of a probe too, whose clips go through the backbone once
+IMAGE_CROP = 224  # pixels; what image weights start with, whatever they were trained on
+IMAGE_FRAMES, IMAGE_RATE = 8, 32  # of a clip, as published
+JITTER = 8 / 7  # short side / crop at least, as 256 / 224 published
+NOT_CARRIED = {"MODEL.NUM_CLASSES", "MODEL.LOSS_FUNC", "DATA.MULTI_LABEL", "TEST.DATASET"}
+
+
+class Recipe(NamedTuple):
+    """Keys and values; ``why`` says when it fits."""
+
+    why: str
+    values: Mapping[str, Any]
+
+
+_KEPT = {"TEST.CHECKPOINT_FILE_PATH": "best", "TRAIN.KEEP_CHECKPOINTS": 1}
+_ADAMW = {
+    "SOLVER.OPTIMIZING_METHOD": "adamw",
+    "SOLVER.LR_POLICY": "cosine",
+    "SOLVER.ZERO_WD_1D_PARAM": True,
+}
+
+RECIPES = {
+    "probe": Recipe(
+        "few videos: the head alone learns, from features that are computed once",
+        {
+            **_ADAMW,
+            "TRAIN.FREEZE": ["backbone"],
+            "GLOBAL_BATCH_SIZE": 16,
+            "SOLVER.BASE_LR": 3e-3,
+            "SOLVER.WEIGHT_DECAY": 0.01,
+            "SOLVER.MAX_EPOCH": 100,
+            "TRAIN.EVAL_PERIOD": 10,
+            "TRAIN.CHECKPOINT_PERIOD": 50,
+        },
+    ),
+    "gentle": Recipe(
+        "some videos: everything learns, the deeper the less, for many epochs",
+        {
+            **_ADAMW,
+            "GLOBAL_BATCH_SIZE": 16,
+            "SOLVER.BASE_LR": 1e-4,
+            "SOLVER.HEAD_LR_RATIO": 10.0,
+            "SOLVER.LAYER_DECAY": 0.75,
+            "SOLVER.WEIGHT_DECAY": 0.05,
+            "SOLVER.LABEL_SMOOTHING": 0.1,
+            "SOLVER.WARMUP_EPOCHS": 3.0,
+            "SOLVER.WARMUP_START_LR": 1e-6,
+            "SOLVER.MAX_EPOCH": 30,
+            "TRAIN.EVAL_PERIOD": 1,
+            "TRAIN.CHECKPOINT_PERIOD": 10,
+        },
+    ),
+    "full": Recipe(
+        "many videos: the published recipe",
+        {
+            "GLOBAL_BATCH_SIZE": 64,
+            "SOLVER.OPTIMIZING_METHOD": "sgd",
+            "SOLVER.LR_POLICY": "steps_with_relative_lrs",
+            "SOLVER.STEPS": [0, 11, 14],
+            "SOLVER.LRS": [1, 0.1, 0.01],
+            "SOLVER.BASE_LR": 0.005,
+            "SOLVER.MOMENTUM": 0.9,
+            "SOLVER.WEIGHT_DECAY": 1e-4,
+            "SOLVER.MAX_EPOCH": 15,
+            "TRAIN.EVAL_PERIOD": 1,
+            "TRAIN.CHECKPOINT_PERIOD": 5,
+        },
+    ),
+}
+
+
+def recipe_for(num_videos: int, num_classes: int) -> str:
+    """Name of the recipe for this many training videos, by the table above."""
+    if num_videos < max(PROBE_BELOW, PROBE_BELOW_A_CLASS * num_classes):
+        return "probe"
+    return "gentle" if num_videos < FULL_FROM else "full"
+
+
+def recipe_values(name: str, num_videos: int) -> dict[str, Any]:
+    """The values of recipe ``name``, with batches that this many training videos can fill."""
+    values = choose(RECIPES, name, key="--recipe").values
+    return {**values, **_KEPT, "TRAIN.BATCH_SIZE": min(MOST_CLIPS, num_videos)}
+
+
+def start_values(weights: Description) -> dict[str, Any]:
+    """Model and clips to fine-tune ``weights`` with: their own, and for an image ViT divided attention.
+
+    Testing takes one clip and three crops, as published, but the clip is the middle one, as in
+    validation and prediction. Videos that are stored rotated are turned.
+    """
+    keys = (f"{section}.{name}" for section, names in CARRIED.items() for name in names)
+    values = {key: _get(weights.cfg, key) for key in keys if key not in NOT_CARRIED}
+    if is_image_vit(weights):
+        values["TIMESFORMER.ATTENTION_TYPE"] = "divided_space_time"
+        values |= {"DATA.NUM_FRAMES": IMAGE_FRAMES, "DATA.SAMPLING_RATE": IMAGE_RATE}
+        patch = weights.cfg.TIMESFORMER.PATCH_SIZE
+        values |= crop_values(max(IMAGE_CROP // patch, 1) * patch)
+    views = {"NUM_ENSEMBLE_VIEWS": 1, "NUM_SPATIAL_CROPS": 3, "VIEW_PLACEMENT": "paper"}
+    values |= {f"TEST.{name}": value for name, value in views.items()}
+    return values | {"DATA.APPLY_ROTATION": True}  # as players show them
+
+
+def crop_values(crop: int) -> dict[str, Any]:
+    """Crops of this side everywhere, from frames that are a little larger."""
+    smallest = round(crop * JITTER)
+    return {
+        "DATA.TRAIN_CROP_SIZE": crop,
+        "DATA.TEST_CROP_SIZE": crop,
+        "DATA.TRAIN_JITTER_SCALES": [smallest, round(smallest * 1.25)],
+    }
+
+
+def is_image_vit(weights: Description) -> bool:
+    """Whether the weights are of single images: nothing about time, neither in shapes nor in words."""
+    own_words = not any(note.startswith("no configuration") for note in weights.notes)
+    own_words = own_words or weights.weights.format.endswith("TimeSformer")  # of other projects
+    return weights.cfg.TIMESFORMER.ATTENTION_TYPE == "space_only" and not own_words
+
+
+def _get(cfg: CfgNode, key: str) -> Any:
+    section, name = key.split(".")
+    value = cfg[section][name]
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,110 @@
+"""The stages of a training step, as PyTorch's profiler and a clock see them, for --profile.
+
+data wait    the loader has no batch ready
+copy         of a batch to the device, and its normalisation
+forward      up to the loss
+backward     gradients, and their all-reduce beside them
+optimizer    the update of the weights
+other        what remains: logs, meters, mixup, checkpoints
+all-reduce   of gradients and of what is logged, wherever it is waited for
+"""
+
+import contextlib
+import itertools
+import logging
+import re
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import torch
+from torch.profiler import profile, record_function
+
+from timesformer.datasets.clips import Batch
+from timesformer.runtime import collectives, log
+
+logger = logging.getLogger(__name__)
+
+WARM_UP = 2  # steps that allocate and compile, before those that count
+STAGES = ("data wait", "copy", "forward", "backward", "optimizer")
+TRACE = "trace.json.gz"
+_ALL_REDUCE = re.compile(r"(gloo|nccl):_?(all_?reduce|reduce_scatter|all_?gather)")
+
+
+class Stages:
+    """Names the stages of training steps; records those of ``num_steps`` after the warm-up.
+
+    On a GPU a recorded stage ends when the GPU has done it, so that its time is its own.
+    """
+
+    def __init__(self, num_steps: int, folder: str | Path, device: torch.device) -> None:
+        self.num_steps = num_steps if collectives.is_main() else 0
+        self.folder = Path(folder)
+        self.device = device
+        self.seconds = dict.fromkeys(STAGES, 0.0)
+        self._profile: profile | None = None
+        self._recorded = 0
+        self._started = 0.0
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """One of STAGES."""
+        if self._profile is None:
+            yield
+            return
+        started = time.perf_counter()
+        with record_function(name):
+            yield
+            self._wait()
+        self.seconds[name] += time.perf_counter() - started
+
+    def batches(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """``batches``; the log gets the table, the folder the trace, after the last recorded step."""
+        iterator = iter(batches)
+        for i in itertools.count():
+            if self.num_steps and i == WARM_UP:
+                self._start()
+            with self.stage("data wait"):
+                batch = next(iterator, None)
+            if batch is None:
+                break
+            yield batch
+            self._recorded += self._profile is not None
+            if self._recorded == self.num_steps:
+                self._finish()
+        self._finish()
+
+    def table(self, total: float, all_reduce: float) -> str:
+        """Milliseconds a step and shares of ``total`` seconds."""
+        rows = {**self.seconds, "other": total - sum(self.seconds.values())}
+        lines = [f"{'':<12}{'ms a step':>10}{'share':>8}"]
+        for name, seconds in [*rows.items(), ("step", total), ("all-reduce", all_reduce)]:
+            each = 1e3 * seconds / self._recorded
+            lines.append(f"{name:<12}{each:>10.1f}{100 * seconds / total:>6.0f} %")
+        return "\n".join(lines) + " (part of the above)"
+
+    def _start(self) -> None:
+        self._wait()
+        self._profile = profile()
+        self._profile.start()
+        self._started = time.perf_counter()
+
+    def _finish(self) -> None:
+        if self._profile is None or not self._recorded:
+            return
+        total = time.perf_counter() - self._started
+        finished, self._profile, self.num_steps = self._profile, None, 0
+        finished.stop()
+        path = self.folder / TRACE
+        finished.export_chrome_trace(str(path))
+        all_reduce = sum(
+            event.device_time_total or event.cpu_time_total
+            for event in finished.key_averages()
+            if _ALL_REDUCE.match(event.key)
+        )
+        steps, table = self._recorded, self.table(total, all_reduce / 1e6)
+        log.say(logger, "%d steps, after %d to warm up; trace: %s\n%s", steps, WARM_UP, path, table)
+
+    def _wait(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)

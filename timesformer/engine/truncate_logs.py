@@ -1,0 +1,55 @@
+"""The log and the TensorBoard events of a run, back to where they were when it was saved.
+
+What a process wrote after its last checkpoint, the resumed one writes again. Without this, steps would
+be there twice. ``metrics.csv`` knows positions and needs no sizes, see ``history``.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from fvcore.common.config import CfgNode
+
+from timesformer.runtime import log
+
+_EVENTS = "events.out.tfevents.*"
+
+
+def sizes(cfg: CfgNode) -> dict[str, int]:
+    """Bytes of the log and of the event files, by path in OUTPUT_DIR."""
+    folder = Path(cfg.OUTPUT_DIR)
+    files = [folder / log.LOG, *log.board_folder(cfg).glob(_EVENTS)]
+    return {_name(path, folder): path.stat().st_size for path in files if path.is_file()}
+
+
+def rewind(cfg: CfgNode, written: Mapping[str, int]) -> None:
+    """Take out what was added since ``sizes`` gave ``written``.
+
+    Of the log only the ``json_stats`` lines: why a process died stays to be read. Unknown event files
+    outside OUTPUT_DIR may be those of other runs, and stay.
+    """
+    folder = Path(cfg.OUTPUT_DIR)
+    for path in log.board_folder(cfg).glob(_EVENTS):
+        size = written.get(_name(path, folder))
+        if size is None:
+            if path.is_relative_to(folder):
+                path.unlink()
+        elif size < path.stat().st_size:
+            with path.open("r+b") as file:
+                file.truncate(size)
+    text = folder / log.LOG
+    if log.LOG in written and text.is_file() and written[log.LOG] < text.stat().st_size:
+        _rewind_log(text, written[log.LOG])
+
+
+def _name(path: Path, folder: Path) -> str:
+    """Relative to ``folder``, unless TENSORBOARD.LOG_DIR is elsewhere."""
+    return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
+
+
+def _rewind_log(path: Path, size: int) -> None:
+    with path.open("r+b") as file:
+        file.seek(size)
+        kept = [line for line in file.readlines() if b" json_stats: {" not in line]
+        file.seek(size)
+        file.truncate()
+        file.write(b"".join(kept))

@@ -1,0 +1,1 @@
+"""Videos to scores to numbers: validation, testing, features, metrics."""

@@ -1,0 +1,125 @@
+"""A linear probe: the head learns from features of the frozen backbone that are computed once.
+
+TRAIN.FREEZE backbone with TRAIN.PROBE_CLIPS above 0. The loops of training and validation stay what
+they are: they get batches of features (B, D) in place of clips, and the model hands these to its head.
+
+Epoch e shows every video by its clip e modulo TRAIN.PROBE_CLIPS.
+"""
+
+import copy
+import dataclasses
+import logging
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from fvcore.common.config import CfgNode
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from timesformer.datasets import build_view, normalizer, train_batches
+from timesformer.datasets.augment import unchanged
+from timesformer.datasets.clips import ClipDataset, Sample
+from timesformer.datasets.lists import VideoList
+from timesformer.datasets.loader import ClipLoader
+from timesformer.datasets.samplers import Key, TrainBatches
+from timesformer.evaluation.features import Features, cached_features
+from timesformer.models.freeze import BACKBONE
+from timesformer.video import VideoError
+
+logger = logging.getLogger(__name__)
+
+
+def is_probe(cfg: CfgNode) -> bool:
+    """Whether training sees features that are computed once. In trials, of a few batches, it does not."""
+    data = cfg.DATA
+    is_trial = data.LIMIT_TRAIN_BATCHES or data.LIMIT_VAL_BATCHES or data.OVERFIT_BATCHES
+    return cfg.TRAIN.PROBE_CLIPS > 0 and BACKBONE in cfg.TRAIN.FREEZE and not is_trial
+
+
+def input_normalizer(cfg: CfgNode) -> Callable[[Tensor], Tensor]:
+    """What a batch of training or validation goes through: features are not normalised again."""
+    return nn.Identity() if is_probe(cfg) else normalizer(cfg)
+
+
+def reuse_features(
+    cfg: CfgNode,
+    model: nn.Module,
+    train: ClipLoader,
+    val: ClipLoader,
+    device: torch.device,
+) -> tuple[ClipLoader, ClipLoader]:
+    """Loaders of features in place of ``train`` and ``val`` if this is a probe; else themselves.
+
+    Args:
+        cfg: the resolved configuration.
+        model: bare, with its weights, the same on all processes.
+        train: the loader of clips.
+        val: the same of validation.
+        device: of ``model``.
+
+    Raises:
+        VideoError: fewer videos than a batch can be read.
+    """
+    if not is_probe(cfg):
+        return train, val
+    clips = probed_clips(cfg, train.dataset)
+    shown = FeatureDataset(clips.videos, cached_features(cfg, model, clips, device, split="train"))
+    held = FeatureDataset(
+        val.dataset.videos, cached_features(cfg, model, val.dataset, device, split="val")
+    )
+    for message in shown.failures.values():
+        logger.warning("video left out of training: %s", message)
+    batches = _batches(cfg, shown)
+    return (
+        ClipLoader(shown, batches, num_workers=0, pin_memory=False),
+        ClipLoader(held, val.batch_sampler, num_workers=0, pin_memory=False),
+    )
+
+
+class FeatureDataset(Dataset[Sample]):
+    """Samples of a list, keyed by (epoch, index of the video), whose clips are features (1, D)."""
+
+    multi_thread = False
+
+    def __init__(self, videos: VideoList, clips: Sequence[Features]) -> None:
+        """``clips``: features of one clip of every video, as often as a video has clips."""
+        self.videos = videos
+        self.clips = clips
+        self.rows = [{int(video): row for row, video in enumerate(c.videos)} for c in clips]
+        self.failures = {i: text for c in clips for i, text in sorted(c.failures.items())}
+        self.usable = np.setdiff1d(np.arange(len(videos.labels)), list(self.failures))
+
+    def __len__(self) -> int:
+        return len(self.videos.labels)
+
+    def __getitem__(self, key: Key) -> Sample:
+        epoch, index, *repeat = key
+        turn = (epoch + sum(repeat)) % len(self.clips)
+        if index in self.failures:
+            nothing = torch.empty(0)
+            return Sample(nothing, nothing.long(), index, (self.failures[index],))
+        row = self.rows[turn][index]
+        of_turn = self.clips[turn]
+        return Sample(of_turn.values[row, None], of_turn.labels[row, None], index, ())
+
+
+def probed_clips(cfg: CfgNode, dataset: ClipDataset) -> ClipDataset:
+    """``dataset`` with the clips of a probe; a video that breaks is left out, not replaced."""
+    probed = copy.copy(dataset)
+    if cfg.TRAIN.PROBE_CLIPS == 1:
+        probed.view, probed.augment = build_view(cfg, "val"), unchanged
+    else:
+        probed.view = dataclasses.replace(dataset.view, replaces=False)
+    return probed
+
+
+def _batches(cfg: CfgNode, shown: FeatureDataset) -> TrainBatches:
+    batches = train_batches(cfg, shown)  # type: ignore[arg-type]
+    if not len(batches):
+        raise VideoError(
+            f"only {len(shown.usable)} videos of {shown.videos.origin} can be read, fewer than one "
+            f"batch ({batches.batch_size * batches.world}); see the warnings above, or lower "
+            "TRAIN.BATCH_SIZE"
+        )
+    return batches

@@ -1,0 +1,202 @@
+"""What a test leaves: predictions of every video, results of every class, and their summary.
+
+test_predictions.csv   a row a video of the list
+test_classes.csv       a row a class
+test_results.json      the summary
+"""
+
+import csv
+import math
+import pickle
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from timesformer.datasets.lists import VideoList
+from timesformer.evaluation import metrics
+from timesformer.evaluation.metrics import ClassResults
+from timesformer.files import write_atomically
+from timesformer.io.json_text import json_text
+from timesformer.io.spreadsheet import safe_row
+from timesformer.io.terminal import printable
+from timesformer.video.looking import Span
+
+NAMED = 3  # videos in an error message
+SHOWN = 5  # worst classes and confused pairs in the log
+MOST_PAIRS = 20  # confused pairs in the summary
+
+
+class Scored(NamedTuple):
+    """Scores (N, K) float32 and list indices (N,) of videos; why the others have none, by index."""
+
+    scores: np.ndarray
+    indices: np.ndarray
+    failures: dict[int, str]
+    spans: dict[int, Span | None] = {}  # noqa: RUF012  the seconds looked at, by index
+
+
+def split_finite(scored: Scored, videos: VideoList) -> tuple[Scored, dict[int, str]]:
+    """``scored`` without the videos whose scores are not finite, and why those have none, by index."""
+    finite = np.isfinite(scored.scores).all(axis=1)
+    wrong = {}
+    for index, row in zip(scored.indices[~finite].tolist(), scored.scores[~finite], strict=True):
+        problem = metrics.describe_nonfinite(torch.from_numpy(row))
+        wrong[index] = f"{printable(videos.name(index))}: {problem}"
+    failures = dict(sorted((scored.failures | wrong).items()))
+    return scored._replace(
+        scores=scored.scores[finite], indices=scored.indices[finite], failures=failures
+    ), wrong
+
+
+def describe_all_nonfinite(reasons: Iterable[str], total: int, where: str) -> str:
+    """Why a test has no accuracy: the first videos whose scores are not finite, ``where`` all are."""
+    reasons = list(reasons)
+    more = f"; {len(reasons) - NAMED} more are in {where}" if len(reasons) > NAMED else ""
+    return (
+        f"{len(reasons)} of {total} videos have scores that are not finite, so there is no accuracy: "
+        f"{'; '.join(reasons[:NAMED])}{more}"
+    )
+
+
+def describe_unreadable(origin: str, reasons: Iterable[str]) -> str:
+    """Why there are no results of the list ``origin``: how many videos failed, and the first reason."""
+    reasons = list(reasons)
+    return (
+        f"no video of {origin} can be read ({len(reasons)} tried), so there is no accuracy; the "
+        f"first: {reasons[0]}"
+    )
+
+
+def measure(scored: Scored, videos: VideoList) -> tuple[dict[str, float], ClassResults]:
+    """The published figures of finite scores, and those of single classes."""
+    scores = torch.from_numpy(scored.scores)
+    labels = torch.from_numpy(videos.labels[scored.indices])
+    classes = metrics.class_results(scores, labels)
+    if labels.ndim == 2:
+        return {"map": classes.mean}, classes
+    return {f"top{k}_acc": metrics.accuracy(scores, labels, k) for k in (1, 5)}, classes
+
+
+def class_summary(
+    classes: ClassResults, names: Sequence[str], *, multi_label: bool
+) -> dict[str, Any]:
+    """Entries of test_results.json on classes: means, levels of chance, the most confused pairs."""
+    found: dict[str, Any] = {
+        "classes": len(classes.videos),
+        "classes_with_videos": int((classes.videos > 0).sum()),
+    }
+    if multi_label:
+        return found | {"chance_map": classes.chance}
+    pairs = [
+        {"true": i, "predicted": j, "videos": count}
+        | ({"true_name": names[i], "predicted_name": names[j]} if names else {})
+        for i, j, count in classes.confused[:MOST_PAIRS]
+    ]
+    return found | {
+        "mean_class_acc": classes.mean,
+        "chance_acc": classes.chance,
+        "majority_acc": classes.majority,
+        "confused": pairs,
+    }
+
+
+def class_lines(classes: ClassResults, names: Sequence[str], *, multi_label: bool) -> Iterator[str]:
+    """What a person wants to know of the classes, a line each."""
+
+    def called(k: int) -> str:
+        return printable(names[k]) if names else f"class {k}"
+
+    met = np.flatnonzero(classes.videos)
+    worst = sorted(met.tolist(), key=lambda k: (classes.accuracy[k], k))[:SHOWN]
+    if multi_label:
+        yield (
+            f"mean average precision {classes.mean:.4f} over {len(met)} of {len(classes.videos)} "
+            f"classes; chance: {classes.chance:.4f}"
+        )
+        shares = [f"{called(k)} {classes.accuracy[k]:.4f}" for k in worst]
+    else:
+        yield (
+            f"mean class accuracy {classes.mean:.2f} % over {len(met)} of {len(classes.videos)} "
+            f"classes; chance: {classes.chance:.2f} %, always the commonest class: "
+            f"{classes.majority:.2f} %"
+        )
+        shares = [f"{called(k)} {classes.accuracy[k]:.1f} % of {classes.videos[k]}" for k in worst]
+    if len(set(classes.accuracy[met])) > 1:  # else none is worse than another
+        yield f"worst classes: {', '.join(shares)}"
+    if pairs := classes.confused[:SHOWN]:
+        said = [f"{called(i)} taken for {called(j)} ({count})" for i, j, count in pairs]
+        yield f"most confused: {', '.join(said)}"
+
+
+def write_predictions(
+    path: Path, scored: Scored, videos: VideoList, names: Sequence[str] = ()
+) -> None:
+    """A row for each video of the list: path, label, prediction, error, and a score for each class.
+
+    Videos without scores have an error instead of a prediction and scores. Several labels are written
+    as in lists, ``3;7``; the prediction is the class of the highest score, of equal ones the first.
+    With ``names`` of the classes, columns label_name and prediction_name follow the error; then
+    come the seconds looked at, where they are known.
+    """
+    row_of = {int(index): row for row, index in enumerate(scored.indices)}
+    best_of = metrics.likeliest(torch.from_numpy(scored.scores), 1)[:, 0].tolist()
+    num_classes = scored.scores.shape[1]
+    with write_atomically(path, newline="") as file:
+        writer = csv.writer(file)
+        classes = [f"score_{k}" for k in range(num_classes)]
+        columns = ["label_name", "prediction_name"] if names else []
+        columns += Span._fields if scored.spans else ()
+        writer.writerow(["path", "label", "prediction", "error", *columns, *classes])
+        for index in range(len(videos.labels)):
+            row = row_of.get(index)
+            best, values, reason = "", [""] * num_classes, ""
+            if row is None:
+                reason = scored.failures.get(index, "not scored: the test was limited")
+            else:
+                best, values = best_of[row], [f"{score:.6g}" for score in scored.scores[row]]
+            label = videos.label_text(index)
+            called = [";".join(names[int(k)] for k in label.split(";") if k)] if names else []
+            called += [names[best] if row is not None else ""] if names else []
+            called += _span_cells(scored.spans.get(index)) if scored.spans else []
+            row = [videos.name(index), label, best, reason, *called, *values]
+            writer.writerow(safe_row(row))
+
+
+def _span_cells(span: Span | None) -> list[str]:
+    return [f"{seconds:.3f}" for seconds in span] if span else [""] * len(Span._fields)
+
+
+def write_classes(
+    path: Path, classes: ClassResults, names: Sequence[str], *, multi_label: bool
+) -> None:
+    """A row for each class: its number, name, videos, and top-1 accuracy or average precision."""
+    measured = ["average_precision"] if multi_label else ["right", "accuracy"]
+    with write_atomically(path, newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["label", "name", "videos", *measured])
+        for k, count in enumerate(classes.videos.tolist()):
+            share = classes.accuracy[k]
+            values = ["" if math.isnan(share) else f"{share:.6g}"]
+            values = values if multi_label else [str(classes.right[k]), *values]
+            writer.writerow(safe_row([k, names[k] if names else "", count, *values]))
+
+
+def write_results(path: Path, results: Mapping[str, Any]) -> None:
+    """The summary as JSON; figures that are not there are null."""
+    with write_atomically(path) as file:
+        file.write(json_text(results) + "\n")
+
+
+def write_pickle(path: Path, scored: Scored, videos: VideoList) -> None:
+    """The published layout, [scores (videos, K), labels (videos,)] as tensors, in list order.
+
+    Several labels are (videos, K). Videos without scores have nan. The published code stored the
+    labels twice.
+    """
+    scores = torch.full((len(videos.labels), scored.scores.shape[1]), torch.nan)
+    scores[torch.from_numpy(scored.indices)] = torch.from_numpy(scored.scores)
+    with write_atomically(path, "wb") as file:
+        pickle.dump([scores, torch.from_numpy(videos.labels.copy())], file)

@@ -1,0 +1,157 @@
+"""Predictions to look at: what the model saw of a video, and the video with its class on it."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from fvcore.common.config import CfgNode
+
+from timesformer.config.load import portable
+from timesformer.datasets import build_view, clips, load_frames
+from timesformer.datasets.folders import frame_files
+from timesformer.files import write_atomically
+from timesformer.inference.predictor import Prediction
+from timesformer.io.terminal import printable
+from timesformer.io.timelimit import TimeLimitError, each_within
+from timesformer.video import VideoError
+from timesformer.video.decoding import Decoder
+from timesformer.video.images import FOLDER_FPS
+from timesformer.video.output import Output
+from timesformer.video.streams import claims, display_matrix, turn
+from timesformer.video.timeline import Timeline, from_decoder
+from timesformer.video.whole import open_video
+
+H264 = {"crf": "20", "preset": "veryfast"}
+TICKS = Fraction(1, 90000)  # of a second; MPEG's clock, fine enough for any frame rate
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+BAR = 0.09  # height of the bar with the text, in heights of the frame
+LEAST_BAR = 22  # pixels
+
+
+def draw_sheet(prediction: Prediction, cfg: CfgNode, path: Path) -> None:
+    """Write the views that the model saw of the video as a contact sheet (PNG), its classes on top.
+
+    Raises:
+        VideoError: the video cannot be read.
+    """
+    from timesformer.visualize.contact_sheet import Sheet, clip_rows, draw
+
+    view = build_view(cfg, "test")
+    select, spatials = view.draw(np.random.default_rng(cfg.RNG_SEED))
+    seen: list[tuple[Timeline, np.ndarray]] = []
+
+    def remember(timeline: Timeline) -> np.ndarray:
+        seen.append((timeline, select(timeline)))
+        return seen[-1][1]
+
+    frames = load_frames(prediction.video, remember, cfg)
+    timeline, indices = seen[-1]
+    crops = clips.place_crops(frames, spatials)
+    cut = clips.cut_clips(frames, crops, reverse_channels=False)
+    rows = clip_rows(frames, indices, crops, cut, captions=[""] * len(cut), crop_names=view.crops)
+    best = ", ".join(f"{each.name} {100 * each.probability:.1f} %" for each in prediction.top(3))
+    sheet = Sheet(f"{Path(prediction.video).name}\n{best}", timeline.seconds, rows)
+    with write_atomically(path, "wb", option="--contact-sheet") as file:
+        draw(sheet).savefig(file, format=path.suffix.lstrip(".") or "png")
+
+
+def annotate(prediction: Prediction, path: Path, *, seconds: float = 120.0) -> None:
+    """Write the video again (H.264 MP4, frame times kept, no sound) with its likeliest class on it.
+
+    ``seconds``: that the first frame, and then every next one, may take to come.
+
+    Raises:
+        VideoError: no frame can be decoded, or encoded.
+        WriteError: the file cannot be written; an older one is as it was.
+    """
+    best = prediction.top(1)[0]
+    text = f"{best.name}  {100 * best.probability:.1f} %"
+    with write_atomically(path, "wb", option="--annotate") as file:
+        output = Output(file)
+        try:
+            count = _write(output, _readable(prediction.video, seconds), text)
+        except (av.FFmpegError, ValueError) as error:
+            if isinstance(error, VideoError):
+                raise
+            raise output.error or VideoError(
+                f"{path}: cannot be written ({type(error).__name__}: {error})"
+            ) from error
+        if not count:
+            raise VideoError(f"{prediction.video}: no decodable frame, so no annotated copy")
+
+
+def _readable(video: str, seconds: float) -> Iterator[tuple[float, np.ndarray]]:
+    """``_pictures``, whose errors are of the video, and not of the file that is written."""
+    try:
+        yield from _pictures(video, seconds)
+    except TimeLimitError as error:
+        raise VideoError(f"{error}, so no annotated copy") from error
+    except (av.FFmpegError, OSError) as error:
+        if isinstance(error, VideoError):
+            raise
+        raise VideoError(f"{video}: cannot be decoded ({type(error).__name__}: {error})") from error
+
+
+def _write(file: Output, pictures: Iterator[tuple[float, np.ndarray]], text: str) -> int:
+    """Number of frames written; their first size is that of the video, made even."""
+    count, last, stream = 0, -1, None
+    with av.open(file, "w", format="mp4") as container:
+        for seconds, picture in pictures:
+            if stream is None:
+                stream = container.add_stream("libx264", options=H264)
+                stream.height, stream.width = (side // 2 * 2 for side in picture.shape[:2])
+                stream.pix_fmt = "yuv420p"
+                stream.codec_context.time_base = TICKS
+                stream.codec_context.max_b_frames = 0
+            picture = cv2.resize(picture, (stream.width, stream.height))
+            frame = av.VideoFrame.from_ndarray(put_text(picture, text), format="rgb24")
+            frame.pts, frame.time_base = max(round(seconds / TICKS), last + 1), TICKS
+            last = frame.pts
+            container.mux(stream.encode(frame))
+            count += 1
+        if stream is not None:
+            container.mux(stream.encode())
+    return count
+
+
+def put_text(picture: np.ndarray, text: str) -> np.ndarray:
+    """``picture`` (H, W, 3) uint8 with white text on a dark bar along its lower edge, in place.
+
+    OpenCV draws ASCII only; other letters become question marks.
+    """
+    height, width = picture.shape[:2]
+    bar = min(max(round(BAR * height), LEAST_BAR), height)
+    picture[height - bar :] //= 4
+    text = text.encode("ascii", "replace").decode()
+    (wide, _), _ = cv2.getTextSize(text, FONT, 1.0, 1)
+    scale = min(
+        bar / 40, (width - bar / 2) / max(wide, 1)
+    )  # letters are some 22 pixels high at 1.0
+    place = (bar // 4, height - bar // 3)
+    return cv2.putText(picture, text, place, FONT, scale, (255, 255, 255), 1, cv2.LINE_AA)
+
+
+def _pictures(video: str, seconds: float) -> Iterator[tuple[float, np.ndarray]]:
+    """Seconds and (H, W, 3) uint8 RGB of every frame that can be decoded, as a player shows it."""
+    folder = portable(video)
+    if folder.is_dir():
+        for number, name in enumerate(frame_files(folder)):
+            picture = cv2.imread(name)
+            if picture is not None:
+                yield number / FOLDER_FPS, cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+        return
+    within_limit = partial(each_within, seconds, what=printable(video))
+    with open_video(video) as (container, stream):
+        said = claims(container, stream)
+        frames = Decoder(container, stream).frames()
+        times = [frame.pts for frame in within_limit(frames)]
+    shown_at = from_decoder(times, said, promised=len(times)).seconds.tolist()
+    with open_video(video) as (container, stream):
+        frames = Decoder(container, stream).frames()
+        for at, frame in zip(shown_at, within_limit(frames), strict=False):
+            picture, matrix = frame.to_ndarray(format="rgb24"), display_matrix(frame)
+            yield at, picture if matrix is None else turn(picture[None], matrix)[0]

@@ -1,0 +1,90 @@
+"""What asks a run to save and end: SIGTERM and SIGUSR1 or 2 of schedulers, Ctrl-C, a limit of time.
+
+A signal is noted, never acted upon where it strikes: a training finishes its step and saves, a
+validation or test finishes its batch. All processes then agree to end. A second Ctrl-C ends at once.
+"""
+
+import contextlib
+import math
+import os
+import signal
+import time
+from collections.abc import Iterator
+from types import FrameType
+
+from timesformer.runtime import collectives
+from timesformer.runtime.command import handled
+
+SIGNALS = [
+    getattr(signal, name)
+    for name in ("SIGTERM", "SIGUSR1", "SIGUSR2", "SIGINT")
+    if hasattr(signal, name)
+]
+CLOSED_PIPE = getattr(signal, "SIGPIPE", signal.SIGTERM)
+BY_KEYBOARD = 128 + signal.SIGINT  # exit status by the convention of shells
+
+_noted: list[int] = []  # signals belong to the process, and so does this
+_deadline = [math.inf]  # of time.monotonic
+
+
+class Interrupted(Exception):
+    """The run ends here because a signal asked for it; all that is needed to go on is saved."""
+
+    @property
+    def status(self) -> int:
+        """For the exit of the process: 0 for a scheduler that is going to start it again."""
+        return BY_KEYBOARD if signal.SIGINT in _noted else 0
+
+
+@contextlib.contextmanager
+def listening(seconds: float = math.inf) -> Iterator[None]:
+    """Note signals instead of dying of them, which only a main thread can, and the end of the time.
+
+    ``seconds`` from now on the run is asked to end as by a signal.
+    """
+    _noted[:] = [number for number in _noted if number == CLOSED_PIPE]
+    _deadline[0] = time.monotonic() + seconds
+    with handled(SIGNALS, _note):
+        yield
+
+
+def requested() -> bool:
+    """Whether this process got a signal, or its time is over."""
+    return bool(_noted) or time.monotonic() >= _deadline[0]
+
+
+def note_closed_pipe() -> None:
+    """Ask the run to end because nobody reads what it prints any more."""
+    _noted.append(CLOSED_PIPE)
+
+
+def agreed(*, failed: bool = False) -> bool:
+    """Whether any process is asked to end, or has ``failed``; all call this together."""
+    return collectives.any_process(failed or requested())
+
+
+def end_if_agreed(where: str) -> None:
+    """Raise Interrupted if any process got a signal; all call this together."""
+    if agreed():
+        end(where)
+
+
+def end(where: str) -> None:
+    """Raise Interrupted; ``where`` says what was going on, and how it goes on."""
+    if _noted:
+        came = signal.Signals(_noted[0]).name
+    elif math.isfinite(_deadline[0]):
+        came = "TRAIN.MAX_MINUTES"
+    else:
+        came = "a signal to another process"
+    raise Interrupted(f"ended by {came} {where}")
+
+
+def _note(number: int, _: FrameType | None) -> None:
+    if number == signal.SIGINT and signal.SIGINT in _noted:
+        raise KeyboardInterrupt
+    if not _noted:
+        again = "; Ctrl-C again to end at once" if number == signal.SIGINT else ""
+        line = f"{signal.Signals(number).name}: ending after this step{again}\n"
+        os.write(2, line.encode())  # stderr; logging is not safe in a signal handler
+    _noted.append(number)

@@ -1,0 +1,1 @@
+"""Numbers and images to pictures: curves, confusion matrices, contact sheets."""
