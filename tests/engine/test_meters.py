@@ -168,13 +168,12 @@ def test_an_epoch_is_summed_where_its_tensors_live(config):
     code = textwrap.dedent(f"""
         import sys, torch, torch.distributed as dist
         sys.path.insert(0, {str(ROOT)!r})
-        from timesformer import distributed
-        from timesformer.engine import log
+        from timesformer.runtime import collectives, log
         from timesformer.engine.meters import EpochMeter
         from tests.engine.test_meters import batch
         from timesformer.config import defaults
         summed = []
-        distributed.total = lambda values: summed.append(values.shape) or values
+        collectives.total = lambda values: summed.append(values.shape) or values
         meter = EpochMeter(defaults(), 0, 1, log.Scalars(None))
         meter.update(*batch(1.0, 1, 2), 0.1, ("a: broken",))
         meter.finish()

@@ -28,7 +28,7 @@ def test_three_processes_sum_and_gather_in_order(tmp_path):
     script.write_text(
         textwrap.dedent("""
         import torch, torch.distributed as dist
-        from timesformer import distributed as d
+        from timesformer.runtime import collectives as d
         dist.init_process_group("gloo")
         mine = torch.tensor([float(d.rank()), 1.0])
         assert d.total(mine).tolist() == [3.0, 3.0]
