@@ -6,3 +6,7 @@ A command prints such a message without a traceback and ends with status 2.
 
 class InputError(Exception):
     """Base of the errors of configurations, lists, videos, weights and files that a user gave."""
+
+
+class ConfigError(InputError, ValueError):
+    """A configuration that cannot be used; the message names key, value, rule and remedy."""

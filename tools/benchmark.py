@@ -220,19 +220,15 @@ def worker_counts(cores: int) -> list[int]:
 
 
 def _with_views(cfg, views: int):
-    return _changed(cfg, ["TEST.NUM_ENSEMBLE_VIEWS", views, "TEST.NUM_SPATIAL_CROPS", 3])
+    from timesformer.config import changed
+
+    return changed(cfg, {"TEST.NUM_ENSEMBLE_VIEWS": views, "TEST.NUM_SPATIAL_CROPS": 3})
 
 
 def _with_workers(cfg, workers: int):
-    return _changed(cfg, ["DATA_LOADER.NUM_WORKERS", workers])
+    from timesformer.config import changed
 
-
-def _changed(cfg, pairs: list):
-    changed = cfg.clone()
-    changed.defrost()
-    changed.merge_from_list(pairs)
-    changed.freeze()
-    return changed
+    return changed(cfg, {"DATA_LOADER.NUM_WORKERS": workers})
 
 
 if __name__ == "__main__":

@@ -18,8 +18,7 @@ from timesformer.errors import InputError
 from timesformer.runtime.command import command, leave
 
 if TYPE_CHECKING:  # the scan processes import this file, and need none of it
-    from fvcore.common.config import CfgNode
-
+    from timesformer.config import CfgNode
     from timesformer.datasets.checks.findings import Findings, Shortest
     from timesformer.datasets.checks.listing import Listing, Problem
     from timesformer.datasets.checks.scan import Progress, Scan

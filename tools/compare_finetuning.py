@@ -23,7 +23,8 @@ from timesformer.runtime.command import command, leave
 
 if TYPE_CHECKING:
     import numpy as np
-    from fvcore.common.config import CfgNode
+
+    from timesformer.config import CfgNode
 
 METHODS = ("nearest", "ridge", "probe", "full")
 TRAINED = {"probe": "probe", "full": "gentle"}  # method -> recipe
@@ -207,7 +208,7 @@ def configuration(
     opts: list[str],
 ) -> "CfgNode":
     """Write a list a split, of masks of ``lines``, into ``folder``; returns the run's configuration."""
-    from timesformer.config.load import config_of
+    from timesformer.config import config_of
 
     folder.mkdir(parents=True, exist_ok=True)
     for split, mask in parts.items():

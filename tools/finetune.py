@@ -24,8 +24,7 @@ from timesformer.files import write_atomically
 from timesformer.runtime.command import command, leave
 
 if TYPE_CHECKING:
-    from fvcore.common.config import CfgNode
-
+    from timesformer.config import CfgNode
     from timesformer.datasets.list_writer import Parts
 
 SETTINGS = "finetune.yaml"
@@ -55,7 +54,7 @@ def finetune(args: argparse.Namespace) -> None:
     keep_lists(out / "lists", parts, names)
     num_train = len(parts["train"])
     recipe = args.recipe or recipe_for(num_train, len(names))
-    opts = [*args.opts, *(["TRAIN.OVERRIDE", "True"] if args.override else [])]
+    opts = [*args.opts, *(["TRAIN.RESUME_ANYWAY", "True"] if args.override else [])]
     values = settings_for(args.weights, weights, recipe, parts, names)
     settings = out / SETTINGS
     counts = ", ".join(f"{len(part)} {name}" for name, part in parts.items())
@@ -91,7 +90,7 @@ def draft(out: Path, values: dict[str, Any], opts: Sequence[str]) -> "CfgNode":
 
 def clips_before(settings: Path, values: dict[str, Any]) -> dict[str, int]:
     """The key of the clip length of an earlier run of the same weights and videos, which resumes."""
-    from timesformer.config.load import flat_values
+    from timesformer.config import flat_values
 
     text = settings.read_text(encoding="utf-8") if settings.is_file() else "{}"
     before = flat_values(text, source=str(settings))

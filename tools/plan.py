@@ -7,8 +7,7 @@ from timesformer.cli.arguments import SPELLINGS, Parser
 from timesformer.runtime.command import command, leave
 
 if TYPE_CHECKING:
-    from fvcore.common.config import CfgNode
-
+    from timesformer.config import CfgNode
     from timesformer.engine.plan import Row
 
 COLUMNS = ("strategy", "recompute", "clips a GPU and batch", "batches a step", "GiB a GPU", "fits")

@@ -97,7 +97,7 @@ def make_folders(arguments: argparse.Namespace, videos: list[str]) -> None:
     Raises:
         VideoError: videos lie where their copies are to go, under the same names.
     """
-    from timesformer.config.load import portable
+    from timesformer.config import portable
     from timesformer.video import VideoError
 
     if arguments.annotate is not None:

@@ -12,18 +12,15 @@ def main() -> int:
     """Run what the configuration says; returns the exit status, 2 for input that cannot be used."""
     arguments = parse_arguments()
     from timesformer.config import load_config
-    from timesformer.config.trials import in_folder, overfit_overrides
+    from timesformer.config.presets import overfit
     from timesformer.runtime.local_rank import is_first, is_main
     from timesformer.runtime.run_lock import emptied
 
     if not is_first():
         logging.getLogger().setLevel(logging.ERROR)
-    overrides = [*option_overrides(arguments), *arguments.opts]
+    cfg = load_config(arguments.cfg, [*option_overrides(arguments), *arguments.opts])
     if arguments.overfit:
-        overrides += overfit_overrides(arguments.overfit)
-    cfg = load_config(arguments.cfg, overrides)
-    if arguments.overfit:
-        cfg = in_folder(cfg, "overfit")
+        cfg = overfit(cfg, arguments.overfit)
         if is_main(cfg.SHARD_ID):
             emptied(cfg.OUTPUT_DIR, names={"checkpoints"})
     from timesformer.engine.dry_run import dry_run
@@ -134,7 +131,7 @@ def option_overrides(arguments: argparse.Namespace) -> list[str]:
         "NUM_SHARDS": arguments.num_shards,
         "SHARD_ID": arguments.shard_id,
         "TRAIN.MAX_MINUTES": arguments.max_time,
-        "TRAIN.OVERRIDE": arguments.override,
+        "TRAIN.RESUME_ANYWAY": arguments.override,
         "DATA.LIMIT_TRAIN_BATCHES": arguments.limit_train_batches,
         "DATA.LIMIT_VAL_BATCHES": arguments.limit_val_batches,
     }

@@ -20,9 +20,9 @@ from timesformer.cli.arguments import SPELLINGS, Parser
 from timesformer.runtime.command import command, leave
 
 if TYPE_CHECKING:  # imported where they are used, so that wrong options are told at once
-    from fvcore.common.config import CfgNode
     from torch import Tensor
 
+    from timesformer.config import CfgNode
     from timesformer.datasets.augment import Augment
     from timesformer.video.sampling import Timeline
     from timesformer.visualize.contact_sheet import Row, Sheet

@@ -65,12 +65,12 @@ def test_views_cover_the_video_unless_the_file_says_where_they_lie(tmp_path):
     published = payload(model("joint_space_time"), yaml.safe_dump(PUBLISHED))
     for content in (published, model().state_dict()):
         assert describe(save(tmp_path, content)).cfg.TEST.VIEW_PLACEMENT == "paper"
-        released = describe(save(tmp_path, content), overrides=["TEST.VIEW_PLACEMENT", "released"])
-        assert released.cfg.TEST.VIEW_PLACEMENT == "released"
+        official = describe(save(tmp_path, content), overrides=["TEST.VIEW_PLACEMENT", "official"])
+        assert official.cfg.TEST.VIEW_PLACEMENT == "official"
     ours = {**PUBLISHED, "TEST": {"VIEW_PLACEMENT": "released"},
             "TIMESFORMER": {"ATTENTION_TYPE": "joint_space_time", "PATCH_SIZE": 8}}  # fmt: skip
     run = save(tmp_path, payload(model("joint_space_time"), yaml.safe_dump(ours)))
-    assert describe(run).cfg.TEST.VIEW_PLACEMENT == "released"
+    assert describe(run).cfg.TEST.VIEW_PLACEMENT == "official"
 
 
 @pytest.mark.parametrize("turned", [False, True])
@@ -192,7 +192,7 @@ def test_other_files_are_no_checkpoints(tmp_path, content, message):
         describe(save(tmp_path, content))
 
 
-@pytest.mark.parametrize(("text", "message"), [("a: [", "not a readable YAML"), ("3", "is int")])
+@pytest.mark.parametrize(("text", "message"), [("a: [", "not a readable YAML"), ("3", "found int")])
 def test_a_configuration_that_is_none_is_an_error(tmp_path, text, message):
     with pytest.raises(InputError, match=message):
         describe(save(tmp_path, payload(model(), text)))

@@ -97,12 +97,12 @@ def test_the_published_order_of_commands_trains_and_then_fine_tunes(again, tmp_p
 def test_a_finished_run_of_the_same_start_is_tested_again_and_may_go_on(again):
     out, start = again
     before = save.checkpoint_path(out, 0).read_bytes()
-    start("SOLVER.EARLY_STOP", 0, "LOG_PERIOD", 1)
+    start("SOLVER.EARLY_STOP_PATIENCE", 0, "LOG_PERIOD", 1)
     assert "finished already, after epoch 1" in log(out)
     assert save.checkpoint_path(out, 0).read_bytes() == before
     with pytest.raises(ConfigError, match="SOLVER.MAX_EPOCH: 1 then, 2 now"):
         start("SOLVER.MAX_EPOCH", 2)
-    start("SOLVER.MAX_EPOCH", 2, "TRAIN.OVERRIDE", True, "TEST.ENABLE", False)
+    start("SOLVER.MAX_EPOCH", 2, "TRAIN.RESUME_ANYWAY", True, "TEST.ENABLE", False)
     assert "resuming after 0 batches of epoch 2" in log(out)
     assert entries(out, 1)["run"] == entries(out, 0)["run"]
 
@@ -155,7 +155,7 @@ def test_a_run_of_before_that_has_no_hash_goes_on_by_its_path(again, tmp_path):
 def test_after_a_training_the_test_is_of_what_it_wrote(again):
     out, start = again
     shutil.copy(save.checkpoint_path(out, 0), save.checkpoint_path(out, 98))
-    start("SOLVER.MAX_EPOCH", 2, "TRAIN.OVERRIDE", True)
+    start("SOLVER.MAX_EPOCH", 2, "TRAIN.RESUME_ANYWAY", True)
     tested = json.loads((out / "test_results.json").read_text())["weights"]
     assert tested == str(save.checkpoint_path(out, 1))
     assert "checkpoint_epoch_00099.pyth is passed over: its content is of epoch 1" in log(out)

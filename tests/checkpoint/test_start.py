@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from fvcore.common.config import CfgNode
 
 from timesformer.checkpoint import start
 from timesformer.checkpoint.start import described, differs, digest, identity, located, said_by
+from timesformer.config import CfgNode
 
 
 def config(file="", *, tuned=False, reset=False, cut=(), pretrained="none"):

@@ -14,11 +14,9 @@ import pytest
 
 from tests.conftest import ROOT
 from timesformer.cli.arguments import Parser
-from timesformer.config.defaults import defaults
-from timesformer.config.error import ConfigError
-from timesformer.config.ignored import IGNORED
-from timesformer.config.limits import AT_LEAST, AT_MOST, CHOICES, FRACTIONS, PROBABILITIES
-from timesformer.config.load import _flatten, coerce
+from timesformer.config import ConfigError
+from timesformer.config.ignored_keys import IGNORED
+from timesformer.config.keys import KEYS, OLD_NAMES
 from timesformer.io import terminal
 
 FILES = [*sorted((ROOT / "timesformer").rglob("*.py")), *sorted((ROOT / "tools").glob("*.py"))]
@@ -26,20 +24,20 @@ TOOLS = [path.stem for path in sorted((ROOT / "tools").glob("*.py"))]
 HOLE = "\0"  # where a text has a value
 
 PRINTED_BY = {  # the tools that print the texts of a module, each of them; of others: some tool
-    "timesformer/inference/options.py": ("predict", "extract_features"),
+    "timesformer/cli/predict_options.py": ("predict", "extract_features"),
     "timesformer/inference/predictor.py": ("predict", "extract_features"),
-    "timesformer/inference/description.py": ("predict", "extract_features", "convert_checkpoint"),
+    "timesformer/checkpoint/model_spec.py": ("predict", "extract_features", "convert_checkpoint"),
     "timesformer/datasets/annotations.py": ("prepare_data",),
     "timesformer/datasets/formats.py": ("prepare_data",),
     "timesformer/datasets/table_formats.py": ("prepare_data",),
     "timesformer/datasets/list_advice.py": ("prepare_data",),
     "timesformer/datasets/splits.py": ("prepare_data",),
-    "timesformer/checks": ("check_data",),
+    "timesformer/datasets/checks": ("check_data",),
+    "timesformer/engine/finetune_presets.py": ("finetune",),
     "timesformer/engine": ("run_net",),
-    "timesformer/rendezvous.py": ("run_net",),
-    "timesformer/export.py": ("convert_checkpoint",),
-    "timesformer/summary.py": ("inspect_checkpoint",),
-    "timesformer/recipes.py": ("finetune",),
+    "timesformer/runtime/rendezvous.py": ("run_net",),
+    "timesformer/checkpoint/convert.py": ("convert_checkpoint",),
+    "timesformer/checkpoint/inspect.py": ("inspect_checkpoint",),
     "timesformer/video/shard_writer.py": ("make_shards",),
 }
 OF_OTHER_PROGRAMS = {"--porcelain", "--untracked-files", "--shm-size", "--option", "--an-option"}
@@ -139,43 +137,29 @@ def wrong_tools(_, text):
             yield f"{match[0]} does not exist"
 
 
-@cache
-def known_keys():
-    """Every key and its default."""
-    return _flatten(defaults())
-
-
 def wrong_keys(file, text):
     """Keys of ``text`` that a configuration does not have, and values that it refuses."""
-    if file == "timesformer/config/ignored.py":
+    if file == "timesformer/config/ignored_keys.py":
         return
-    known = known_keys()
-    sections = {key.partition(".")[0] for key in known}
+    sections = {key.partition(".")[0] for key in KEYS}
     for key, value in _KEY.findall(text):
         if key.partition(".")[0] not in sections or key in IGNORED:
             continue
-        if key not in known:
-            if not any(name.startswith(f"{key}.") for name in known):
+        if key in OLD_NAMES and file.startswith("timesformer/config/keys_"):
+            continue
+        if key not in KEYS:
+            if not any(name.startswith(f"{key}.") for name in KEYS):
                 yield f"{key} is no key"
         elif value and not _PROSE.fullmatch(value):
-            yield from wrong_value(key, value, known[key])
+            yield from wrong_value(KEYS[key], value)
 
 
-def wrong_value(key, value, default):
-    """Why a configuration refuses ``value``, by the rules for this key alone."""
+def wrong_value(key, value):
+    """Why a configuration refuses ``value``, by the row of this key alone."""
     try:
-        found = coerce(key, value, default)
+        key.check(key.read(value))
     except ConfigError as error:
         yield str(error)
-        return
-    if key in CHOICES and found not in CHOICES[key]:
-        yield f"{key} {value} is none of {CHOICES[key]}"
-    if key in AT_LEAST and found < AT_LEAST[key]:
-        yield f"{key} {value} is below {AT_LEAST[key]}"
-    if key in AT_MOST and found > AT_MOST[key]:
-        yield f"{key} {value} is above {AT_MOST[key]}"
-    if key in (*FRACTIONS, *PROBABILITIES) and not 0 <= found <= 1:
-        yield f"{key} {value} is no part of 1"
 
 
 @pytest.fixture(autouse=True)

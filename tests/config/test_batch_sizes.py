@@ -41,6 +41,6 @@ def test_a_batch_size_of_zero_is_the_share_of_a_machine(config, monkeypatch):
 
 def test_learning_rates_scale_with_the_batch_on_request(config):
     warm = ["SOLVER.WARMUP_EPOCHS", 1, "SOLVER.MAX_EPOCH", 4]
-    plain, scaled = config(*warm), config(*warm, "SOLVER.REFERENCE_BATCH_SIZE", 2)
+    plain, scaled = config(*warm), config(*warm, "SOLVER.LR_REFERENCE_BATCH", 2)
     for epoch in (0, 0.5, 1, 3):
         assert lr_at_epoch(scaled, epoch) == pytest.approx(4 * lr_at_epoch(plain, epoch))

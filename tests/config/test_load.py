@@ -4,8 +4,9 @@ import pytest
 import yaml
 
 from timesformer.config import ConfigError, defaults, load_config
-from timesformer.config.ignored import HARMLESS, IGNORED
-from timesformer.config.load import coerce, portable
+from timesformer.config.coerce import coerce
+from timesformer.config.ignored_keys import HARMLESS, IGNORED
+from timesformer.config.load import portable
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional as F
 
 from tests.conftest import frame_number, numbered_frame, write_video
-from timesformer.config import load_config
+from timesformer.config import changed, load_config
 from timesformer.datasets import build_dataset, build_loader, load_views
 from timesformer.datasets.clips import MAX_REPLACEMENTS
 from timesformer.runtime import collectives
@@ -190,17 +190,10 @@ def test_ssv2_frame_folders_are_sampled_by_segments(config, tmp_path):
     assert first_bits == [number & 1 for number in (1, 3, 6, 8, 11, 13, 15, 18)]
     assert sample.clips[:, 0].max() == 255  # red: RGB
     assert sample.clips[:, 2].max() == 0
-    bgr = build_dataset(load_config_with(cfg, "DATA.REVERSE_INPUT_CHANNEL"), "test")[0, 0]
+    bgr = build_dataset(changed(cfg, {"DATA.REVERSE_INPUT_CHANNEL": True}), "test")[0, 0]
     assert torch.equal(bgr.clips, sample.clips.flip(1))
     views = load_views(folder / "frames", cfg)
     assert torch.equal(views > 0, (sample.clips.float() / 255 - 0.45) > 0)
-
-
-def load_config_with(cfg, key):
-    changed = cfg.clone()
-    changed.defrost()
-    changed.merge_from_list([key, True])
-    return changed
 
 
 def test_an_empty_folder_is_named(config, tmp_path):

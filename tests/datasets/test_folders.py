@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from timesformer.config.load import config_of
+from timesformer.config import config_of
 from timesformer.datasets import load_frames
 from timesformer.datasets.folders import (
     IMAGE_SUFFIXES,

@@ -7,7 +7,7 @@ import multiprocessing
 import pytest
 import torch
 
-from timesformer.config import ConfigError, load_config
+from timesformer.config import ConfigError, changed, load_config
 from timesformer.engine import benchmark_model
 from timesformer.engine.benchmark_model import Report, _host_bytes, measure, summary
 from timesformer.engine.benchmark_variants import (
@@ -78,9 +78,7 @@ def test_training_and_forward_run_in_the_named_arithmetic(cfg):
 def test_the_memory_of_training_steps_is_measured_in_a_process_of_its_own(cfg):
     if _host_bytes("VmHWM") is None:
         pytest.skip("the system does not tell")
-    tree = cfg.clone()
-    tree.defrost()
-    tree.TIMESFORMER.EMBED_DIM, tree.TIMESFORMER.DEPTH = 256, 6
+    tree = changed(cfg, {"TIMESFORMER.EMBED_DIM": 256, "TIMESFORMER.DEPTH": 6})
     parameters = sum(p.numel() for p in build_model(tree).parameters())
     peak = benchmark_model._memory(tree, parse_variant("fp32"), 1)
     assert 3 * 4 * parameters < peak < 12 * 4 * parameters  # weights, gradients, moments, more

@@ -61,7 +61,7 @@ def names(out):
 
 def test_the_best_stays_and_training_stops_when_none_is_better(config, tmp_path, errors):
     heads = errors([50.0, 40.0, 45.0, 40.0, 1.0])
-    cfg = config("SOLVER.MAX_EPOCH", 6, "SOLVER.EARLY_STOP", 2, "TRAIN.KEEP_CHECKPOINTS", 1,
+    cfg = config("SOLVER.MAX_EPOCH", 6, "SOLVER.EARLY_STOP_PATIENCE", 2, "TRAIN.KEEP_CHECKPOINTS", 1,
                  "TRAIN.CHECKPOINT_PERIOD", 5, "TRAIN.EMA_DECAY", 0.9,
                  "TEST.CHECKPOINT_FILE_PATH", "best", "TEST.NUM_ENSEMBLE_VIEWS", 1)  # fmt: skip
     preflight(cfg)
@@ -84,7 +84,7 @@ def test_the_best_stays_and_training_stops_when_none_is_better(config, tmp_path,
 
 def test_training_goes_on_while_validations_get_better(config, tmp_path, errors):
     errors([50.0, 51.0, 49.0, 52.0])
-    options = ["SOLVER.MAX_EPOCH", 4, "SOLVER.EARLY_STOP", 2, "TEST.ENABLE", 0]
+    options = ["SOLVER.MAX_EPOCH", 4, "SOLVER.EARLY_STOP_PATIENCE", 2, "TEST.ENABLE", 0]
     run.run(config(*options))
     assert len(stats(tmp_path / "out", "val_epoch")) == 4
     assert len(names(tmp_path / "out")) == 5
@@ -229,7 +229,7 @@ def test_of_a_file_and_a_folder_of_an_epoch_the_whole_one_stays(
                     1,
                     "SOLVER.MAX_EPOCH",
                     3,
-                    "TRAIN.OVERRIDE",
+                    "TRAIN.RESUME_ANYWAY",
                     1,
                 )
             )

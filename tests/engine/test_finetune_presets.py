@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from timesformer.checkpoint.model_spec import describe
-from timesformer.config import load_config
-from timesformer.config.load import config_of
+from timesformer.config import config_of, load_config
 from timesformer.engine.finetune_presets import RECIPES, recipe_for, recipe_values, start_values
 from timesformer.models import build_model
 from timesformer.models.timesformer import TimeSformer

@@ -55,7 +55,7 @@ def call(monkeypatch, capsys, *arguments):
 
 
 def test_the_tool_prints_the_plan_and_the_keys(tiny_yaml, measured, monkeypatch, capsys):
-    batch = ["GLOBAL_BATCH_SIZE", 12, "SOLVER.REFERENCE_BATCH_SIZE", 6]
+    batch = ["GLOBAL_BATCH_SIZE", 12, "SOLVER.LR_REFERENCE_BATCH", 6]
     code, out, _ = call(
         monkeypatch, capsys, "--cfg", tiny_yaml, "--gpus", 2, "--memory", 14, *batch
     )

@@ -104,7 +104,7 @@ def test_a_run_writes_what_the_published_one_did_and_what_it_should_have(tiny_ya
     results = json.loads((out / "test_results.json").read_text())
     assert (results["videos"], results["scored"], results["unreadable"]) == (9, 9, 0)
     assert results["top1_acc"] == pytest.approx(float(final["top1_acc"]), abs=0.005)
-    assert "2 temporal views (released) x 3 crops" in results["protocol"]
+    assert "2 temporal views (official) x 3 crops" in results["protocol"]
 
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

@@ -33,14 +33,14 @@ JOINED = {
     "softmax": lambda views: views.softmax(dim=1).mean(dim=0),
     "sigmoid": lambda views: views.sigmoid().mean(dim=0),
 }
-# TEST.CLIPS_PER_PASS -> clips of the passes of 3 videos of 2 views: the last ones are filled up
+# TEST.FORWARD_BATCH -> clips of the passes of 3 videos of 2 views: the last ones are filled up
 PASSES = {0: [1] * 6, 1: [1] * 6, 2: [2, 2, 2], 3: [2, 2, 2], 4: [4, 4], 5: [4, 4], 16: [16]}
 
 
 @pytest.mark.parametrize("clips_per_pass", PASSES)
 @pytest.mark.parametrize("method", JOINED)
 def test_scores_equal_a_loop_over_videos(scoring, method, clips_per_pass):
-    keys = {"TEST.CLIPS_PER_PASS": clips_per_pass} | (MULTI if method == "sigmoid" else {})
+    keys = {"TEST.FORWARD_BATCH": clips_per_pass} | (MULTI if method == "sigmoid" else {})
     made, passes = scoring("softmax" if method == "sigmoid" else method, **keys), []
 
     def counted(clips):
@@ -57,7 +57,7 @@ def test_scores_equal_a_loop_over_videos(scoring, method, clips_per_pass):
 
 
 def test_a_video_of_more_views_than_a_pass_holds_has_passes_of_its_own(scoring):
-    made, passes = scoring("sum", **{"TEST.NUM_ENSEMBLE_VIEWS": 6, "TEST.CLIPS_PER_PASS": 4}), []
+    made, passes = scoring("sum", **{"TEST.NUM_ENSEMBLE_VIEWS": 6, "TEST.FORWARD_BATCH": 4}), []
 
     def counted(clips):
         passes.append(len(clips))
@@ -71,7 +71,7 @@ def test_a_video_of_more_views_than_a_pass_holds_has_passes_of_its_own(scoring):
 
 
 def test_what_fills_a_pass_is_never_scored(scoring):
-    made = scoring("max", **{"TEST.CLIPS_PER_PASS": 16})
+    made = scoring("max", **{"TEST.FORWARD_BATCH": 16})
     black = made.normalize(torch.zeros(1, 3, 2, 4, 4, dtype=torch.uint8))
 
     def poisoned(clips):
@@ -108,7 +108,7 @@ def test_scores_are_the_same_to_the_bit_whatever_is_scored_together(scoring, net
 def test_passes_of_several_videos_score_as_single_clips(scoring, network, clips_per_pass):
     with torch.inference_mode():
         single = scoring("sum").score(network, VIDEOS)
-        made = scoring("sum", **{"TEST.CLIPS_PER_PASS": clips_per_pass})
+        made = scoring("sum", **{"TEST.FORWARD_BATCH": clips_per_pass})
         assert torch.allclose(made.score(network, VIDEOS), single, rtol=1e-5, atol=1e-5)
         apart = [made.score(network, clips) for clips in VIDEOS.split(2 * made.videos_per_pass)]
         assert torch.equal(made.score(network, VIDEOS), torch.cat(apart))
@@ -130,11 +130,11 @@ def test_a_gpu_gives_a_video_the_same_score_whatever_fills_its_pass(tiny_yaml, n
     [
         (
             8,
-            "CLIPS_PER_PASS is 8 on this device, but 8 clips at once do not fit.*; lower it .2 GiB",
+            "FORWARD_BATCH is 8 on this device, but 8 clips at once do not fit.*; lower it .2 GiB",
         ),
         (
             1,
-            "CLIPS_PER_PASS is 1 on this device, but 1 clip does not fit.*; use TEST.PRECISION bf16",
+            "FORWARD_BATCH is 1 on this device, but 1 clip does not fit.*; use TEST.PRECISION bf16",
         ),
     ],
 )
@@ -143,7 +143,7 @@ def test_a_pass_that_does_not_fit_into_memory_names_the_key(scoring, clips_per_p
         raise torch.OutOfMemoryError("2 GiB wanted\nand a long explanation")
 
     with pytest.raises(ConfigError, match=message) as caught:
-        scoring("sum", **{"TEST.CLIPS_PER_PASS": clips_per_pass}).score(failing, CLIPS)
+        scoring("sum", **{"TEST.FORWARD_BATCH": clips_per_pass}).score(failing, CLIPS)
     assert "explanation" not in str(caught.value)
 
 

@@ -43,7 +43,7 @@ def score(cfg, model):
 @pytest.mark.parametrize(("batch_size", "clips_per_pass"), [(1, 0), (5, 4), (100, 25)])
 def test_scores_equal_a_naive_loop_over_views(config, data_dir, method, batch_size, clips_per_pass):
     cfg = config("TEST.BATCH_SIZE", batch_size, "DATA.ENSEMBLE_METHOD", method,
-                 "TEST.CLIPS_PER_PASS", clips_per_pass)  # fmt: skip
+                 "TEST.FORWARD_BATCH", clips_per_pass)  # fmt: skip
     torch.manual_seed(0)
     model = build_model(cfg).eval()
     torch.nn.init.normal_(model.head.weight)
@@ -69,7 +69,7 @@ def one_broken(data_dir, tmp_path):
     (folder / "broken.mp4").write_text("no video")
     lines = [f"{data_dir}/{line}" for line in (data_dir / "test.csv").read_text().splitlines()]
     (folder / "test.csv").write_text("\n".join([lines[0], "broken.mp4 1", *lines[2:]]))
-    return ("DATA.PATH_TO_DATA_DIR", folder, "TEST.CLIPS_PER_PASS", 4, "TRAIN.ENABLE", "False")
+    return ("DATA.PATH_TO_DATA_DIR", folder, "TEST.FORWARD_BATCH", 4, "TRAIN.ENABLE", "False")
 
 
 @pytest.mark.parametrize(("views", "crops"), [(1, 1), (2, 1), (3, 2)])
@@ -114,7 +114,7 @@ def test_two_processes_write_the_same_file_as_one_in_passes_of_several_videos(
     caplog.set_level("INFO")
     testing.test(config(*keys, "OUTPUT_DIR", tmp_path / "1"), CPU)
     assert "9 videos of " in caplog.text
-    assert "1 clips each, 4 clip(s) in each forward pass (TEST.CLIPS_PER_PASS)" in caplog.text
+    assert "1 clips each, 4 clip(s) in each forward pass (TEST.FORWARD_BATCH)" in caplog.text
     said = "scored 8 of 9 videos, 1 unreadable, which count neither as right nor as wrong"
     assert said in caplog.messages
     torch.set_num_threads(threads)

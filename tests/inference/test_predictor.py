@@ -53,8 +53,8 @@ def write_frames(folder, images):
         ("TEST.NUM_SPATIAL_CROPS", 1, "DATA.ENSEMBLE_METHOD", "softmax"),
         ("DATA.REVERSE_INPUT_CHANNEL", "True", "TEST.VIEW_PLACEMENT", "paper"),
         (*MULTI, "DATA.ENSEMBLE_METHOD", "softmax"),
-        ("TEST.CLIPS_PER_PASS", 12),
-        ("TEST.CLIPS_PER_PASS", 4, "TEST.NUM_SPATIAL_CROPS", 1, "TEST.NUM_ENSEMBLE_VIEWS", 1),
+        ("TEST.FORWARD_BATCH", 12),
+        ("TEST.FORWARD_BATCH", 4, "TEST.NUM_SPATIAL_CROPS", 1, "TEST.NUM_ENSEMBLE_VIEWS", 1),
     ],
 )
 def test_scores_equal_those_of_testing(trained, tmp_path, overrides):
@@ -70,7 +70,7 @@ def test_scores_equal_those_of_testing(trained, tmp_path, overrides):
 
 
 @pytest.mark.parametrize(
-    ("views", "placement"), [("1x1", "paper"), ("3x1", "paper"), ("1x1", "released")]
+    ("views", "placement"), [("1x1", "paper"), ("3x1", "paper"), ("1x1", "official")]
 )
 def test_a_prediction_says_which_seconds_it_looked_at(
     trained, data_dir, tmp_path, views, placement
@@ -123,12 +123,12 @@ def test_frame_folders_and_decoded_frames_score_as_in_testing(trained, tmp_path,
 
 def test_several_videos_share_a_pass_as_in_testing(trained, tmp_path, data_dir):
     """The checkpoint says how many clips a pass holds; the numbers are those of single clips."""
-    several, path = trained("TEST.CLIPS_PER_PASS", 13)
+    several, path = trained("TEST.FORWARD_BATCH", 13)
     expected = csv_scores(several, tmp_path)
     images = [all_frames(video) for video in expected]
     together = Predictor.from_checkpoint(path)
     assert together.scoring.videos_per_pass == 2
-    single = Predictor.from_checkpoint(path, overrides=["TEST.CLIPS_PER_PASS", "1"])
+    single = Predictor.from_checkpoint(path, overrides=["TEST.FORWARD_BATCH", "1"])
     videos = list(expected)[:3]
     (tmp_path / "broken.mp4").write_bytes(b"no video")
     for predictor in (together, single):

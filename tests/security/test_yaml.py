@@ -10,8 +10,7 @@ from tests.conftest import payload
 from timesformer.checkpoint import resume_check
 from timesformer.checkpoint.load import CheckpointError, load_weights
 from timesformer.checkpoint.model_spec import describe
-from timesformer.config import load_config
-from timesformer.config.error import ConfigError
+from timesformer.config import ConfigError, load_config
 from timesformer.config.strict_yaml import DEEPEST, MOST_BYTES, MOST_NODES, read_yaml
 from timesformer.errors import InputError
 

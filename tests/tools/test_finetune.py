@@ -140,7 +140,7 @@ def test_going_on_with_other_settings_must_be_asked_for(finetune, clips, weights
     status, text = finetune(*command, "--override", *FAST, "SOLVER.BASE_LR", "0.5")
     assert status == 0
     assert "finetune.yaml SOLVER.MAX_EPOCH 2" in text
-    assert "SOLVER.BASE_LR 0.5 TRAIN.OVERRIDE True" in text
+    assert "SOLVER.BASE_LR 0.5 TRAIN.RESUME_ANYWAY True" in text
 
 
 def test_weights_that_do_not_tell_their_heads_are_told(finetune, clips, weights, tmp_path):

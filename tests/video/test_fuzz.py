@@ -82,7 +82,7 @@ def outcome(seed, files, backend):
         try:
             frames = READERS[backend](
                 path,
-                lambda t: clip_indices(t, shape, view_place(0, 1, "released"))[None],
+                lambda t: clip_indices(t, shape, view_place(0, 1, "official"))[None],
                 time_limit=SLOW_SECONDS,
             )
             assert frames.images.dtype == np.uint8

@@ -117,7 +117,7 @@ def views_are_published(path, timeline, arrival):
     is_exact = arrival == sorted(arrival) and timeline.is_even
     for k in range(num_views):
         published = published_clip(arrival, *facts, shape, k, num_views)
-        place = sampling.view_place(k, num_views, "released")
+        place = sampling.view_place(k, num_views, "official")
         chosen = sampling.clip_indices(timeline, sampling.ClipShape(*shape, 30), place)
         away = np.abs(chosen - np.searchsorted(np.sort(arrival), published)).max()
         assert away <= (0 if is_exact else 1), path.name

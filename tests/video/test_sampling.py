@@ -36,12 +36,12 @@ def counted(num_frames, fps=30.0):
     ],
 )
 def test_the_first_clip_has_the_published_indices(timeline, shape, expected):
-    indices = clip_indices(timeline, ClipShape(*shape, 30), view_place(0, 1, "released"))
+    indices = clip_indices(timeline, ClipShape(*shape, 30), view_place(0, 1, "official"))
     assert indices.tolist() == expected
 
 
 def test_a_clip_longer_than_the_video_repeats_the_last_frame():
-    indices = clip_indices(constant_rate(300), ClipShape(96, 4, 30), view_place(0, 1, "released"))
+    indices = clip_indices(constant_rate(300), ClipShape(96, 4, 30), view_place(0, 1, "official"))
     assert indices[:5].tolist() == [0, 4, 8, 12, 16]
     assert (indices == 299).sum() == 21
 
@@ -83,7 +83,7 @@ def test_clips_by_time_equal_the_naive_restatement(seed):
 def test_released_views_never_reach_the_end():
     shape = ClipShape(8, 4, 30)
     starts = [
-        clip_indices(constant_rate(320), shape, view_place(k, 10, "released"))[0] for k in range(10)
+        clip_indices(constant_rate(320), shape, view_place(k, 10, "official"))[0] for k in range(10)
     ]
     assert starts == [int(np.ceil(288 * k / 10 - 1e-9)) for k in range(10)]
 
@@ -99,7 +99,7 @@ def test_paper_views_sit_in_the_middle_or_reach_from_end_to_end():
         assert (first[0], last[-1]) == (0, 319)
 
 
-@pytest.mark.parametrize("placement", ["released", "paper"])
+@pytest.mark.parametrize("placement", ["official", "paper"])
 def test_different_views_have_different_frames(placement):
     shape = ClipShape(8, 4, 30)
     views = [clip_indices(counted(300), shape, view_place(k, 10, placement)) for k in range(10)]
@@ -116,7 +116,7 @@ def test_random_clips_stay_inside_and_cover_the_video():
 
 def test_a_header_that_promises_more_than_there_is_falls_back_to_counting():
     timeline = Timeline(np.arange(10), 30.0, header_frames=300, duration=300)
-    indices = clip_indices(timeline, ClipShape(4, 4, 30), view_place(9, 10, "released"))
+    indices = clip_indices(timeline, ClipShape(4, 4, 30), view_place(9, 10, "official"))
     assert indices.max() <= 9
 
 

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from fvcore.common.config import CfgNode
 
 from timesformer import __version__
-from timesformer.config import ConfigError
+from timesformer.config import CfgNode, ConfigError
 from timesformer.datasets.lists import VideoList
 
 

@@ -8,13 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike, fspath
 from typing import Any, NamedTuple
 
-from fvcore.common.config import CfgNode
-
 from timesformer.checkpoint import timm_hub
 from timesformer.checkpoint.architecture import HEAD_WIDTH, Architecture, infer, usual_heads
 from timesformer.checkpoint.load import CheckpointError, Weights, read_weights
-from timesformer.config import ConfigError
-from timesformer.config.load import config_of, flat_values, load_config, portable
+from timesformer.config import CfgNode, ConfigError, config_of, flat_values, load_config, portable
 from timesformer.datasets.classes import class_names, read_class_names
 
 # The keys that decide a score; the others of a run are about training, or the machine.
@@ -31,7 +28,7 @@ CARRIED = {
     ),
     "TEST": (
         *("DATASET", "NUM_ENSEMBLE_VIEWS", "NUM_SPATIAL_CROPS", "VIEW_PLACEMENT"),
-        "CLIPS_PER_PASS",
+        "FORWARD_BATCH",
     ),
 }
 PREPROCESSING = {  # of a checkpoint without configuration, see provenance.preprocessing_of

@@ -1,7 +1,7 @@
 """Whether a run that resumes is the run that it resumes: its configuration, start and data.
 
 Keys that decide no number of the training may differ: they are only named. All others, the bytes of
-the lists, and the weights that it started from must be as they were, unless TRAIN.OVERRIDE
+the lists, and the weights that it started from must be as they were, unless TRAIN.RESUME_ANYWAY
 (``--override``) says to resume anyway.
 """
 
@@ -10,25 +10,23 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fvcore.common.config import CfgNode
-
 from timesformer.checkpoint import payload_rules, start
 from timesformer.checkpoint.load import CheckpointError
-from timesformer.checkpoint.run_folder import flat, flat_configuration, is_own_newest, start_of
-from timesformer.config.strict_yaml import read_yaml
+from timesformer.checkpoint.run_folder import flat_configuration, is_own_newest, start_of
+from timesformer.config import CfgNode, flat_values
 
 logger = logging.getLogger(__name__)
 
 _HARMLESS_SECTIONS = ("TENSORBOARD.", "TEST.", "DATA_LOADER.", "DIST.")
 _HARMLESS = {
     "OUTPUT_DIR", "NUM_GPUS", "NUM_SHARDS", "SHARD_ID", "DIST_BACKEND", "LOG_PERIOD",
-    "LOG_MODEL_INFO", "TIMESFORMER.PRETRAINED_MODEL", "SOLVER.EARLY_STOP",
+    "LOG_MODEL_INFO", "TIMESFORMER.PRETRAINED_MODEL", "SOLVER.EARLY_STOP_PATIENCE",
     "SOLVER.MAX_NONFINITE_STEPS",
     *(f"TRAIN.{name}" for name in (
         "ENABLE", "EVAL_PERIOD", "CHECKPOINT_PERIOD", "CHECKPOINT_STEPS", "KEEP_CHECKPOINTS",
-        "MAX_MINUTES", "AUTO_RESUME", "OVERRIDE", "COMPILE", "LEAN", "ACTIVATION_CHECKPOINT",
-        "FINETUNE", "CHECKPOINT_FILE_PATH", "CHECKPOINT_EPOCH_RESET", "CHECKPOINT_CLEAR_NAME_PATTERN",
-        "CHECKPOINT_STRICT",
+        "MAX_MINUTES", "AUTO_RESUME", "RESUME_ANYWAY", "COMPILE", "RECOMPUTE_CHEAP_OPS",
+        "ACTIVATION_CHECKPOINT", "FINETUNE", "CHECKPOINT_FILE_PATH", "CHECKPOINT_EPOCH_RESET",
+        "CHECKPOINT_CLEAR_NAME_PATTERN", "CHECKPOINT_STRICT",
     )),
     *(f"DATA.{name}" for name in (
         "PATH_TO_DATA_DIR", "PATH_PREFIX", "CHECK_EXISTENCE", "DECODING_BACKEND",
@@ -72,7 +70,7 @@ def check(payload: Mapping[str, Any], cfg: CfgNode, now: Mapping[str, Any], *, p
         path: of the checkpoint.
 
     Raises:
-        CheckpointError: something that matters differs, and TRAIN.OVERRIDE is False.
+        CheckpointError: something that matters differs, and TRAIN.RESUME_ANYWAY is False.
     """
     payload_rules.check(payload, path)
     found = [
@@ -82,7 +80,7 @@ def check(payload: Mapping[str, Any], cfg: CfgNode, now: Mapping[str, Any], *, p
         *_of_facts(payload, now),
     ]
     serious = [difference for difference in found if difference.matters]
-    if serious and not cfg.TRAIN.OVERRIDE:
+    if serious and not cfg.TRAIN.RESUME_ANYWAY:
         lines = "\n  ".join(map(str, serious))
         raise CheckpointError(
             f"{path} is of a run that learned something else:\n  {lines}\nGive the command as it was "
@@ -99,7 +97,7 @@ def check(payload: Mapping[str, Any], cfg: CfgNode, now: Mapping[str, Any], *, p
 
 def _of_configuration(payload: Mapping[str, Any], cfg: CfgNode, path: Path) -> Iterator[Difference]:
     saved = flat_configuration(payload, path)
-    for key, now in flat(read_yaml(cfg.dump(), source="this run")).items():
+    for key, now in flat_values(cfg.dump(), source="this run").items():
         if key in saved and saved[key] != now:
             harmless = key in _HARMLESS or key.startswith(_HARMLESS_SECTIONS)
             yield Difference(key, saved[key], now, not harmless)

@@ -14,13 +14,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fvcore.common.config import CfgNode
-
 from timesformer.checkpoint import start
 from timesformer.checkpoint.files import read_entries
 from timesformer.checkpoint.newest import RECORD, RUN, candidates, newest_checkpoint, run_of
 from timesformer.checkpoint.save import best_checkpoint, next_aside
-from timesformer.config.strict_yaml import read_yaml
+from timesformer.config import CfgNode, flat_values
 from timesformer.files import CLASSES, PREDICTIONS, RESULTS
 from timesformer.runtime import log
 from timesformer.runtime.metrics_csv import FILE as HISTORY
@@ -57,7 +55,7 @@ def standing(cfg: CfgNode, *, is_said: bool = False) -> Standing:
         return Standing(None, {})
     entries = read_entries(newest)
     then = start_of(entries, newest)
-    if then is None or cfg.TRAIN.OVERRIDE or not is_finished(entries, newest, cfg):
+    if then is None or cfg.TRAIN.RESUME_ANYWAY or not is_finished(entries, newest, cfg):
         return Standing(newest, entries)
     now = start.identity(cfg, then)
     if not start.differs(then, now) or is_own_newest(newest, now):
@@ -107,7 +105,7 @@ def is_finished(entries: Mapping[str, Any], path: Path, cfg: CfgNode) -> bool:
     """
     said = flat_configuration(entries, path)
     epochs = said.get("SOLVER.MAX_EPOCH", cfg.SOLVER.MAX_EPOCH)
-    patience = said.get("SOLVER.EARLY_STOP", 0)
+    patience = said.get("SOLVER.EARLY_STOP_PATIENCE", 0)
     done = entries.get("position", {}).get("epoch", entries.get("epoch", -1) + 1)
     stale = entries.get("best", {}).get("stale", 0)
     return bool(done >= epochs or 0 < patience <= stale)
@@ -125,17 +123,7 @@ def flat_configuration(entries: Mapping[str, Any], path: Path) -> dict[str, Any]
     Raises:
         ConfigError: it is not plain YAML.
     """
-    return flat(read_yaml(str(entries.get("cfg") or "{}"), source=f"{path}: its cfg"))
-
-
-def flat(tree: Any, prefix: str = "") -> dict[str, Any]:
-    """{"A": {"B": 1}} -> {"A.B": 1}; of anything but a dictionary nothing."""
-    found: dict[str, Any] = {}
-    for key, value in tree.items() if isinstance(tree, dict) else ():
-        found |= (
-            flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-        )
-    return found
+    return flat_values(str(entries.get("cfg") or "{}"), source=str(path))
 
 
 def _written_by_a_run(cfg: CfgNode) -> Iterator[Path]:

@@ -7,10 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from fvcore.common.config import CfgNode
-
 from timesformer.checkpoint.newest import folder_of
-from timesformer.config.load import portable
+from timesformer.config import CfgNode, portable
 
 KEY = "started_from"
 """Entry of a checkpoint and of a session of ``run.json``: what ``identity`` says."""

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from fvcore.common.config import CfgNode
 from torch import nn
 
 from timesformer.checkpoint import start
 from timesformer.checkpoint.load import CheckpointError, LoadReport, load_weights, unwrap
 from timesformer.checkpoint.pretrained import load_imagenet
+from timesformer.config import CfgNode
 
 
 def load_start(cfg: CfgNode, model: nn.Module, name: str, *, cut: bool = False) -> LoadReport:

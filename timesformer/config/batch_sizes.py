@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 
-from fvcore.common.config import CfgNode
+from yacs.config import CfgNode
 
 
 def local_processes(cfg: CfgNode) -> int:

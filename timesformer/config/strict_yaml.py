@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from timesformer.config.error import ConfigError
+from timesformer.errors import ConfigError
 from timesformer.io.terminal import printable
 
 MOST_BYTES = 1 << 20  # of a file; a configuration has about 4 KiB
@@ -119,7 +119,7 @@ class _StrictLoader(yaml.SafeLoader):
     ) -> yaml.Node | None:
         node = self.anchors.get(event.anchor)
         if node is not None and id(node) not in self._sizes:
-            raise _Refused(f"line {line}: {printable(event.anchor[:40])} contains itself")
+            raise _Refused(f"line {line}: {printable(str(event.anchor)[:40])} contains itself")
         self._count(self._sizes.get(id(node), 0), line)
         return super().compose_node(parent, index)
 
@@ -131,19 +131,18 @@ class _StrictLoader(yaml.SafeLoader):
                 "configuration has as many"
             )
 
-    def construct_mapping(self, node: yaml.Node, deep: bool = False) -> dict[Hashable, Any]:
-        if isinstance(node, yaml.MappingNode):
-            first: dict[str, int] = {}
-            for key, _ in node.value:
-                line = key.start_mark.line + 1
-                if not isinstance(key, yaml.ScalarNode):
-                    raise _Refused(f"line {line}: a key is a list or a mapping; write a name")
-                if key.value in first and key.value != "<<":
-                    raise _Refused(
-                        f"lines {first[key.value]} and {line}: {printable(key.value[:80])} is given "
-                        "twice; remove one of them"
-                    )
-                first.setdefault(key.value, line)
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        first: dict[str, int] = {}
+        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+            line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                raise _Refused(f"line {line}: a key is a list or a mapping; write a name")
+            if key.value in first and key.value != "<<":
+                raise _Refused(
+                    f"lines {first[key.value]} and {line}: {printable(key.value[:80])} is given "
+                    "twice; remove one of them"
+                )
+            first.setdefault(key.value, line)
         return super().construct_mapping(node, deep=deep)
 
 

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from fvcore.common.config import CfgNode
 from torch import Tensor
 
-from timesformer.config.load import portable
+from timesformer.config import CfgNode, portable
 from timesformer.datasets import clips, index, lists, ssv2, subset, transforms
 from timesformer.datasets.augment import build_augment, unchanged
 from timesformer.datasets.clips import ClipDataset

@@ -18,9 +18,9 @@ import cv2
 import numpy as np
 import torch
 from einops import rearrange
-from fvcore.common.config import CfgNode
 from torch import Tensor
 
+from timesformer.config import CfgNode
 from timesformer.tables import choose
 
 Transform = Callable[[Tensor], Tensor]  # frames -> frames

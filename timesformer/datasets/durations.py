@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
-from fvcore.common.config import CfgNode
 
+from timesformer.config import CfgNode
 from timesformer.datasets import num_workers
 from timesformer.datasets.clips import Batch, ClipDataset
 from timesformer.datasets.index import known_seconds, other_places

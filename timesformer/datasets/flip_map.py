@@ -4,10 +4,8 @@ import json
 from pathlib import Path
 
 import numpy as np
-from fvcore.common.config import CfgNode
 
-from timesformer.config import ConfigError
-from timesformer.config.load import portable
+from timesformer.config import CfgNode, ConfigError, portable
 from timesformer.datasets.classes import read_class_names
 
 CLASS_NAMES = "classes.txt"  # beside the lists: the name of class i on line i

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from fvcore.common.config import CfgNode
 
-from timesformer.config import ConfigError
+from timesformer.config import CfgNode, ConfigError, changed
 from timesformer.engine.benchmark_variants import (
     Subject,
     Turn,
@@ -129,7 +128,8 @@ def _memory(cfg: CfgNode, variant: Variant, batch_size: int) -> int | None:
 def _train_alone(cfg: CfgNode, variant: Variant, batch_size: int, threads: int, send: Any) -> None:
     torch.set_num_threads(threads)
     device = device_of(cfg)
-    Subject(_shallow(cfg), variant, batch_size=1, device=device)  # importing is not the model's
+    shallow = changed(cfg, {"TIMESFORMER.DEPTH": 1})
+    Subject(shallow, variant, batch_size=1, device=device)  # importing is not the model's
     before = _host_bytes("VmRSS")
     Subject(cfg, variant, batch_size, device)
     if device.type == "cuda":
@@ -137,14 +137,6 @@ def _train_alone(cfg: CfgNode, variant: Variant, batch_size: int, threads: int, 
     else:
         peak = _host_bytes("VmHWM")
         send.send(None if peak is None or before is None else peak - before)
-
-
-def _shallow(cfg: CfgNode) -> CfgNode:
-    changed = cfg.clone()
-    changed.defrost()
-    changed.TIMESFORMER.DEPTH = 1
-    changed.freeze()
-    return changed
 
 
 def _host_bytes(field: str) -> int | None:

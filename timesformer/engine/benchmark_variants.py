@@ -7,11 +7,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from timesformer.config import ConfigError
+from timesformer.config import CfgNode, ConfigError, changed
 from timesformer.engine.optim import OPTIMIZERS, build_optimizer
 from timesformer.engine.parallel import parallelize
 from timesformer.models import build_model
@@ -162,12 +161,11 @@ def clip_shape(cfg: CfgNode) -> tuple[int, int, int, int]:
 
 
 def _with_switches(cfg: CfgNode, variant: Variant) -> CfgNode:
-    changed = cfg.clone()
-    changed.defrost()
-    changed.TRAIN.COMPILE = variant.compiled
-    changed.TRAIN.ACTIVATION_CHECKPOINT = float(variant.checkpointed)
-    changed.freeze()
-    return changed
+    values = {
+        "TRAIN.COMPILE": variant.compiled,
+        "TRAIN.ACTIVATION_CHECKPOINT": float(variant.checkpointed),
+    }
+    return changed(cfg, values)
 
 
 def hf_model(cfg: CfgNode) -> nn.Module:

@@ -11,14 +11,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from fvcore.common.config import CfgNode
-
 from timesformer.checkpoint import save
 from timesformer.checkpoint.async_save import Saver
 from timesformer.checkpoint.load import CheckpointError
 from timesformer.checkpoint.newest import choose_newest
 from timesformer.checkpoint.save import Position
 from timesformer.checkpoint.sharded import SUFFIX
+from timesformer.config import CfgNode
 from timesformer.config.schedule import is_due
 from timesformer.datasets.lists import VideoList
 from timesformer.engine import truncate_logs

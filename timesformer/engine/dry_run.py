@@ -13,15 +13,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from fvcore.common.config import CfgNode
 from torch import Tensor
 
 from timesformer.checkpoint import resume_check
 from timesformer.checkpoint.files import num_bytes
 from timesformer.checkpoint.load import CheckpointError, read_file
 from timesformer.checkpoint.save import best_checkpoint, damage, newest_checkpoint
-from timesformer.config.load import portable
-from timesformer.config.trials import in_folder
+from timesformer.config import CfgNode, portable
+from timesformer.config.presets import in_folder
 from timesformer.datasets import build_loader
 from timesformer.engine import run_record
 from timesformer.engine.launch import launch
@@ -69,17 +68,16 @@ def dry_run(cfg: CfgNode, *, init_method: str = "") -> str:
 
 def rehearse(cfg: CfgNode) -> CfgNode:
     """``cfg`` with two optimizer steps and one batch of each evaluation, in a folder of its own."""
-    return in_folder(
-        cfg,
-        FOLDER,
-        LOG_PERIOD=1,
-        DATA__LIMIT_TRAIN_BATCHES=float(STEPS * _accumulated(cfg)),
-        DATA__LIMIT_VAL_BATCHES=1.0,
-        SOLVER__MAX_EPOCH=1,
-        TRAIN__CHECKPOINT_EPOCH_RESET=True,
-        TEST__CHECKPOINT_FILE_PATH=_tested(cfg),
-        TEST__SAVE_RESULTS_PATH="",
-    )
+    values = {
+        "LOG_PERIOD": 1,
+        "DATA.LIMIT_TRAIN_BATCHES": STEPS * _accumulated(cfg),
+        "DATA.LIMIT_VAL_BATCHES": 1,
+        "SOLVER.MAX_EPOCH": 1,
+        "TRAIN.CHECKPOINT_EPOCH_RESET": True,
+        "TEST.CHECKPOINT_FILE_PATH": _tested(cfg),
+        "TEST.SAVE_RESULTS_PATH": "",
+    }
+    return in_folder(cfg, FOLDER, values)
 
 
 def _tested(cfg: CfgNode) -> str:

@@ -1,4 +1,4 @@
-"""The best validation so far, and when to stop because none is better: SOLVER.EARLY_STOP."""
+"""The best validation so far, and when to stop because none is better: SOLVER.EARLY_STOP_PATIENCE."""
 
 import math
 from typing import Any

@@ -11,9 +11,8 @@ A class with fewer than 5 training videos on average asks for the probe too.
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from fvcore.common.config import CfgNode
-
 from timesformer.checkpoint.model_spec import CARRIED, Description
+from timesformer.config import CfgNode
 from timesformer.tables import choose
 
 PROBE_BELOW = 100  # videos

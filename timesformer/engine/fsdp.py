@@ -9,12 +9,12 @@ from collections.abc import Iterator
 
 import torch
 import torch.distributed as dist
-from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
+from timesformer.config import CfgNode
 from timesformer.models.block import Block
 
 _NEEDED = "set_reshard_after_forward"  # of FSDPModule, since PyTorch 2.8

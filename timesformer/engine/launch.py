@@ -15,11 +15,10 @@ from contextlib import nullcontext
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-from fvcore.common.config import CfgNode
 
 from timesformer.checkpoint.async_save import UnwrittenError
 from timesformer.checkpoint.load import CheckpointError
-from timesformer.config import ConfigError
+from timesformer.config import CfgNode, ConfigError
 from timesformer.config.batch_sizes import local_processes
 from timesformer.engine.microbatch import OutOfMemory
 from timesformer.engine.preflight import preflight

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
-from fvcore.common.config import CfgNode
 from torch import Tensor
 from torch.nn import functional as F
 
+from timesformer.config import CfgNode
 from timesformer.tables import choose
 
 MIXUP_LABEL_SMOOTHING = 0.1  # published; of SOLVER.LABEL_SMOOTHING 0

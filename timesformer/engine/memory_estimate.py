@@ -9,12 +9,12 @@ import weakref
 from typing import Any, NamedTuple
 
 import torch
-from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
+from timesformer.config import CfgNode
 from timesformer.engine.losses import build_loss
 from timesformer.engine.parallel import keep_less
 from timesformer.models import build_model
@@ -67,7 +67,7 @@ def _count(cfg: CfgNode, clips: int, checkpoint: float) -> tuple[int, int, int]:
         model = build_model(cfg)
     with FakeTensorMode(allow_non_fake_inputs=True), _Storages() as storages:
         model.to_empty(device=device)
-        keep_less(model, share=checkpoint, lean=cfg.TRAIN.LEAN)
+        keep_less(model, share=checkpoint, lean=cfg.TRAIN.RECOMPUTE_CHEAP_OPS)
         loss, precision = build_loss(cfg), Precision(cfg.TRAIN.PRECISION, device)
         frames = torch.empty(clips, 3, cfg.DATA.NUM_FRAMES, size, size)
         labels = torch.zeros(clips, dtype=torch.int64)

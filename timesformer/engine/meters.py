@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-from fvcore.common.config import CfgNode
 from torch import Tensor
 
+from timesformer.config import CfgNode
 from timesformer.engine.nonfinite import Step
 from timesformer.evaluation import metrics
 from timesformer.runtime import collectives, log

@@ -3,9 +3,9 @@
 import math
 
 import torch
-from fvcore.common.config import CfgNode
 from torch import nn
 
+from timesformer.config import CfgNode
 from timesformer.engine.param_groups import Group, parameter_groups
 from timesformer.tables import choose
 
@@ -36,8 +36,8 @@ def lr_at_epoch(cfg: CfgNode, epoch: float) -> float:
 
 
 def lr_factor(cfg: CfgNode) -> float:
-    """Linear scaling with the batch: GLOBAL_BATCH_SIZE / REFERENCE_BATCH_SIZE; 1 if not asked for."""
-    reference: int = cfg.SOLVER.REFERENCE_BATCH_SIZE
+    """Linear scaling with the batch: GLOBAL_BATCH_SIZE / LR_REFERENCE_BATCH; 1 if not asked for."""
+    reference: int = cfg.SOLVER.LR_REFERENCE_BATCH
     return cfg.GLOBAL_BATCH_SIZE / reference if reference else 1.0
 
 

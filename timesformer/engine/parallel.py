@@ -7,11 +7,11 @@ import contextlib
 from contextlib import AbstractContextManager
 
 import torch
-from fvcore.common.config import CfgNode
 from torch import nn
 from torch.distributed.fsdp import FSDPModule
 from torch.nn.parallel import DistributedDataParallel
 
+from timesformer.config import CfgNode
 from timesformer.engine.fsdp import shard
 from timesformer.models.block import Block
 from timesformer.runtime import collectives
@@ -22,7 +22,7 @@ def parallelize(
     model: nn.Module, cfg: CfgNode, device: torch.device, optimizer: torch.optim.Optimizer
 ) -> nn.Module:
     """``model``, changed in place, in the wrapper of the configured strategy; ``optimizer`` follows."""
-    keep_less(model, share=cfg.TRAIN.ACTIVATION_CHECKPOINT, lean=cfg.TRAIN.LEAN)
+    keep_less(model, share=cfg.TRAIN.ACTIVATION_CHECKPOINT, lean=cfg.TRAIN.RECOMPUTE_CHEAP_OPS)
     if cfg.TRAIN.COMPILE:
         model.compile(fullgraph=True)  # in place: torch.compile(model) would rename the parameters
     if not collectives.is_distributed():

@@ -11,8 +11,9 @@ as in BEiT (https://arxiv.org/abs/2106.08254). A group carries its factor as ``l
 
 from typing import Any, NamedTuple
 
-from fvcore.common.config import CfgNode
 from torch import nn
+
+from timesformer.config import CfgNode
 
 Group = dict[str, Any]
 

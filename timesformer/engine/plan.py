@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from fvcore.common.config import CfgNode
-
+from timesformer.config import CfgNode
 from timesformer.engine.memory_estimate import GIB, device_bytes, step_memory
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from fvcore.common.config import CfgNode
 
 from timesformer.checkpoint import hub, resume_check, start
 from timesformer.checkpoint.load import CheckpointError, load_tested
@@ -18,8 +17,7 @@ from timesformer.checkpoint.run_folder import standing, start_of
 from timesformer.checkpoint.save import best_checkpoint, folder_of
 from timesformer.checkpoint.start_weights import load_start
 from timesformer.checkpoint.timm_hub import is_name
-from timesformer.config import ConfigError
-from timesformer.config.load import portable
+from timesformer.config import CfgNode, ConfigError, portable
 from timesformer.datasets import num_workers, read_list
 from timesformer.datasets.flip_map import build_flip_map
 from timesformer.datasets.index import known_bad, other_places

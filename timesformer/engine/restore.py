@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from fvcore.common.config import CfgNode
 from torch import nn
 
 from timesformer.checkpoint import resume_check
@@ -15,6 +14,7 @@ from timesformer.checkpoint.run_folder import standing, start_of
 from timesformer.checkpoint.save import Position
 from timesformer.checkpoint.start import KEY, identity, located
 from timesformer.checkpoint.start_weights import load_start
+from timesformer.config import CfgNode
 from timesformer.engine.train_state import TrainingState
 from timesformer.evaluation import run_header
 from timesformer.runtime import collectives, log

@@ -9,12 +9,12 @@ import shutil
 from pathlib import Path
 
 import torch
-from fvcore.common.config import CfgNode
 
 from timesformer import __version__
 from timesformer.checkpoint.load import CheckpointError
 from timesformer.checkpoint.run_folder import clear, run_id
 from timesformer.checkpoint.save import vanished
+from timesformer.config import CfgNode
 from timesformer.engine.run_record import recorded
 from timesformer.engine.train import train
 from timesformer.evaluation import run_header

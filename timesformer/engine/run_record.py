@@ -20,10 +20,10 @@ from typing import Any
 
 import psutil
 import torch
-from fvcore.common.config import CfgNode
 
 from timesformer.checkpoint import metadata, start
 from timesformer.checkpoint.newest import RECORD, RUN
+from timesformer.config import CfgNode
 from timesformer.datasets import list_file
 from timesformer.files import write_atomically
 from timesformer.io.json_text import json_text

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
 from timesformer.checkpoint import metadata, resume_check, save
 from timesformer.checkpoint.newest import RUN
+from timesformer.config import CfgNode
 from timesformer.config.schedule import is_due
 from timesformer.datasets import build_loader, num_workers
 from timesformer.datasets.clips import Batch
@@ -261,6 +261,6 @@ def _log_batches(cfg: CfgNode, loader: ClipLoader) -> int:
         online,
         steps * online,
         note,
-        "as given" if factor == 1 else f"times {factor:g} (SOLVER.REFERENCE_BATCH_SIZE)",
+        "as given" if factor == 1 else f"times {factor:g} (SOLVER.LR_REFERENCE_BATCH)",
     )
     return steps

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
 from timesformer.checkpoint import save
 from timesformer.checkpoint.resume import Resumed, load_training_state
+from timesformer.config import CfgNode
 from timesformer.engine.early_stopping import Best
 from timesformer.engine.ema import Average
 from timesformer.engine.nonfinite import Guard, Step
@@ -36,7 +36,7 @@ class TrainingState:
         self.optimizer = build_optimizer(model, cfg)
         self.precision = Precision(cfg.TRAIN.PRECISION, device)
         self.average = Average(model, cfg.TRAIN.EMA_DECAY)
-        self.best = Best(cfg.SOLVER.EARLY_STOP)
+        self.best = Best(cfg.SOLVER.EARLY_STOP_PATIENCE)
         self.clip_norm = cfg.SOLVER.CLIP_GRAD_NORM
         folder = Path(cfg.OUTPUT_DIR, "nonfinite")
         self.guard = Guard(folder, limit=cfg.SOLVER.MAX_NONFINITE_STEPS)

@@ -7,8 +7,7 @@ be there twice. ``metrics.csv`` knows positions and needs no sizes, see ``histor
 from collections.abc import Mapping
 from pathlib import Path
 
-from fvcore.common.config import CfgNode
-
+from timesformer.config import CfgNode
 from timesformer.runtime import log
 
 _EVENTS = "events.out.tfevents.*"

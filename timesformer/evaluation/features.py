@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
+from timesformer.config import CfgNode
 from timesformer.datasets import normalizer, num_workers
 from timesformer.datasets.clips import ClipDataset
 from timesformer.datasets.index import file_state

@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from timesformer.config import CfgNode
 from timesformer.datasets import build_view, normalizer, train_batches
 from timesformer.datasets.augment import unchanged
 from timesformer.datasets.clips import ClipDataset, Sample

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from fvcore.common.config import CfgNode
 from torch import nn
 
+from timesformer.config import CfgNode
 from timesformer.datasets.lists import VideoList
 from timesformer.io.terminal import printable
 from timesformer.runtime import collectives

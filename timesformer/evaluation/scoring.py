@@ -4,7 +4,7 @@ clips   (B * V, 3, T, S, S)  uint8, the V views of a video one after the other
 scores  (B, K)               float32
 
 Kernels round differently for other shapes, so all forward passes have the same one, which follows
-from the configuration alone: as many whole videos as TEST.CLIPS_PER_PASS holds, or the views of one
+from the configuration alone: as many whole videos as TEST.FORWARD_BATCH holds, or the views of one
 video in parts of that size. A pass that has fewer videos is filled up with black clips.
 """
 
@@ -12,14 +12,13 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
-from timesformer.config.load import ConfigError
+from timesformer.config import CfgNode, ConfigError
 from timesformer.datasets import normalizer, num_test_views
 from timesformer.evaluation import metrics
 
-GPU_CLIPS = 8  # of a pass where TEST.CLIPS_PER_PASS is 0; all that the published test batch holds
+GPU_CLIPS = 8  # of a pass where TEST.FORWARD_BATCH is 0; all that the published test batch holds
 
 
 class Scoring(NamedTuple):
@@ -68,7 +67,7 @@ class Scoring(NamedTuple):
             what = f"{len(clips)} clips at once do" if several else "1 clip does"
             remedy = "lower it" if several else "use TEST.PRECISION bf16, or another device"
             raise ConfigError(
-                f"TEST.CLIPS_PER_PASS is {self.clips_per_pass} on this device, but {what} not fit "
+                f"TEST.FORWARD_BATCH is {self.clips_per_pass} on this device, but {what} not fit "
                 f"into its memory; {remedy} ({str(error).partition(chr(10))[0]})"
             ) from error
 
@@ -94,7 +93,7 @@ def build_scoring(cfg: CfgNode, device: torch.device) -> Scoring:
         num_test_views(cfg),
         method,
         device,
-        clips_per_pass=cfg.TEST.CLIPS_PER_PASS or by_device,
+        clips_per_pass=cfg.TEST.FORWARD_BATCH or by_device,
     )
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from fvcore.common.config import CfgNode
 from torch import nn
 
 from timesformer.checkpoint import save
@@ -16,7 +15,7 @@ from timesformer.checkpoint.load import CheckpointError, read_weights
 from timesformer.checkpoint.load import load_tested as read_tested
 from timesformer.checkpoint.newest import choose_newest
 from timesformer.checkpoint.start import located
-from timesformer.config.load import portable
+from timesformer.config import CfgNode, portable
 from timesformer.datasets import build_loader
 from timesformer.datasets.lists import VideoList
 from timesformer.datasets.loader import ClipLoader
@@ -69,7 +68,7 @@ def test(cfg: CfgNode, device: torch.device, newest: Path | None = None) -> None
         log.say(logger, "%s", run_header.data(cfg, {"test": loader.dataset.videos}))
     source = load_tested(cfg, model, newest)
     logger.info(
-        "%d videos of %s, %d clips each, %d clip(s) in each forward pass (TEST.CLIPS_PER_PASS)",
+        "%d videos of %s, %d clips each, %d clip(s) in each forward pass (TEST.FORWARD_BATCH)",
         len(loader.dataset),
         loader.dataset.videos.origin,
         scoring.num_views,

@@ -4,9 +4,9 @@ import logging
 import time
 
 import torch
-from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
+from timesformer.config import CfgNode
 from timesformer.datasets import build_loader
 from timesformer.evaluation import metrics
 from timesformer.evaluation.probe import input_normalizer

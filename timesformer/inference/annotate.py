@@ -8,9 +8,8 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
-from fvcore.common.config import CfgNode
 
-from timesformer.config.load import portable
+from timesformer.config import CfgNode, portable
 from timesformer.datasets import build_view, clips, load_frames
 from timesformer.datasets.folders import frame_files
 from timesformer.files import write_atomically

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from timesformer.checkpoint.load import CheckpointError, refuse_unless_tested
 from timesformer.checkpoint.match import fit
 from timesformer.checkpoint.model_spec import NO_CLASSIFIER, Description, describe
-from timesformer.config import ConfigError
+from timesformer.config import ConfigError, changed
 from timesformer.datasets import build_loader, num_test_views
 from timesformer.datasets.classes import ClassNamesError
 from timesformer.datasets.clips import Batch
@@ -213,11 +213,9 @@ class Predictor:
 
     def _read(self, videos: VideoList) -> Iterator[Batch]:
         """Views of files, read by loader processes while the model computes; one batch here."""
-        cfg = self.cfg.clone()
-        cfg.defrost()
-        cfg.NUM_GPUS = int(self.device.type == "cuda")
+        cfg = changed(self.cfg, {"NUM_GPUS": int(self.device.type == "cuda")})
         if len(videos.labels) * num_test_views(cfg) <= cfg.TEST.BATCH_SIZE:
-            cfg.DATA_LOADER.NUM_WORKERS = 0
+            cfg = changed(cfg, {"DATA_LOADER.NUM_WORKERS": 0})
         yield from build_loader(cfg, "test", videos, together=self.scoring.videos_per_pass)
 
     def _cut(self, videos: Sequence[np.ndarray], fps: float) -> Iterator[Batch]:

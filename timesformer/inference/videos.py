@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-from fvcore.common.config import CfgNode
 from torch import Tensor
 
-from timesformer.config.load import portable
+from timesformer.config import CfgNode, portable
 from timesformer.datasets import build_view
 from timesformer.datasets.clips import cut_views
 from timesformer.datasets.folders import (

@@ -3,9 +3,8 @@
 import re
 
 import psutil
-from fvcore.common.config import CfgNode
 
-from timesformer.config import ConfigError
+from timesformer.config import CfgNode, ConfigError
 from timesformer.datasets import num_test_views
 
 GIB = 1 << 30

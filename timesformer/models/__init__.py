@@ -1,8 +1,8 @@
 """The models a configuration can name: (B, 3, T, H, W) -> logits (B, NUM_CLASSES)."""
 
-from fvcore.common.config import CfgNode
 from torch import nn
 
+from timesformer.config import CfgNode
 from timesformer.models.timesformer import TimeSformer
 from timesformer.tables import choose
 

@@ -3,11 +3,11 @@
 import copy
 
 import torch
-from fvcore.common.config import CfgNode
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from timesformer.config import CfgNode
 from timesformer.models.block import Block
 
 

@@ -8,10 +8,9 @@ import logging
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-from fvcore.common.config import CfgNode
 from torch import nn
 
-from timesformer.config import ConfigError
+from timesformer.config import CfgNode, ConfigError
 
 logger = logging.getLogger(__name__)
 

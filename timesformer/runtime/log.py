@@ -16,9 +16,9 @@ from typing import Any, TypeVar
 import psutil
 import simplejson
 import torch
-from fvcore.common.config import CfgNode
 from tqdm import tqdm
 
+from timesformer.config import CfgNode
 from timesformer.config.schedule import is_due
 from timesformer.io.terminal import PrintableFormatter, hides_bars
 from timesformer.runtime import collectives

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from fvcore.common.config import CfgNode
 from torch import Tensor
+
+from timesformer.config import CfgNode
 
 _HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 

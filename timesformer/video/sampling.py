@@ -44,11 +44,11 @@ def random_place(fraction: float) -> Placement:
 def view_place(view: int, num_views: int, placement: str) -> Placement:
     """Temporal view ``view`` of ``num_views``.
 
-    ``released`` starts at view / num_views of the free range, as the published code: a single view
+    ``official`` starts at view / num_views of the free range, as the published code: a single view
     is the beginning of the video, and the last of several stops short of its end. ``paper`` puts a
     single view in the middle and spreads several from the first frame to the last.
     """
-    if placement == "released":
+    if placement == "official":
         return lambda free: free * view / num_views
     if num_views == 1:
         return lambda free: free / 2

@@ -4,12 +4,10 @@ import json
 from pathlib import Path
 
 import numpy as np
-from fvcore.common.config import CfgNode
 from matplotlib.figure import Figure
 from sklearn.metrics import confusion_matrix
 
-from timesformer.config import ConfigError
-from timesformer.config.load import portable
+from timesformer.config import CfgNode, ConfigError, portable
 from timesformer.datasets.list_lines import text_lines
 
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from fvcore.common.config import CfgNode
 
+from timesformer.config import CfgNode
 from timesformer.datasets.checks.listing import Listing, Problem
 from timesformer.datasets.durations import clip_shape, fit_clips, fitting_rate
 from timesformer.datasets.index import UNREADABLE, Row, row_seconds

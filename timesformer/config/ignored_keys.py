@@ -5,6 +5,9 @@ detection, the demo), or were never read. A key whose other values would have as
 real is accepted only with the value that asks for nothing.
 """
 
+from timesformer.config.coerce import coerce
+from timesformer.errors import ConfigError
+
 _BY_SECTION = {
     "AVA": """
         ANNOTATION_DIR BGR DETECTION_SCORE_THRESH EXCLUSION_FILE FRAME_DIR FRAME_LIST_DIR
@@ -90,3 +93,12 @@ HARMLESS = {
     "TRAIN.CHECKPOINT_INFLATE": (False, "it inflates 2-D convolutions, and a ViT has none"),
     "TRAIN.CHECKPOINT_TYPE": ("pytorch", "Caffe2 checkpoints hold no TimeSformer"),
 }
+
+
+def check_harmless(name: str, value: object) -> None:
+    """Raise a ConfigError if ``value`` asks for something that an ignored key cannot give."""
+    if name not in HARMLESS:
+        return
+    only, reason = HARMLESS[name]
+    if coerce(name, value, only) != only:
+        raise ConfigError(f"{name} is {value!r}, but {reason}; remove it or set it to {only}")

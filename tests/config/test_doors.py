@@ -1,0 +1,93 @@
+"""The configuration stops at the doors: behind them functions take keyword arguments.
+
+``doors.txt`` lists the functions that still read keys; it can only shrink.
+"""
+
+import ast
+from pathlib import Path
+
+from tests.conftest import ROOT
+
+PACKAGE = ROOT / "timesformer"
+LEFT = Path(__file__).with_name("doors.txt")
+DOORS = {  # besides functions named build_*
+    "engine/run.py run",
+    "engine/preflight.py preflight",
+    "engine/train.py train",
+    "engine/restore.py restore",
+    "engine/parallel.py parallelize",
+    "engine/optim.py lr_at_epoch",
+    "evaluation/test.py test",
+    "datasets/__init__.py load_views",
+    "datasets/__init__.py read_list",
+    "inference/predictor.py Predictor.from_checkpoint",
+}
+
+
+def is_door(file, function):
+    """Whether a function, or one around it, may read keys."""
+    is_builder = any(name.startswith("build_") for name in function.split("."))
+    return is_builder or any(f"{file} {function}.".startswith(f"{door}.") for door in DOORS)
+
+
+def reads(node):
+    """Whether an expression reads a key: ``cfg.KEY``, ``cfg["KEY"]``, also of ``self.cfg``."""
+    if isinstance(node, ast.Subscript):
+        return is_configuration(node.value)
+    return isinstance(node, ast.Attribute) and node.attr.isupper() and is_configuration(node.value)
+
+
+def is_configuration(node):
+    """Whether an expression is a configuration or a section of one."""
+    if isinstance(node, ast.Name):
+        return node.id == "cfg"
+    if isinstance(node, ast.Attribute) and node.attr in ("cfg", "_cfg"):
+        return True
+    return reads(node)
+
+
+def readers(tree, around=""):
+    """The functions of a module that read keys, as ``Class.method``, "" for the module itself."""
+    for node in ast.iter_child_nodes(tree):
+        if reads(node):
+            yield around
+        named = isinstance(node, ast.FunctionDef | ast.ClassDef)
+        yield from readers(node, f"{around}.{node.name}".lstrip(".") if named else around)
+
+
+def offenders():
+    """``engine/optim.py build_optimizer`` for each function that reads keys and is not a door."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = path.relative_to(PACKAGE).as_posix()
+        if not name.startswith("config/"):
+            found = set(readers(ast.parse(path.read_text(encoding="utf-8"))))
+            yield from (
+                f"{name} {function}" for function in sorted(found) if not is_door(name, function)
+            )
+
+
+def test_only_doors_read_the_configuration():
+    listed, found = LEFT.read_text().splitlines(), list(offenders())
+    new = [name for name in found if name not in listed]
+    assert not new, f"pass values instead of cfg, or read it in a function build_*: {new}"
+    gone = [name for name in listed if name not in found]
+    assert not gone, f"remove these lines from {LEFT}: {gone}"
+
+
+def test_every_door_exists():
+    for door in DOORS:
+        file, function = door.split()
+        text = (PACKAGE / file).read_text(encoding="utf-8")
+        assert f"def {function.split('.')[-1]}(" in text, door
+
+
+def test_every_form_of_reading_is_found():
+    forms = "cfg.A.B", "cfg.A", "self.cfg.A", "self._cfg.A.B", 'cfg["A"].B', "cfg[name]", "x.cfg.A"
+    for form in forms:
+        assert set(readers(ast.parse(f"class C:\n  def f(cfg, self): return {form}"))) == {"C.f"}
+    for other in ("cfg.dump()", "f(cfg)", "CFG.A", "config.A", "self.cfg"):
+        assert not set(readers(ast.parse(f"def f(cfg): {other}")))
+    assert is_door("engine/train.py", "train.inner")
+    assert is_door("models/vit.py", "build_model.inner")
+    assert not is_door("models/vit.py", "train")
+    assert not is_door("engine/train.py", "train_epoch")
