@@ -144,17 +144,17 @@ def trained(
     opts: list[str],
 ) -> int:
     """Train on all but the ``held_out`` videos, test on these; returns how many are right."""
-    from timesformer.engine.finetune_presets import recipe_values
-    from timesformer.engine.launch import launch
+    from timesformer.engine.finetune_presets import preset_values
+    from timesformer.engine.run import launch_run
 
     results = folder / "test_results.json"
     if not results.is_file():
         parts = {"train": ~held_out, "val": held_out, "test": held_out}
-        values = recipe_values(TRAINED[method], int(parts["train"].sum())) | LAST | values
+        values = preset_values(TRAINED[method], int(parts["train"].sum())) | LAST | values
         if method == "full" and values.get("TIMESFORMER.PRETRAINED_MODEL") == "none":
             values |= FROM_SCRATCH
         cfg = configuration(values, lines, parts, folder, opts)
-        launch(cfg)
+        launch_run(cfg)
         shutil.rmtree(folder / "checkpoints")  # 90 MB each, and needed no more
     found = json.loads(results.read_text())
     return round(found["top1_acc"] * found["scored"] / 100)

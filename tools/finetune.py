@@ -42,9 +42,9 @@ def finetune(args: argparse.Namespace) -> None:
     """Split, choose, train, test, report."""
     from timesformer.checkpoint.model_spec import describe
     from timesformer.checkpoint.start import located
-    from timesformer.engine.finetune_presets import RECIPES, recipe_for
-    from timesformer.engine.launch import launch
+    from timesformer.engine.finetune_presets import PRESETS, preset_for
     from timesformer.engine.preflight import preflight
+    from timesformer.engine.run import launch_run
     from timesformer.runtime.local_rank import is_main
     from timesformer.runtime.run_lock import owned
 
@@ -53,7 +53,7 @@ def finetune(args: argparse.Namespace) -> None:
     out = args.out or Path("output/finetune") / args.folder.resolve().name
     keep_lists(out / "lists", parts, names)
     num_train = len(parts["train"])
-    recipe = args.recipe or recipe_for(num_train, len(names))
+    recipe = args.recipe or preset_for(num_train, len(names))
     opts = [*args.opts, *(["TRAIN.RESUME_ANYWAY", "True"] if args.override else [])]
     values = settings_for(args.weights, weights, recipe, parts, names)
     settings = out / SETTINGS
@@ -62,7 +62,7 @@ def finetune(args: argparse.Namespace) -> None:
     print(f"videos: {counts}; lists in {out / 'lists'}")
     if parts["val"] == parts["test"]:
         print("val and test are the same videos, there are too few: the test will look too good")
-    print(f"recipe: {recipe} ({RECIPES[recipe].why})")
+    print(f"recipe: {recipe} ({PRESETS[recipe].why})")
     print(f"the same as: python tools/run_net.py --cfg {shlex.join([str(settings), *opts])}")
     given = RATE in keys_of(opts)
     values |= clips_before(settings, values) or fitting_clips(draft(out, values, opts), given=given)
@@ -73,7 +73,7 @@ def finetune(args: argparse.Namespace) -> None:
         if writes:
             with write_atomically(settings, option="--out") as file:
                 file.write(settings_text(out, values))
-    launch(cfg)
+    launch_run(cfg)
     if cfg.TEST.ENABLE:
         report(Path(cfg.OUTPUT_DIR))
 
@@ -221,9 +221,9 @@ def settings_for(
     """Keys and values of the run but for its folders."""
     import torch
 
-    from timesformer.engine.finetune_presets import recipe_values, start_values
+    from timesformer.engine.finetune_presets import preset_values, start_values
 
-    values = start_values(weights) | recipe_values(recipe, len(parts["train"]))
+    values = start_values(weights) | preset_values(recipe, len(parts["train"]))
     return values | {
         "MODEL.NUM_CLASSES": len(names),
         "TRAIN.FINETUNE": True,

@@ -13,10 +13,10 @@ def main() -> int:
     arguments = parse_arguments()
     from timesformer.config import load_config
     from timesformer.config.presets import overfit
-    from timesformer.runtime.local_rank import is_first, is_main
+    from timesformer.runtime.local_rank import is_local_rank_zero, is_main
     from timesformer.runtime.run_lock import emptied
 
-    if not is_first():
+    if not is_local_rank_zero():
         logging.getLogger().setLevel(logging.ERROR)
     cfg = load_config(arguments.cfg, [*option_overrides(arguments), *arguments.opts])
     if arguments.overfit:
@@ -24,8 +24,8 @@ def main() -> int:
         if is_main(cfg.SHARD_ID):
             emptied(cfg.OUTPUT_DIR, names={"checkpoints"})
     from timesformer.engine.dry_run import dry_run
-    from timesformer.engine.launch import launch
     from timesformer.engine.profiler import profile_run
+    from timesformer.engine.run import launch_run
 
     if arguments.dry_run:
         if said := dry_run(cfg, init_method=arguments.init_method):  # one process says it
@@ -33,7 +33,7 @@ def main() -> int:
     elif arguments.profile:
         profile_run(cfg, arguments.profile, init_method=arguments.init_method)
     else:
-        launch(cfg, init_method=arguments.init_method)
+        launch_run(cfg, init_method=arguments.init_method)
     return 0
 
 

@@ -9,7 +9,7 @@ from timesformer.checkpoint import metadata, save
 from timesformer.config import ConfigError, load_config
 from timesformer.datasets import build_view, load_views, read_list
 from timesformer.datasets.views import Views
-from timesformer.engine import launch
+from timesformer.engine.run import launch_run
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_a_checkpoint_of_a_run_says_how_it_was_made(tiny_yaml, data_dir, tmp_pat
     monkeypatch.setattr("sys.argv", ["tools/run_net.py", "--cfg", "tiny.yaml"])
     try:
         cfg = load_config(tiny_yaml, ["SOLVER.MAX_EPOCH", "1", "TEST.ENABLE", "False"])
-        launch.launch(cfg)
+        launch_run(cfg)
     finally:
         (data_dir / "classes.txt").unlink()
     path = save.newest_checkpoint(tmp_path / "out")

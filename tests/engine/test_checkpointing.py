@@ -24,7 +24,7 @@ from timesformer.engine.train_state import TrainingState
 from timesformer.evaluation import validate
 from timesformer.models import build_model
 from timesformer.runtime import log, signals
-from timesformer.runtime.metrics_csv import History, read_rows
+from timesformer.runtime.metrics_csv import MetricsCSV, read_rows
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_a_disk_that_fills_up_ends_the_run_with_the_last_good_checkpoint(
 def test_a_full_disk_is_told_by_whatever_is_written_and_the_run_goes_on_from_there(
     config, tmp_path, monkeypatch, number
 ):
-    add, rows = History.add, []
+    add, rows = MetricsCSV.add, []
 
     def fill(self, values):
         rows.append(1)
@@ -135,7 +135,7 @@ def test_a_full_disk_is_told_by_whatever_is_written_and_the_run_goes_on_from_the
             raise OSError(code, os.strerror(code), str(self.path))
         add(self, values)
 
-    monkeypatch.setattr(History, "add", fill)
+    monkeypatch.setattr(MetricsCSV, "add", fill)
     cfg = config("TEST.ENABLE", 0)
     said = (
         (
@@ -296,7 +296,7 @@ def test_the_best_of_the_run_that_a_file_is_from_is_not_the_best_of_this_one(
 def test_skipped_steps_are_looked_for_by_all_processes_together(config, tmp_path, monkeypatch):
     """At log lines, before a checkpoint, and where all have agreed to end; not by one with a signal."""
     looks, batch = [], [0]
-    monkeypatch.setattr(nonfinite.Guard, "look", lambda *_: looks.append(batch[0]))
+    monkeypatch.setattr(nonfinite.NonFiniteGuard, "look", lambda *_: looks.append(batch[0]))
     monkeypatch.setattr(signals, "requested", lambda: True)  # here alone
     monkeypatch.setattr(signals, "agreed", lambda **_: batch[0] == 11)
     cfg = config("LOG_PERIOD", 5, "TRAIN.CHECKPOINT_STEPS", 4, "TRAIN.CHECKPOINT_PERIOD", 9,

@@ -13,7 +13,7 @@ from timesformer.engine import dry_run as subject
 from timesformer.engine import run
 from timesformer.engine.dry_run import Lengths, dry_run, lengths, rehearse, summary
 from timesformer.engine.train_state import TrainingState
-from timesformer.runtime.metrics_csv import History, read_rows
+from timesformer.runtime.metrics_csv import MetricsCSV, read_rows
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def test_the_whole_run_has_the_lengths_of_its_loaders(config, monkeypatch):
 
 def test_the_time_of_the_whole_run_is_that_of_its_parts(config, tmp_path):
     """10 epochs of 100 batches of 2 s; 5 validations of 20 batches of 3 s; 400 videos of 1 s."""
-    history = History(tmp_path / "metrics.csv", epoch=0)
+    history = MetricsCSV(tmp_path / "metrics.csv", epoch=0)
     for batch, dt in ((1, 50.0), (2, 50.0), (3, 1.0), (4, 3.0)):
         history.add({"type": "train_iter", "epoch": 1, "batch": batch, "batches": 4, "dt": dt,
                      "dt_data": 0.5, "loss": 3.0 / batch, "clips_per_second": 8.0})  # fmt: skip

@@ -5,7 +5,7 @@ import torch
 
 from timesformer.checkpoint.model_spec import describe
 from timesformer.config import config_of, load_config
-from timesformer.engine.finetune_presets import RECIPES, recipe_for, recipe_values, start_values
+from timesformer.engine.finetune_presets import PRESETS, preset_for, preset_values, start_values
 from timesformer.models import build_model
 from timesformer.models.timesformer import TimeSformer
 
@@ -16,21 +16,21 @@ from timesformer.models.timesformer import TimeSformer
      (500, 100, "gentle"), (1999, 51, "gentle"), (2000, 51, "full"), (9537, 101, "full")],
 )  # fmt: skip
 def test_the_number_of_videos_decides(videos, classes, name):
-    assert recipe_for(videos, classes) == name
+    assert preset_for(videos, classes) == name
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", PRESETS)
 def test_every_recipe_is_a_configuration_that_few_videos_can_fill(name):
-    cfg = config_of(recipe_values(name, 5) | {"NUM_GPUS": 0}, source="test")
+    cfg = config_of(preset_values(name, 5) | {"NUM_GPUS": 0}, source="test")
     assert cfg.TRAIN.BATCH_SIZE == 5
-    assert recipe_values(name, 10**6)["TRAIN.BATCH_SIZE"] == 8
+    assert preset_values(name, 10**6)["TRAIN.BATCH_SIZE"] == 8
 
 
 def test_the_full_recipe_is_the_published_one():
     from tests.conftest import ROOT
 
     published = load_config(ROOT / "configs/Kinetics/TimeSformer_divST_8x32_224.yaml")
-    ours = config_of(recipe_values("full", 100), source="test")
+    ours = config_of(preset_values("full", 100), source="test")
     assert ours.SOLVER == published.SOLVER
     assert ours.GLOBAL_BATCH_SIZE == published.GLOBAL_BATCH_SIZE
 

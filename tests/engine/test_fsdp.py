@@ -6,7 +6,7 @@ import torch
 
 from tests.conftest import needs_sharding
 from timesformer.config import load_config
-from timesformer.engine import launch, run
+from timesformer.engine import run
 from timesformer.engine.fsdp import is_sharded, whole_parameters
 from timesformer.runtime import collectives
 
@@ -36,7 +36,7 @@ def test_two_sharding_processes_go_on_from_the_checkpoint_of_one_and_end_like_it
         *options,
         str(shared),
     ]
-    launch.launch(load_config(tiny_yaml, sharded))
+    run.launch_run(load_config(tiny_yaml, sharded))
     assert "resum" in (shared / "stdout.log").read_text()
     last = "checkpoints/checkpoint_epoch_00002.pyth"
     a, b = (torch.load(folder / last, weights_only=True) for folder in (alone, shared))
@@ -57,6 +57,6 @@ def test_what_is_not_sharded_stays_what_it_is():
     with whole_parameters(model):
         pass
     state = {"a": [model.weight, (1, "x")], "b": {2: None}}
-    found = collectives.whole(state)
+    found = collectives.full_state_dict(state)
     assert found["a"][0] is model.weight
     assert found == state

@@ -173,7 +173,7 @@ def test_an_epoch_is_summed_where_its_tensors_live(config):
         from tests.engine.test_meters import batch
         from timesformer.config import defaults
         summed = []
-        collectives.total = lambda values: summed.append(values.shape) or values
+        collectives.all_reduce_sum = lambda values: summed.append(values.shape) or values
         meter = EpochMeter(defaults(), 0, 1, log.Scalars(None))
         meter.update(*batch(1.0, 1, 2), 0.1, ("a: broken",))
         meter.finish()

@@ -16,8 +16,9 @@ import pytest
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from timesformer.config import load_config
-from timesformer.engine import launch, run, train
+from timesformer.engine import run, train
 from timesformer.runtime import rendezvous
+from timesformer.runtime.launch import free_port
 from timesformer.runtime.log import LOG
 from timesformer.runtime.metrics_csv import read_rows
 
@@ -62,13 +63,13 @@ def wait_for(path, text):
 def test_a_machine_that_dies_ends_the_other_within_a_minute(tiny_yaml, tmp_path, machines):
     options = ["TRAIN.BATCH_SIZE", "2", "LOG_PERIOD", "1", "SOLVER.MAX_EPOCH", "500"]
     cfg = load_config(tiny_yaml, [*options, "TRAIN.EVAL_PERIOD", "500"])
-    address = f"127.0.0.1:{launch.free_port()}"
+    address = f"127.0.0.1:{free_port()}"
 
     def start(number):
         os.environ |= rendezvous.environment(
-            rank=number, world=2, local_rank=0, local=1, address=address
+            rank=number, world_size=2, local_rank=0, local_world_size=1, address=address
         )
-        launch.launch(cfg)
+        run.launch_run(cfg)
 
     stays, dies = machines(start)
     wait_for(tmp_path / "out" / LOG, "train_iter")
@@ -80,7 +81,7 @@ def test_a_machine_that_dies_ends_the_other_within_a_minute(tiny_yaml, tmp_path,
     assert stays.exitcode == 1, said
     host = socket.gethostname()
     (error,) = [line for line in said.splitlines() if line.startswith("error: ")]
-    assert f"process 0 of 2 on {host} must end: process 1 of 2 on {host} ended without a" in error
+    assert f"process 0 of 2 on {host} must end: process 1 of 2 on {host} exited without" in error
     assert error.endswith("the same command resumes from the newest checkpoint")
     assert "Traceback" not in said
 
@@ -106,7 +107,7 @@ def test_a_run_on_two_machines_resumes_when_a_process_of_one_dies(
         return backward(*args, **kwargs)
 
     monkeypatch.setattr(train.Trainer, "backward", dying)
-    endpoint = f"127.0.0.1:{launch.free_port()}"
+    endpoint = f"127.0.0.1:{free_port()}"
 
     def start(number):
         config = LaunchConfig(
@@ -122,7 +123,7 @@ def test_a_run_on_two_machines_resumes_when_a_process_of_one_dies(
             monitor_interval=0.1,
             start_method="fork",
         )
-        elastic_launch(config, launch.launch)(cfg)
+        elastic_launch(config, run.launch_run)(cfg)
 
     agents = machines(start)
     for number, agent in enumerate(agents):

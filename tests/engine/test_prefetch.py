@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from timesformer.datasets.clips import Batch
-from timesformer.engine.prefetch import Copier
+from timesformer.engine.prefetch import DevicePrefetcher
 
 
 def batch(number, size=4):
@@ -15,13 +15,13 @@ def batch(number, size=4):
 
 def test_on_a_cpu_nothing_is_copied():
     given = batch(3)
-    assert Copier(torch.device("cpu"))(given) is given
+    assert DevicePrefetcher(torch.device("cpu"))(given) is given
 
 
 @pytest.mark.cuda
 def test_on_a_gpu_every_batch_arrives_as_it_was():
     device = torch.device("cuda")
-    copy, work, sums = Copier(device), torch.randn(2048, 2048, device=device), []
+    copy, work, sums = DevicePrefetcher(device), torch.randn(2048, 2048, device=device), []
     for number in range(20):
         given = batch(number, size=64)
         moved = copy(

@@ -14,7 +14,7 @@ from timesformer.config import load_config
 from timesformer.engine import run_record
 from timesformer.engine.run_record import recorded, verdict
 from timesformer.runtime import collectives
-from timesformer.runtime.metrics_csv import History
+from timesformer.runtime.metrics_csv import MetricsCSV
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_resumed_runs_add_sessions_and_the_killed_one_is_named(cfg, read, tmp_pa
         pass
     run = read()
     assert [s["status"] for s in run["sessions"]] == ["failed", "died", "finished"]
-    assert "ended without a word" in run["sessions"][1]["reason"]
+    assert "exited without reporting an error" in run["sessions"][1]["reason"]
     assert (run["status"], run["reason"]) == ("finished", "")
 
 
@@ -95,9 +95,9 @@ def test_what_ends_a_session_becomes_its_status(error, status, reason):
 def test_results_and_throughput_come_from_what_the_run_wrote(cfg, read, tmp_path):
     out = tmp_path / "out"
     old = {"type": "train_iter", "epoch": 1, "batch": 2, "clips_per_second": 1000.0}
-    History(out / "metrics.csv", epoch=0).add({**old, "time": "2001-01-01T00:00:00.000+00:00"})
+    MetricsCSV(out / "metrics.csv", epoch=0).add({**old, "time": "2001-01-01T00:00:00.000+00:00"})
     with recorded(cfg):
-        history = History(out / "metrics.csv", epoch=1)
+        history = MetricsCSV(out / "metrics.csv", epoch=1)
         for epoch, error in ((1, 30.0), (2, 20.0), (3, 25.0)):
             for speed in (2.0, 8.0, 4.0):
                 history.add({"type": "train_iter", "epoch": epoch, "batch": 2,

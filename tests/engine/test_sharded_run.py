@@ -11,7 +11,7 @@ from tests.conftest import ROOT, needs_sharding
 from timesformer.checkpoint import save
 from timesformer.checkpoint.load import load_weights, read_file
 from timesformer.config import load_config
-from timesformer.engine import launch, run
+from timesformer.engine import run
 from timesformer.models import build_model
 
 
@@ -67,7 +67,7 @@ def test_two_processes_go_on_from_a_converted_file_and_one_from_their_parts(
     options = ["DIST.STRATEGY", "fsdp", "DIST.SHARDED_CHECKPOINTS", "True"]
     options += ["DIST.CPU_PROCESSES", "2", "TRAIN.CHECKPOINT_STEPS", "1", *off, str(folder.parent)]
     cfg = load_config(tiny_yaml, options)
-    launch.launch(cfg)
+    run.launch_run(cfg)
     assert "resuming after 0 batches of epoch 2" in (folder.parent / "stdout.log").read_text()
     names = ["best.pyth", "epoch_00001.dcp", "epoch_00002.dcp", "epoch_00002_batch_000004.dcp"]
     names = [f"checkpoint_{name}" for name in names]

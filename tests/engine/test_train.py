@@ -19,13 +19,14 @@ from timesformer.checkpoint.load import CheckpointError
 from timesformer.config import load_config
 from timesformer.config.schedule import is_due
 from timesformer.datasets import build_loader
-from timesformer.engine import launch, run
+from timesformer.engine import run
 from timesformer.engine.optim import build_optimizer
 from timesformer.engine.restore import Start, restore
 from timesformer.engine.train import Trainer, seed_step
 from timesformer.engine.train_state import TrainingState
 from timesformer.models import build_model
 from timesformer.runtime import collectives, log, rendezvous
+from timesformer.runtime.launch import free_port
 from timesformer.runtime.metrics_csv import read_rows
 
 CPU = torch.device("cpu")
@@ -181,9 +182,9 @@ def precise_losses(folder):
 def as_torchrun(rank, cfg, count, address):
     """One of ``count`` processes of a machine, forked: nothing is imported again."""
     os.environ |= rendezvous.environment(
-        rank=rank, world=count, local_rank=rank, local=count, address=address
+        rank=rank, world_size=count, local_rank=rank, local_world_size=count, address=address
     )
-    launch.launch(cfg)
+    run.launch_run(cfg)
 
 
 def test_one_two_and_three_processes_train_and_test_alike(tiny_yaml, tmp_path, uneven):
@@ -191,7 +192,7 @@ def test_one_two_and_three_processes_train_and_test_alike(tiny_yaml, tmp_path, u
     run_here(load_config(tiny_yaml, [*uneven, "OUTPUT_DIR", str(one)]))
     for count, folder in ((2, two), (3, three)):
         cfg = load_config(tiny_yaml, [*uneven, "OUTPUT_DIR", str(folder)])
-        arguments = (cfg, count, f"localhost:{launch.free_port()}")
+        arguments = (cfg, count, f"localhost:{free_port()}")
         mp.start_processes(as_torchrun, args=arguments, nprocs=count, start_method="fork")
     for several in (two, three):
         assert len(losses(several)) == 3
@@ -216,7 +217,7 @@ def test_two_shards_started_by_hand_train_together(tiny_yaml, tmp_path):
     """The published --num_shards crashed; with one process a machine it trained two models."""
     folder = tmp_path / "shards"
     command = [sys.executable, str(ROOT / "tools/run_net.py"), "--cfg", str(tiny_yaml)]
-    command += ["--num_shards", "2", "--init_method", f"tcp://localhost:{launch.free_port()}"]
+    command += ["--num_shards", "2", "--init_method", f"tcp://localhost:{free_port()}"]
     options = ["TRAIN.BATCH_SIZE", "2", "SOLVER.MAX_EPOCH", "1", "OUTPUT_DIR", str(folder)]
     processes = [
         subprocess.Popen(

@@ -14,7 +14,7 @@ from timesformer.checkpoint.load import CheckpointError
 from timesformer.config import load_config
 from timesformer.datasets import build_loader, load_views, read_list
 from timesformer.datasets.lists import PackedStrings, VideoList
-from timesformer.engine import launch
+from timesformer.engine.run import launch_run
 from timesformer.errors import InputError
 from timesformer.evaluation import results
 from timesformer.evaluation import test as testing
@@ -118,7 +118,7 @@ def test_two_processes_write_the_same_file_as_one_in_passes_of_several_videos(
     said = "scored 8 of 9 videos, 1 unreadable, which count neither as right nor as wrong"
     assert said in caplog.messages
     torch.set_num_threads(threads)
-    launch.launch(config(*keys, "DIST.CPU_PROCESSES", 2, "OUTPUT_DIR", tmp_path / "2"))
+    launch_run(config(*keys, "DIST.CPU_PROCESSES", 2, "OUTPUT_DIR", tmp_path / "2"))
     one, two = ((tmp_path / folder / "test_predictions.csv").read_bytes() for folder in "12")
     assert one == two
     one, two = (pickle.loads((tmp_path / folder / "scores.pkl").read_bytes()) for folder in "12")
@@ -266,7 +266,7 @@ def test_scores_that_are_not_finite_are_no_accuracy(config, tmp_path, monkeypatc
     cfg = config("TRAIN.ENABLE", "False", "TEST.CHECKPOINT_FILE_PATH", tmp_path / "model.pyth",
                  "TEST.SAVE_RESULTS_PATH", "scores.pkl")  # fmt: skip
     with pytest.raises(SystemExit) as end:
-        launch.launch(cfg)
+        launch_run(cfg)
     assert end.value.code == 1
     said = (tmp_path / "out/stdout.log").read_text()
     assert f"{len(bad)} of 9 videos have scores that are not finite, so there is no acc" in said

@@ -31,7 +31,7 @@ def full(monkeypatch):
 
 
 def write_history(path):
-    metrics_csv.History(path, epoch=0)
+    metrics_csv.MetricsCSV(path, epoch=0)
 
 
 def write_record(path):

@@ -15,7 +15,7 @@ from timesformer.runtime import collectives
 
 def test_alone_every_exchange_is_the_identity():
     values = torch.tensor([1.0, 2.0])
-    assert torch.equal(collectives.total(values), values)
+    assert torch.equal(collectives.all_reduce_sum(values), values)
     assert collectives.gather("x") == ["x"]
     sizes = (collectives.rank(), collectives.world_size(), collectives.local_world_size())
     assert sizes == (0, 1, 1)
@@ -31,7 +31,7 @@ def test_three_processes_sum_and_gather_in_order(tmp_path):
         from timesformer.runtime import collectives as d
         dist.init_process_group("gloo")
         mine = torch.tensor([float(d.rank()), 1.0])
-        assert d.total(mine).tolist() == [3.0, 3.0]
+        assert d.all_reduce_sum(mine).tolist() == [3.0, 3.0]
         assert mine.tolist() == [float(d.rank()), 1.0]
         assert d.gather({"rank": d.rank()}) == [{"rank": i} for i in range(3)]
         assert (d.world_size(), d.local_world_size()) == (3, 3)
@@ -56,7 +56,7 @@ def test_three_processes_sum_and_gather_in_order(tmp_path):
 
 def test_the_group_for_the_cpu_has_the_time_limit_of_the_run(monkeypatch):
     store = dist.HashStore()
-    collectives.form_group("gloo", store=store, rank=0, world=1, seconds=7)
+    collectives.form_group("gloo", store=store, rank=0, world_size=1, timeout=7)
     try:
         monkeypatch.setattr(dist, "get_backend", lambda: "nccl")
         collectives.cpu_group.cache_clear()

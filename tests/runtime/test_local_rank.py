@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from timesformer.runtime import local_rank as spokesman
+from timesformer.runtime import local_rank as subject
 
 
 @pytest.mark.parametrize(("local_rank", "waits"), [(None, []), ("0", []), ("1", [5.0])])
@@ -16,7 +16,7 @@ def test_all_but_the_first_process_of_a_machine_wait_before_they_speak(
     monkeypatch.delenv("LOCAL_RANK", raising=False)
     if local_rank:
         monkeypatch.setenv("LOCAL_RANK", local_rank)
-    spokesman.await_first()
+    subject.await_local_rank_zero()
     assert waited == waits
 
 
@@ -28,7 +28,7 @@ def test_one_process_of_all_machines_is_the_first_of_a_run(monkeypatch, rank, sh
     monkeypatch.delenv("RANK", raising=False)
     if rank:
         monkeypatch.setenv("RANK", rank)
-    assert spokesman.is_main(shard) == is_it
+    assert subject.is_main(shard) == is_it
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,6 @@ def test_what_all_processes_have_met_is_raised_by_the_first(
     if torchrun:
         monkeypatch.setenv("TORCHELASTIC_RUN_ID", "a")
     with pytest.raises(ValueError if local_rank == "0" else SystemExit) as caught:
-        spokesman.raise_once(ValueError("all"), status=2)
+        subject.raise_once(ValueError("all"), status=2)
     assert local_rank == "0" or caught.value.code == 2
     assert len(waited) == waits

@@ -5,7 +5,7 @@ import pytest
 from timesformer.runtime.metrics_csv import (
     COLUMNS,
     FILE,
-    History,
+    MetricsCSV,
     best_validation,
     position,
     read_rows,
@@ -42,26 +42,26 @@ def places(path):
 def test_rows_from_where_a_run_resumes_on_are_cut(tmp_path, epoch, batch, kept):
     """(epoch, batch) is due: at (0, 4) the epoch has yet to end, at (1, 0) it was validated."""
     path = tmp_path / FILE
-    a_run(History(path, epoch=0), epochs=[1, 2, 3])
+    a_run(MetricsCSV(path, epoch=0), epochs=[1, 2, 3])
     before = path.read_text().splitlines()
-    History(path, epoch=epoch, batch=batch)
+    MetricsCSV(path, epoch=epoch, batch=batch)
     assert path.read_text().splitlines() == before[: 1 + kept]
 
 
 @pytest.mark.parametrize("torn", ["train_iter,3", "train_iter,3,2,4,2026-11-23T08:00:00+00:00,0.1"])
 def test_a_half_written_row_is_dropped_and_nothing_is_twice(tmp_path, torn):
     path = tmp_path / FILE
-    a_run(History(path, epoch=0), epochs=[1, 2])
+    a_run(MetricsCSV(path, epoch=0), epochs=[1, 2])
     expected = places(path)
     with path.open("a") as file:
         file.write(torn)
-    a_run(History(path, epoch=1), epochs=[2])
+    a_run(MetricsCSV(path, epoch=1), epochs=[2])
     assert places(path) == expected
 
 
 def test_a_number_torn_off_in_the_last_column_is_not_taken_for_a_number(tmp_path):
     path = tmp_path / FILE
-    history = History(path, epoch=0)
+    history = MetricsCSV(path, epoch=0)
     history.add(train(1, 2) | {"unreadable": 12})
     whole = path.read_text()
     path.write_text(whole[: whole.rindex("2")])
@@ -71,13 +71,13 @@ def test_a_number_torn_off_in_the_last_column_is_not_taken_for_a_number(tmp_path
 def test_a_file_of_other_columns_goes_on_with_these(tmp_path):
     path = tmp_path / FILE
     path.write_text("type,epoch,batch,mood\ntrain_iter,1,2,good\n\ntrain_iter,x,2,bad\n")
-    History(path, epoch=1).add(train(2, 2))
+    MetricsCSV(path, epoch=1).add(train(2, 2))
     assert path.read_text().splitlines()[0] == ",".join(COLUMNS)
     assert places(path) == [("train_iter", 1, 2), ("train_iter", 2, 2)]
 
 
 def test_numbers_keep_what_five_decimals_would_lose(tmp_path):
-    history = History(tmp_path / FILE, epoch=0)
+    history = MetricsCSV(tmp_path / FILE, epoch=0)
     history.add(train(1, 2, loss=1.2345678e-6))
     (row,) = read_rows(tmp_path / FILE)
     assert float(row["loss"]) == 1.234568e-6
@@ -87,11 +87,11 @@ def test_numbers_keep_what_five_decimals_would_lose(tmp_path):
 
 def test_a_column_that_does_not_exist_is_an_error(tmp_path):
     with pytest.raises(ValueError, match="mood"):
-        History(tmp_path / FILE, epoch=0).add(train(1, 2) | {"mood": "good"})
+        MetricsCSV(tmp_path / FILE, epoch=0).add(train(1, 2) | {"mood": "good"})
 
 
 def test_the_best_validation_has_the_lowest_error_or_the_highest_precision(tmp_path):
-    history = History(tmp_path / FILE, epoch=0)
+    history = MetricsCSV(tmp_path / FILE, epoch=0)
     for epoch, error in enumerate((40.0, 30.0, 35.0, float("nan")), start=1):
         history.add(val(epoch, error))
     rows = read_rows(tmp_path / FILE)

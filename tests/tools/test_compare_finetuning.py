@@ -69,9 +69,9 @@ def test_the_table_counts_each_video_once_and_is_kept(
         right += int((rows["label"] == rows["prediction"]).sum())
     assert table.query("weights == 'start' and method == 'full'")["right"].item() == right
 
-    from timesformer.engine import launch
+    from timesformer.engine import run
 
-    monkeypatch.setattr(launch, "launch", lambda cfg: pytest.fail("ran again"))
+    monkeypatch.setattr(run, "launch_run", lambda cfg: pytest.fail("ran again"))
     assert tool.main() == 0
     assert capsys.readouterr().out == printed
 

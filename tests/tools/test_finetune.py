@@ -110,7 +110,7 @@ def test_under_torchrun_the_first_process_alone_owns_the_folder_and_writes(
     finetune, clips, weights, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("RANK", "1")
-    monkeypatch.setattr("timesformer.engine.launch.launch", lambda _: None)
+    monkeypatch.setattr("timesformer.engine.run.launch_run", lambda _: None)
     monkeypatch.setattr("timesformer.runtime.run_lock.owned", lambda _: 1 / 0)
     out = tmp_path / "out"
     assert finetune(clips, "--from", weights, "--out", out, "TEST.ENABLE", "False")[0] == 0

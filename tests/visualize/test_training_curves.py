@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from timesformer.runtime.metrics_csv import History
+from timesformer.runtime.metrics_csv import MetricsCSV
 from timesformer.visualize import training_curves
 from timesformer.visualize.training_curves import CurvesError, draw, read_run, read_runs, smooth
 
@@ -39,7 +39,7 @@ def write(tmp_path):
 
 
 def table(folder, epochs=2, **more):
-    history = History(folder / "metrics.csv", epoch=0)
+    history = MetricsCSV(folder / "metrics.csv", epoch=0)
     for epoch in range(1, epochs + 1):
         for batch in (2, 4):
             history.add({"type": "train_iter", "epoch": epoch, "batch": batch, "batches": 4,
@@ -161,7 +161,7 @@ def test_epochs_shorter_than_a_log_period_have_their_rows_as_curve(kind, write, 
     else:
         folder = tmp_path / "short"
         folder.mkdir()
-        rows = History(folder / "metrics.csv", epoch=0)
+        rows = MetricsCSV(folder / "metrics.csv", epoch=0)
         for epoch in (1, 2, 3):
             rows.add({"type": "train_epoch", "epoch": epoch, "batch": 2, "batches": 2,
                       "loss": 3.0 / epoch, "lr": 0.1})  # fmt: skip

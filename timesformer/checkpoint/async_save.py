@@ -12,12 +12,9 @@ from torch import Tensor
 from timesformer.checkpoint import save as run_checkpoint
 from timesformer.checkpoint.load import CheckpointError
 from timesformer.runtime import collectives
+from timesformer.runtime.local_rank import raise_once
 
 logger = logging.getLogger(__name__)
-
-
-class UnwrittenError(CheckpointError):
-    """A checkpoint that could not be written, raised on all processes with the same words."""
 
 
 class Saver:
@@ -50,7 +47,7 @@ class Saver:
         Raises:
             CheckpointError: it could not be written; on all processes.
         """
-        if gone := collectives.from_main(run_checkpoint.vanished(self.output_dir)):
+        if gone := collectives.broadcast_object(run_checkpoint.vanished(self.output_dir)):
             raise CheckpointError(gone)
         run_checkpoint.write_sharded(path, payload)
         if collectives.is_main():
@@ -65,10 +62,10 @@ class Saver:
         """Until the last checkpoint is on the disk; all processes call it together.
 
         Raises:
-            CheckpointError: it could not be written; the same on all processes.
+            CheckpointError: it could not be written; in local rank 0, and the others exit.
         """
-        if reason := collectives.from_main(self.end()):
-            raise UnwrittenError(reason)
+        if reason := collectives.broadcast_object(self.end()):
+            raise_once(CheckpointError(reason), status=2)
 
     def end(self) -> str:
         """``wait`` of one process alone; returns why the checkpoint could not be written, if so."""

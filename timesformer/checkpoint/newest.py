@@ -235,4 +235,4 @@ def choose_newest(output_dir: str, *, before: int | None = None) -> Path | None:
     newest = None
     if collectives.is_main():
         newest = newest_checkpoint(output_dir, before=before)
-    return collectives.from_main(newest)
+    return collectives.broadcast_object(newest)

@@ -110,7 +110,7 @@ def write_sharded(path: Path, payload: Mapping[str, Any]) -> None:
     try:
         sharded.write_sharded(path, payload)
     except OSError as error:
-        raise CheckpointError(collectives.from_main(_cannot_write(path, error))) from error
+        raise CheckpointError(collectives.broadcast_object(_cannot_write(path, error))) from error
 
 
 def remove_leftovers(output_dir: str | Path) -> None:

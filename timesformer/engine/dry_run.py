@@ -23,8 +23,8 @@ from timesformer.config import CfgNode, portable
 from timesformer.config.presets import in_folder
 from timesformer.datasets import build_loader
 from timesformer.engine import run_record
-from timesformer.engine.launch import launch
 from timesformer.engine.optim import accumulation_steps
+from timesformer.engine.run import launch_run
 from timesformer.engine.train_state import TrainingState
 from timesformer.models import build_model
 from timesformer.models.freeze import freeze
@@ -58,7 +58,7 @@ def dry_run(cfg: CfgNode, *, init_method: str = "") -> str:
     is_first = os.environ.get("RANK", "0") == "0"
     if is_first and cfg.SHARD_ID == 0:
         emptied(folder)
-    launch(rehearsal, init_method=init_method)
+    launch_run(rehearsal, init_method=init_method)
     if not is_first or cfg.SHARD_ID > 0:
         return ""
     checkpoint = read_back(rehearsal) if cfg.TRAIN.ENABLE else ""

@@ -25,7 +25,7 @@ JITTER = 8 / 7  # short side / crop at least, as 256 / 224 published
 NOT_CARRIED = {"MODEL.NUM_CLASSES", "MODEL.LOSS_FUNC", "DATA.MULTI_LABEL", "TEST.DATASET"}
 
 
-class Recipe(NamedTuple):
+class Preset(NamedTuple):
     """Keys and values; ``why`` says when it fits."""
 
     why: str
@@ -39,8 +39,8 @@ _ADAMW = {
     "SOLVER.ZERO_WD_1D_PARAM": True,
 }
 
-RECIPES = {
-    "probe": Recipe(
+PRESETS = {
+    "probe": Preset(
         "few videos: the head alone learns, from features that are computed once",
         {
             **_ADAMW,
@@ -53,7 +53,7 @@ RECIPES = {
             "TRAIN.CHECKPOINT_PERIOD": 50,
         },
     ),
-    "gentle": Recipe(
+    "gentle": Preset(
         "some videos: everything learns, the deeper the less, for many epochs",
         {
             **_ADAMW,
@@ -70,7 +70,7 @@ RECIPES = {
             "TRAIN.CHECKPOINT_PERIOD": 10,
         },
     ),
-    "full": Recipe(
+    "full": Preset(
         "many videos: the published recipe",
         {
             "GLOBAL_BATCH_SIZE": 64,
@@ -89,16 +89,16 @@ RECIPES = {
 }
 
 
-def recipe_for(num_videos: int, num_classes: int) -> str:
+def preset_for(num_videos: int, num_classes: int) -> str:
     """Name of the recipe for this many training videos, by the table above."""
     if num_videos < max(PROBE_BELOW, PROBE_BELOW_A_CLASS * num_classes):
         return "probe"
     return "gentle" if num_videos < FULL_FROM else "full"
 
 
-def recipe_values(name: str, num_videos: int) -> dict[str, Any]:
+def preset_values(name: str, num_videos: int) -> dict[str, Any]:
     """The values of recipe ``name``, with batches that this many training videos can fill."""
-    values = choose(RECIPES, name, key="--recipe").values
+    values = choose(PRESETS, name, key="--recipe").values
     return {**values, **_KEPT, "TRAIN.BATCH_SIZE": min(MOST_CLIPS, num_videos)}
 
 

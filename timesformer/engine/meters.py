@@ -167,7 +167,7 @@ class EpochMeter:
             return
         pending = torch.stack(self.pending).double()
         pending[:, 0] *= pending[:, 3]  # the loss is a mean over the clips of a process
-        pending = collectives.total(pending).cpu()
+        pending = collectives.all_reduce_sum(pending).cpu()
         lrs, self.pending, self.pending_lrs = self.pending_lrs, [], []
         for row in pending:  # in this order also where a checkpoint comes in between
             self.sums += row if row.isfinite().all() else torch.cat([torch.zeros(4), row[4:]])

@@ -46,7 +46,7 @@ class _Batch(NamedTuple):
     loss: Tensor
 
 
-class Guard:
+class NonFiniteGuard:
     """Keeps what the last steps were made of until it is known whether they were skipped.
 
     Args:

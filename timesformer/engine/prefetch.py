@@ -5,7 +5,7 @@ import torch
 from timesformer.datasets.clips import Batch
 
 
-class Copier:
+class DevicePrefetcher:
     """Copies batches to one device.
 
     A GPU computes behind the program, so a batch is there to copy while the one before is still being

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from timesformer.config import CfgNode, ConfigError
 from timesformer.config.presets import in_folder
-from timesformer.engine.launch import launch
+from timesformer.engine.run import launch_run
 from timesformer.engine.step_timers import WARM_UP
 from timesformer.runtime.run_lock import emptied
 
@@ -38,6 +38,6 @@ def profile_run(cfg: CfgNode, num_steps: int, *, init_method: str = "") -> None:
     is_first = os.environ.get("RANK", "0") == "0" and cfg.SHARD_ID == 0
     if is_first:
         emptied(folder)
-    launch(profiled, init_method=init_method)
+    launch_run(profiled, init_method=init_method)
     if is_first:
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)

@@ -81,7 +81,7 @@ def described_start(cfg: CfgNode) -> dict[str, Any]:
         there = standing(cfg)
         then = start_of(there.entries, there.newest) if there.newest else None
         found = {KEY: identity(cfg, then)}
-    return cast(dict[str, Any], collectives.from_main(found))
+    return cast(dict[str, Any], collectives.broadcast_object(found))
 
 
 def _start_from_file(cfg: CfgNode, state: TrainingState) -> int:

@@ -15,18 +15,25 @@ from timesformer.checkpoint.load import CheckpointError
 from timesformer.checkpoint.run_folder import clear, run_id
 from timesformer.checkpoint.save import vanished
 from timesformer.config import CfgNode
+from timesformer.engine.preflight import preflight
 from timesformer.engine.run_record import recorded
 from timesformer.engine.train import train
 from timesformer.evaluation import run_header
 from timesformer.evaluation.test import NonFiniteScores, test
 from timesformer.files import write_atomically
 from timesformer.runtime import collectives, log, screen, signals
+from timesformer.runtime.launch import launch
 from timesformer.runtime.run_lock import owned
 
 logger = logging.getLogger(__name__)
 
 # A full disk or share of it, a file system that became read-only, a limit of the size of files.
 _OF_DISKS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
+
+
+def launch_run(cfg: CfgNode, *, init_method: str = "") -> None:
+    """Check ``cfg``, then train and test in all processes of this machine, see ``launch``."""
+    launch(run, cfg, check=preflight, init_method=init_method)
 
 
 def run(cfg: CfgNode) -> None:
@@ -80,7 +87,7 @@ def _start(cfg: CfgNode) -> tuple[torch.device, str]:
     if collectives.is_main():  # before a file is written that the earlier run may have written too
         said = clear(cfg) if cfg.TRAIN.ENABLE else ""
         run = run_id(cfg)
-    run = collectives.from_main(run)
+    run = collectives.broadcast_object(run)
     log.start_logging(cfg.OUTPUT_DIR)
     if said:
         logger.warning("%s", said)

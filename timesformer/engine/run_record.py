@@ -28,11 +28,12 @@ from timesformer.datasets import list_file
 from timesformer.files import write_atomically
 from timesformer.io.json_text import json_text
 from timesformer.runtime import collectives, log, metrics_csv
+from timesformer.runtime.heartbeat import DEAD
 from timesformer.runtime.signals import Interrupted
 
 FILE = RECORD
 TEST_RESULTS = "test_results.json"
-DIED = "it ended without a word: killed, out of memory, or the machine went down"
+DIED = f"the process {DEAD}"
 
 logger = logging.getLogger(__name__)
 

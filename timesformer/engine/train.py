@@ -23,7 +23,7 @@ from timesformer.engine.losses import build_loss, build_mixup
 from timesformer.engine.meters import EpochMeter
 from timesformer.engine.microbatch import MicroBatches
 from timesformer.engine.parallel import parallelize
-from timesformer.engine.prefetch import Copier
+from timesformer.engine.prefetch import DevicePrefetcher
 from timesformer.engine.restore import Start, described_start, restore
 from timesformer.engine.step_timers import Stages
 from timesformer.engine.train_state import TrainingState
@@ -114,7 +114,7 @@ class Trainer:
         self.normalize = input_normalizer(cfg)
         self.micro_batches = MicroBatches(model)
         self.finite: list[Tensor] = []  # whether the losses of a group are
-        self.copy = Copier(device)
+        self.copy = DevicePrefetcher(device)
         self.stages = Stages(cfg.TRAIN.PROFILE_STEPS, cfg.OUTPUT_DIR, device)
 
     def run_epoch(self, loader: ClipLoader, start: Start) -> None:

@@ -16,7 +16,7 @@ from timesformer.checkpoint.resume import Resumed, load_training_state
 from timesformer.config import CfgNode
 from timesformer.engine.early_stopping import Best
 from timesformer.engine.ema import Average
-from timesformer.engine.nonfinite import Guard, Step
+from timesformer.engine.nonfinite import NonFiniteGuard, Step
 from timesformer.engine.optim import build_optimizer
 from timesformer.runtime import collectives
 from timesformer.runtime.precision import Precision
@@ -39,7 +39,7 @@ class TrainingState:
         self.best = Best(cfg.SOLVER.EARLY_STOP_PATIENCE)
         self.clip_norm = cfg.SOLVER.CLIP_GRAD_NORM
         folder = Path(cfg.OUTPUT_DIR, "nonfinite")
-        self.guard = Guard(folder, limit=cfg.SOLVER.MAX_NONFINITE_STEPS)
+        self.guard = NonFiniteGuard(folder, limit=cfg.SOLVER.MAX_NONFINITE_STEPS)
 
     def step(self, finite: Tensor) -> Step:
         """Update the weights by the gradients, which are gone then.
@@ -49,9 +49,9 @@ class TrainingState:
         """
         self.precision.unscale(self.optimizer)
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
-        norm = collectives.full(nn.utils.get_total_norm(gradients))
+        norm = collectives.full_tensor(nn.utils.get_total_norm(gradients))
         bad = ~finite if self.precision.scaler.is_enabled() else ~(finite & norm.isfinite())
-        skipped = (collectives.total(bad.float()) > 0).float()
+        skipped = (collectives.all_reduce_sum(bad.float()) > 0).float()
         if self.clip_norm:
             nn.utils.clip_grads_with_norm_(self.model.parameters(), self.clip_norm, norm)
         self._update(skipped)
@@ -79,7 +79,7 @@ class TrainingState:
             "optimizer_state": self.optimizer.state_dict(),
         }
         return {
-            **(tensors if is_sharded else collectives.whole(tensors)),
+            **(tensors if is_sharded else collectives.full_state_dict(tensors)),
             "scaler_state": self.precision.state_dict(),
             **self.average.state_dict(),
             "best": self.best.state_dict(),

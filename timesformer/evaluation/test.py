@@ -86,7 +86,7 @@ def test(cfg: CfgNode, device: torch.device, newest: Path | None = None) -> None
             _report(cfg, _merge(parts), videos, source, seconds, limited=limited)
         except (VideoError, NonFiniteScores) as error:
             problem = error
-    problem = collectives.from_main(problem)  # all processes end alike
+    problem = collectives.broadcast_object(problem)  # all processes end alike
     if problem is not None:
         status = 1 if isinstance(problem, NonFiniteScores) else 2
         local_rank.raise_once(problem, status=status)

@@ -127,7 +127,7 @@ class Validator:
         scalars: log.Scalars,
     ) -> dict[str, float]:
         counts = torch.tensor([sum(map(len, labels)), len(failures)], dtype=torch.float64)
-        videos, unread = collectives.total(counts.to(self.device)).tolist()
+        videos, unread = collectives.all_reduce_sum(counts.to(self.device)).tolist()
         if not videos:
             reasons = [text for part in collectives.gather(failures) for text in part]
             problem = describe_unreadable(self.loader.dataset.videos.origin, reasons)
@@ -189,7 +189,7 @@ def _errors(
     right = torch.zeros(2, dtype=torch.float64, device=device)
     for of_batch, true in zip(scores, labels, strict=True):
         right += torch.stack([metrics.topk_correct(of_batch, true, k) for k in (1, 5)])
-    top1, top5 = collectives.total(right).tolist()
+    top1, top5 = collectives.all_reduce_sum(right).tolist()
     return {"top1_err": 100.0 * (1 - top1 / videos), "top5_err": 100.0 * (1 - top5 / videos)}
 
 

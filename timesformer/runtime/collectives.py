@@ -1,4 +1,4 @@
-"""Processes that work together: who am I, how many are we, and exchanging results.
+"""Ranks, and collectives of tensors and objects.
 
 Every function works without a process group too, as the only process.
 """
@@ -12,14 +12,18 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-_limit = timedelta(minutes=10)  # of an exchange
+_timeout = timedelta(minutes=10)  # of a collective
 
 
-def form_group(backend: str, *, store: dist.Store, rank: int, world: int, seconds: float) -> None:
-    """Form the process group; ``seconds``: that an exchange may take, in all groups of the run."""
-    global _limit
-    _limit = timedelta(seconds=seconds)
-    dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=_limit)
+def form_group(
+    backend: str, *, store: dist.Store, rank: int, world_size: int, timeout: float
+) -> None:
+    """Form the process group; ``timeout``: seconds of a collective, in all groups of the run."""
+    global _timeout
+    _timeout = timedelta(seconds=timeout)
+    dist.init_process_group(
+        backend, store=store, rank=rank, world_size=world_size, timeout=_timeout
+    )
 
 
 def is_distributed() -> bool:
@@ -52,7 +56,7 @@ def is_main() -> bool:
     return rank() == 0
 
 
-def total(values: Tensor) -> Tensor:
+def all_reduce_sum(values: Tensor) -> Tensor:
     """Sum over the processes, elementwise."""
     if not is_distributed():
         return values
@@ -88,7 +92,7 @@ def any_process(flag: bool) -> bool:
     return bool(votes)
 
 
-def from_main(item: Any) -> Any:
+def broadcast_object(item: Any) -> Any:
     """``item`` of the first process, on every process."""
     return gather(item)[0]
 
@@ -98,22 +102,22 @@ def cpu_group() -> dist.ProcessGroup | None:
     """A group for tensors on the CPU; None: the default group is one."""
     if dist.get_backend() == "gloo":
         return None
-    return dist.new_group(backend="gloo", timeout=_limit)
+    return dist.new_group(backend="gloo", timeout=_timeout)
 
 
-def full(value: Tensor) -> Tensor:
-    """A sharded tensor put together, on its device; all processes call it at once. Else itself."""
+def full_tensor(value: Tensor) -> Tensor:
+    """A sharded tensor gathered on its device, by a call of all processes; another tensor unchanged."""
     return value.full_tensor() if _is_sharded(value) else value
 
 
-def whole(state: Any) -> Any:
-    """``state``, nested, with sharded tensors put together on the CPU; all processes call it at once."""
+def full_state_dict(state: Any) -> Any:
+    """``state``, nested, with sharded tensors gathered on the CPU; all processes call it together."""
     if _is_sharded(state):
-        return full(state).cpu()
+        return full_tensor(state).cpu()
     if isinstance(state, dict):
-        return type(state)((key, whole(value)) for key, value in state.items())
+        return type(state)((key, full_state_dict(value)) for key, value in state.items())
     if isinstance(state, list | tuple):
-        return type(state)(whole(value) for value in state)
+        return type(state)(full_state_dict(value) for value in state)
     return state
 
 

@@ -124,7 +124,7 @@ def _status_of(main: Callable[[], int | None], name: str, interrupted: str) -> i
 
 def _failed(name: str, message: str) -> int:
     try:
-        local_rank.await_first()  # under torchrun it is said once
+        local_rank.await_local_rank_zero()  # under torchrun it is said once
     except Terminated:  # by the end of the first one
         return BY_SIGTERM
     return _said(f"{name}: error: {message}", "", INPUT)

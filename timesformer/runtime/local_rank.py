@@ -1,38 +1,38 @@
-"""What ends all processes of a machine is said once: by the first, whose end then ends the others."""
+"""Which process of a machine speaks and acts for all of them: local rank 0.
+
+Read from the environment, as torchrun sets it, before the processes have joined and without torch.
+"""
 
 import os
 import time
 from typing import NoReturn
 
-_WAIT_SECONDS = 5.0  # for the first one to speak, which may have other things to say
+_WAIT_SECONDS = 5.0  # for local rank 0 to log its message
 
 
-def is_first() -> bool:
+def is_local_rank_zero() -> bool:
     """Whether this process is the first of its machine, or the only one."""
     return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
-def is_main(shard: int) -> bool:
-    """Whether this process of the machine ``shard`` is the first of a run, or starts it.
-
-    To be asked before the processes have met.
-    """
-    return os.environ.get("RANK", "0") == "0" and shard == 0
+def is_main(machine: int) -> bool:
+    """Whether this process of ``machine`` (SHARD_ID) is the first of a run, or starts it."""
+    return os.environ.get("RANK", "0") == "0" and machine == 0
 
 
 def raise_once(error: Exception, *, status: int) -> NoReturn:
-    """Raise what all processes have met: ``error`` in the first of each machine, which says it.
+    """Raise what all processes have found: ``error`` in local rank 0, which logs it.
 
     The others end with ``status``. torchrun ends all when one has ended, so there they wait.
     """
-    if is_first():
+    if is_local_rank_zero():
         raise error
     if "TORCHELASTIC_RUN_ID" in os.environ:
-        await_first()
+        await_local_rank_zero()
     raise SystemExit(status)
 
 
-def await_first() -> None:
-    """To be called before a process speaks and ends: who started them ends all when one has ended."""
-    if not is_first():
+def await_local_rank_zero() -> None:
+    """Let local rank 0 log first: whoever started the processes ends all when one has ended."""
+    if not is_local_rank_zero():
         time.sleep(_WAIT_SECONDS)

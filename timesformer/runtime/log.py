@@ -23,7 +23,7 @@ from timesformer.config.schedule import is_due
 from timesformer.io.terminal import PrintableFormatter, hides_bars
 from timesformer.runtime import collectives
 from timesformer.runtime.log_file import LogFile
-from timesformer.runtime.metrics_csv import FILE, History
+from timesformer.runtime.metrics_csv import FILE, MetricsCSV
 from timesformer.runtime.screen import SHOWN, EpochTable, ScreenHandler
 
 logger = logging.getLogger(__name__)
@@ -116,7 +116,7 @@ class Scalars:
         self,
         folder: Path | None = None,
         *,
-        history: History | None = None,
+        history: MetricsCSV | None = None,
         table: EpochTable | None = None,
     ) -> None:
         """``folder`` of TensorBoard events; None: none. ``table`` gets every row too."""
@@ -166,7 +166,7 @@ def start_scalars(cfg: CfgNode, *, epoch: int, batch: int = 0) -> Scalars:
     """
     history = table = None
     if collectives.is_main():
-        history = History(Path(cfg.OUTPUT_DIR) / FILE, epoch=epoch, batch=batch)
+        history = MetricsCSV(Path(cfg.OUTPUT_DIR) / FILE, epoch=epoch, batch=batch)
         table = EpochTable(
             cfg.SOLVER.MAX_EPOCH,
             first_batch=batch,

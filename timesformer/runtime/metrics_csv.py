@@ -40,7 +40,7 @@ COLUMNS = (
 Row = dict[str, str]
 
 
-class History:
+class MetricsCSV:
     """Appends rows to a ``metrics.csv``."""
 
     def __init__(self, path: Path, *, epoch: int, batch: int = 0) -> None:

@@ -1,6 +1,6 @@
-"""The processes of a run find each other within a time limit, or say which of them are missing.
+"""The processes of a run join within a time limit, or name those that are missing.
 
-Each one is told by its environment, as torchrun sets it, who it is and where the first one listens.
+A process reads its ranks and the address of the first process from the environment, as torchrun sets it.
 """
 
 import os
@@ -14,57 +14,59 @@ import torch.distributed as dist
 
 from timesformer.errors import InputError
 
-_LOOK_SECONDS = 0.1  # between two looks at who has come
-_FAREWELL_SECONDS = 1.0  # the first process holds the store: the others must read why it ends
+_POLL_SECONDS = 0.1
+_LINGER_SECONDS = 1.0  # the first process hosts the store: the others must read why it ends
 
 
 class RendezvousError(InputError, RuntimeError):
-    """Processes did not come, or the address does not answer; the message names them."""
+    """Processes did not join, or the address does not answer; the message names them."""
 
 
-class Meeting(NamedTuple):
-    """The processes of a run, all of which have come."""
+class ProcessGroupInfo(NamedTuple):
+    """The processes of a run, all of which have joined."""
 
-    store: dist.Store  # of this meeting alone: nothing of an earlier one is in it
+    store: dist.Store  # of this group alone: nothing of an earlier one is in it
     name: str
     rank: int
-    world: int
-    local: int  # processes of a machine
-    seconds: float  # that an exchange may take
+    world_size: int
+    local_world_size: int  # processes of a machine
+    timeout: float  # seconds of a collective
 
     def host(self, rank: int) -> str:
         """The machine of process ``rank``."""
         return self.store.get(f"here/{rank}").decode()
 
     def connect(self) -> dist.Store:
-        """The store by a connection of its own, for a thread: one that waits holds its connection."""
-        store = _open_store(self.rank, self.world, timedelta(seconds=self.seconds), is_host=False)
+        """The store by another connection, for a thread: a call that waits holds its connection."""
+        store = _open_store(
+            self.rank, self.world_size, timedelta(seconds=self.timeout), is_host=False
+        )
         return dist.PrefixStore(self.name, store)
 
 
 def environment(
-    *, rank: int, world: int, local_rank: int, local: int, address: str
+    *, rank: int, world_size: int, local_rank: int, local_world_size: int, address: str
 ) -> dict[str, str]:
-    """What torchrun tells process ``rank`` of ``world``; ``address`` is host:port of the first."""
+    """What torchrun sets for process ``rank``; ``address`` is host:port of the first process."""
     host, _, port = address.rpartition(":")
     return {
         "RANK": str(rank),
-        "WORLD_SIZE": str(world),
+        "WORLD_SIZE": str(world_size),
         "LOCAL_RANK": str(local_rank),
-        "LOCAL_WORLD_SIZE": str(local),
+        "LOCAL_WORLD_SIZE": str(local_world_size),
         "MASTER_ADDR": host.strip("[]"),  # of an IPv6 address
         "MASTER_PORT": port,
     }
 
 
-def meet(*, seconds: float) -> Meeting:
-    """Wait for all processes that the environment speaks of.
+def join(*, seconds: float) -> ProcessGroupInfo:
+    """Wait for all processes of the run.
 
     Args:
-        seconds: the time that all have to come, and later any exchange may take.
+        seconds: limit for all to join, and later for each collective.
 
     Raises:
-        RendezvousError: not all of them have come in time.
+        RendezvousError: not all of them have joined in time.
     """
     rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     limit = timedelta(seconds=seconds)
@@ -76,13 +78,13 @@ def meet(*, seconds: float) -> Meeting:
         missing = _await_all(store, here, name, world, seconds)
         here.set("missing", missing)
         if missing:
-            time.sleep(_FAREWELL_SECONDS)
+            time.sleep(_LINGER_SECONDS)
     else:
-        name, missing = _knock(store, rank, seconds)
+        name, missing = _announce(store, rank, seconds)
         here = dist.PrefixStore(name, store)
     if missing:
         raise RendezvousError(missing)
-    return Meeting(here, name, rank, world, int(os.environ["LOCAL_WORLD_SIZE"]), seconds)
+    return ProcessGroupInfo(here, name, rank, world, int(os.environ["LOCAL_WORLD_SIZE"]), seconds)
 
 
 def _by_agent() -> bool:
@@ -110,38 +112,38 @@ def _open_store(rank: int, world: int, limit: timedelta, *, is_host: bool) -> di
 
 
 def _await_all(store: dist.Store, here: dist.Store, name: str, world: int, seconds: float) -> str:
-    """Tell all that come the ``name`` of the meeting; empty when all have come, else who has not.
+    """Answer announcements with the ``name`` of the group; empty when all have joined, else who has not.
 
-    torchrun's store may hold the knocks of processes that it has replaced since, and counts of its
-    restarts differ between machines: only who has heard the answer to its own knock is here.
+    torchrun's store may hold announcements of processes that it has replaced since, and its restart
+    counts differ between machines: a process has joined when it has read the answer to its own.
     """
     deadline = time.monotonic() + seconds
     missing = list(range(1, world))
     while missing:
         for rank in missing:
-            if store.check([f"knock/{rank}"]):
-                store.set(f"answer/{store.get(f'knock/{rank}').decode()}", name)
+            if store.check([f"announce/{rank}"]):
+                store.set(f"answer/{store.get(f'announce/{rank}').decode()}", name)
         missing = [rank for rank in missing if not here.check([f"here/{rank}"])]
         if missing and time.monotonic() > deadline:
             return _describe(missing, here, world, seconds)
-        time.sleep(_LOOK_SECONDS if missing else 0)
+        time.sleep(_POLL_SECONDS if missing else 0)
     return ""
 
 
-def _knock(store: dist.Store, rank: int, seconds: float) -> tuple[str, str]:
-    """The name of the meeting, and what the first process found, ``_await_all``."""
-    knock = uuid.uuid4().hex
-    limit = timedelta(seconds=seconds + 2 * _FAREWELL_SECONDS)
+def _announce(store: dist.Store, rank: int, seconds: float) -> tuple[str, str]:
+    """The name of the group, and what the first process found, see ``_await_all``."""
+    announcement = uuid.uuid4().hex
+    limit = timedelta(seconds=seconds + 2 * _LINGER_SECONDS)
     try:
-        store.set(f"knock/{rank}", knock)
-        store.wait([f"answer/{knock}"], limit)
-        name = store.get(f"answer/{knock}").decode()
+        store.set(f"announce/{rank}", announcement)
+        store.wait([f"answer/{announcement}"], limit)
+        name = store.get(f"answer/{announcement}").decode()
         here = dist.PrefixStore(name, store)
         here.set(f"here/{rank}", socket.gethostname())
         here.wait(["missing"], limit)
         return name, here.get("missing").decode()
     except dist.DistError as error:
-        return "", f"the first process did not come, or has gone again: {_first_line(error)}"
+        return "", f"the first process did not join, or has exited: {_first_line(error)}"
 
 
 def _describe(missing: list[int], store: dist.Store, world: int, seconds: float) -> str:
@@ -152,16 +154,16 @@ def _describe(missing: list[int], store: dist.Store, world: int, seconds: float)
         if rank not in missing
     }
     absent = [machine for machine in range(world // local) if machine not in hosts]
-    whole = f", all of machine {_join(absent)} (--shard_id)" if absent else ""
-    here = _join([f"machine {machine} is {host}" for machine, host in hosts.items()])
+    whole = f", all of machine {_listed(absent)} (--shard_id)" if absent else ""
+    here = _listed([f"machine {machine} is {host}" for machine, host in hosts.items()])
     return (
-        f"{len(missing)} of {world} processes did not come within {seconds:g} s (DIST.TIMEOUT): "
-        f"process {_join(missing)}{whole}; {here}. Start what is missing with the same "
+        f"{len(missing)} of {world} processes did not join within {seconds:g} s (DIST.TIMEOUT): "
+        f"process {_listed(missing)}{whole}; {here}. Start what is missing with the same "
         "--init_method and --num_shards, or look at its output"
     )
 
 
-def _join(items: list[int] | list[str]) -> str:
+def _listed(items: list[int] | list[str]) -> str:
     return ", ".join(str(item) for item in items)
 
 
