@@ -24,7 +24,6 @@ if TYPE_CHECKING:  # imported where they are used, so that wrong options are tol
 
     from timesformer.config import CfgNode
     from timesformer.datasets.augment import Augment
-    from timesformer.video.sampling import Timeline
     from timesformer.visualize.contact_sheet import Row, Sheet
 
 
@@ -93,31 +92,22 @@ def sample(cfg: "CfgNode", arguments: argparse.Namespace) -> "Sheet":
     if is_random:
         view = dataclasses.replace(view, num_repeats=arguments.clips)
     rng = np.random.default_rng(cfg.RNG_SEED)
-    select, spatials = view.draw(rng)
-    chosen = {}
-
-    def remember(timeline: "Timeline") -> np.ndarray:
-        chosen["timeline"], chosen["indices"] = timeline, select(timeline)
-        return chosen["indices"]
-
-    frames = load_frames(arguments.video, remember, cfg)
-    crops = clips.place_crops(frames, spatials)
     drawn: list[str] = []
     augment = build_augment(cfg) if arguments.augment else unchanged
-    made = clips.cut_clips(
-        frames,
-        crops,
-        reverse_channels=False,
-        augment=partial(describe, augment=augment, rng=rng, captions=drawn),
+    made, crops, frames = clips.cut_video(
+        partial(load_frames, arguments.video, cfg=cfg),
+        view,
+        rng,
+        augment=partial(describe, augment=augment, captions=drawn),
     )
     names = None if is_random else view.crops
-    rows = clip_rows(frames, chosen["indices"], crops, made, captions=drawn, crop_names=names)
-    seconds = chosen["timeline"].seconds
+    rows = clip_rows(frames, crops, made, captions=drawn, crop_names=names)
+    seconds = frames.timeline.seconds
     return Sheet(describe_video(cfg, arguments, seconds, rows), seconds, rows)
 
 
 def describe(
-    clip: "Tensor", *, augment: "Augment", rng: np.random.Generator, captions: list[str]
+    clip: "Tensor", rng: np.random.Generator, *, augment: "Augment", captions: list[str]
 ) -> "Tensor":
     """``clip`` augmented; what was drawn for it is added to ``captions``."""
     from timesformer.datasets.augment import unchanged

@@ -114,8 +114,8 @@ def test_without_aug_a_training_clip_is_the_published_one_bit_for_bit(config, da
         lambda timeline: sampling.clip_indices(timeline, shape, place)[None],
     )
     height, width = frames.images.shape[1:3]
-    crop = transforms.random_spatial(
-        height, width, jitter=(32, 40), crop=32, flip=True, inverse=False, rng=rng
+    crop = transforms.random_crop(
+        height, width, jitter=(32, 40), size=32, flip=True, inverse=False, rng=rng
     )
     images = [transforms.scale(frames.images[i], crop.short_side) for i in frames.index[0]]
     assert torch.equal(sample.clips, transforms.cut(images, crop)[None])
@@ -124,7 +124,7 @@ def test_without_aug_a_training_clip_is_the_published_one_bit_for_bit(config, da
 
 def test_without_aug_torchvision_stays_unimported_and_nothing_is_drawn(config):
     code = (
-        "import sys; from timesformer.config import defaults; from timesformer import augment;"
+        "import sys; from timesformer.config import defaults; from timesformer.datasets import augment;"
         "augment.build_augment(defaults()); sys.exit('torchvision' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

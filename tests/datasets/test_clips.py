@@ -156,6 +156,13 @@ def test_evaluation_never_replaces_a_broken_video(config, broken_dir, split):
     assert sum(len(batch.failures) for batch in batches) == 2
 
 
+def test_random_validation_reports_a_broken_video(config, broken_dir):
+    cfg = config("DATA.PATH_TO_DATA_DIR", broken_dir, "TRAIN.RANDOM_VALIDATION", True)
+    sample = build_dataset(cfg, "val")[0, 3]
+    assert len(sample.clips) == 0
+    assert "3.mp4" in sample.failures[0]
+
+
 def test_a_list_of_broken_videos_ends_training_with_their_reason(config, tmp_path):
     folder = tmp_path / "all broken"
     folder.mkdir()

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 import torch
@@ -147,7 +148,7 @@ def test_videos_that_the_gpu_does_not_decode_are_named_once_and_counted(loader, 
 
     def without_gpu(path, select, **kwargs):
         frames = read(path, select, **kwargs)
-        return frames._replace(fallback=f"{path}: no NVDEC")
+        return replace(frames, fallback=f"{path}: no NVDEC")
 
     subject.dataset.read = without_gpu
     list(subject)

@@ -18,21 +18,21 @@ def images(height, width, count=2, seed=0):
     return coarse.repeat(8, axis=1).repeat(8, axis=2)[:, :height, :width].copy()
 
 
-def published(frames, spatial):
+def published(frames, crop):
     """Normalise at full size, resize in float, crop, flip (official_behaviour 3.6)."""
     clip = torch.from_numpy(frames).permute(3, 0, 1, 2).float() / 255
     clip = (clip - torch.tensor(MEAN).view(3, 1, 1, 1)) / torch.tensor(STD).view(3, 1, 1, 1)
     height, width = clip.shape[2:]
     short = min(height, width)
-    if short != spatial.short_side:
+    if short != crop.short_side:
         if height <= width:
-            size = (spatial.short_side, math.floor(width / height * spatial.short_side))
+            size = (crop.short_side, math.floor(width / height * crop.short_side))
         else:
-            size = (math.floor(height / width * spatial.short_side), spatial.short_side)
+            size = (math.floor(height / width * crop.short_side), crop.short_side)
         clip = F.interpolate(clip, size=size, mode="bilinear", align_corners=False)
-    rows = slice(spatial.top, spatial.top + spatial.crop)
-    clip = clip[:, :, rows, spatial.left : spatial.left + spatial.crop]
-    return clip.flip(-1) if spatial.flip else clip
+    rows = slice(crop.top, crop.top + crop.size)
+    clip = clip[:, :, rows, crop.left : crop.left + crop.size]
+    return clip.flip(-1) if crop.flip else clip
 
 
 @pytest.mark.parametrize("size", [(120, 160), (160, 120), (128, 128), (90, 333)])
@@ -40,42 +40,34 @@ def published(frames, spatial):
 @pytest.mark.parametrize("flip", [False, True])
 def test_clips_equal_the_published_ones_up_to_rounding(size, side, flip):
     frames = images(*size)
-    spatial = transforms.uniform_spatial(*size, short_side=side, crop=64, index=2)._replace(
-        flip=flip
-    )
-    ours = transforms.cut([transforms.scale(frame, side) for frame in frames], spatial)
+    crop = transforms.uniform_crop(*size, short_side=side, size=64, index=2)._replace(flip=flip)
+    ours = transforms.cut([transforms.scale(frame, side) for frame in frames], crop)
     assert ours.dtype == torch.uint8
-    difference = transforms.normalize(ours, MEAN, STD) - published(frames, spatial)
+    difference = transforms.normalize(ours, MEAN, STD) - published(frames, crop)
     assert difference.abs().max() < 1.01 / 255 / min(STD)
     assert difference.abs().mean() < 0.5 / 255 / min(STD)
 
 
 def test_the_three_crops_have_the_published_offsets():
-    crops = [
-        transforms.uniform_spatial(256, 340, short_side=256, crop=224, index=i) for i in range(3)
-    ]
+    crops = [transforms.uniform_crop(256, 340, short_side=256, size=224, index=i) for i in range(3)]
     assert [(crop.top, crop.left) for crop in crops] == [(16, 0), (16, 58), (16, 116)]
-    tall = [
-        transforms.uniform_spatial(340, 256, short_side=256, crop=224, index=i) for i in range(3)
-    ]
+    tall = [transforms.uniform_crop(340, 256, short_side=256, size=224, index=i) for i in range(3)]
     assert [(crop.top, crop.left) for crop in tall] == [(0, 16), (58, 16), (116, 16)]
-    odd = transforms.uniform_spatial(101, 101, short_side=101, crop=64, index=1)
+    odd = transforms.uniform_crop(101, 101, short_side=101, size=64, index=1)
     assert (odd.top, odd.left) == (19, 19)  # rounded up
-    square = transforms.uniform_spatial(100, 100, short_side=100, crop=64, index=0)
+    square = transforms.uniform_crop(100, 100, short_side=100, size=64, index=0)
     assert (square.top, square.left) == (18, 0)  # a square counts as wide
 
 
 def test_random_crops_reach_every_offset_and_never_leave_the_frame():
     rng = np.random.default_rng(0)
     drawn = [
-        transforms.random_spatial(
-            64, 96, jitter=(64, 64), crop=62, flip=True, inverse=False, rng=rng
-        )
+        transforms.random_crop(64, 96, jitter=(64, 64), size=62, flip=True, inverse=False, rng=rng)
         for _ in range(2000)
     ]
-    assert {spatial.top for spatial in drawn} == {0, 1, 2}
-    assert {spatial.left for spatial in drawn} == set(range(35))
-    assert 0.45 < np.mean([spatial.flip for spatial in drawn]) < 0.55
+    assert {crop.top for crop in drawn} == {0, 1, 2}
+    assert {crop.left for crop in drawn} == set(range(35))
+    assert 0.45 < np.mean([crop.flip for crop in drawn]) < 0.55
 
 
 @pytest.mark.parametrize("inverse", [False, True])
@@ -89,8 +81,8 @@ def test_scales_are_uniform_in_size_or_in_its_inverse(inverse):
 
 def test_a_flip_is_never_drawn_when_it_is_off():
     rng = np.random.default_rng(0)
-    draw = {"jitter": (64, 80), "crop": 64, "flip": False, "inverse": False, "rng": rng}
-    assert not any(transforms.random_spatial(64, 64, **draw).flip for _ in range(100))
+    draw = {"jitter": (64, 80), "size": 64, "flip": False, "inverse": False, "rng": rng}
+    assert not any(transforms.random_crop(64, 64, **draw).flip for _ in range(100))
 
 
 def test_normalisation_is_per_channel():

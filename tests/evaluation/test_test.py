@@ -22,7 +22,7 @@ from timesformer.evaluation.results import Scored
 from timesformer.evaluation.scoring import build_scoring
 from timesformer.models import build_model
 from timesformer.runtime import collectives
-from timesformer.video.looking import Span
+from timesformer.video import TimeSpan
 
 CPU = torch.device("cpu")
 
@@ -164,7 +164,7 @@ def test_the_csv_names_classes_where_they_are_known(tmp_path):
 
 
 def test_the_csv_says_which_seconds_were_looked_at(tmp_path):
-    spans = {0: Span(0.0, 8.5, 43.3333)}
+    spans = {0: TimeSpan(0.0, 8.5, 43.3333)}
     results.write_predictions(tmp_path / "p.csv", SCORED._replace(spans=spans), VIDEOS)
     with (tmp_path / "p.csv").open(newline="") as file:
         first, second = csv.DictReader(file)

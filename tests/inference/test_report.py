@@ -9,12 +9,12 @@ import torch
 
 from timesformer.inference import report
 from timesformer.inference.predictor import NOTHING, Prediction
-from timesformer.video.looking import Span
+from timesformer.video import TimeSpan
 from timesformer.video.remarks import Remark
 
 SCORES = torch.tensor([1.0, 3.0, 2.0])
 NAMES = ("zero", "one, or so", "two")
-SPAN = Span(0.0, 8.5, 43.3)
+SPAN = TimeSpan(0.0, 8.5, 43.3)
 REMARK = Remark("HDR", "PQ", "a/x.mp4")
 READ = Prediction("a/x.mp4", SCORES, SCORES.softmax(0), NAMES, "", SPAN, (REMARK,))
 OTHER = Prediction("b/x.mp4", -SCORES, (-SCORES).softmax(0))
@@ -68,12 +68,12 @@ def test_programs_get_the_seconds_as_numbers():
     first, second = json.loads(
         text_of(report.as_json, [READ, BROKEN], 1), parse_constant=pytest.fail
     )
-    assert [first[name] for name in Span._fields] == [0.0, 8.5, 43.3]
+    assert [first[name] for name in TimeSpan._fields] == [0.0, 8.5, 43.3]
     assert first["remarks"] == ["HDR: PQ"]
-    assert [second[name] for name in Span._fields] == [None] * 3
+    assert [second[name] for name in TimeSpan._fields] == [None] * 3
     first, second = csv.DictReader(io.StringIO(text_of(report.as_csv, [READ, BROKEN], 1)))
-    assert [float(first[name]) for name in Span._fields] == [0.0, 8.5, 43.3]
-    assert [second[name] for name in Span._fields] == ["", "", ""]
+    assert [float(first[name]) for name in TimeSpan._fields] == [0.0, 8.5, 43.3]
+    assert [second[name] for name in TimeSpan._fields] == ["", "", ""]
 
 
 def test_equal_scores_are_in_the_order_of_the_classes():

@@ -4,7 +4,7 @@ import sys
 
 from tests.conftest import run_tool
 from timesformer.datasets import transforms
-from timesformer.datasets.cropping import cut_clips
+from timesformer.datasets.transforms import cut_clips
 from timesformer.engine import benchmark_data
 from timesformer.engine.benchmark_data import Cost, median_cost
 from timesformer.video import read_video, sampling
@@ -43,7 +43,7 @@ def test_the_naive_way_gives_the_clip_that_ours_gives(numbered_video):
     frames = read_video(video, select)
     pts = frames.timeline.pts[select(frames.timeline)[0]]
     naive = benchmark_data._read_as_published(str(video), (int(pts[0]), int(pts[-1])), 4, 32)
-    crop = transforms.Spatial(32, 0, 0, 32)
+    crop = transforms.Crop(32, 0, 0, 32)
     ours = cut_clips(frames, [[crop]], reverse_channels=False)
     ours = transforms.normalize(ours, (0.45,) * 3, (0.225,) * 3)[0]
     assert (ours - naive).abs().max() < 1.01 / 255 / 0.225

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tests.conftest import ROOT, frame_number, numbered_frame, write_video
-from timesformer.video import VideoError, packets, read_video, reader, sampling, stacking
+from timesformer.video import VideoError, packets, read_video, reader, sampling
 from timesformer.video.streams import choose_stream
 
 
@@ -219,7 +219,7 @@ def test_frames_that_memory_does_not_hold_are_named_before_they_fill_it(
 ):
     path = numbered_video(30)
     free = types.SimpleNamespace(available=20 * 64 * 96 * 3)
-    monkeypatch.setattr(stacking.psutil, "virtual_memory", lambda: free)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: free)
     assert numbers(read_video(path, choose([3, 20]))) == [3, 20]
     message = (
         r"30 frames of 96 x 64 pixels need .* GiB, and .* are free; make it smaller: .*--resize"

@@ -22,8 +22,7 @@ from timesformer.datasets.samplers import EvalBatches, TrainBatches, class_share
 from timesformer.datasets.views import DenseSampling, SegmentSampling, Train, Views
 from timesformer.runtime import collectives
 from timesformer.tables import choose
-from timesformer.video import READERS, Frames, read_torchcodec, sampling
-from timesformer.video.reader import Select
+from timesformer.video import READERS, Frames, FrameSelector, read_torchcodec, sampling
 from timesformer.video.remote import is_url
 from timesformer.video.sources import is_local_file
 
@@ -193,16 +192,16 @@ def load_views(path: str | Path, cfg: CfgNode) -> Tensor:
     Raises:
         VideoError: the video cannot be read.
     """
-    cut, _ = clips.cut_views(
+    cut = clips.cut_video(
         lambda select: load_frames(path, select, cfg),
         build_view(cfg, "test"),
-        seed=cfg.RNG_SEED,
+        np.random.default_rng(cfg.RNG_SEED),
         reverse_channels=cfg.DATA.REVERSE_INPUT_CHANNEL,
     )
-    return normalizer(cfg)(cut)
+    return normalizer(cfg)(cut.clips)
 
 
-def load_frames(path: str | Path, select: Select, cfg: CfgNode) -> Frames:
+def load_frames(path: str | Path, select: FrameSelector, cfg: CfgNode) -> Frames:
     """The frames that ``select`` chooses from a video (a file, a URL or a member of a tar).
 
     Or from a folder of frames, which are taken in the natural order of their names.

@@ -21,17 +21,22 @@ from torch.utils.data import Dataset
 
 from timesformer.datasets import views
 from timesformer.datasets.augment import Augment, unchanged
-from timesformer.datasets.cropping import Crops, cut_clips, place_crops
 from timesformer.datasets.folders import is_image
 from timesformer.datasets.lists import VideoList
 from timesformer.datasets.machine import open_files_error
 from timesformer.datasets.samplers import Key
+from timesformer.datasets.transforms import Crops, cut_clips, sample_crops
 from timesformer.datasets.views import Train, Views
 from timesformer.io.terminal import printable
 from timesformer.io.timelimit import TimeLimitError, within
-from timesformer.video import Frames, VideoError, read_folder, read_video
-from timesformer.video.looking import Noted, Span
-from timesformer.video.reader import Select
+from timesformer.video import (
+    Frames,
+    FrameSelector,
+    TimeSpan,
+    VideoError,
+    read_folder,
+    read_video,
+)
 from timesformer.video.remarks import Remark
 
 GRACE_SECONDS = 2.0  # beyond the time limit: decoding that answers at all gives up by itself
@@ -51,10 +56,10 @@ class Sample(NamedTuple):
     clips: Tensor
     labels: Tensor  # (rows,) int64 classes, or (rows, K) float32 multi-hot
     index: int  # of the video in the list
-    failures: tuple[str, ...]  # one message for each video that could not be read
+    failures: tuple[str, ...] = ()  # one message for each video that could not be read
     remarks: tuple[Remark, ...] = ()  # what is unusual about the video, though it can be read
     fallback: str = ""  # why the configured device did not decode it
-    span: Span | None = None  # the seconds that its clips show
+    span: TimeSpan | None = None  # the seconds that its clips show
 
 
 class Batch(NamedTuple):
@@ -71,7 +76,7 @@ class Batch(NamedTuple):
     failed: Tensor  # indices of the videos without clips
     remarks: tuple[Remark, ...] = ()  # of all its videos
     fallbacks: tuple[str, ...] = ()  # one for each that the configured device did not decode
-    spans: tuple[Span | None, ...] = ()  # of the readable videos
+    spans: tuple[TimeSpan | None, ...] = ()  # of the readable videos
 
 
 class ClipDataset(Dataset[Sample]):
@@ -120,65 +125,66 @@ class ClipDataset(Dataset[Sample]):
         failures: list[str] = []
         while True:
             try:
-                clips, crops, *notes = self._clips(index, rng)
-                break
+                return self._sample(index, rng)._replace(failures=tuple(failures))
             except VideoError as error:
                 if of_machine := open_files_error(error):
                     raise of_machine from error
                 failures.append(str(error))
             if not self.view.replaces:
-                clips, crops, notes = torch.empty(0, dtype=torch.uint8), [], []
-                break
+                nothing = torch.empty(0, dtype=torch.uint8)
+                return Sample(nothing, self._labels(index, []), index, tuple(failures))
             if len(failures) > MAX_REPLACEMENTS:
                 count, origin = len(failures), self.videos.origin
                 raise VideoError(
                     f"{count} videos in a row of {origin} cannot be read; {failures[-1]}"
                 )
             index = int(self.usable[rng.integers(len(self.usable))])
-        return Sample(clips, self._labels(index, crops), index, tuple(failures), *notes)
 
     def _labels(self, index: int, crops: Crops) -> Tensor:
-        """One row of an evaluated video, one for each clip (V) of training."""
+        """One row of an evaluated or unreadable video, one for each clip (V) of training."""
         label = self.videos.labels[index]
-        if self.view.one_label:
+        if self.view.label_per_video:
             return torch.from_numpy(np.stack([label]))
         flipped = label
         if self.opposite is not None:
             flipped = label[self.opposite] if label.ndim else self.opposite[label]
         rows = [flipped if crop.flip else label for view in crops for crop in view]
-        return torch.from_numpy(np.stack(rows))
+        return torch.from_numpy(np.stack(rows or [label]))
 
-    def _clips(
-        self, index: int, rng: np.random.Generator
-    ) -> tuple[Tensor, Crops, tuple[Remark, ...], str, Span | None]:
-        """Clips and their crops; the remarks, the fallback and the span of a ``Sample``."""
+    def _sample(self, index: int, rng: np.random.Generator) -> Sample:
+        """The sample of a video that can be read; else a VideoError."""
         if index in self.known_bad:
             raise VideoError(self.known_bad[index])
-        select, spatials = self.view.draw(rng)
-        if segment := self.videos.segment(index):
-            select = views.within(select, *segment, name=self.videos.name(index))
-        noted = Noted(select)
         with self.watch(index) if self.watch else contextlib.nullcontext():
-            frames = self._frames(index, noted)
-            crops = place_crops(frames, spatials)
-            clips = cut_clips(
-                frames,
-                crops,
+            clips, crops, frames = cut_video(
+                functools.partial(self._frames, index),
+                self.view,
+                rng,
                 reverse_channels=self.reverse_channels,
-                augment=lambda clip: self.augment(clip, rng),
+                augment=self.augment,
             )
-        return clips, crops, self._remarks(index, frames), frames.fallback, noted.span
+        return Sample(
+            clips,
+            self._labels(index, crops),
+            index,
+            remarks=self._remarks(index, frames),
+            fallback=frames.fallback,
+            span=frames.span,
+        )
 
     def _remarks(self, index: int, frames: Frames) -> tuple[Remark, ...]:
         """Those of the reader, and what the video lacks; parts are as long as their list says."""
         found, name = list(frames.remarks), self.videos.name(index)
-        if frames.timeline is not None and not self.videos.segment(index):
+        # None of a folder of frames, whose list is all that says how many there are to be.
+        if frames.timeline.promised is not None and not self.videos.segment(index):
             shortage = self.view.sampling.shortage(frames.timeline)
             found += [shortage] if shortage else []
         return tuple(remark._replace(name=name) for remark in found)
 
-    def _frames(self, index: int, select: Select) -> Frames:
+    def _frames(self, index: int, select: FrameSelector) -> Frames:
         """The chosen frames; where no process watches, a thread limits the time."""
+        if segment := self.videos.segment(index):
+            select = views.within(select, *segment, name=self.videos.name(index))
 
         def read() -> Frames:
             reader = functools.partial(self.read, time_limit=self.time_limit)
@@ -205,19 +211,37 @@ def read_within(seconds: float, read: Callable[[], Frames], *, name: str) -> Fra
         ) from error
 
 
-def cut_views(
-    read: Callable[[Select], Frames], view: Views, *, seed: int, reverse_channels: bool
-) -> tuple[Tensor, Span | None]:
-    """The views of one video, (views, 3, T, S, S) uint8, and the seconds that they show."""
-    select, spatials = view.draw(np.random.default_rng(seed))
-    noted = Noted(select)
-    frames = read(noted)
-    cut = cut_clips(frames, place_crops(frames, spatials), reverse_channels=reverse_channels)
-    return cut, noted.span
+class CutVideo(NamedTuple):
+    """The clips (V, 3, T, S, S) uint8 of one video, and what they were cut from."""
+
+    clips: Tensor
+    crops: Crops
+    frames: Frames
+
+
+def cut_video(
+    read: Callable[[FrameSelector], Frames],
+    view: Train | Views,
+    rng: np.random.Generator,
+    *,
+    reverse_channels: bool = False,
+    augment: Augment = unchanged,
+) -> CutVideo:
+    """Read the frames that ``view`` draws from ``rng`` and cut its clips."""
+    select, sampler = view.draw(rng)
+    frames = read(select)
+    crops = sample_crops(frames, sampler)
+    clips = cut_clips(
+        frames,
+        crops,
+        reverse_channels=reverse_channels,
+        augment=lambda clip: augment(clip, rng),
+    )
+    return CutVideo(clips, crops, frames)
 
 
 def read_files(
-    files: Sequence[str], select: Select, *, read: ReadVideo, multi_thread: bool
+    files: Sequence[str], select: FrameSelector, *, read: ReadVideo, multi_thread: bool
 ) -> Frames:
     """Frames of a video file, or of the image files of one video, be they many or one."""
     if len(files) > 1 or is_image(files[0]):

@@ -4,7 +4,6 @@ A clip of T frames at rate r spans r * T / target_fps seconds; a shorter video r
 Frame folders count as 30 frames a second.
 """
 
-import contextlib
 import math
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
@@ -19,10 +18,11 @@ from timesformer.datasets.lists import VideoList
 from timesformer.datasets.loader import ClipLoader
 from timesformer.datasets.samplers import EvalBatches
 from timesformer.datasets.views import Views
-from timesformer.video import Frames, read_video
+from timesformer.video import Frames, FrameSelector, read_video
+from timesformer.video.frames import choose_frames
 from timesformer.video.images import FOLDER_FPS
-from timesformer.video.reader import Select
-from timesformer.video.sampling import ClipShape, Timeline
+from timesformer.video.sampling import ClipShape
+from timesformer.video.timeline import Indices, Timeline
 
 ENOUGH = 0.9  # of the videos must hold a whole clip
 ROUNDING = 1e-3  # seconds; times of containers have that much
@@ -102,7 +102,7 @@ def _loader(cfg: CfgNode, videos: VideoList, chosen: np.ndarray) -> ClipLoader:
         videos._replace(segments=None),  # of which the whole file is looked at
         Views(_FirstFrame(), 1, "paper", short_side=2, crop=2, crops=(1,)),
         seed=0,
-        read=_read_nothing,
+        read=_read_timeline,
         time_limit=cfg.DATA.DECODE_TIMEOUT,
     )
     batches = EvalBatches(
@@ -115,27 +115,28 @@ def _loader(cfg: CfgNode, videos: VideoList, chosen: np.ndarray) -> ClipLoader:
 class _FirstFrame:
     """A sampling that looks at the first frame."""
 
-    def random(self, rng: np.random.Generator) -> Select:
+    def random(self, rng: np.random.Generator) -> FrameSelector:
         return self.views(1, "paper")
 
-    def views(self, num_views: int, placement: str) -> Select:
+    def views(self, num_views: int, placement: str) -> FrameSelector:
         return lambda timeline: np.zeros((1, 1), np.int64)
 
     def shortage(self, timeline: Timeline) -> None:
         return None
 
 
-class _Known(Exception):
-    """The timeline is there: nothing need be decoded."""
+class _TimelineReady(Exception):
+    """Ends a reader before it decodes; the argument is the timeline."""
 
 
-def _read_nothing(path: str, select: Select, **options: Any) -> Frames:
-    """A black dot in place of the frames; whoever made ``select`` has seen the timeline."""
+def _read_timeline(path: str, select: FrameSelector, **options: Any) -> Frames:
+    """A black dot in place of the chosen frames, with the timeline of the video."""
 
-    def stop(timeline: Timeline) -> np.ndarray:
-        select(timeline)
-        raise _Known
+    def stop(timeline: Timeline) -> Indices:
+        raise _TimelineReady(timeline)
 
-    with contextlib.suppress(_Known):
-        read_video(path, stop, **options)
-    return Frames(np.zeros((1, 2, 2, 3), np.uint8), np.zeros((1, 1), np.int64))
+    try:
+        return read_video(path, stop, **options)
+    except _TimelineReady as ready:
+        (timeline,) = ready.args
+    return choose_frames(timeline, select).frames(np.zeros((1, 2, 2, 3), np.uint8))

@@ -1,19 +1,17 @@
 """Which clips of a video a split takes: random ones, or fixed views; frames first, then crops."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from timesformer.datasets import transforms
+from timesformer.datasets.transforms import CropSampler, random_crop, uniform_crop
 from timesformer.video import VideoError, sampling
-from timesformer.video.reader import Select
+from timesformer.video.frames import FrameSelector
 from timesformer.video.remarks import TRUNCATED, Remark
+from timesformer.video.timeline import Indices, Timeline
 
 LEAST_SHARE = 0.9  # of the frames that a header promises; a few less are its rounding
-
-Spatials = Callable[[int, int], list[transforms.Spatial]]  # (H, W) -> crops of one temporal view
 
 
 @dataclass(frozen=True)
@@ -22,7 +20,7 @@ class DenseSampling:
 
     shape: sampling.ClipShape
 
-    def shortage(self, timeline: sampling.Timeline) -> Remark | None:
+    def shortage(self, timeline: Timeline) -> Remark | None:
         """What a video lacks: frames that its header promises, or those of a clip; None: nothing."""
         count, promised = len(timeline.pts), timeline.promised or 0
         if count < LEAST_SHARE * promised:
@@ -38,11 +36,11 @@ class DenseSampling:
             return Remark(kind, f"{length:.1f} s; its last frame is repeated")
         return None
 
-    def random(self, rng: np.random.Generator) -> Select:
+    def random(self, rng: np.random.Generator) -> FrameSelector:
         place = sampling.random_place(rng.random())
         return lambda timeline: sampling.clip_indices(timeline, self.shape, place)[None]
 
-    def views(self, num_views: int, placement: str) -> Select:
+    def views(self, num_views: int, placement: str) -> FrameSelector:
         places = [sampling.view_place(view, num_views, placement) for view in range(num_views)]
         return lambda timeline: np.stack(
             [sampling.clip_indices(timeline, self.shape, place) for place in places]
@@ -55,7 +53,7 @@ class SegmentSampling:
 
     num_frames: int
 
-    def shortage(self, timeline: sampling.Timeline) -> Remark | None:
+    def shortage(self, timeline: Timeline) -> Remark | None:
         """As ``DenseSampling.shortage``: fewer frames than segments."""
         count = len(timeline.pts)
         if count >= self.num_frames:
@@ -64,13 +62,13 @@ class SegmentSampling:
             f"shorter than {self.num_frames} frames", f"{count} frames; some are repeated"
         )
 
-    def random(self, rng: np.random.Generator) -> Select:
+    def random(self, rng: np.random.Generator) -> FrameSelector:
         offsets = rng.random(self.num_frames)
         return lambda timeline: sampling.segment_indices(
             len(timeline.pts), self.num_frames, offsets=offsets
         )[None]
 
-    def views(self, num_views: int, placement: str) -> Select:
+    def views(self, num_views: int, placement: str) -> FrameSelector:
         return lambda timeline: np.stack(
             [
                 sampling.segment_view_indices(len(timeline.pts), self.num_frames, view, num_views)
@@ -90,20 +88,20 @@ class Train:
     inverse: bool
     replaces: bool = True
     num_repeats: int = 1
-    one_label = False
+    label_per_video = False
 
-    def draw(self, rng: np.random.Generator) -> tuple[Select, Spatials]:
+    def draw(self, rng: np.random.Generator) -> tuple[FrameSelector, CropSampler]:
         selects = [self.sampling.random(rng) for _ in range(self.num_repeats)]
 
-        def select(timeline: sampling.Timeline) -> np.ndarray:
+        def select(timeline: Timeline) -> Indices:
             return np.concatenate([one(timeline) for one in selects])
 
         return select, lambda height, width: [
-            transforms.random_spatial(
+            random_crop(
                 height,
                 width,
                 jitter=self.jitter,
-                crop=self.crop,
+                size=self.crop,
                 flip=self.flip,
                 inverse=self.inverse,
                 rng=rng,
@@ -122,26 +120,24 @@ class Views:
     crop: int
     crops: tuple[int, ...]  # 0 start, 1 centre, 2 end of the longer side
     replaces: bool = False
-    one_label = True
+    label_per_video = True
 
-    def draw(self, rng: np.random.Generator) -> tuple[Select, Spatials]:
+    def draw(self, rng: np.random.Generator) -> tuple[FrameSelector, CropSampler]:
         select = self.sampling.views(self.num_views, self.placement)
         return select, lambda height, width: [
-            transforms.uniform_spatial(
-                height, width, short_side=self.short_side, crop=self.crop, index=index
-            )
+            uniform_crop(height, width, short_side=self.short_side, size=self.crop, index=index)
             for index in self.crops
         ]
 
 
-def within(select: Select, start: float, end: float, *, name: str) -> Select:
+def within(select: FrameSelector, start: float, end: float, *, name: str) -> FrameSelector:
     """``select`` on the part [``start``, ``end``) seconds of the video ``name``.
 
     Raises, when called:
         VideoError: the video has no frame there.
     """
 
-    def select_part(timeline: sampling.Timeline) -> np.ndarray:
+    def select_part(timeline: Timeline) -> Indices:
         part, first = sampling.cut(timeline, start, end)
         if not len(part.pts):
             raise VideoError(

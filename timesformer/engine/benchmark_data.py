@@ -25,13 +25,12 @@ import torch
 from torch.nn import functional as F
 
 from timesformer.datasets.clips import ClipDataset
-from timesformer.datasets.cropping import cut_clips, place_crops
 from timesformer.datasets.loader import ClipLoader
+from timesformer.datasets.transforms import cut_clips, sample_crops
 from timesformer.datasets.views import Train, Views
 from timesformer.io.opening import local_url, open_media
 from timesformer.video import VideoError, read_video
 from timesformer.video.streams import choose_stream
-from timesformer.video.timeline import Timeline
 
 PUBLISHED_MARGIN = 1024  # ticks before a span, whatever a tick is (datasets/decoder.py)
 
@@ -60,13 +59,12 @@ def measure_video(dataset: ClipDataset, view: Train | Views, index: int, *, repe
     path = dataset.videos.files(index)[0]
     times = []
     for _ in range(repeats):
-        select, spatials = view.draw(np.random.default_rng([dataset.seed, 0, index]))
-        spans: list[tuple[int, int]] = []
-        select = partial(_noting_spans, select, spans)
+        select, sampler = view.draw(np.random.default_rng([dataset.seed, 0, index]))
         frames, read = _timed(partial(read_video, path, select))
         _, threaded = _timed(partial(read_video, path, select, multi_thread=True))
-        crops = place_crops(frames, spatials)
+        crops = sample_crops(frames, sampler)
         clips, cut = _timed(partial(cut_clips, frames, crops, reverse_channels=False))
+        spans = [(int(pts[0]), int(pts[-1])) for pts in frames.timeline.pts[frames.indices]]
         union = (min(first for first, _ in spans), max(last for _, last in spans))
         _, floor = _timed(partial(_decode_plainly, path, union))
         num_frames, side = clips.shape[2], clips.shape[-1]
@@ -122,15 +120,6 @@ def measure_case(
     if not costs:
         raise VideoError(f"no video of {dataset.videos.origin} can be measured: {failure}")
     return median_cost(costs)
-
-
-def _noting_spans(
-    select: Callable[[Timeline], np.ndarray], spans: list[tuple[int, int]], timeline: Timeline
-) -> np.ndarray:
-    """``select``, noting the first and last pts of each view."""
-    chosen = np.asarray(select(timeline))
-    spans[:] = [(int(timeline.pts[row.min()]), int(timeline.pts[row.max()])) for row in chosen]
-    return chosen
 
 
 def _timed(call: Callable[[], T]) -> tuple[T, float]:

@@ -22,7 +22,7 @@ from timesformer.files import write_atomically
 from timesformer.io.json_text import json_text
 from timesformer.io.spreadsheet import safe_row
 from timesformer.io.terminal import printable
-from timesformer.video.looking import Span
+from timesformer.video import TimeSpan
 
 NAMED = 3  # videos in an error message
 SHOWN = 5  # worst classes and confused pairs in the log
@@ -35,7 +35,7 @@ class Scored(NamedTuple):
     scores: np.ndarray
     indices: np.ndarray
     failures: dict[int, str]
-    spans: dict[int, Span | None] = {}  # noqa: RUF012  the seconds looked at, by index
+    spans: dict[int, TimeSpan | None] = {}  # noqa: RUF012  the seconds looked at, by index
 
 
 def split_finite(scored: Scored, videos: VideoList) -> tuple[Scored, dict[int, str]]:
@@ -148,7 +148,7 @@ def write_predictions(
         writer = csv.writer(file)
         classes = [f"score_{k}" for k in range(num_classes)]
         columns = ["label_name", "prediction_name"] if names else []
-        columns += Span._fields if scored.spans else ()
+        columns += TimeSpan._fields if scored.spans else ()
         writer.writerow(["path", "label", "prediction", "error", *columns, *classes])
         for index in range(len(videos.labels)):
             row = row_of.get(index)
@@ -165,8 +165,8 @@ def write_predictions(
             writer.writerow(safe_row(row))
 
 
-def _span_cells(span: Span | None) -> list[str]:
-    return [f"{seconds:.3f}" for seconds in span] if span else [""] * len(Span._fields)
+def _span_cells(span: TimeSpan | None) -> list[str]:
+    return [f"{seconds:.3f}" for seconds in span] if span else [""] * len(TimeSpan._fields)
 
 
 def write_classes(

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 
 from timesformer.config import CfgNode, portable
-from timesformer.datasets import build_view, clips, load_frames
+from timesformer.datasets import build_view, load_frames
+from timesformer.datasets.clips import cut_video
 from timesformer.datasets.folders import frame_files
 from timesformer.files import write_atomically
 from timesformer.inference.predictor import Prediction
@@ -21,7 +22,7 @@ from timesformer.video.decoding import Decoder
 from timesformer.video.images import FOLDER_FPS
 from timesformer.video.output import Output
 from timesformer.video.streams import claims, display_matrix, turn
-from timesformer.video.timeline import Timeline, from_decoder
+from timesformer.video.timeline import from_decoder
 from timesformer.video.whole import open_video
 
 H264 = {"crf": "20", "preset": "veryfast"}
@@ -40,20 +41,12 @@ def draw_sheet(prediction: Prediction, cfg: CfgNode, path: Path) -> None:
     from timesformer.visualize.contact_sheet import Sheet, clip_rows, draw
 
     view = build_view(cfg, "test")
-    select, spatials = view.draw(np.random.default_rng(cfg.RNG_SEED))
-    seen: list[tuple[Timeline, np.ndarray]] = []
-
-    def remember(timeline: Timeline) -> np.ndarray:
-        seen.append((timeline, select(timeline)))
-        return seen[-1][1]
-
-    frames = load_frames(prediction.video, remember, cfg)
-    timeline, indices = seen[-1]
-    crops = clips.place_crops(frames, spatials)
-    cut = clips.cut_clips(frames, crops, reverse_channels=False)
-    rows = clip_rows(frames, indices, crops, cut, captions=[""] * len(cut), crop_names=view.crops)
+    read = partial(load_frames, prediction.video, cfg=cfg)
+    cut = cut_video(read, view, np.random.default_rng(cfg.RNG_SEED))
+    captions = [""] * len(cut.clips)
+    rows = clip_rows(cut.frames, cut.crops, cut.clips, captions=captions, crop_names=view.crops)
     best = ", ".join(f"{each.name} {100 * each.probability:.1f} %" for each in prediction.top(3))
-    sheet = Sheet(f"{Path(prediction.video).name}\n{best}", timeline.seconds, rows)
+    sheet = Sheet(f"{Path(prediction.video).name}\n{best}", cut.frames.timeline.seconds, rows)
     with write_atomically(path, "wb", option="--contact-sheet") as file:
         draw(sheet).savefig(file, format=path.suffix.lstrip(".") or "png")
 

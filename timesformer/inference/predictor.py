@@ -28,9 +28,8 @@ from timesformer.io.terminal import printable
 from timesformer.models import build_model
 from timesformer.models.timesformer import TimeSformer
 from timesformer.tables import choose
-from timesformer.video import VideoError
+from timesformer.video import TimeSpan, VideoError
 from timesformer.video.images import FOLDER_FPS
-from timesformer.video.looking import Span
 from timesformer.video.remarks import Remark
 
 INPUT_ERRORS = (CheckpointError, ConfigError, ClassNamesError, ListError, VideoError)
@@ -59,7 +58,7 @@ class Prediction(NamedTuple):
     probabilities: Tensor  # (K,)
     class_names: tuple[str, ...] = ()
     error: str = ""
-    span: Span | None = None  # the seconds that were looked at
+    span: TimeSpan | None = None  # the seconds that were looked at
     remarks: tuple[Remark, ...] = ()  # what is unusual about the video
 
     def top(self, k: int = 5) -> list[Ranked]:
@@ -91,7 +90,7 @@ class Features(NamedTuple):
     video: str
     values: Tensor
     error: str = ""
-    span: Span | None = None
+    span: TimeSpan | None = None
     remarks: tuple[Remark, ...] = ()
 
 

@@ -10,7 +10,7 @@ from timesformer.inference.predictor import Prediction
 from timesformer.io.json_text import json_text
 from timesformer.io.spreadsheet import safe_row
 from timesformer.io.terminal import padded, printable, width
-from timesformer.video.looking import Span
+from timesformer.video import TimeSpan
 
 COLUMNS = ("video", "rank", "class", "probability", "seconds")
 SECONDS_WIDTH = 17  # as `0.0–8.5 of 43.3 s`
@@ -57,7 +57,7 @@ def as_json(predictions: Iterable[Prediction], top: int, _: Sequence[str] = ()) 
         {
             "video": each.video,
             "error": each.error,
-            **(each.span._asdict() if each.span else dict.fromkeys(Span._fields)),
+            **(each.span._asdict() if each.span else dict.fromkeys(TimeSpan._fields)),
             "remarks": [f"{remark.kind}: {remark.detail}" for remark in each.remarks],
             "classes": [] if each.error else [best._asdict() for best in each.top(top)],
         }
@@ -68,10 +68,10 @@ def as_json(predictions: Iterable[Prediction], top: int, _: Sequence[str] = ()) 
 
 def as_csv(predictions: Iterable[Prediction], top: int, _: Sequence[str] = ()) -> Iterator[str]:
     """A row for each of the ``top`` classes of a video, or one with its error; as they come."""
-    head = ["video", "rank", "label", "class", "probability", "score", "error", *Span._fields]
+    head = ["video", "rank", "label", "class", "probability", "score", "error", *TimeSpan._fields]
     for each in predictions:
         rows, head = [head] if head else [], []
-        seconds = each.span or [""] * len(Span._fields)
+        seconds = each.span or [""] * len(TimeSpan._fields)
         if each.error:
             rows.append(safe_row([each.video, "", "", "", "", "", each.error, *seconds]))
         for rank, best in enumerate([] if each.error else each.top(top), start=1):

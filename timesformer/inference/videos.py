@@ -13,7 +13,7 @@ from torch import Tensor
 
 from timesformer.config import CfgNode, portable
 from timesformer.datasets import build_view
-from timesformer.datasets.clips import cut_views
+from timesformer.datasets.clips import cut_video
 from timesformer.datasets.folders import (
     IMAGE_SUFFIXES,
     VideoFolder,
@@ -21,9 +21,8 @@ from timesformer.datasets.folders import (
     natural_key,
 )
 from timesformer.datasets.lists import PackedStrings, VideoList, read_list_file
-from timesformer.video import VideoError
+from timesformer.video import TimeSpan, VideoError
 from timesformer.video.images import choose_images
-from timesformer.video.looking import Span
 from timesformer.video.sources import is_local_file
 
 logger = logging.getLogger(__name__)
@@ -54,7 +53,7 @@ def listed_videos(videos: Videos) -> VideoList | list[np.ndarray]:
     return VideoList(PackedStrings(places), np.zeros(len(places), np.int64), "the videos given")
 
 
-def image_views(images: np.ndarray, cfg: CfgNode, *, fps: float) -> tuple[Tensor, Span | None]:
+def image_views(images: np.ndarray, cfg: CfgNode, *, fps: float) -> tuple[Tensor, TimeSpan]:
     """The test views of decoded frames (N, H, W, 3) uint8 RGB, and the seconds that they show.
 
     Views are (views, 3, T, S, S) uint8.
@@ -62,12 +61,13 @@ def image_views(images: np.ndarray, cfg: CfgNode, *, fps: float) -> tuple[Tensor
     Raises:
         VideoError: there are no frames, or they have no area.
     """
-    return cut_views(
+    cut = cut_video(
         partial(choose_images, images, fps=fps),
         build_view(cfg, "test"),
-        seed=cfg.RNG_SEED,
+        np.random.default_rng(cfg.RNG_SEED),
         reverse_channels=cfg.DATA.REVERSE_INPUT_CHANNEL,
     )
+    return cut.clips, cut.frames.span
 
 
 def _images(video: Video) -> np.ndarray:

@@ -1,8 +1,10 @@
 """Video files and frame folders as frames, and which of their frames become clips."""
 
+from timesformer.video.frames import Frames, FrameSelector, TimeSpan
 from timesformer.video.images import read_folder
-from timesformer.video.reader import Frames, VideoError, read_video
+from timesformer.video.reader import read_video
 from timesformer.video.torchcodec_reader import BackendError, check_torchcodec, read_torchcodec
+from timesformer.video.whole import VideoError
 
 READERS = {  # DATA.DECODING_BACKEND -> how a video file is read
     "pyav": read_video,
@@ -12,7 +14,9 @@ READERS = {  # DATA.DECODING_BACKEND -> how a video file is read
 __all__ = [
     "READERS",
     "BackendError",
+    "FrameSelector",
     "Frames",
+    "TimeSpan",
     "VideoError",
     "check_torchcodec",
     "read_folder",

@@ -35,23 +35,23 @@ class ListedRun:
 
     def decode(self) -> None:
         """Fill ``images``; IrregularError if the decoder gives other frames than listed."""
-        dropped = self.packets.disposable - set(self.shown[self.places].tolist())
+        skipped = self.packets.disposable - set(self.shown[self.places].tolist())
         at = 0
         while at < len(self.places):
             number = self.packets.start_before(int(self.shown[self.places[at]]))
-            at = self._decode_from(number, at, dropped)
+            at = self._decode_from(number, at, skipped)
 
-    def _decode_from(self, number: int, at: int, dropped: set[int]) -> int:
+    def _decode_from(self, number: int, at: int, skipped: set[int]) -> int:
         """Decode from a start until a later one is worth a jump; the next of ``places`` due."""
         start = self.packets.starts[number]
         due = int(np.searchsorted(self.shown, start.pts))
         is_first = due < len(self.shown) and self.shown[due] == start.pts
         jump = self._jump(number, at)
-        for frame in self.seeker.frames_from(start, self.check, without=dropped):
+        for frame in self.seeker.frames_from(start, self.check, without=skipped):
             self.decoded += 1
             if frame.pts is not None and frame.pts < start.pts:
                 continue  # it precedes the start, and may lack what it refers to
-            while due < len(self.shown) and int(self.shown[due]) in dropped:
+            while due < len(self.shown) and int(self.shown[due]) in skipped:
                 due += 1
             if due == len(self.shown) or frame.pts != self.shown[due]:
                 raise IrregularError(f"a frame at {frame.pts} that is not the next one listed")

@@ -6,14 +6,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from timesformer.video.reader import Frames, Select, VideoError
+from timesformer.video.frames import Frames, FrameSelector, choose_frames
 from timesformer.video.sources import open_binary
 from timesformer.video.timeline import Timeline
+from timesformer.video.whole import VideoError
 
 FOLDER_FPS = 30.0  # of frame folders, which do not tell
 
 
-def read_folder(files: Sequence[str | Path], select: Select) -> Frames:
+def read_folder(files: Sequence[str | Path], select: FrameSelector) -> Frames:
     """The frames that ``select`` chooses from image files, one frame each, in the order given.
 
     Raises:
@@ -21,15 +22,15 @@ def read_folder(files: Sequence[str | Path], select: Select) -> Frames:
     """
     if not files:
         raise VideoError("a frame folder without frames; remove it from the list")
-    unique, index = _choose(len(files), select, fps=FOLDER_FPS)
-    images = [_read_image(files[i]) for i in unique]
+    chosen = choose_frames(even_timeline(len(files), FOLDER_FPS), select)
+    images = [_read_image(files[i]) for i in chosen.unique]
     sizes = {image.shape for image in images}
     if len(sizes) > 1:
         raise VideoError(f"{files[0]}: the frames of one video differ in size: {sorted(sizes)}")
-    return Frames(np.stack(images), index)
+    return chosen.frames(np.stack(images))
 
 
-def choose_images(images: np.ndarray, select: Select, *, fps: float) -> Frames:
+def choose_images(images: np.ndarray, select: FrameSelector, *, fps: float) -> Frames:
     """The frames that ``select`` chooses from decoded ones, (N, H, W, 3) uint8 RGB.
 
     Raises:
@@ -37,15 +38,13 @@ def choose_images(images: np.ndarray, select: Select, *, fps: float) -> Frames:
     """
     if not len(images):
         raise VideoError("a video of no frames; give it some")
-    unique, index = _choose(len(images), select, fps=fps)
-    return Frames(images[unique], index)
+    chosen = choose_frames(even_timeline(len(images), fps), select)
+    return chosen.frames(images[chosen.unique])
 
 
-def _choose(count: int, select: Select, *, fps: float) -> tuple[np.ndarray, np.ndarray]:
-    """The chosen ones of ``count`` frames, and (V, T) which of them is where."""
-    indices = select(Timeline(np.arange(count), fps=fps, tick_seconds=1 / fps))
-    unique, index = np.unique(indices, return_inverse=True)
-    return unique, index.reshape(indices.shape)
+def even_timeline(count: int, fps: float) -> Timeline:
+    """The timeline of ``count`` frames at a constant rate."""
+    return Timeline(np.arange(count), fps=fps, tick_seconds=1 / fps)
 
 
 def _read_image(path: str | Path) -> np.ndarray:

@@ -5,17 +5,14 @@ decoding (``packets``): then decoding starts at the keyframe before each run of 
 that nothing refers to (H.264) are left out, and every frame that comes is compared with the list. If
 the list is not what the decoder gives, or the container cannot tell, the whole video is decoded in
 order. Only chosen frames become RGB.
-
-    images  (U, H, W, 3)  uint8 RGB, every chosen frame once
-    index   (V, T)        which image is frame t of temporal view v
 """
 
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import av
 import numpy as np
@@ -25,31 +22,16 @@ from timesformer.io.terminal import printable
 from timesformer.video import streams
 from timesformer.video.by_list import ListedRun
 from timesformer.video.decoding import Decoder, IrregularError, Seeker, frame_bytes
+from timesformer.video.frames import Frames, FrameSelector, choose_frames, require_memory, stack
 from timesformer.video.packets import Packets, list_packets
-from timesformer.video.remarks import Remark
-from timesformer.video.stacking import require_memory, stack
-from timesformer.video.timeline import Timeline
 from timesformer.video.whole import VideoError, decode_whole, open_video, readable
-
-Select = Callable[[Timeline], np.ndarray]  # timeline -> indices of its frames, (V, T)
 
 HELD_BYTES = 256 * 1024 * 1024  # decoded frames of a video that is decoded whole; more: twice
 
 
-class Frames(NamedTuple):
-    """The chosen frames of one video, shapes as in the module docstring."""
-
-    images: np.ndarray
-    index: np.ndarray
-    decoded: int = 0  # frames that the decoder made for them
-    timeline: Timeline | None = None  # of the whole video
-    fallback: str = ""  # why another decoder than the configured device read it
-    remarks: tuple[Remark, ...] = ()  # what is unusual about the video
-
-
 def read_video(
     path: str | Path,
-    select: Select,
+    select: FrameSelector,
     *,
     multi_thread: bool = False,
     time_limit: float = math.inf,
@@ -59,8 +41,8 @@ def read_video(
 
     Args:
         path: the file: a local path, a URL, or a member of a tar (see ``sources``).
-        select: called with the timeline; called again, with the right one, if the decoder gives other
-            frames than the packets promise.
+        select: called with the timeline; once more, with the right one, only if the decoder gives other
+            frames than the packets promise. ``Frames.indices`` is what it returned last.
         multi_thread: let the decoder use several cores; right where no other process decodes.
         time_limit: seconds after which a slow file is given up.
         apply_rotation: turn the frames as a player would; by default they are used as stored, as
@@ -79,8 +61,8 @@ def read_video(
         frames, frame, errors = video.read()
         matrix = streams.display_matrix(frame)
         if apply_rotation and matrix is not None:
-            frames, matrix = frames._replace(images=streams.turn(frames.images, matrix)), None
-        assert frames.timeline is not None
+            turned = streams.turn(frames.images, matrix)
+            frames, matrix = replace(frames, images=turned), None
         found = streams.remarks(
             frames.timeline,
             transfer=int(frame.color_trc),
@@ -88,14 +70,14 @@ def read_video(
             errors=len(errors),
             reason=next(iter(errors), ""),
         )
-        return frames._replace(remarks=found)
+        return replace(frames, remarks=found)
 
 
 class _Video:
     """One video that is being read."""
 
     def __init__(
-        self, path: str | Path, select: Select, multi_thread: bool, time_limit: float
+        self, path: str | Path, select: FrameSelector, multi_thread: bool, time_limit: float
     ) -> None:
         self.path = path
         self.select = select
@@ -131,15 +113,16 @@ class _Video:
         timeline = packets.timeline
         if not len(timeline.pts):
             raise IrregularError("no frames are listed")
-        chosen, unique, index = self._choose(timeline)
+        chosen = choose_frames(timeline, self.select)
+        places = chosen.unique.tolist()
         context = seeker.stream.codec_context
-        require_memory(len(unique), context.width, context.height)
-        run = ListedRun(packets, seeker, unique.tolist(), self.to_rgb, self.check_time)
+        require_memory(len(places), context.width, context.height)
+        run = ListedRun(packets, seeker, places, self.to_rgb, self.check_time)
         run.decode()
-        images = stack(len(unique), (run.images.pop(place) for place in unique.tolist()))
+        images = stack(len(places), (run.images.pop(place) for place in places))
         self.decoded += run.decoded
         assert run.sample is not None
-        return Frames(images, index.reshape(chosen.shape), self.decoded, timeline), run.sample, []
+        return chosen.frames(images, decoded=self.decoded), run.sample, []
 
     def _settled(self, packets: Packets, seeker: Seeker) -> Packets:
         """``packets`` with the frames of their head that the decoder really gives."""
@@ -158,12 +141,6 @@ class _Video:
         if unknown != set(packets.shown[packets.shown > last][:1].tolist()):
             raise IrregularError("frames of the head are not those listed")
         return packets.without_head(set(given))
-
-    def _choose(self, timeline: Timeline) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The chosen indices (V, T), each once and sorted, and which of these each is."""
-        chosen = np.asarray(self.select(timeline))
-        unique, index = np.unique(chosen, return_inverse=True)
-        return chosen, unique, index
 
     def _read_whole(self, promised: int) -> tuple[Frames, "av.VideoFrame", list[str]]:
         """Decode every frame in order; a second time if too many were to be held."""
@@ -196,11 +173,10 @@ class _Video:
                 f"{printable(self.path)}: no decodable frame{because}; re-encode it or remove it "
                 "from the list"
             )
-        chosen, unique, index = self._choose(timeline)
-        require_memory(len(unique), sample.width, sample.height)
-        images = self._pick(unique.tolist(), held)
-        frames = Frames(images, index.reshape(chosen.shape), self.decoded, timeline)
-        return frames, sample, errors
+        chosen = choose_frames(timeline, self.select)
+        require_memory(len(chosen.unique), sample.width, sample.height)
+        images = self._pick(chosen.unique.tolist(), held)
+        return chosen.frames(images, decoded=self.decoded), sample, errors
 
     def _pick(self, unique: list[int], held: "list[av.VideoFrame]") -> np.ndarray:
         """The images of sorted places, from the frames held or by decoding once more."""

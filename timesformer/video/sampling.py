@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from timesformer.video.timeline import Timeline
+from timesformer.video.timeline import Indices, Timeline
 
 ROUNDING = 1e-3  # of a frame: times are compared up to this
 # From what a clip can be shifted by to its start, in frames (fractions are fine) or in seconds.
@@ -55,7 +56,7 @@ def view_place(view: int, num_views: int, placement: str) -> Placement:
     return lambda free: free * view / (num_views - 1)
 
 
-def clip_indices(timeline: Timeline, shape: ClipShape, place: Placement) -> np.ndarray:
+def clip_indices(timeline: Timeline, shape: ClipShape, place: Placement) -> Indices:
     """Indices (T,) into ``timeline.pts`` of one clip; a short video repeats its last frame.
 
     With a frame count and a duration in the header the clip is placed by time: it starts at the
@@ -102,8 +103,8 @@ def cut(timeline: Timeline, start: float, end: float) -> tuple[Timeline, int]:
 
 
 def segment_indices(
-    num_frames: int, num_segments: int, *, offsets: np.ndarray | None = None
-) -> np.ndarray:
+    num_frames: int, num_segments: int, *, offsets: NDArray[np.float64] | None = None
+) -> Indices:
     """One frame of each of T equal segments (T,), as SSv2 is sampled (a5ef29a, datasets/ssv2.py).
 
     Args:
@@ -122,9 +123,7 @@ def segment_indices(
     return first + (offsets * (last - first + 1)).astype(np.int64)
 
 
-def segment_view_indices(
-    num_frames: int, num_segments: int, view: int, num_views: int
-) -> np.ndarray:
+def segment_view_indices(num_frames: int, num_segments: int, view: int, num_views: int) -> Indices:
     """Test view ``view`` of ``num_views`` of a segment-sampled video, (T,).
 
     One view takes the middle of each segment, as published. Several divide the segments evenly;
@@ -134,7 +133,7 @@ def segment_view_indices(
     return segment_indices(num_frames, num_segments, offsets=offsets if num_views > 1 else None)
 
 
-def _by_seconds(timeline: Timeline, shape: ClipShape, place: Placement) -> np.ndarray:
+def _by_seconds(timeline: Timeline, shape: ClipShape, place: Placement) -> Indices:
     """Indices (T,) of the frames that are shown at T times, spread as those of an even video.
 
     The times reach from the start of the clip to the start of its last frame, so that at a constant
@@ -147,13 +146,13 @@ def _by_seconds(timeline: Timeline, shape: ClipShape, place: Placement) -> np.nd
     return np.clip(shown, 0, len(seconds) - 1)
 
 
-def _between(timeline: Timeline, start: int, end: int) -> np.ndarray:
+def _between(timeline: Timeline, start: int, end: int) -> Indices:
     """Indices of the frames with ``start`` <= pts, to the first one after ``end``."""
     first, beyond = np.searchsorted(timeline.pts, [start, end + 1]).tolist()
     return np.arange(first, min(beyond + 1, len(timeline.pts)))
 
 
-def _spread(start: float, span: float, count: int, num_frames: int) -> np.ndarray:
+def _spread(start: float, span: float, count: int, num_frames: int) -> Indices:
     """``count`` frames from ``start`` over ``span``, both ends included, cut to the video."""
     positions = torch.linspace(start, start + span - 1, count)
     return positions.clamp(0, num_frames - 1).long().numpy()

@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
+
+Indices = NDArray[np.int64]  # of frames: their places in the decoder's output
 
 DEFAULT_FPS = 30.0  # of a stream that names no rate
 REORDER = 16  # frames by which decoders reorder at most; a larger step back is a restart

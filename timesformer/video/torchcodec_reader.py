@@ -12,6 +12,7 @@ full size without interpolation). The GPU converts colours by its own arithmetic
 """
 
 import math
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,10 +23,10 @@ import numpy as np
 from timesformer.errors import InputError
 from timesformer.io.opening import open_media
 from timesformer.video import streams
+from timesformer.video.frames import Frames, FrameSelector, choose_frames, require_memory
 from timesformer.video.packets import list_packets
-from timesformer.video.reader import Frames, Select, read_video
+from timesformer.video.reader import read_video
 from timesformer.video.sources import open_source
-from timesformer.video.stacking import require_memory
 from timesformer.video.streams import choose_stream
 from timesformer.video.timeline import Timeline
 
@@ -51,7 +52,7 @@ class _Description(NamedTuple):
 
 def read_torchcodec(
     path: str | Path,
-    select: Select,
+    select: FrameSelector,
     *,
     multi_thread: bool = False,
     time_limit: float = math.inf,
@@ -89,7 +90,7 @@ def read_torchcodec(
         time_limit=time_limit,
         apply_rotation=apply_rotation,
     )
-    return frames._replace(fallback=f"{path}: {reason}") if device != "cpu" else frames
+    return replace(frames, fallback=f"{path}: {reason}") if device != "cpu" else frames
 
 
 def check_torchcodec(device: str = "cpu") -> None:
@@ -123,7 +124,7 @@ def _decoder_class() -> Any:
     return VideoDecoder
 
 
-def _read(path: str | Path, select: Select, *, num_threads: int, device: str) -> Frames:
+def _read(path: str | Path, select: FrameSelector, *, num_threads: int, device: str) -> Frames:
     """The chosen frames; one of ``_ERRORS`` if PyAV has to read the file."""
     with open_source(path) as source:
         described = _describe(source, name=path)
@@ -139,7 +140,7 @@ def _read(path: str | Path, select: Select, *, num_threads: int, device: str) ->
         frames = _fetch(decoder, described, select)
         # torchcodec itself turns to the CPU where NVDEC does not know a codec
         status = getattr(decoder, "cpu_fallback", None) if device != "cpu" else None
-        return frames._replace(fallback=f"{path}: {status}") if status else frames
+        return replace(frames, fallback=f"{path}: {status}") if status else frames
 
 
 def _describe(source: Any, *, name: str | Path) -> _Description:
@@ -162,23 +163,20 @@ def _describe(source: Any, *, name: str | Path) -> _Description:
         )
 
 
-def _fetch(decoder: Any, described: _Description, select: Select) -> Frames:
+def _fetch(decoder: Any, described: _Description, select: FrameSelector) -> Frames:
     """The frames that ``select`` chooses, if torchcodec's are those that are listed."""
     timeline = described.timeline
     if getattr(decoder.metadata, "rotation", None):
         raise _UnsuitedError("it has rotation metadata")
     if not len(timeline.pts) or len(decoder) != len(timeline.pts):
         raise _UnsuitedError(f"{len(decoder)} frames instead of {len(timeline.pts)}")
-    chosen = np.asarray(select(timeline))
-    unique, index = np.unique(chosen, return_inverse=True)
-    require_memory(len(unique), decoder.metadata.width, decoder.metadata.height)
-    batch = decoder.get_frames_at(unique.tolist())
+    chosen = choose_frames(timeline, select)
+    require_memory(len(chosen.unique), decoder.metadata.width, decoder.metadata.height)
+    batch = decoder.get_frames_at(chosen.unique.tolist())
     pts = np.rint(batch.pts_seconds.numpy() / described.time_base).astype(np.int64)
-    if not np.array_equal(pts, described.pts[unique]):
+    if not np.array_equal(pts, described.pts[chosen.unique]):
         raise _UnsuitedError("frames of other times than listed")
-    return Frames(
+    return chosen.frames(
         batch.data.cpu().numpy(),
-        index.reshape(chosen.shape),
-        timeline=timeline,
         remarks=streams.remarks(timeline, transfer=described.transfer, matrix=None),
     )

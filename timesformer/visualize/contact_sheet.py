@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from timesformer.datasets.transforms import Spatial
+from timesformer.datasets.transforms import Crop
 from timesformer.video import Frames
 
 MOST_SHOWN = 8  # frames of a clip; the timeline and the table have all of them
@@ -45,8 +45,7 @@ class Sheet(NamedTuple):
 
 def clip_rows(
     frames: Frames,
-    indices: np.ndarray,
-    crops: Sequence[Sequence[Spatial]],
+    crops: Sequence[Sequence[Crop]],
     clips: Tensor,
     *,
     captions: Sequence[str],
@@ -56,7 +55,6 @@ def clip_rows(
 
     Args:
         frames: what was read of the video.
-        indices: (views, T) frame numbers.
         crops: of each temporal view.
         clips: cut from both, in RGB.
         captions: what to say of each clip besides its crop.
@@ -64,7 +62,7 @@ def clip_rows(
     """
     names = CROP_NAMES[frames.images.shape[2] >= frames.images.shape[1]]
     rows: list[Row] = []
-    for view, numbers in enumerate(indices):
+    for view, numbers in enumerate(frames.indices):
         middle = frames.images[frames.index[view][len(numbers) // 2]]
         for i, crop in enumerate(crops[view]):
             name = f"clip {view + 1}"
@@ -84,17 +82,17 @@ def clip_rows(
     return rows
 
 
-def _describe_crop(crop: Spatial, caption: str) -> str:
+def _describe_crop(crop: Crop, caption: str) -> str:
     """Scale, place and flip of a clip, and what else there is to say."""
     flip = ", then flipped" * crop.flip
     text = f"short side scaled to {crop.short_side}, cut at ({crop.top}, {crop.left}){flip}"
     return f"{text}; {caption}" if caption else text
 
 
-def _box_in_frame(crop: Spatial, frame: np.ndarray) -> tuple[float, float, float]:
+def _box_in_frame(crop: Crop, frame: np.ndarray) -> tuple[float, float, float]:
     """(left, top, side) of the crop in the frame (H, W, 3) before it was scaled."""
     scale = min(frame.shape[:2]) / crop.short_side
-    return crop.left * scale, crop.top * scale, crop.crop * scale
+    return crop.left * scale, crop.top * scale, crop.size * scale
 
 
 def draw(sheet: Sheet) -> Figure:
