@@ -8,7 +8,7 @@ from timesformer.runtime.command import command, leave
 
 if TYPE_CHECKING:
     from timesformer.config import CfgNode
-    from timesformer.engine.plan import Row
+    from timesformer.engine.memory_estimate import Plan
 
 COLUMNS = ("strategy", "recompute", "clips a GPU and batch", "batches a step", "GiB a GPU", "fits")
 
@@ -25,10 +25,10 @@ def main() -> int:
         arguments.cfg,
         [*arguments.opts, *(str(text) for pair in keys.items() for text in pair)],
     )
-    from timesformer.engine.plan import rows
+    from timesformer.engine.memory_estimate import build_plans
 
     world = arguments.gpus * arguments.nodes
-    found = list(rows(cfg, world=world, memory_gib=arguments.memory))
+    found = list(build_plans(cfg, world=world, memory_gib=arguments.memory))
     print(facts(cfg, world))
     print(table(found))
     best = next((row for row in found if row.fits), None)
@@ -85,7 +85,7 @@ def facts(cfg: "CfgNode", world: int) -> str:
     )
 
 
-def table(found: "list[Row]") -> str:
+def table(found: "list[Plan]") -> str:
     """The rows of the plan."""
     from timesformer.tables import format_table
 

@@ -6,7 +6,13 @@ from torch.profiler import ProfilerActivity, profile
 
 from timesformer.config import load_config
 from timesformer.engine.losses import build_loss
-from timesformer.engine.memory_estimate import CONTEXT_BYTES, StepMemory, device_bytes, step_memory
+from timesformer.engine.memory_estimate import (
+    CONTEXT_BYTES,
+    StepMemory,
+    build_step,
+    device_bytes,
+    step_memory,
+)
 from timesformer.engine.optim import build_optimizer
 from timesformer.engine.parallel import keep_less
 from timesformer.models import build_model
@@ -53,23 +59,21 @@ def measured(cfg, clips, checkpoint):
 )
 def test_the_estimate_is_what_the_allocator_hands_out(tiny_yaml, options, checkpoint):
     cfg = load_config(tiny_yaml, ["TIMESFORMER.EMBED_DIM", "64", *options])
-    memory = step_memory(cfg, checkpoint=checkpoint)
+    memory = step_memory(build_step(cfg), checkpoint=checkpoint)
     assert memory.peak(6) == pytest.approx(measured(cfg, 6, checkpoint), rel=0.03)
 
 
-def test_shards_share_the_states_and_a_gpu_has_a_context(tiny_yaml):
+def test_shards_share_the_states_and_a_gpu_has_a_context():
     memory = StepMemory(states=800, fixed=10, clip=5, largest_block=20)
     assert memory.peak(2) == 800 + 10 + 10
     assert memory.peak(2, shards=8) == 100 + 2 * 20 + 10 + 10
-    cfg = load_config(tiny_yaml)
-    assert device_bytes(cfg, memory, 2) == 861
-    gpu = load_config(tiny_yaml, ["NUM_GPUS", "1"])
-    assert device_bytes(gpu, memory, 2) == 861 + CONTEXT_BYTES
+    assert device_bytes(memory, 2, on_gpu=False) == 861
+    assert device_bytes(memory, 2, on_gpu=True) == 861 + CONTEXT_BYTES
 
 
 def test_an_average_is_one_more_copy_of_the_weights(tiny_yaml):
     plain, averaged = (
-        step_memory(load_config(tiny_yaml, ["TRAIN.EMA_DECAY", decay]), checkpoint=0.0)
+        step_memory(build_step(load_config(tiny_yaml, ["TRAIN.EMA_DECAY", decay])), checkpoint=0.0)
         for decay in ("0", "0.9")
     )
     copy = sum(4 * p.numel() for p in build_model(load_config(tiny_yaml)).parameters())

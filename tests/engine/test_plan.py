@@ -7,29 +7,29 @@ import pytest
 
 from tests.conftest import ROOT
 from timesformer.config import load_config
-from timesformer.engine import plan
-from timesformer.engine.memory_estimate import GIB, StepMemory
+from timesformer.engine import memory_estimate
+from timesformer.engine.memory_estimate import GIB, StepMemory, build_plans
 
 
 @pytest.fixture
 def measured(monkeypatch):
     """8 GiB of states; a clip takes 2 GiB, 0.5 with recomputation; 1 GiB around it on a GPU."""
 
-    def step_memory(cfg, *, checkpoint):
+    def step_memory(step, *, checkpoint):
         return StepMemory(8 * GIB, 0, GIB // 2 if checkpoint else 2 * GIB, 0)
 
-    monkeypatch.setattr(plan, "step_memory", step_memory)
-    monkeypatch.setattr("timesformer.engine.memory_estimate.MARGIN", 1.0)
+    monkeypatch.setattr(memory_estimate, "step_memory", step_memory)
+    monkeypatch.setattr(memory_estimate, "MARGIN", 1.0)
 
 
-def rows_of(tiny_yaml, world, memory):
+def plans_of(tiny_yaml, world, memory):
     cfg = load_config(tiny_yaml, ["GLOBAL_BATCH_SIZE", "48", "NUM_GPUS", "1"])
-    return list(plan.rows(cfg, world=world, memory_gib=memory))
+    return list(build_plans(cfg, world=world, memory_gib=memory))
 
 
 def test_the_largest_divisor_of_the_share_that_fits_is_taken(tiny_yaml, measured):
     """12 clips a GPU: of 1, 2, 3, 4, 6 and 12, seven GiB beside 9 hold three clips of 2 GiB."""
-    ddp, recomputed, fsdp, both = rows_of(tiny_yaml, 4, 16)
+    ddp, recomputed, fsdp, both = plans_of(tiny_yaml, 4, 16)
     assert ddp[:4] == ("ddp", 0.0, 3, 4)
     assert ddp.gib == 15
     assert recomputed[:4] == ("ddp", 1.0, 12, 1)
@@ -41,7 +41,7 @@ def test_the_largest_divisor_of_the_share_that_fits_is_taken(tiny_yaml, measured
 
 
 def test_what_does_not_fit_is_shown_with_what_a_clip_takes(tiny_yaml, measured):
-    (plain, recomputed) = rows_of(tiny_yaml, 1, 10)
+    (plain, recomputed) = plans_of(tiny_yaml, 1, 10)
     assert (plain.fits, plain.clips, plain.gib) == (False, 1, 11)
     assert (recomputed.fits, recomputed.clips) == (True, 2)
 

@@ -1,57 +1,22 @@
-import json
-
 import numpy as np
-import pytest
 
-from timesformer.config import ConfigError, load_config
-from timesformer.visualize.confusion import figures
+from timesformer.visualize.confusion import draw_histograms, draw_matrices
 
-PREDICTED, TRUE = np.array([0, 1, 2, 2]), np.array([0, 1, 1, 2])
+COUNTS = np.array([[4, 0, 0], [1, 2, 1], [0, 0, 0]])
 
 
-@pytest.fixture
-def config(tiny_yaml):
-    def config(**board):
-        keys = {"ENABLE": 1, "CONFUSION_MATRIX.ENABLE": 1, "HISTOGRAM.ENABLE": 1, **board}
-        pairs = [str(x) for key, value in keys.items() for x in (f"TENSORBOARD.{key}", value)]
-        return load_config(tiny_yaml, pairs)
-
-    return config
-
-
-def test_the_matrix_shows_the_share_of_each_true_class(config):
-    made = figures(config(), PREDICTED, TRUE)
-    image = made["Confusion Matrix"].axes[0].images[0].get_array()
-    assert image.tolist() == [[1, 0, 0], [0, 0.5, 0.5], [0, 0, 1]]
-    bars = made["Top 10 predictions by classes/1"].axes[0].patches
-    assert [bar.get_height() for bar in bars] == [0.5, 0.5, 0]
+def test_each_row_is_the_share_of_its_true_class_and_an_empty_one_is_zero():
+    made = draw_matrices(COUNTS, "abc", size=(2, 2), subset=[1, 0], groups={"p": [1]})
+    shown = {tag: f.axes[0].images[0].get_array().tolist() for tag, f in made.items()}
+    assert shown == {
+        "Confusion Matrix": [[1, 0, 0], [0.25, 0.5, 0.25], [0, 0, 0]],
+        "Confusion Matrix Subset": [[2 / 3, 1 / 3], [0, 1]],
+        "Confusion Matrices Grouped by Parent Classes/p": [[1]],
+    }
 
 
-@pytest.mark.parametrize(
-    ("key", "text", "message"),
-    [
-        ("CLASS_NAMES_PATH", '{"a": 3}', "class 'a' has id 3, but MODEL.NUM_CLASSES is 3"),
-        ("CLASS_NAMES_PATH", "[1", "is not a JSON object"),
-        ("CLASS_NAMES_PATH", "3", "is not a JSON object"),
-        ("CONFUSION_MATRIX.SUBSET_PATH", "zebra\n", "'zebra' is not a class"),
-        ("CATEGORIES_PATH", '{"p": ["zebra"]}', "'zebra' is not a class"),
-    ],
-)
-def test_files_that_cannot_be_used_are_named(config, tmp_path, key, text, message):
-    path = tmp_path / "file"
-    path.write_text(text)
-    with pytest.raises(ConfigError, match=message):
-        figures(config(**{key: path}), PREDICTED, TRUE)
-
-
-def test_missing_files_are_named(config):
-    with pytest.raises(ConfigError, match=r"TENSORBOARD file gone\.json cannot be read"):
-        figures(config(CLASS_NAMES_PATH="gone.json"), PREDICTED, TRUE)
-
-
-def test_names_come_from_the_file(config, tmp_path):
-    path = tmp_path / "names.json"
-    path.write_text(json.dumps({"a": 0, "b": 1, "c": 2}))
-    made = figures(config(CLASS_NAMES_PATH=path), PREDICTED, TRUE)
-    labels = [tick.get_text() for tick in made["Confusion Matrix"].axes[0].get_xticklabels()]
-    assert labels == ["a", "b", "c"]
+def test_a_histogram_begins_with_the_most_frequent_prediction():
+    (figure,) = draw_histograms(COUNTS, "abc", size=(2, 2), subset=[1], top=2).values()
+    axes = figure.axes[0]
+    assert [bar.get_height() for bar in axes.patches] == [0.5, 0.25]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["b", "a"]

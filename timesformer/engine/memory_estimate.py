@@ -1,4 +1,4 @@
-"""The memory of a training step, before anything is allocated.
+"""The memory of a training step, before anything is allocated, and what share of a batch fits.
 
 A forward and backward pass runs on tensors that have shapes only, and every storage that comes and
 goes is counted; what the optimizer keeps is added. So recomputed activations, 16-bit copies of weights
@@ -6,6 +6,9 @@ and temporary tensors are in it; the insides of fused kernels, fragmentation and
 """
 
 import weakref
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -40,56 +43,114 @@ class StepMemory(NamedTuple):
         return self.states // shards + gathered + self.fixed + clips * self.clip
 
 
-def step_memory(cfg: CfgNode, *, checkpoint: float) -> StepMemory:
-    """Measured with one and two clips: all of a batch grows with its clips.
+@dataclass(frozen=True, kw_only=True)
+class TrainingStep:
+    """What is computed in a step, and kept between two."""
+
+    make_model: Callable[[], nn.Module]
+    loss: nn.Module
+    clip_shape: tuple[int, int, int, int]  # (3, T, H, W)
+    precision: str
+    recompute_cheap_ops: bool
+    kept_values: int  # of the optimizer and the average of the weights, for each parameter
+
+
+def build_step(cfg: CfgNode) -> TrainingStep:
+    """The training step of a run."""
+    size, solver = cfg.DATA.TRAIN_CROP_SIZE, cfg.SOLVER
+    moments = int(solver.MOMENTUM > 0) if solver.OPTIMIZING_METHOD == "sgd" else 2
+    return TrainingStep(
+        make_model=partial(build_model, cfg),
+        loss=build_loss(cfg),
+        clip_shape=(3, cfg.DATA.NUM_FRAMES, size, size),
+        precision=cfg.TRAIN.PRECISION,
+        recompute_cheap_ops=cfg.TRAIN.RECOMPUTE_CHEAP_OPS,
+        kept_values=moments + int(cfg.TRAIN.EMA_DECAY > 0),
+    )
+
+
+def step_memory(step: TrainingStep, *, checkpoint: float) -> StepMemory:
+    """Measured with two and three clips: all of a batch grows with its clips.
 
     Args:
-        cfg: of the run.
+        step: of the run.
         checkpoint: share of the blocks that recompute their activations.
     """
-    counted = [_count(cfg, clips, checkpoint) for clips in (2, 3)]
+    counted = [_count(step, clips, checkpoint) for clips in (2, 3)]
     (states, two, block), (_, three, _) = counted
     clip = three - two
     return StepMemory(states, two - 2 * clip - states, clip, block)
 
 
-def device_bytes(cfg: CfgNode, memory: StepMemory, clips: int, *, shards: int = 1) -> int:
+def device_bytes(memory: StepMemory, clips: int, *, shards: int = 1, on_gpu: bool) -> int:
     """``memory.peak`` and what surrounds it on a GPU."""
-    around = CONTEXT_BYTES if cfg.NUM_GPUS else 0
-    return int(memory.peak(clips, shards=shards) * MARGIN) + around
+    return int(memory.peak(clips, shards=shards) * MARGIN) + (CONTEXT_BYTES if on_gpu else 0)
 
 
-def _count(cfg: CfgNode, clips: int, checkpoint: float) -> tuple[int, int, int]:
+class Plan(NamedTuple):
+    """One way to train: ``clips`` at once on a device, ``accumulation`` times a step.
+
+    With no clip that fits, both are those of a single clip, and ``fits`` is False.
+    """
+
+    strategy: str
+    checkpoint: float  # TRAIN.ACTIVATION_CHECKPOINT
+    clips: int
+    accumulation: int
+    gib: float
+    fits: bool
+
+    def keys(self, gpus: int) -> str:
+        """What to pass to run_net.py."""
+        return (
+            f"NUM_GPUS {gpus} TRAIN.BATCH_SIZE {self.clips * gpus} "
+            f"TRAIN.ACTIVATION_CHECKPOINT {self.checkpoint:g} DIST.STRATEGY {self.strategy}"
+        )
+
+
+def build_plans(cfg: CfgNode, *, world: int, memory_gib: float) -> Iterator[Plan]:
+    """All ways to train, those without costs first.
+
+    Args:
+        cfg: of the run; ``world`` divides its GLOBAL_BATCH_SIZE.
+        world: devices of all machines.
+        memory_gib: of a device.
+    """
+    share, step = cfg.GLOBAL_BATCH_SIZE // world, build_step(cfg)
+    measured = {checkpoint: step_memory(step, checkpoint=checkpoint) for checkpoint in (0.0, 1.0)}
+    for strategy in ("ddp", "fsdp") if world > 1 else ("ddp",):
+        for checkpoint, memory in measured.items():
+            shards = world if strategy == "fsdp" else 1
+            used = {
+                clips: device_bytes(memory, clips, shards=shards, on_gpu=cfg.NUM_GPUS > 0) / GIB
+                for clips in range(1, share + 1)
+                if share % clips == 0
+            }
+            fitting = [clips for clips, gib in used.items() if gib <= memory_gib]
+            clips = max(fitting, default=1)
+            yield Plan(strategy, checkpoint, clips, share // clips, used[clips], bool(fitting))
+
+
+def _count(step: TrainingStep, clips: int, checkpoint: float) -> tuple[int, int, int]:
     """Bytes of the states, of the peak of a step, and of the largest block."""
     device = torch.device("cpu")  # has the fused attention of GPUs: no matrix of weights is kept
-    size = cfg.DATA.TRAIN_CROP_SIZE
     with torch.device("meta"):
-        model = build_model(cfg)
+        model = step.make_model()
     with FakeTensorMode(allow_non_fake_inputs=True), _Storages() as storages:
         model.to_empty(device=device)
-        keep_less(model, share=checkpoint, lean=cfg.TRAIN.RECOMPUTE_CHEAP_OPS)
-        loss, precision = build_loss(cfg), Precision(cfg.TRAIN.PRECISION, device)
-        frames = torch.empty(clips, 3, cfg.DATA.NUM_FRAMES, size, size)
-        labels = torch.zeros(clips, dtype=torch.int64)
-        with precision.autocast():
-            logits = model(frames)
-        loss(logits.float(), labels).backward()
+        keep_less(model, share=checkpoint, lean=step.recompute_cheap_ops)
+        frames, labels = torch.empty(clips, *step.clip_shape), torch.zeros(clips, dtype=torch.int64)
+        with Precision(step.precision, device).autocast():
+            logits = model(frames)  # which live as long as the step
+        step.loss(logits.float(), labels).backward()
         blocks = [module for module in model.modules() if isinstance(module, Block)]
         largest = max(_bytes(block) for block in blocks)
-        kept = _bytes(model) * _kept_values(cfg)
+        kept = _bytes(model) * step.kept_values
         return 2 * _bytes(model) + kept, storages.peak + kept, largest
 
 
 def _bytes(module: nn.Module) -> int:
     return sum(p.numel() * p.element_size() for p in module.parameters())
-
-
-def _kept_values(cfg: CfgNode) -> int:
-    """What the optimizer and the average of the weights keep for each parameter."""
-    average = int(cfg.TRAIN.EMA_DECAY > 0)
-    if cfg.SOLVER.OPTIMIZING_METHOD == "sgd":
-        return int(cfg.SOLVER.MOMENTUM > 0) + average
-    return 2 + average  # both moments of adam and adamw
 
 
 class _Storages(TorchDispatchMode):

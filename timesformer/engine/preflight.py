@@ -191,10 +191,10 @@ def _board_problems(cfg: CfgNode) -> Iterator[str]:
         return
     if not (board.CONFUSION_MATRIX.ENABLE or board.HISTOGRAM.ENABLE):
         return
-    from timesformer.visualize.confusion import check_files
+    from timesformer.evaluation.figures import build_figures
 
     try:
-        check_files(cfg)
+        build_figures(cfg)
     except ConfigError as error:
         yield str(error)
 

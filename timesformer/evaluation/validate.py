@@ -169,7 +169,7 @@ class Validator:
         scalars: log.Scalars,
     ) -> None:
         """Figures of the predictions of all processes."""
-        from timesformer.visualize.confusion import figures
+        from timesformer.evaluation.figures import build_figures
 
         pairs = [
             torch.stack([metrics.likeliest(of_batch, 1)[:, 0], true]).cpu()
@@ -178,7 +178,7 @@ class Validator:
         parts = [part for process in collectives.gather(pairs) for part in process]
         if scalars:
             predicted, true = torch.cat(parts, dim=1).numpy()
-            for tag, figure in figures(self.cfg, predicted, true).items():
+            for tag, figure in build_figures(self.cfg)(predicted, true).items():
                 scalars.add_figure(tag, figure, epoch + 1)
 
 
