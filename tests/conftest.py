@@ -1,5 +1,6 @@
 """Videos with numbered frames, tiny configurations, and the shared reference data."""
 
+import contextlib
 import os
 import random
 import subprocess
@@ -39,11 +40,15 @@ VERSION = tuple(map(int, torch.__version__.split(".")[:2]))
 needs_sharding = pytest.mark.skipif(VERSION < (2, 8), reason="needs PyTorch 2.8")
 
 
+def pytest_runtest_setup(item):
+    """Without a GPU the tests marked ``cuda`` are skipped, or fail where one is promised."""
+    if "cuda" in item.keywords and not torch.cuda.is_available():
+        if os.environ.get("TIMESFORMER_REQUIRE_CUDA") == "1":
+            pytest.fail("TIMESFORMER_REQUIRE_CUDA is 1, but there is no NVIDIA GPU")
+        pytest.skip("needs an NVIDIA GPU")
+
+
 def pytest_collection_modifyitems(items):
-    if not torch.cuda.is_available():
-        for item in items:
-            if "cuda" in item.keywords:
-                item.add_marker(pytest.mark.skip(reason="needs an NVIDIA GPU"))
     if any(item.get_closest_marker("torchcodec") for item in items):
         _skip_without_torchcodec(items)
 
@@ -68,11 +73,25 @@ def pytest_runtest_makereport():
     return report
 
 
-@pytest.fixture(autouse=True)
-def _isolated_seeds():
+@contextlib.contextmanager
+def seeded():
+    """Fixed seeds of random, numpy and torch inside; outside all three go on as if nothing happened."""
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.set_rng_state(states[2])
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    with seeded():
+        yield
 
 
 @pytest.fixture(scope="session")

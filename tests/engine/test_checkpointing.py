@@ -296,7 +296,7 @@ def test_the_best_of_the_run_that_a_file_is_from_is_not_the_best_of_this_one(
 def test_skipped_steps_are_looked_for_by_all_processes_together(config, tmp_path, monkeypatch):
     """At log lines, before a checkpoint, and where all have agreed to end; not by one with a signal."""
     looks, batch = [], [0]
-    monkeypatch.setattr(nonfinite.NonFiniteGuard, "look", lambda *_: looks.append(batch[0]))
+    monkeypatch.setattr(nonfinite.NonFiniteGuard, "check", lambda *_: looks.append(batch[0]))
     monkeypatch.setattr(signals, "requested", lambda: True)  # here alone
     monkeypatch.setattr(signals, "agreed", lambda **_: batch[0] == 11)
     cfg = config("LOG_PERIOD", 5, "TRAIN.CHECKPOINT_STEPS", 4, "TRAIN.CHECKPOINT_PERIOD", 9,
@@ -305,7 +305,7 @@ def test_skipped_steps_are_looked_for_by_all_processes_together(config, tmp_path
     state = TrainingState(cfg, build_model(cfg), torch.device("cpu"))
     videos = read_list(cfg, "train")
     with Checkpoints(cfg, state, {}, videos, 100, log.Scalars()) as saved:
-        meter = EpochMeter(cfg, 0, 100, log.Scalars())
+        meter = EpochMeter(0, 100, log.Scalars(), log_period=5, num_epochs=20)
         for batch[0] in range(1, 11):
             saved.after_step(0, batch[0], meter)
         batch[0] = 11

@@ -95,7 +95,7 @@ def test_a_run_on_two_machines_resumes_when_a_process_of_one_dies(
     steps += ["TRAIN.CHECKPOINT_STEPS", "1"]
     run.run(load_config(tiny_yaml, [*steps, "OUTPUT_DIR", str(tmp_path / "alone")]))
     cfg = load_config(tiny_yaml, [*steps, "TRAIN.BATCH_SIZE", "2"])
-    backward, calls = train.Trainer.backward, []
+    backward, calls = train.TrainStep.accumulate, []
 
     def dying(*args, **kwargs):
         calls.append(1)
@@ -106,7 +106,7 @@ def test_a_run_on_two_machines_resumes_when_a_process_of_one_dies(
                 os.kill(os.getpid(), signal.SIGKILL)
         return backward(*args, **kwargs)
 
-    monkeypatch.setattr(train.Trainer, "backward", dying)
+    monkeypatch.setattr(train.TrainStep, "accumulate", dying)
     endpoint = f"127.0.0.1:{free_port()}"
 
     def start(number):

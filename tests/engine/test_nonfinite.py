@@ -10,7 +10,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from tests.engine.test_train import final_weights, same_state, stats, trainer
+from tests.engine.test_train import final_weights, optimizer_step, same_state, stats, trainer
 from tests.runtime.test_signals import strike
 from timesformer.checkpoint import save
 from timesformer.config import load_config
@@ -46,23 +46,23 @@ def test_a_skipped_step_leaves_no_trace(config, kind, fused):
     cfg = config("SOLVER.MAX_EPOCH", 1)
     subject, oracle = trainer(cfg, accumulation=1), trainer(cfg, accumulation=1)
     for one in (subject, oracle):
-        for group in one.state.optimizer.param_groups:
+        for group in one.step.state.optimizer.param_groups:
             group["fused"] = fused
     if kind == "gradient":
         calls = []
-        subject.model.head.weight.register_hook(
+        subject.step.model.head.weight.register_hook(
             lambda grad: grad * (torch.inf if calls.append(1) or len(calls) == 3 else 1)
         )
     else:
-        subject.loss = broken_at(cfg, 2, value=float(kind))
+        subject.step.loss = broken_at(cfg, 2, value=float(kind))
     subject.run_epoch(build_loader(cfg, "train"), Start.of_epoch(0))
     for i, batch in enumerate(build_loader(cfg, "train")):
         if i != 2:
-            set_lr(oracle.state.optimizer, lr_at_epoch(cfg, i / 6))
+            set_lr(oracle.step.state.optimizer, lr_at_epoch(cfg, i / 6))
             seed_step(cfg.RNG_SEED, 0, i)
-            oracle.backward(batch, 1, is_last=True)
-    assert same_state(subject.model.state_dict(), oracle.model.state_dict())
-    ours, theirs = (one.state.optimizer.state_dict()["state"] for one in (subject, oracle))
+            optimizer_step(oracle, batch)
+    assert same_state(subject.step.model.state_dict(), oracle.step.model.state_dict())
+    ours, theirs = (one.step.state.optimizer.state_dict()["state"] for one in (subject, oracle))
     assert all(same_state(ours[key], theirs[key]) for key in theirs)
     assert ours[0]["step"] == 5
 
@@ -71,24 +71,25 @@ def test_a_skipped_step_leaves_no_trace(config, kind, fused):
 def test_the_very_first_step_may_be_skipped(config, method):
     """A fused SGD of PyTorch goes on with memory that nobody wrote then."""
     pair = ["SOLVER.OPTIMIZING_METHOD", method, "SOLVER.MAX_EPOCH", 1]
-    subject, oracle = (trainer(config(*pair), accumulation=1) for _ in range(2))
-    assert subject.state.optimizer.param_groups[0]["fused"]
-    batches = list(build_loader(subject.cfg, "train"))[:3]
-    subject.loss = broken_at(subject.cfg, 0)
+    cfg = config(*pair)
+    subject, oracle = (trainer(cfg, accumulation=1) for _ in range(2))
+    assert subject.step.state.optimizer.param_groups[0]["fused"]
+    batches = list(build_loader(cfg, "train"))[:3]
+    subject.step.loss = broken_at(cfg, 0)
     for batch in batches:
-        subject.backward(batch, 1, is_last=True)
+        optimizer_step(subject, batch)
     for batch in batches[1:]:
-        oracle.backward(batch, 1, is_last=True)
-    assert same_state(subject.model.state_dict(), oracle.model.state_dict())
+        optimizer_step(oracle, batch)
+    assert same_state(subject.step.model.state_dict(), oracle.step.model.state_dict())
 
 
 def test_a_whole_group_is_skipped_for_one_of_its_batches(config, tmp_path):
     cfg = config("SOLVER.MAX_EPOCH", 1)
     subject = trainer(cfg, accumulation=3)
-    before = {name: value.clone() for name, value in subject.model.state_dict().items()}
-    subject.loss = broken_at(cfg, 1, 5)
+    before = {name: value.clone() for name, value in subject.step.model.state_dict().items()}
+    subject.step.loss = broken_at(cfg, 1, 5)
     subject.run_epoch(build_loader(cfg, "train"), Start.of_epoch(0))
-    assert same_state(before, subject.model.state_dict())
+    assert same_state(before, subject.step.model.state_dict())
 
 
 def test_skipped_steps_are_counted_and_written_down_with_their_videos(
@@ -145,16 +146,16 @@ def test_the_weights_go_back_once_and_then_the_run_ends(config, tmp_path, monkey
     monkeypatch.undo()
     oracle = trainer(cfg, accumulation=1)  # sees the batches whose steps count: 1, 2 and 6
     torch.manual_seed(cfg.RNG_SEED)
-    oracle.model.load_state_dict(build_model(cfg).state_dict())
+    oracle.step.model.load_state_dict(build_model(cfg).state_dict())
     for i, batch in enumerate(build_loader(cfg, "train")):
         if i in (0, 1, 5):
-            set_lr(oracle.state.optimizer, lr_at_epoch(cfg, i / 6))
+            set_lr(oracle.step.state.optimizer, lr_at_epoch(cfg, i / 6))
             seed_step(cfg.RNG_SEED, 0, i)
-            oracle.backward(batch, 1, is_last=True)
+            optimizer_step(oracle, batch)
     newest = save.newest_checkpoint(out)
     assert newest.name == "checkpoint_epoch_00001.pyth"  # none amid failing steps
     saved = torch.load(newest, weights_only=True)
-    assert same_state(save.named_state(oracle.model), saved["model_state"])
+    assert same_state(save.named_state(oracle.step.model), saved["model_state"])
     assert saved["guard"] == {"in_a_row": 0, "good_steps": 4, "went_back": True}
 
 
@@ -173,7 +174,7 @@ def test_what_is_saved_while_steps_are_skipped_is_not_gone_back_to(
     folder = save.folder_of(out)
     if stops:
         with monkeypatch.context() as patch:
-            strike(patch, train.Trainer, "backward", 13, signal.SIGTERM)
+            strike(patch, train.TrainStep, "accumulate", 13, signal.SIGTERM)
             patch.setattr(train, "build_loss", lambda cfg: broken_at(cfg, 11, 12))
             with pytest.raises(SystemExit):
                 run.run(cfg)
@@ -191,15 +192,15 @@ def test_what_is_saved_while_steps_are_skipped_is_not_gone_back_to(
     monkeypatch.undo()
     oracle = trainer(cfg, accumulation=1)
     torch.manual_seed(cfg.RNG_SEED)
-    oracle.model.load_state_dict(build_model(cfg).state_dict())
+    oracle.step.model.load_state_dict(build_model(cfg).state_dict())
     loader = build_loader(cfg, "train")
     for epoch, first in ((0, 0), (2, 2)):
         loader.load_state_dict({"epoch": epoch, "batch": first})
         for i, batch in enumerate(loader, first):
-            set_lr(oracle.state.optimizer, lr_at_epoch(cfg, epoch + i / 6))
+            set_lr(oracle.step.state.optimizer, lr_at_epoch(cfg, epoch + i / 6))
             seed_step(cfg.RNG_SEED, epoch, i)
-            oracle.backward(batch, 1, is_last=True)
-    assert same_state(save.named_state(oracle.model), final_weights(out, 3))
+            optimizer_step(oracle, batch)
+    assert same_state(save.named_state(oracle.step.model), final_weights(out, 3))
 
 
 def test_the_very_weights_that_went_wrong_are_not_gone_back_to(config, tmp_path, monkeypatch):
@@ -237,14 +238,14 @@ def test_gradients_are_clipped_by_their_norm_over_the_whole_group(config, limit)
                  "SOLVER.MOMENTUM", 0, "SOLVER.NESTEROV", 0, "SOLVER.WEIGHT_DECAY", 0)  # fmt: skip
     subject, oracle = trainer(cfg, accumulation=2), trainer(cfg, accumulation=2)
     batches = list(build_loader(cfg, "train"))[:2]
-    for i, batch in enumerate(batches):
-        subject.backward(batch, 2, is_last=i == 1)
-        (oracle.loss(oracle.model(oracle.normalize(batch.clips)), batch.labels) / 2).backward()
-    norm = torch.nn.utils.clip_grad_norm_(oracle.model.parameters(), limit)
-    oracle.state.optimizer.step()
+    found = optimizer_step(subject, *batches)
+    for batch in batches:
+        (oracle.step.forward(oracle.step.normalize(batch.clips), batch.labels)[0] / 2).backward()
+    norm = torch.nn.utils.clip_grad_norm_(oracle.step.model.parameters(), limit)
+    oracle.step.state.optimizer.step()
     assert (norm > limit) == (limit < 1)
-    assert torch.equal(subject.last_step.norm, norm)
-    assert same_state(subject.model.state_dict(), oracle.model.state_dict())
+    assert torch.equal(found.norm, norm)
+    assert same_state(subject.step.model.state_dict(), oracle.step.model.state_dict())
 
 
 def in_process(rank, path, folder):
@@ -252,14 +253,14 @@ def in_process(rank, path, folder):
     dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
     cfg = load_config(path)
     subject = trainer(cfg, accumulation=1)
-    subject.model = torch.nn.parallel.DistributedDataParallel(subject.state.model)
+    subject.step.model = torch.nn.parallel.DistributedDataParallel(subject.step.state.model)
     if rank == 1:  # a loss of inf whose gradient is finite, in one process alone
-        subject.loss = lambda logits, targets: logits.sum() * 0 + torch.tensor(torch.inf)
+        subject.step.loss = lambda logits, targets: logits.sum() * 0 + torch.tensor(torch.inf)
     batch = next(iter(build_loader(cfg, "train")))
-    before = subject.state.model.head.weight.clone()
-    subject.backward(batch, 1, is_last=True)
-    kept = torch.equal(before, subject.state.model.head.weight)
-    torch.save((kept, subject.last_step.skipped.item()), f"{folder}/{rank}.pt")
+    before = subject.step.state.model.head.weight.clone()
+    step = optimizer_step(subject, batch)
+    kept = torch.equal(before, subject.step.state.model.head.weight)
+    torch.save((kept, step.skipped.item()), f"{folder}/{rank}.pt")
     dist.destroy_process_group()
 
 

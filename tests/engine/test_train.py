@@ -1,6 +1,7 @@
 """Training as a user runs it: resume, accumulation, processes, and what it writes."""
 
 import csv
+import dataclasses
 import json
 import os
 import pickle
@@ -20,9 +21,9 @@ from timesformer.config import load_config
 from timesformer.config.schedule import is_due
 from timesformer.datasets import build_loader
 from timesformer.engine import run
-from timesformer.engine.optim import build_optimizer
+from timesformer.engine.optim import build_optimizer, lr_at_epoch, set_lr
 from timesformer.engine.restore import Start, restore
-from timesformer.engine.train import Trainer, seed_step
+from timesformer.engine.train import build_trainer, seed_step
 from timesformer.engine.train_state import TrainingState
 from timesformer.models import build_model
 from timesformer.runtime import collectives, log, rendezvous
@@ -239,24 +240,31 @@ def trainer(cfg, accumulation):
     torch.manual_seed(0)
     model = build_model(cfg)
     state = TrainingState(cfg, model, CPU)
-    scalars = log.Scalars(None)
-    return Trainer(cfg, model, state, CPU, accumulation=accumulation, scalars=scalars)
+    made = build_trainer(cfg, model, state, CPU, log.Scalars(None))
+    made.settings = dataclasses.replace(made.settings, accumulation=accumulation)
+    return made
+
+
+def optimizer_step(subject, *batches):
+    """One step of a trainer from these batches."""
+    step, last = subject.step, len(batches) - 1
+    results = [step.accumulate(b, len(batches), is_last=i == last) for i, b in enumerate(batches)]
+    return step.update([result.loss for result in results])
 
 
 def test_accumulated_batches_step_like_one_large_batch(config):
     options = ["SOLVER.OPTIMIZING_METHOD", "sgd", "SOLVER.MAX_EPOCH", 1]
-    small = trainer(config(*options, "TRAIN.BATCH_SIZE", 4), accumulation=3)
-    small.run_epoch(build_loader(small.cfg, "train"), Start.of_epoch(0))
+    cfg = config(*options, "TRAIN.BATCH_SIZE", 4)
+    small = trainer(cfg, accumulation=3)
+    small.run_epoch(build_loader(cfg, "train"), Start.of_epoch(0))
     large = trainer(config(*options, "TRAIN.BATCH_SIZE", 12), accumulation=1)
-    large.cfg = small.cfg  # the learning rate follows the batches of the small one
     loader = build_loader(config(*options, "TRAIN.BATCH_SIZE", 12), "train")
     loader.batch_sampler.set_epoch(0)
     for i, batch in enumerate(loader):
-        from timesformer.engine.optim import lr_at_epoch, set_lr
-
-        set_lr(large.state.optimizer, lr_at_epoch(small.cfg, (3 * i + 2) / 6))
-        large.backward(batch, 1, is_last=True)
-    pairs = zip(small.model.parameters(), large.model.parameters(), strict=True)
+        set_lr(large.step.state.optimizer, lr_at_epoch(cfg, (3 * i + 2) / 6))
+        optimizer_step(large, batch)
+    models = (subject.step.model for subject in (small, large))
+    pairs = zip(*(model.parameters() for model in models), strict=True)
     assert all(torch.allclose(a, b, atol=1e-6) for a, b in pairs)
 
 
@@ -264,9 +272,9 @@ def test_the_gradient_norm_is_that_of_the_whole_group_and_stands_in_the_lines(co
     cfg = config("SOLVER.MAX_EPOCH", 1, "TRAIN.PRECISION", "fp32")
     subject = trainer(cfg, accumulation=2)
     for batch in list(build_loader(cfg, "train"))[:2]:
-        subject.backward(batch, 2, is_last=False)
-    squares = [(p.grad.double() ** 2).sum() for p in subject.model.parameters()]
-    norm = subject.state.step(torch.tensor(True)).norm
+        subject.step.accumulate(batch, 2, is_last=False)
+    squares = [(p.grad.double() ** 2).sum() for p in subject.step.model.parameters()]
+    norm = subject.step.state.step(torch.tensor(True)).norm
     assert float(norm) == pytest.approx(float(sum(squares) ** 0.5), rel=1e-5)
     run_here(config("SOLVER.MAX_EPOCH", 1, "TEST.ENABLE", 0))
     rows = [r for r in read_rows(tmp_path / "out/metrics.csv") if r["type"] == "train_iter"]
@@ -278,14 +286,15 @@ def test_the_incomplete_last_group_of_an_epoch_is_not_lost(config, monkeypatch):
     cfg = config("SOLVER.MAX_EPOCH", 1)
     subject = trainer(cfg, accumulation=4)  # 6 batches: a group of 4 and one of 2
     steps, scaled = [], []
-    monkeypatch.setattr(subject.state.optimizer, "step", lambda: steps.append(len(scaled)))
-    backward = subject.backward
+    optimizer = subject.step.state.optimizer
+    monkeypatch.setattr(optimizer, "step", lambda: steps.append(len(scaled)))
+    accumulate = subject.step.accumulate
 
     def watch(batch, group, *, is_last):
         scaled.append(group)
-        return backward(batch, group, is_last=is_last)
+        return accumulate(batch, group, is_last=is_last)
 
-    monkeypatch.setattr(subject, "backward", watch)
+    monkeypatch.setattr(subject.step, "accumulate", watch)
     subject.run_epoch(build_loader(cfg, "train"), Start.of_epoch(0))
     assert steps == [4, 6]
     assert scaled == [4, 4, 4, 4, 2, 2]
@@ -299,11 +308,11 @@ def test_the_log_says_what_a_step_is_made_of(config, tmp_path):
 
 
 def test_bf16_computes_in_bf16_and_keeps_fp32_parameters(config):
-    subject = trainer(config("TRAIN.PRECISION", "bf16"), accumulation=1)
-    kinds = []
+    cfg, kinds = config("TRAIN.PRECISION", "bf16"), []
+    subject = trainer(cfg, accumulation=1).step
     subject.model.blocks[0].mlp.register_forward_hook(lambda m, i, out: kinds.append(out.dtype))
-    batch = next(iter(build_loader(subject.cfg, "train")))
-    loss, _, _ = subject.backward(batch, 1, is_last=True)
+    batch = next(iter(build_loader(cfg, "train")))
+    loss = subject.accumulate(batch, 1, is_last=True).loss
     assert kinds[0] == torch.bfloat16
     assert loss.dtype == torch.float32
     assert {p.dtype for p in subject.model.parameters()} == {torch.float32}

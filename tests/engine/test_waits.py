@@ -15,7 +15,7 @@ from torch.utils._pytree import tree_leaves
 from timesformer.config import load_config
 from timesformer.datasets.clips import Batch
 from timesformer.engine.meters import EpochMeter
-from timesformer.engine.train import Trainer
+from timesformer.engine.train import build_trainer
 from timesformer.engine.train_state import TrainingState
 from timesformer.evaluation.scoring import build_scoring
 from timesformer.models import build_model
@@ -104,25 +104,23 @@ def test_no_step_waits_for_the_gpu(tiny_yaml, fake, options):
     cfg = load_config(tiny_yaml, ["NUM_GPUS", "1", *options.split()])
     model = model_of(cfg)
     state = TrainingState(cfg, model, GPU)
-    trainer = Trainer(cfg, model, state, GPU if torch.cuda.is_available() else torch.device("cpu"),
-                      accumulation=2, scalars=Scalars())  # fmt: skip
-    trainer.micro_batches.steps_on_trial = 0  # which copies gradients, and asks the others
+    device = GPU if torch.cuda.is_available() else torch.device("cpu")
+    step = build_trainer(cfg, model, state, device, Scalars()).step
+    step.micro_batches.steps_on_trial = 0  # which copies gradients, and asks the others
 
     def backward(loss):  # autograd has no threads for a GPU that is not there
         for parameter in model.parameters():
             parameter.grad = torch.empty_like(parameter)
 
     state.precision.backward = backward
-    trainer.copy = lambda batch: batch  # made on the GPU
-    meter = EpochMeter(cfg, 0, 4, Scalars())
+    step.prefetch = lambda batch: batch  # made on the GPU
+    meter = EpochMeter(0, 4, Scalars(), log_period=100, num_epochs=1)
     labels = torch.empty(4, dtype=torch.int64, device=GPU)
     batch = Batch(clips_of(cfg, 4), labels, torch.empty(4), (), torch.empty(0))
     fake.found.clear()
-    for is_last in (False, True):
-        loss, logits, labels = trainer.backward(batch, 2, is_last=is_last)
-    meter.stepped(trainer.last_step)
-    meter.update(loss, logits, labels, 0.1, ())
-    assert logits.device == loss.device == GPU
+    results = [step.accumulate(batch, 2, is_last=is_last) for is_last in (False, True)]
+    meter.update(results[1], 0.1, (), step.update([result.loss for result in results]))
+    assert results[1].logits.device == results[1].loss.device == GPU
     assert not fake.found
 
 

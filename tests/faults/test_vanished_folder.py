@@ -28,7 +28,7 @@ def test_it_is_said_and_the_folder_is_not_made_again(
     tiny_yaml, tmp_path, monkeypatch, vanish, moment
 ):
     owner, name = {
-        "in an epoch": (train.Trainer, "backward"),
+        "in an epoch": (train.TrainStep, "accumulate"),
         "before a checkpoint": (save, "write_checkpoint"),
         "in a test": (testing, "_report"),
     }[moment]

@@ -12,7 +12,7 @@ from timesformer.config import ConfigError, load_config
 from timesformer.datasets.clips import Batch
 from timesformer.engine import run
 from timesformer.engine.preflight import preflight
-from timesformer.engine.train import Trainer
+from timesformer.engine.train import build_trainer
 from timesformer.engine.train_state import TrainingState
 from timesformer.models import build_model
 from timesformer.models.freeze import freeze, frozen_names, set_train_mode
@@ -97,13 +97,18 @@ def batch(clips, labels):
 def steps(model, state, cfg, rank=0, world=1):
     """Two optimizer steps, each of two accumulated batches."""
     generator = torch.Generator().manual_seed(3)
-    trainer = Trainer(cfg, model, state, CPU, accumulation=2, scalars=log.Scalars(None))
+    step = build_trainer(cfg, model, state, CPU, log.Scalars(None)).step
     set_train_mode(state.model)
+    losses = []
     for i in range(4):
         clips = torch.randint(0, 255, (4, 3, 4, 32, 32), generator=generator, dtype=torch.uint8)
         labels = torch.randint(0, 3, (4,), generator=generator)
         mine = slice(rank * 4 // world, (rank + 1) * 4 // world)
-        trainer.backward(batch(clips[mine], labels[mine]), 2, is_last=i % 2 == 1)
+        result = step.accumulate(batch(clips[mine], labels[mine]), 2, is_last=i % 2 == 1)
+        losses.append(result.loss)
+        if i % 2:
+            step.update(losses)
+            losses.clear()
 
 
 def start(cfg):

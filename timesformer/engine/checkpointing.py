@@ -116,7 +116,7 @@ class Checkpoints:
         """At the pace of the log, whether steps were skipped; all processes at once."""
         lines = batch // self.cfg.LOG_PERIOD
         if now or lines != self.lines:
-            self.state.guard.look(self.videos.name, self._go_back)
+            self.state.guard.check(self.videos.name, self._go_back)
         self.lines = lines
 
     def _go_back(self) -> str:

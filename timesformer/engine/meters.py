@@ -4,18 +4,20 @@ import logging
 import math
 import statistics
 import time
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-from timesformer.config import CfgNode
-from timesformer.engine.nonfinite import Step
+from timesformer.engine.nonfinite import StepResult
+from timesformer.engine.train_step import BatchResult
 from timesformer.evaluation import metrics
 from timesformer.runtime import collectives, log
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class EpochMeter:
@@ -28,11 +30,21 @@ class EpochMeter:
     steps). A batch whose loss is not finite has no part in losses and errors.
     """
 
-    def __init__(self, cfg: CfgNode, epoch: int, num_batches: int, scalars: log.Scalars) -> None:
-        self.cfg = cfg
+    def __init__(
+        self,
+        epoch: int,
+        num_batches: int,
+        scalars: log.Scalars,
+        *,
+        log_period: int,
+        num_epochs: int,
+    ) -> None:
+        """Of 0-based ``epoch``; a line every ``log_period`` batches."""
         self.epoch = epoch
         self.num_batches = num_batches
         self.scalars = scalars
+        self.log_period = log_period
+        self.num_epochs = num_epochs
         self.lr = 0.0
         self.grad_norm: Tensor | float | None = None
         self.pending: list[Tensor] = []  # rows of this process, on the device
@@ -40,29 +52,38 @@ class EpochMeter:
         self.window: list[list[float]] = []  # rows of all processes since the last line
         self.sums = torch.zeros(6, dtype=torch.float64)
         self.count = 0
-        self.skipped: Tensor | None = None  # by the step that the next batch completes
         self.clock = Clock()
         self.window_clock = Clock()
 
-    def waited(self, seconds: float) -> None:
-        """Time that the loop waited for its next batch."""
-        self.clock.waited += seconds
-        self.window_clock.waited += seconds
-
-    def stepped(self, step: Step) -> None:
-        """The optimizer step that the batch of the next ``update`` completes; read at log lines only."""
-        self.grad_norm, self.skipped = step
+    def timed(self, batches: Iterable[T]) -> Iterator[T]:
+        """``batches``; the time that each of them is waited for is counted."""
+        iterator = iter(batches)
+        while True:
+            started = time.perf_counter()
+            batch = next(iterator, None)
+            if batch is None:
+                return
+            seconds = time.perf_counter() - started
+            self.clock.waited += seconds
+            self.window_clock.waited += seconds
+            yield batch
 
     def update(
-        self, loss: Tensor, logits: Tensor, labels: Tensor, lr: float, failures: tuple[str, ...]
+        self,
+        result: BatchResult,
+        lr: float,
+        failures: tuple[str, ...] = (),
+        step: StepResult | None = None,
     ) -> None:
-        """Count one batch: a scalar loss, logits (B, K), labels (B,) or (B, K)."""
+        """Count one batch, and the optimizer ``step`` that it has completed; read at log lines only."""
+        loss, logits, labels = result
         errors = [len(labels) - metrics.topk_correct(logits, labels, k) for k in (1, 5)]
         counts = [torch.full_like(loss, len(counted)) for counted in (labels, failures)]
         skipped = torch.zeros_like(loss)
-        if self.skipped is not None and collectives.is_main():  # all processes skip, one counts
-            skipped += self.skipped
-        self.skipped = None
+        if step is not None:
+            self.grad_norm = step.norm
+            if collectives.is_main():  # all processes skip, one counts
+                skipped += step.skipped
         errors = [count.to(loss.dtype) for count in errors]
         self.pending.append(torch.stack([loss, *errors, *counts, skipped]))
         self.pending_lrs.append(lr)
@@ -72,7 +93,7 @@ class EpochMeter:
         self.window_clock.batches += 1
         for message in failures:
             logger.warning("video replaced by another: %s", message)
-        if self.count % self.cfg.LOG_PERIOD == 0:
+        if self.count % self.log_period == 0:
             self._log_window()
 
     def state_dict(self) -> dict[str, Any]:
@@ -114,7 +135,7 @@ class EpochMeter:
             "skipped_steps": int(skipped),
         }
         speed = {"clips_per_second": self.clock.batches * clips / max(self.count, 1) / seconds}
-        left = (self.cfg.SOLVER.MAX_EPOCH - self.epoch - 1) * seconds
+        left = (self.num_epochs - self.epoch - 1) * seconds
         stats = {"_type": "train_epoch", "epoch": self._epoch(), "eta": log.eta(left)}
         log.json_stats(logger, {**stats, "gpu_mem": log.gpu_memory(), "RAM": log.ram(), **values})
         self._row("train_epoch", values | speed)
@@ -140,7 +161,7 @@ class EpochMeter:
             "skipped_steps": int(self.sums[5]),
         }
         left = self.num_batches - self.count
-        left += (self.cfg.SOLVER.MAX_EPOCH - self.epoch - 1) * self.num_batches
+        left += (self.num_epochs - self.epoch - 1) * self.num_batches
         stats = {
             "_type": "train_iter",
             "epoch": self._epoch(),
@@ -182,7 +203,7 @@ class EpochMeter:
             self.scalars.add(dict(zip(names, values, strict=True)), step)
 
     def _epoch(self) -> str:
-        return f"{self.epoch + 1}/{self.cfg.SOLVER.MAX_EPOCH}"
+        return f"{self.epoch + 1}/{self.num_epochs}"
 
 
 class Clock:

@@ -1,14 +1,14 @@
 """Optimizer steps whose loss or gradient is not finite: skipped, counted, written down, survived.
 
 A skipped step leaves weights and optimizer as they were. SOLVER.MAX_NONFINITE_STEPS of them in a row
-mean that the weights themselves have gone wrong: once in a run they go back to those of a checkpoint,
-while the data go on, so that what did the harm is not repeated; the next time the run ends.
+mean that the weights themselves are bad. Once in a run they are replaced by those of a checkpoint, and
+training continues with the batches that follow, so that the cause is not repeated. The next time the
+run ends.
 
-Weights are good for nothing better than another step. So steps that were not skipped are counted: a
-checkpoint that has seen as many as the run holds the very weights that went wrong, whenever it was
-written, and the newest one that has seen fewer is gone back to.
+Steps that were not skipped are counted. A checkpoint with as many good steps as the run holds the same
+bad weights, whenever it was written; so the newest one with fewer is loaded.
 
-Which steps were skipped is known on the device, and looked at where a log line looks anyway.
+The device knows which steps were skipped; it is asked where a log line waits for it anyway.
 """
 
 import logging
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 MAX_FILES = 100  # of a process; more steps are only counted
 
 
-class Step(NamedTuple):
+class StepResult(NamedTuple):
     """An optimizer step: the norm of the gradients before clipping, and 1 if it was skipped.
 
     Scalars on the device; ``skipped`` is the same on all processes.
@@ -62,19 +62,19 @@ class NonFiniteGuard:
         self.went_back = False
         self._files = 0
         self._batches: list[_Batch] = []
-        self._steps: list[tuple[Step, list[_Batch]]] = []
+        self._steps: list[tuple[StepResult, list[_Batch]]] = []
 
-    def saw(self, epoch: int, batch: int, videos: Tensor, loss: Tensor) -> None:
-        """A batch that is part of the next step, both counted from 0."""
+    def record(
+        self, epoch: int, batch: int, videos: Tensor, loss: Tensor, step: StepResult | None
+    ) -> None:
+        """Keep a batch, both counted from 0, and the ``step`` that it has completed, if any."""
         self._batches.append(_Batch(epoch, batch, tuple(videos.unique().tolist()), loss))
+        if step is not None:
+            self._steps.append((step, self._batches))
+            self._batches = []
 
-    def stepped(self, step: Step) -> None:
-        """The step of the batches since the last one."""
-        self._steps.append((step, self._batches))
-        self._batches = []
-
-    def look(self, name_of: Callable[[int], str], go_back: Callable[[], str]) -> None:
-        """Write down the skipped steps since the last look; act if there are too many in a row.
+    def check(self, name_of: Callable[[int], str], go_back: Callable[[], str]) -> None:
+        """Write down the steps skipped since the last check; act if there are too many in a row.
 
         All processes call it together. ``go_back`` takes the weights of the newest checkpoint of fewer
         good steps and returns its name, or raises CheckpointError.

@@ -1,4 +1,4 @@
-"""The stages of a training step, as PyTorch's profiler and a clock see them, for --profile.
+"""The parts of a training step, as PyTorch's profiler and a clock see them, for --profile.
 
 data wait    the loader has no batch ready
 copy         of a batch to the device, and its normalisation
@@ -14,41 +14,62 @@ import itertools
 import logging
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import torch
 from torch.profiler import profile, record_function
 
-from timesformer.datasets.clips import Batch
 from timesformer.runtime import collectives, log
 
 logger = logging.getLogger(__name__)
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 WARM_UP = 2  # steps that allocate and compile, before those that count
-STAGES = ("data wait", "copy", "forward", "backward", "optimizer")
+METHODS = {  # of a TrainStep, and the parts that they are
+    "prepare": "copy",
+    "forward": "forward",
+    "backward": "backward",
+    "update": "optimizer",
+}
+PARTS = ("data wait", *METHODS.values())
 TRACE = "trace.json.gz"
 _ALL_REDUCE = re.compile(r"(gloo|nccl):_?(all_?reduce|reduce_scatter|all_?gather)")
 
 
-class Stages:
-    """Names the stages of training steps; records those of ``num_steps`` after the warm-up.
+class StepTimers:
+    """Times the parts of training steps: of ``num_steps`` after the warm-up, in the first process.
 
-    On a GPU a recorded stage ends when the GPU has done it, so that its time is its own.
+    On a GPU a recorded part ends when the GPU has done it, so that its time is its own.
     """
 
     def __init__(self, num_steps: int, folder: str | Path, device: torch.device) -> None:
         self.num_steps = num_steps if collectives.is_main() else 0
         self.folder = Path(folder)
         self.device = device
-        self.seconds = dict.fromkeys(STAGES, 0.0)
+        self.seconds = dict.fromkeys(PARTS, 0.0)
         self._profile: profile | None = None
         self._recorded = 0
         self._started = 0.0
 
+    def attach(self, step: object) -> None:
+        """Time the METHODS of ``step``; without steps to record it stays as it is."""
+        if self.num_steps:
+            for method, part in METHODS.items():
+                setattr(step, method, self._timed(part, getattr(step, method)))
+
+    def _timed(self, part: str, call: Callable[P, T]) -> Callable[P, T]:
+        def timed(*arguments: P.args, **options: P.kwargs) -> T:
+            with self._part(part):
+                return call(*arguments, **options)
+
+        return timed
+
     @contextlib.contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """One of STAGES."""
+    def _part(self, name: str) -> Iterator[None]:
         if self._profile is None:
             yield
             return
@@ -58,13 +79,13 @@ class Stages:
             self._wait()
         self.seconds[name] += time.perf_counter() - started
 
-    def batches(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+    def batches(self, batches: Iterable[T]) -> Iterator[T]:
         """``batches``; the log gets the table, the folder the trace, after the last recorded step."""
         iterator = iter(batches)
         for i in itertools.count():
             if self.num_steps and i == WARM_UP:
                 self._start()
-            with self.stage("data wait"):
+            with self._part("data wait"):
                 batch = next(iterator, None)
             if batch is None:
                 break

@@ -1,7 +1,7 @@
 """The training loop: epochs of accumulated steps, checkpoints, validation."""
 
+import dataclasses
 import logging
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,12 +21,11 @@ from timesformer.engine.checkpointing import Checkpoints
 from timesformer.engine.fsdp import whole_parameters
 from timesformer.engine.losses import build_loss, build_mixup
 from timesformer.engine.meters import EpochMeter
-from timesformer.engine.microbatch import MicroBatches
 from timesformer.engine.parallel import parallelize
-from timesformer.engine.prefetch import DevicePrefetcher
 from timesformer.engine.restore import Start, described_start, restore
-from timesformer.engine.step_timers import Stages
+from timesformer.engine.step_timers import StepTimers
 from timesformer.engine.train_state import TrainingState
+from timesformer.engine.train_step import TrainStep
 from timesformer.evaluation import run_header
 from timesformer.evaluation.probe import input_normalizer, reuse_features
 from timesformer.evaluation.validate import Validator
@@ -54,7 +53,8 @@ def train(cfg: CfgNode, device: torch.device, run: str = "") -> Path | None:
     model = build_model(cfg).to(device)
     log.say(logger, "%s", run_header.model(model, cfg))
     log.say(logger, "%s", run_header.data(cfg, lists))
-    _log_model(model, cfg)
+    if cfg.LOG_MODEL_INFO:
+        _log_model(model, cfg)
     freeze(model, cfg)
     state = TrainingState(cfg, model, device)
     validator.best = state.best.seen
@@ -64,18 +64,15 @@ def train(cfg: CfgNode, device: torch.device, run: str = "") -> Path | None:
     start = restore(cfg, state, about)
     model = parallelize(model, cfg, device, state.optimizer)
     loader, validator.loader = reuse_features(cfg, state.model, loader, validator.loader, device)
-    accumulation = _log_batches(cfg, loader)
     scalars = start_records(cfg, start)
+    _log_loader(
+        loader,
+        clips=build_batch_size(cfg),
+        num_workers=num_workers(cfg),
+        num_repeats=cfg.AUG.NUM_REPEATS,
+    )
     with Checkpoints(cfg, state, about, lists["train"], len(loader), scalars) as saved:
-        trainer = Trainer(
-            cfg,
-            model,
-            state,
-            device,
-            accumulation=accumulation,
-            scalars=scalars,
-            after=saved.after_step,
-        )
+        trainer = build_trainer(cfg, model, state, device, scalars, after_step=saved.after_step)
         while start.position.epoch < cfg.SOLVER.MAX_EPOCH and not state.best.is_over:
             trainer.run_epoch(loader, start)
             epoch = start.position.epoch
@@ -88,111 +85,124 @@ def train(cfg: CfgNode, device: torch.device, run: str = "") -> Path | None:
     return saved.newest or start.path
 
 
+AfterStep = Callable[[int, int, EpochMeter], None]  # 0-based epoch, its batches so far, statistics
+
+
+@dataclasses.dataclass(frozen=True)
+class EpochSettings:
+    """What the loop needs to know of a run."""
+
+    num_epochs: int
+    seed: int
+    accumulation: int  # batches of an optimizer step
+    log_period: int  # batches
+    schedule: optim.Schedule
+
+
 class Trainer:
     """One epoch after another of one model."""
 
     def __init__(
         self,
-        cfg: CfgNode,
-        model: nn.Module,
-        state: TrainingState,
-        device: torch.device,
-        *,
-        accumulation: int,
+        step: TrainStep,
+        settings: EpochSettings,
         scalars: log.Scalars,
-        after: Callable[[int, int, EpochMeter], None] = lambda epoch, batch, meter: None,
+        *,
+        timers: StepTimers,
+        after_step: AfterStep,
     ) -> None:
-        """``model``: that of ``state``, wrapped; ``after`` is called after every optimizer step."""
-        self.cfg = cfg
-        self.model = model
-        self.state = state
-        self.accumulation = accumulation
+        self.step = step
+        self.settings = settings
         self.scalars = scalars
-        self.after = after
-        self.mix = build_mixup(cfg)
-        self.loss = build_loss(cfg)
-        self.normalize = input_normalizer(cfg)
-        self.micro_batches = MicroBatches(model)
-        self.finite: list[Tensor] = []  # whether the losses of a group are
-        self.copy = DevicePrefetcher(device)
-        self.stages = Stages(cfg.TRAIN.PROFILE_STEPS, cfg.OUTPUT_DIR, device)
+        self.timers = timers
+        self.after_step = after_step
 
     def run_epoch(self, loader: ClipLoader, start: Start) -> None:
         """Every batch of ``loader`` from ``start`` on; an incomplete last group steps with what it has."""
-        set_train_mode(self.state.model)
+        run, state = self.settings, self.step.state
+        set_train_mode(state.model)
         epoch, first_batch = start.position
-        loader.load_state_dict(start.position._asdict())
-        loader.give_up = self.gives_up
         num_batches = len(loader)
-        meter = EpochMeter(self.cfg, epoch, num_batches, self.scalars)
+        meter = EpochMeter(
+            epoch,
+            num_batches,
+            self.scalars,
+            log_period=run.log_period,
+            num_epochs=run.num_epochs,
+        )
         meter.load_state_dict(start.payload.get("meter", {}))
-        waited_from = time.perf_counter()
-        batches = self.stages.batches(_bar(loader, start, self.cfg.SOLVER.MAX_EPOCH))
+        losses: list[Tensor] = []  # of the group under way
+        loader.load_state_dict(start.position._asdict())
+        loader.give_up = lambda: not losses and _stops_alone()
+        batches = meter.timed(self.timers.batches(_bar(loader, start, run.num_epochs)))
         for i, batch in enumerate(batches, first_batch):
-            meter.waited(time.perf_counter() - waited_from)
-            lr = optim.lr_at_epoch(self.cfg, epoch + i / num_batches)
-            optim.set_lr(self.state.optimizer, lr)
-            seed_step(self.cfg.RNG_SEED, epoch, i)
-            first = i - i % self.accumulation
-            group = min(self.accumulation, num_batches - first)
-            is_last = i == first + group - 1
-            loss, logits, labels = self.backward(batch, group, is_last=is_last)
-            self.state.guard.saw(epoch, i, batch.indices, loss)
+            lr = run.schedule(epoch + i / num_batches)
+            optim.set_lr(state.optimizer, lr)
+            seed_step(run.seed, epoch, i)
+            group = _group(i, run.accumulation, num_batches)
+            is_last = i == group[-1]
+            result = self.step.accumulate(batch, len(group), is_last=is_last)
+            losses.append(result.loss)
+            step = self.step.update(losses) if is_last else None
+            state.guard.record(epoch, i, batch.indices, result.loss, step)
+            meter.update(result, lr, batch.failures, step)
             if is_last:
-                self.state.guard.stepped(self.last_step)
-                meter.stepped(self.last_step)
-            meter.update(loss, logits, labels, lr, batch.failures)
-            if is_last:
-                self.after(epoch, i + 1, meter)
-            waited_from = time.perf_counter()
-        self.end_early(loader, epoch, meter)
+                losses.clear()
+                self.after_step(epoch, i + 1, meter)
+        reached = loader.state_dict()
+        if reached["epoch"] == epoch:  # the loader was given up: save and end
+            self.after_step(epoch, reached["batch"], meter)
         meter.finish()
 
-    def gives_up(self) -> bool:
-        """Whether the wait for a batch is to end: a signal came, and nothing of a group is done yet.
 
-        Several processes end together, after a step.
-        """
-        is_alone = collectives.world_size() == 1
-        return is_alone and not self.finite and signals.requested()
+def build_trainer(
+    cfg: CfgNode,
+    model: nn.Module,
+    state: TrainingState,
+    device: torch.device,
+    scalars: log.Scalars,
+    *,
+    after_step: AfterStep = lambda epoch, batch, meter: None,
+) -> Trainer:
+    """The loop of ``model``, that of ``state`` in its wrapper; logs what an optimizer step takes."""
+    batch_size = build_batch_size(cfg)
+    accumulation = optim.accumulation_steps(batch_size, cfg.GLOBAL_BATCH_SIZE)
+    factor = optim.lr_factor(cfg.GLOBAL_BATCH_SIZE, cfg.SOLVER.LR_REFERENCE_BATCH)
+    _log_step(batch_size, accumulation, cfg.GLOBAL_BATCH_SIZE, factor)
+    settings = EpochSettings(
+        num_epochs=cfg.SOLVER.MAX_EPOCH,
+        seed=cfg.RNG_SEED,
+        accumulation=accumulation,
+        log_period=cfg.LOG_PERIOD,
+        schedule=optim.build_schedule(cfg),
+    )
+    step = TrainStep(
+        model,
+        state,
+        device,
+        normalize=input_normalizer(cfg),
+        mix=build_mixup(cfg),
+        loss=build_loss(cfg),
+    )
+    timers = StepTimers(cfg.TRAIN.PROFILE_STEPS, cfg.OUTPUT_DIR, device)
+    timers.attach(step)
+    return Trainer(step, settings, scalars, timers=timers, after_step=after_step)
 
-    def end_early(self, loader: ClipLoader, epoch: int, meter: EpochMeter) -> None:
-        """Save and end if ``loader`` was given up, which is between two steps; else do nothing."""
-        reached = loader.state_dict()
-        if reached["epoch"] == epoch:
-            self.after(epoch, reached["batch"], meter)
 
-    def backward(self, batch: Batch, group: int, *, is_last: bool) -> tuple[Tensor, Tensor, Tensor]:
-        """Gradients of one batch of a group; the last one of the group updates the parameters.
+def build_batch_size(cfg: CfgNode) -> int:
+    """Clips of a batch of all processes."""
+    return cfg.TRAIN.BATCH_SIZE * (collectives.world_size() // collectives.local_world_size())
 
-        Returns the detached loss, logits (B, K) and labels (B,) or (B, K), on the device, without a sync.
-        """
-        stage = self.stages.stage
-        with stage("copy"):
-            batch = self.copy(batch)
-            clips, labels = self.normalize(batch.clips), batch.labels
-        clips, targets = self.mix(clips, labels)
 
-        def accumulate(loss: Tensor) -> None:
-            with stage("backward"):
-                self.state.precision.backward(loss / group)
+def _group(batch: int, accumulation: int, num_batches: int) -> range:
+    """The batches of the optimizer step that ``batch`` is a part of."""
+    first = batch - batch % accumulation
+    return range(first, min(first + accumulation, num_batches))
 
-        loss, logits = self.micro_batches.run(
-            self.forward, accumulate, clips, targets, is_last=is_last
-        )
-        self.finite.append(loss.isfinite())
-        if is_last:
-            with stage("optimizer"):
-                self.last_step = self.state.step(torch.stack(self.finite).all())
-            self.finite.clear()
-        return loss, logits, labels
 
-    def forward(self, clips: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean loss of clips, normalised and mixed, and their logits (B, K)."""
-        with self.stages.stage("forward"):
-            with self.state.precision.autocast():
-                logits = self.model(clips)
-            return self.loss(logits.float(), targets), logits
+def _stops_alone() -> bool:
+    """Whether the wait for a batch is to end; several processes end together, after a step."""
+    return collectives.world_size() == 1 and signals.requested()
 
 
 def seed_step(seed: int, epoch: int, step: int) -> None:
@@ -225,42 +235,36 @@ def _bar(loader: ClipLoader, start: Start, num_epochs: int) -> Iterator[Batch]:
 
 
 def _log_model(model: nn.Module, cfg: CfgNode) -> None:
-    if cfg.LOG_MODEL_INFO and collectives.is_main():
+    if collectives.is_main():
         from timesformer.models.flops import model_info
 
         logger.info("%s", model_info(model, cfg))
 
 
-def _log_batches(cfg: CfgNode, loader: ClipLoader) -> int:
-    """Say what one optimizer step is made of; returns the batches that it accumulates."""
-    machines = collectives.world_size() // collectives.local_world_size()
-    online = cfg.TRAIN.BATCH_SIZE * machines
-    steps = optim.accumulation_steps(online, cfg.GLOBAL_BATCH_SIZE)
-    repeats = cfg.AUG.NUM_REPEATS
+def _log_loader(loader: ClipLoader, *, clips: int, num_workers: int, num_repeats: int) -> None:
+    """``clips``: of a batch of all processes."""
     logger.info(
         "%d videos%s, %d batches of %d clips an epoch; each process: %d clips a batch, %d loader "
         "process(es) with %s decoder thread(s) each, %d torch thread(s)",
         len(loader.dataset),
-        f" of {repeats} clips" if repeats > 1 else "",
+        f" of {num_repeats} clips" if num_repeats > 1 else "",
         len(loader),
-        online,
-        online // collectives.world_size(),
-        num_workers(cfg),
+        clips,
+        clips // collectives.world_size(),
+        num_workers,
         "several" if loader.dataset.multi_thread else "1",
         torch.get_num_threads(),
     )
-    note = (
-        ""
-        if steps * online == cfg.GLOBAL_BATCH_SIZE
-        else (f" instead of GLOBAL_BATCH_SIZE {cfg.GLOBAL_BATCH_SIZE}")
-    )
-    factor = optim.lr_factor(cfg)
+
+
+def _log_step(batch_size: int, steps: int, global_batch_size: int, lr_factor: float) -> None:
+    clips = steps * batch_size
+    note = f" instead of GLOBAL_BATCH_SIZE {global_batch_size}" * (clips != global_batch_size)
     logger.info(
         "each optimizer step takes %d batch(es) of %d: %d clips%s; learning rates %s",
         steps,
-        online,
-        steps * online,
+        batch_size,
+        clips,
         note,
-        "as given" if factor == 1 else f"times {factor:g} (SOLVER.LR_REFERENCE_BATCH)",
+        "as given" if lr_factor == 1 else f"times {lr_factor:g} (SOLVER.LR_REFERENCE_BATCH)",
     )
-    return steps

@@ -16,7 +16,7 @@ from timesformer.checkpoint.resume import Resumed, load_training_state
 from timesformer.config import CfgNode
 from timesformer.engine.early_stopping import Best
 from timesformer.engine.ema import Average
-from timesformer.engine.nonfinite import NonFiniteGuard, Step
+from timesformer.engine.nonfinite import NonFiniteGuard, StepResult
 from timesformer.engine.optim import build_optimizer
 from timesformer.runtime import collectives
 from timesformer.runtime.precision import Precision
@@ -41,7 +41,7 @@ class TrainingState:
         folder = Path(cfg.OUTPUT_DIR, "nonfinite")
         self.guard = NonFiniteGuard(folder, limit=cfg.SOLVER.MAX_NONFINITE_STEPS)
 
-    def step(self, finite: Tensor) -> Step:
+    def step(self, finite: Tensor) -> StepResult:
         """Update the weights by the gradients, which are gone then.
 
         Unless they, or the losses (``finite`` says of this process), are not finite: all processes
@@ -57,7 +57,7 @@ class TrainingState:
         self._update(skipped)
         self.optimizer.zero_grad(set_to_none=True)
         self.average.update()
-        return Step(norm, skipped)
+        return StepResult(norm, skipped)
 
     def _update(self, skipped: Tensor) -> None:
         """A fused optimizer skips on the device; for another one the device is waited for."""
