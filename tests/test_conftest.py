@@ -1,5 +1,6 @@
 """What every test relies on: seeds of its own, and GPUs where they are promised."""
 
+import contextlib
 import random
 from types import SimpleNamespace
 
@@ -25,7 +26,7 @@ def test_a_test_draws_from_fixed_seeds_and_leaves_no_trace():
     torch.set_rng_state(states[2])
     with conftest.seeded():
         first = draws()
-    with pytest.raises(ZeroDivisionError), conftest.seeded():
+    with contextlib.suppress(ZeroDivisionError), conftest.seeded():
         assert draws() == first
         raise ZeroDivisionError
     assert draws() == expected
