@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,9 +10,15 @@ import torch
 from timesformer.checkpoint import save
 from timesformer.checkpoint.load import CheckpointError
 from timesformer.config import load_config
-from timesformer.engine import dry_run as subject
+from timesformer.engine import dry_run as dry_run_module
 from timesformer.engine import run
-from timesformer.engine.dry_run import Lengths, dry_run, lengths, rehearse, summary
+from timesformer.engine.dry_run import (
+    WholeRun,
+    build_rehearsal,
+    build_whole_run,
+    dry_run,
+    summary,
+)
 from timesformer.engine.train_state import TrainingState
 from timesformer.runtime.metrics_csv import MetricsCSV, read_rows
 
@@ -64,20 +71,24 @@ def test_a_test_alone_is_of_the_checkpoint_that_the_run_has(config, tmp_path, na
     folder.mkdir(parents=True)
     for name in ("epoch_00003", "best"):
         torch.save({}, folder / f"checkpoint_{name}.pyth")
-    cfg = rehearse(config("TRAIN.ENABLE", 0, "TEST.CHECKPOINT_FILE_PATH", named))
+    cfg = build_rehearsal(config("TRAIN.ENABLE", 0, "TEST.CHECKPOINT_FILE_PATH", named))
     assert str(folder / f"checkpoint_{tested}.pyth") == cfg.TEST.CHECKPOINT_FILE_PATH
-    cfg = rehearse(config("TEST.CHECKPOINT_FILE_PATH", named))  # that of the rehearsal
+    cfg = build_rehearsal(config("TEST.CHECKPOINT_FILE_PATH", named))  # that of the rehearsal
     assert named == cfg.TEST.CHECKPOINT_FILE_PATH
+
+
+def read_back(cfg):
+    return dry_run_module.read_back(cfg, Path(cfg.OUTPUT_DIR))
 
 
 @pytest.fixture
 def written(config, tmp_path):
     """A rehearsal's configuration, and the checkpoint of its training."""
-    cfg = rehearse(
+    cfg = build_rehearsal(
         config("TRAIN.EMA_DECAY", 0.9, "TRAIN.FREEZE", "['patch_embed.*']", "TEST.ENABLE", 0)
     )
     run.run(cfg)
-    assert "written, read back and compared" in subject.read_back(cfg)
+    assert "written, read back and compared" in read_back(cfg)
     return cfg, save.checkpoint_path(cfg.OUTPUT_DIR, 0)
 
 
@@ -88,10 +99,10 @@ def test_a_checkpoint_that_is_not_there_or_damaged_is_an_error(written):
     best.unlink()
     best.write_bytes(data[:5000] + bytes([data[5000] ^ 1]) + data[5001:])
     with pytest.raises(CheckpointError, match=r"checkpoint_best.pyth is damaged: .* its checksum"):
-        subject.read_back(cfg)
+        read_back(cfg)
     path.unlink()
     with pytest.raises(CheckpointError, match="dry-run has no checkpoint; see stdout.log there"):
-        subject.read_back(cfg)
+        read_back(cfg)
 
 
 def lose_momentum(state):
@@ -130,7 +141,7 @@ def test_all_that_resuming_takes_is_compared(written, monkeypatch, lose, named):
 
     monkeypatch.setattr(TrainingState, "load", forgetful)
     with pytest.raises(CheckpointError, match=f"{path.name} does not give back .*{named}"):
-        subject.read_back(cfg)
+        read_back(cfg)
 
 
 def test_a_checkpoint_that_is_not_one_of_a_training_is_an_error(written):
@@ -139,30 +150,30 @@ def test_a_checkpoint_that_is_not_one_of_a_training_is_an_error(written):
     del content["optimizer_state"]
     torch.save(content, path)
     with pytest.raises(CheckpointError, match="holds no epoch and optimizer state to go on from"):
-        subject.read_back(cfg)
+        read_back(cfg)
 
 
 def test_the_configuration_that_is_rehearsed_touches_no_result_of_the_run(config, tmp_path):
     written = tmp_path / "out/checkpoints/checkpoint_epoch_00002.pyth"
     cfg = config("TEST.CHECKPOINT_FILE_PATH", written, "TEST.SAVE_RESULTS_PATH", "/tmp/scores.pkl")
-    rehearsed = rehearse(cfg)
+    rehearsed = build_rehearsal(cfg)
     assert rehearsed.TEST.SAVE_RESULTS_PATH == ""
     assert rehearsed.TEST.CHECKPOINT_FILE_PATH == ""  # the run has yet to write it
     written.parent.mkdir(parents=True)
     written.touch()
-    assert str(written) == rehearse(cfg).TEST.CHECKPOINT_FILE_PATH
+    assert str(written) == build_rehearsal(cfg).TEST.CHECKPOINT_FILE_PATH
     assert rehearsed.DATA.LIMIT_TRAIN_BATCHES == 4
 
 
 def test_the_whole_run_has_the_lengths_of_its_loaders(config, monkeypatch):
-    assert lengths(config()) == Lengths(train=6, val=2, test=5)
-    assert lengths(config("TEST.ENABLE", 0)).test == 0
+    assert build_whole_run(config())[:3] == (6, 2, 5)
+    assert build_whole_run(config("TEST.ENABLE", 0)).test == 0
     monkeypatch.setenv("WORLD_SIZE", "4")
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")  # two machines
-    assert lengths(config()) == Lengths(train=3, val=1, test=3)
+    assert build_whole_run(config())[:3] == (3, 1, 3)
 
 
-def test_the_time_of_the_whole_run_is_that_of_its_parts(config, tmp_path):
+def test_the_time_of_the_whole_run_is_that_of_its_parts(tmp_path):
     """10 epochs of 100 batches of 2 s; 5 validations of 20 batches of 3 s; 400 videos of 1 s."""
     history = MetricsCSV(tmp_path / "metrics.csv", epoch=0)
     for batch, dt in ((1, 50.0), (2, 50.0), (3, 1.0), (4, 3.0)):
@@ -173,8 +184,8 @@ def test_the_time_of_the_whole_run_is_that_of_its_parts(config, tmp_path):
     session = {"peak_ram_gib": 1.5, "peak_gpu_gib": 0.25}
     record = {"result": {"test": test}, "sessions": [session]}
     (tmp_path / "run.json").write_text(json.dumps(record))
-    cfg = config("SOLVER.MAX_EPOCH", 10, "TRAIN.EVAL_PERIOD", 2)
-    said = summary(cfg, tmp_path, Lengths(train=100, val=20, test=50), "1.0 MiB")
+    whole = WholeRun(train=100, val=20, test=50, epochs=10, eval_period=2, accumulation=2)
+    said = "\n".join(summary(tmp_path, whole, "1.0 MiB"))
     assert "about 0:45:00 (training 0:33:20, validation 0:05:00, test 0:06:40)" in said
     assert "loss 3.0000 to 0.7500" in said
     assert "8.00 clips/s, 25% of the time waiting" in said

@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import nn
 
-from timesformer.config import load_config
 from timesformer.runtime import precision
 from timesformer.runtime.precision import Precision, precision_problems
 
@@ -89,18 +88,17 @@ def test_products_have_the_named_type(name, kind):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == kind
 
 
-def test_an_old_gpu_is_named_before_the_run(tiny_yaml, monkeypatch):
-    cfg = load_config(tiny_yaml, ["NUM_GPUS", "1", "TRAIN.PRECISION", "bf16",
-                                  "TEST.PRECISION", "tf32"])  # fmt: skip
+def test_an_old_gpu_is_named_before_the_run(monkeypatch):
+    wanted = {"TRAIN.PRECISION": "bf16", "TEST.PRECISION": "tf32"}
     monkeypatch.setattr(precision.torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(precision.torch.cuda, "get_device_name", lambda: "Tesla V100")
     monkeypatch.setattr(precision.torch.cuda, "get_device_capability", lambda: (7, 0))
-    assert list(precision_problems(cfg)) == [
+    assert list(precision_problems(wanted)) == [
         "TRAIN.PRECISION is bf16, but Tesla V100 has none; pass fp16",
         "TEST.PRECISION is tf32, but Tesla V100 has none; pass fp32",
     ]
     monkeypatch.setattr(precision.torch.cuda, "get_device_capability", lambda: (8, 0))
-    assert not list(precision_problems(cfg))
+    assert not list(precision_problems(wanted))
 
 
 @pytest.mark.cuda

@@ -37,12 +37,15 @@ FOLDER = "dry-run"
 STEPS = 2
 
 
-class Lengths(NamedTuple):
-    """Batches of an epoch, of a validation and of the test; a part that does not run has 0."""
+class WholeRun(NamedTuple):
+    """How much the whole run does; a part that does not run has 0 batches."""
 
-    train: int
+    train: int  # batches of an epoch
     val: int
     test: int
+    epochs: int
+    eval_period: int  # epochs between two validations
+    accumulation: int  # batches of an optimizer step
 
 
 def dry_run(cfg: CfgNode, *, init_method: str = "") -> str:
@@ -53,7 +56,7 @@ def dry_run(cfg: CfgNode, *, init_method: str = "") -> str:
     Raises:
         CheckpointError: the checkpoint cannot be read back; and what ``launch`` raises.
     """
-    rehearsal = rehearse(cfg)
+    rehearsal = build_rehearsal(cfg)
     folder = Path(rehearsal.OUTPUT_DIR)
     is_first = os.environ.get("RANK", "0") == "0"
     if is_first and cfg.SHARD_ID == 0:
@@ -61,50 +64,50 @@ def dry_run(cfg: CfgNode, *, init_method: str = "") -> str:
     launch_run(rehearsal, init_method=init_method)
     if not is_first or cfg.SHARD_ID > 0:
         return ""
-    checkpoint = read_back(rehearsal) if cfg.TRAIN.ENABLE else ""
+    checkpoint = read_back(rehearsal, folder) if cfg.TRAIN.ENABLE else ""
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-    return summary(cfg, folder, lengths(cfg), checkpoint)
+    title = f"dry run of {cfg.OUTPUT_DIR}: everything that the run needs works"
+    return "\n".join([title, *summary(folder, build_whole_run(cfg), checkpoint)])
 
 
-def rehearse(cfg: CfgNode) -> CfgNode:
+def build_rehearsal(cfg: CfgNode) -> CfgNode:
     """``cfg`` with two optimizer steps and one batch of each evaluation, in a folder of its own."""
+    tested = cfg.TEST.CHECKPOINT_FILE_PATH
     values = {
         "LOG_PERIOD": 1,
-        "DATA.LIMIT_TRAIN_BATCHES": STEPS * _accumulated(cfg),
+        "DATA.LIMIT_TRAIN_BATCHES": STEPS * build_accumulation(cfg),
         "DATA.LIMIT_VAL_BATCHES": 1,
         "SOLVER.MAX_EPOCH": 1,
         "TRAIN.CHECKPOINT_EPOCH_RESET": True,
-        "TEST.CHECKPOINT_FILE_PATH": _tested(cfg),
+        "TEST.CHECKPOINT_FILE_PATH": _tested(tested, cfg.OUTPUT_DIR, trains=cfg.TRAIN.ENABLE),
         "TEST.SAVE_RESULTS_PATH": "",
     }
     return in_folder(cfg, FOLDER, values)
 
 
-def _tested(cfg: CfgNode) -> str:
+def _tested(named: str, folder: str, *, trains: bool) -> str:
     """The checkpoint that the test of the whole run is of, if there is one yet; else empty."""
-    tested: str = cfg.TEST.CHECKPOINT_FILE_PATH
-    if not cfg.TRAIN.ENABLE and tested in ("", "best"):  # not in the folder of the rehearsal
-        best = best_checkpoint(cfg.OUTPUT_DIR)
-        return str((best if tested else newest_checkpoint(cfg.OUTPUT_DIR)) or "")
-    if tested and portable(tested).resolve().is_relative_to(Path(cfg.OUTPUT_DIR).resolve()):
-        return tested if portable(tested).exists() else ""  # is going to be written
-    return tested
+    if not trains and named in ("", "best"):  # not in the folder of the rehearsal
+        return str((best_checkpoint(folder) if named else newest_checkpoint(folder)) or "")
+    if named and portable(named).resolve().is_relative_to(Path(folder).resolve()):
+        return named if portable(named).exists() else ""  # is going to be written
+    return named
 
 
-def _accumulated(cfg: CfgNode) -> int:
+def build_accumulation(cfg: CfgNode) -> int:
     """Batches of an optimizer step."""
     return accumulation_steps(cfg.TRAIN.BATCH_SIZE * cfg.NUM_SHARDS, cfg.GLOBAL_BATCH_SIZE)
 
 
-def read_back(cfg: CfgNode) -> str:
-    """Resume a new training from each checkpoint of ``cfg`` and compare; the size of one, in words.
+def read_back(cfg: CfgNode, folder: Path) -> str:
+    """Resume a new training from each checkpoint in ``folder`` and compare; the size of one, in words.
 
     Raises:
         CheckpointError: there is none, it is damaged, or something does not come back as it was written.
     """
-    newest, best = newest_checkpoint(cfg.OUTPUT_DIR), best_checkpoint(cfg.OUTPUT_DIR)
+    newest, best = newest_checkpoint(folder), best_checkpoint(folder)
     if newest is None:
-        raise CheckpointError(f"{cfg.OUTPUT_DIR} has no checkpoint; see stdout.log there")
+        raise CheckpointError(f"{folder} has no checkpoint; see stdout.log there")
     others = [best] if best.exists() and not best.samefile(newest) else []
     for path in [newest, *others]:
         if reason := damage(path):
@@ -146,8 +149,8 @@ def _differing(one: Any, other: Any, name: str = "") -> Iterator[str]:
         yield name
 
 
-def lengths(cfg: CfgNode) -> Lengths:
-    """As the whole run has them; on several processes a batch is what they take together."""
+def build_whole_run(cfg: CfgNode) -> WholeRun:
+    """Lengths of its loaders; on several processes a batch is what they take together."""
     parts = {"train": cfg.TRAIN.ENABLE, "val": cfg.TRAIN.ENABLE, "test": cfg.TEST.ENABLE}
     local = int(os.environ.get("LOCAL_WORLD_SIZE", 1))  # set by torchrun
     machines = max(cfg.NUM_SHARDS, int(os.environ.get("WORLD_SIZE", 1)) // local)
@@ -155,26 +158,30 @@ def lengths(cfg: CfgNode) -> Lengths:
         split: -(-len(build_loader(cfg, split)) // machines) if runs else 0
         for split, runs in parts.items()
     }
-    return Lengths(**batches)
+    return WholeRun(
+        **batches,
+        epochs=cfg.SOLVER.MAX_EPOCH,
+        eval_period=cfg.TRAIN.EVAL_PERIOD,
+        accumulation=build_accumulation(cfg),
+    )
 
 
-def summary(cfg: CfgNode, folder: Path, whole: Lengths, checkpoint: str) -> str:
-    """What the rehearsal in ``folder`` says of the whole run."""
+def summary(folder: Path, whole: WholeRun, checkpoint: str) -> list[str]:
+    """What the rehearsal in ``folder`` says of the whole run, in lines."""
     rows = metrics_csv.read_rows(folder / metrics_csv.FILE)
     steps = [row for row in rows if row["type"] == "train_iter"]
     found = _read(folder / run_record.FILE)
-    lines = [f"dry run of {cfg.OUTPUT_DIR}: everything that the run needs works"]
+    lines: list[str] = []
     seconds: dict[str, float] = {}
     if steps:
-        epochs, settled = cfg.SOLVER.MAX_EPOCH, steps[len(steps) // 2 :]  # the first one warms up
-        group = _accumulated(cfg)
-        lines += _training_lines(steps, settled, num_steps=-(-len(steps) // group))
-        seconds["training"] = epochs * whole.train * _mean(settled, "dt")
-        validations = -(-epochs // cfg.TRAIN.EVAL_PERIOD)
+        settled = steps[len(steps) // 2 :]  # the first one warms up
+        lines += _training_lines(steps, settled, num_steps=-(-len(steps) // whole.accumulation))
+        seconds["training"] = whole.epochs * whole.train * _mean(settled, "dt")
+        validations = -(-whole.epochs // whole.eval_period)
         lengths_of_val = [float(r["dt"]) * whole.val for r in rows if r["type"] == "val_epoch"]
         seconds["validation"] = validations * sum(lengths_of_val)
         lines.append(
-            f"whole run   {epochs} epochs of {whole.train} batches, {validations} validations"
+            f"whole run   {whole.epochs} epochs of {whole.train} batches, {validations} validations"
         )
     if "test" in found["result"]:
         tested = found["result"]["test"]
@@ -192,8 +199,7 @@ def summary(cfg: CfgNode, folder: Path, whole: Lengths, checkpoint: str) -> str:
         lines.append(f"checkpoint  {checkpoint}")
     parts = ", ".join(f"{name} {log.eta(of)}" for name, of in seconds.items())
     lines.append(f"time        about {log.eta(sum(seconds.values()))} ({parts})")
-    lines.append(f"files       {folder} (nothing resumes from it)")
-    return "\n".join(lines)
+    return [*lines, f"files       {folder} (nothing resumes from it)"]
 
 
 def _training_lines(

@@ -14,7 +14,6 @@ from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-from timesformer.config import CfgNode
 from timesformer.models.block import Block
 
 _NEEDED = "set_reshard_after_forward"  # of FSDPModule, since PyTorch 2.8
@@ -36,9 +35,9 @@ def shard(model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.devi
     return model
 
 
-def version_problems(cfg: CfgNode) -> Iterator[str]:
+def version_problems() -> Iterator[str]:
     """What this PyTorch lacks; ``whole_parameters`` needs it at the first validation."""
-    if cfg.TRAIN.ENABLE and cfg.DIST.STRATEGY == "fsdp" and not hasattr(FSDPModule, _NEEDED):
+    if not hasattr(FSDPModule, _NEEDED):
         yield (
             f"DIST.STRATEGY fsdp needs PyTorch 2.8, and this is {torch.__version__}; update it, or use "
             "ddp"

@@ -38,9 +38,10 @@ _LOADER_FILES = 8  # of a loader process: channels and batches, of two splits
 def preflight(cfg: CfgNode) -> None:
     """Raise one ConfigError that lists everything that would stop the run later, or return."""
     problems = [*_device_problems(cfg), *_output_problems(cfg), *_checkpoint_problems(cfg)]
-    problems += [*_board_problems(cfg), *_decoder_problems(cfg), *precision_problems(cfg)]
-    problems += [*_freeze_problems(cfg), *_resume_problems(cfg), *version_problems(cfg)]
-    problems += _loader_problems(cfg)
+    problems += [*_board_problems(cfg), *_decoder_problems(cfg), *_arithmetic_problems(cfg)]
+    problems += [*_freeze_problems(cfg), *_resume_problems(cfg), *_loader_problems(cfg)]
+    if cfg.TRAIN.ENABLE and cfg.DIST.STRATEGY == "fsdp":
+        problems += version_problems()
     for split in _splits(cfg):
         problems += _list_problems(cfg, split)
     problems += _flip_map_problems(cfg)
@@ -73,6 +74,12 @@ def _device_problems(cfg: CfgNode) -> Iterator[str]:
                 f"{section}.BATCH_SIZE is {cfg[section].BATCH_SIZE}, but the {local} processes of "
                 f"this machine{share} must divide it"
             )
+
+
+def _arithmetic_problems(cfg: CfgNode) -> Iterator[str]:
+    parts = [section for section in ("TRAIN", "TEST") if cfg[section].ENABLE]
+    if cfg.NUM_GPUS:
+        yield from precision_problems({f"{part}.PRECISION": cfg[part].PRECISION for part in parts})
 
 
 def _loader_problems(cfg: CfgNode) -> Iterator[str]:

@@ -6,13 +6,11 @@ bf16    autocast; the range of fp32, so that losses need no scaling
 fp16    autocast with a scaled loss; a step whose gradients overflow is left out and the scale halved
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
-
-from timesformer.config import CfgNode
 
 _HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -60,15 +58,12 @@ class Precision:
             self.scaler.load_state_dict(state)
 
 
-def precision_problems(cfg: CfgNode) -> Iterator[str]:
-    """What the GPU of this machine cannot compute."""
-    if cfg.NUM_GPUS == 0 or not torch.cuda.is_available():
+def precision_problems(wanted: Mapping[str, str]) -> Iterator[str]:
+    """Arithmetic that the GPU of this machine lacks, of {"TRAIN.PRECISION": "bf16"}."""
+    if not torch.cuda.is_available() or torch.cuda.get_device_capability() >= (8, 0):
         return
     name = torch.cuda.get_device_name()
-    for section in ("TRAIN", "TEST"):
-        value = cfg[section].PRECISION
-        if not cfg[section].ENABLE or value not in ("tf32", "bf16"):
-            continue
-        if torch.cuda.get_device_capability() < (8, 0):
+    for key, value in wanted.items():
+        if value in ("tf32", "bf16"):
             remedy = "fp16" if value == "bf16" else "fp32"
-            yield f"{section}.PRECISION is {value}, but {name} has none; pass {remedy}"
+            yield f"{key} is {value}, but {name} has none; pass {remedy}"
