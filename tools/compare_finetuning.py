@@ -169,8 +169,8 @@ def features(
 
     from timesformer.checkpoint.load import load_weights
     from timesformer.datasets import build_dataset
-    from timesformer.evaluation.features import cached_features
-    from timesformer.evaluation.probe import probed_clips
+    from timesformer.evaluation.features import build_features
+    from timesformer.evaluation.probe import build_probe_clips
     from timesformer.models import build_model
 
     cfg = configuration(values, lines, {"train": np.ones(len(lines), dtype=bool)}, folder, [*opts])
@@ -179,9 +179,9 @@ def features(
     if cfg.TRAIN.CHECKPOINT_FILE_PATH:
         load_weights(model, cfg.TRAIN.CHECKPOINT_FILE_PATH)
     device = torch.device("cuda" if cfg.NUM_GPUS else "cpu")
-    clips = probed_clips(cfg, build_dataset(cfg, "train"))
-    (found,) = cached_features(cfg, model.to(device), clips, device, split="train")
-    return found.values[found.videos.argsort()].numpy()
+    clips = build_probe_clips(cfg, build_dataset(cfg, "train"))
+    (found,) = build_features(cfg, model.to(device), clips, device, split="train")
+    return found.values.numpy()
 
 
 def fit(method: str, found: "np.ndarray", lines: list[tuple[str, int]], folds: "np.ndarray") -> int:

@@ -38,17 +38,12 @@ def errors(monkeypatch):
     found, heads = [], []
 
     def use(values):
-        report = validate.Validator._report
         found[:] = values
-
-        def fake(self, *args):
-            return report(self, *args) | {"top1_err": found.pop(0)}
 
         def watched(self, model, epoch, scalars, run=validate.Validator.run):
             heads.append(model.head.weight.clone())
-            return run(self, model, epoch, scalars)
+            return run(self, model, epoch, scalars) | {"top1_err": found.pop(0)}
 
-        monkeypatch.setattr(validate.Validator, "_report", fake)
         monkeypatch.setattr(validate.Validator, "run", watched)
         return heads
 

@@ -120,7 +120,11 @@ def moments(count, seed, text):
         if i % 3 == 0:
             yield "training, from outside", None, int(rng.integers(first, last))
         elif i % 3 == 2:
-            where = [(testing, "load_tested"), (testing, "_merge"), (testing, "write_predictions")]
+            where = [
+                (testing, "load_tested"),
+                (testing, "evaluate"),
+                (testing, "write_predictions"),
+            ]
             owner, name = where[at % 3]
             yield (
                 f"testing, {name}",

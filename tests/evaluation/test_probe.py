@@ -13,11 +13,15 @@ from torch import distributed as dist
 from torch.nn import functional as F
 
 from timesformer.config import ConfigError, load_config
-from timesformer.datasets import build_dataset
+from timesformer.datasets import build_dataset, build_loader, build_view, normalizer
 from timesformer.engine import lr_at_epoch, run
 from timesformer.evaluation import features as features_module
-from timesformer.evaluation.features import fingerprint
-from timesformer.evaluation.probe import FeatureDataset, input_normalizer, reuse_features
+from timesformer.evaluation.features import build_fingerprint
+from timesformer.evaluation.probe import (
+    FeatureDataset,
+    build_input_normalizer,
+    build_probe_loaders,
+)
 from timesformer.models import build_model
 from timesformer.runtime import log
 from timesformer.video import VideoError
@@ -71,8 +75,6 @@ def test_a_probe_trains_as_if_it_computed_its_features_again(config, tmp_path, c
     model = build_model(cfg).eval()
     before = {key: value.clone() for key, value in model.state_dict().items()}
     clips = build_dataset(cfg, "train")
-    from timesformer.datasets import build_loader, build_view, normalizer
-
     clips.view = build_view(cfg, "val")
     order = build_loader(cfg, "train").batch_sampler
     optimizer = torch.optim.AdamW(model.head.parameters(), weight_decay=cfg.SOLVER.WEIGHT_DECAY)
@@ -108,7 +110,7 @@ def test_validation_and_test_score_what_the_checkpoint_scores(config, tmp_path):
     read = [list(csv.DictReader((folder / "test_predictions.csv").open()))
             for folder in (out, tmp_path / "tested")]  # fmt: skip
     assert read[0] == read[1]
-    from timesformer.evaluation.validate import Validator
+    from timesformer.evaluation.validate import build_validator
 
     cfg = config()
     model = build_model(cfg)
@@ -116,7 +118,7 @@ def test_validation_and_test_score_what_the_checkpoint_scores(config, tmp_path):
     scalars = log.Scalars(None)
     rows = []
     scalars.row = rows.append
-    Validator(cfg, torch.device("cpu")).run(model, 3, scalars)
+    build_validator(cfg, build_loader(cfg, "val"), torch.device("cpu"), {}).run(model, 3, scalars)
     (kept,) = [line for line in stats(out, "val_epoch") if line["epoch"] == "4/4"]
     assert kept["top1_err"] == pytest.approx(rows[-1]["top1_err"], abs=1e-3)
     assert kept["videos"] == 7
@@ -137,7 +139,7 @@ def test_a_signal_ends_a_probe_between_two_chunks(config, tmp_path, monkeypatch,
         run.run(config(*options))
     assert end.value.code == 0
     assert len(count_forwards) == 20
-    assert "between features" in (tmp_path / "out/stdout.log").read_text()
+    assert "during features 21 to 24 of 24" in (tmp_path / "out/stdout.log").read_text()
     monkeypatch.setattr(features_module, "_write", write)
     run.run(config(*options))
     assert len(count_forwards) == 24 + 7
@@ -178,7 +180,7 @@ def test_features_are_kept_only_while_all_that_decides_them_is_the_same(config, 
         cfg = config(*overrides)
         torch.manual_seed(seed)
         videos = build_dataset(cfg, "train").videos
-        return fingerprint(cfg, build_model(cfg), videos, cfg.TRAIN.PROBE_CLIPS)
+        return build_fingerprint(cfg, build_model(cfg), videos, cfg.TRAIN.PROBE_CLIPS)
 
     first = of()
     assert of() == first
@@ -209,19 +211,15 @@ def test_changed_weights_replace_the_features(config, tmp_path):
 
 
 def loaders(cfg):
-    from timesformer.datasets import build_loader
-
     model = build_model(cfg)
     clips = build_loader(cfg, "train"), build_loader(cfg, "val")
-    return model, reuse_features(cfg, model, *clips, torch.device("cpu"))
+    return model, build_probe_loaders(cfg, model, *clips, torch.device("cpu"))
 
 
 def test_several_clips_take_turns(config):
     cfg = config(*PROBE, "TRAIN.PROBE_CLIPS", 2)
     model, (train, _) = loaders(cfg)
     dataset = build_dataset(cfg, "train")
-    from timesformer.datasets import normalizer
-
     for epoch in (0, 1, 2):
         shown = train.dataset[(epoch, 5)]
         drawn = dataset[(epoch % 2, 5)]
@@ -258,7 +256,7 @@ def test_without_kept_features_clips_are_new_in_every_epoch(config, count_forwar
     assert len(count_forwards) == 2 * 24 + 7
     assert not isinstance(loaders(cfg)[1][0].dataset, FeatureDataset)
     clips = torch.full((1, 3, 4, 32, 32), 100, dtype=torch.uint8)
-    assert not torch.equal(input_normalizer(cfg)(clips), clips)
+    assert not torch.equal(build_input_normalizer(cfg)(clips), clips)
 
 
 @pytest.mark.parametrize("key", ["MIXUP.ENABLED", "AUG.NUM_REPEATS", "TRAIN.RANDOM_VALIDATION"])

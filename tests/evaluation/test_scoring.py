@@ -1,10 +1,12 @@
 """Scores against loops over views, in passes of any size; probabilities however views are joined."""
 
+from functools import partial
+
 import pytest
 import torch
 
 from timesformer.config import ConfigError, load_config
-from timesformer.evaluation.scoring import build_scoring
+from timesformer.evaluation.scoring import build_probabilities, build_scoring
 from timesformer.models import build_model
 
 CPU = torch.device("cpu")
@@ -65,7 +67,7 @@ def test_a_video_of_more_views_than_a_pass_holds_has_passes_of_its_own(scoring):
 
     clips = torch.cat([CLIPS, CLIPS.flip(0)])
     scores = made.score(counted, clips)
-    assert made.videos_per_pass == 1
+    assert made.videos_together == 1
     assert passes == [4, 2, 4, 2]
     assert torch.allclose(scores[0], scores[1], atol=1e-5)
 
@@ -110,7 +112,7 @@ def test_passes_of_several_videos_score_as_single_clips(scoring, network, clips_
         single = scoring("sum").score(network, VIDEOS)
         made = scoring("sum", **{"TEST.FORWARD_BATCH": clips_per_pass})
         assert torch.allclose(made.score(network, VIDEOS), single, rtol=1e-5, atol=1e-5)
-        apart = [made.score(network, clips) for clips in VIDEOS.split(2 * made.videos_per_pass)]
+        apart = [made.score(network, clips) for clips in VIDEOS.split(2 * made.videos_together)]
         assert torch.equal(made.score(network, VIDEOS), torch.cat(apart))
 
 
@@ -118,10 +120,11 @@ def test_passes_of_several_videos_score_as_single_clips(scoring, network, clips_
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
 def test_a_gpu_gives_a_video_the_same_score_whatever_fills_its_pass(tiny_yaml, network, precision):
     device = torch.device("cuda")
-    made, network = build_scoring(load_config(tiny_yaml), device), network.to(device)
-    assert made.clips_per_pass == 8
+    autocast = partial(torch.autocast, "cuda", precision, precision != torch.float32)
+    made, network = build_scoring(load_config(tiny_yaml), device, autocast), network.to(device)
+    assert made.forward_batch == 8
     other = VIDEOS.unflatten(0, (6, 2)).flip(0).flatten(0, 1)  # other neighbours, other places
-    with torch.inference_mode(), torch.autocast("cuda", precision, precision != torch.float32):
+    with torch.inference_mode():
         assert torch.equal(made.score(network, VIDEOS), made.score(network, other).flip(0))
 
 
@@ -147,12 +150,14 @@ def test_a_pass_that_does_not_fit_into_memory_names_the_key(scoring, clips_per_p
     assert "explanation" not in str(caught.value)
 
 
-def test_equal_views_have_the_probabilities_of_one_view(scoring):
+@pytest.mark.parametrize("method", ["sum", "max", "softmax"])
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_equal_views_have_the_probabilities_of_one_view(tiny_yaml, method, multi_label):
+    options = ["DATA.ENSEMBLE_METHOD", method, "TEST.NUM_SPATIAL_CROPS", "1"]
+    options += [item for pair in MULTI.items() for item in pair] if multi_label else []
+    probabilities = build_probabilities(load_config(tiny_yaml, options))
     logits = torch.randn(5)
-    twice = torch.stack([logits, logits])
-    for method in ("sum", "max", "softmax"):
-        found = scoring(method).probabilities(JOINED[method](twice), multi_label=False)
-        assert torch.allclose(found, logits.softmax(dim=0), atol=1e-6)
-        name = "sigmoid" if method == "softmax" else method
-        found = scoring(method, **MULTI).probabilities(JOINED[name](twice), multi_label=True)
-        assert torch.allclose(found, logits.sigmoid(), atol=1e-6)
+    used = "sigmoid" if method == "softmax" and multi_label else method
+    found = probabilities(JOINED[used](torch.stack([logits, logits])))
+    expected = logits.sigmoid() if multi_label else logits.softmax(dim=0)
+    assert torch.allclose(found, expected, atol=1e-6)

@@ -18,10 +18,11 @@ from timesformer.engine.run import launch_run
 from timesformer.errors import InputError
 from timesformer.evaluation import results
 from timesformer.evaluation import test as testing
-from timesformer.evaluation.results import Scored
+from timesformer.evaluation.evaluate import Scores, evaluate, merge
 from timesformer.evaluation.scoring import build_scoring
 from timesformer.models import build_model
 from timesformer.runtime import collectives
+from timesformer.runtime.precision import Precision
 from timesformer.video import TimeSpan
 
 CPU = torch.device("cpu")
@@ -34,9 +35,9 @@ def config(tiny_yaml):
 
 def score(cfg, model):
     """Scores of this process's videos."""
-    scoring = build_scoring(cfg, CPU)
-    loader = build_loader(cfg, "test", together=scoring.videos_per_pass)
-    return testing._score(cfg, model, loader, scoring)
+    scoring = build_scoring(cfg, CPU, Precision(cfg.TEST.PRECISION, CPU).autocast)
+    loader = build_loader(cfg, "test", together=scoring.videos_together)
+    return evaluate(model, loader, scoring)
 
 
 @pytest.mark.parametrize("method", ["sum", "max", "softmax"])
@@ -47,8 +48,8 @@ def test_scores_equal_a_naive_loop_over_views(config, data_dir, method, batch_si
     torch.manual_seed(0)
     model = build_model(cfg).eval()
     torch.nn.init.normal_(model.head.weight)
-    scored = score(cfg, model)
-    assert scored.indices.tolist() == list(range(9))
+    scores = score(cfg, model)
+    assert scores.indices.tolist() == list(range(9))
     for i in range(9):
         views = load_views(data_dir / f"videos/test {i}.mp4", cfg)
         with torch.no_grad():
@@ -58,7 +59,7 @@ def test_scores_equal_a_naive_loop_over_views(config, data_dir, method, batch_si
             "max": logits.amax(dim=0),
             "softmax": logits.softmax(dim=1).mean(dim=0),
         }[method]
-        assert np.allclose(scored.scores[i], expected, atol=1e-4)
+        assert torch.allclose(scores.values[i], expected, atol=1e-4)
 
 
 @pytest.fixture
@@ -79,11 +80,7 @@ def test_passes_are_the_same_on_any_number_of_processes(
     """Of the same videos at the same places, and so the file is the same byte for byte."""
     cfg = config(*one_broken, "TEST.NUM_ENSEMBLE_VIEWS", views, "TEST.NUM_SPATIAL_CROPS", crops)
     model, passes = stirred(build_model(cfg)), []
-
-    def noted(clips):
-        passes[-1].append(clips.numpy().tobytes())
-        return model(clips)
-
+    model.register_forward_pre_hook(lambda _, args: passes[-1].append(args[0].numpy().tobytes()))
     written = []
     for world in (1, 2, 4):  # with 4 clips a pass of one view, the last process has no video
         passes.append([])
@@ -91,9 +88,9 @@ def test_passes_are_the_same_on_any_number_of_processes(
         parts = []
         for rank in range(world):
             monkeypatch.setattr(collectives, "rank", lambda rank=rank: rank)
-            parts.append(score(cfg, noted))
-        merged = testing._merge(parts)
-        assert merged.scores.dtype == np.float32
+            parts.append(score(cfg, model))
+        merged = merge(parts)
+        assert merged.values.dtype == torch.float32
         results.write_predictions(tmp_path / "p.csv", merged, read_list(cfg, "test"))
         written.append((tmp_path / "p.csv").read_bytes())
     assert written[0] == written[1] == written[2]
@@ -127,24 +124,29 @@ def test_two_processes_write_the_same_file_as_one_in_passes_of_several_videos(
     assert (results["videos"], results["scored"], results["unreadable"]) == (9, 8, 1)
 
 
+def scores_of(values, indices, labels=None, failures=None):
+    labels = torch.as_tensor(indices if labels is None else labels)
+    return Scores(torch.as_tensor(values), labels, torch.as_tensor(indices), failures or {}, {})
+
+
 def test_parts_of_processes_are_merged_in_list_order():
     parts = [
-        Scored(np.array([[0.0], [2.0]]), np.array([0, 2]), {4: "late"}),
-        Scored(np.array([[3.0]]), np.array([3]), {1: "early"}),
-        Scored(np.empty((0, 1)), np.empty(0, np.int64), {}),
+        scores_of([[3.0]], [3], failures={1: "early"}),
+        scores_of([[0.0], [2.0]], [0, 2], failures={4: "late"}),
+        merge([]),
     ]
-    merged = testing._merge(parts)
-    assert merged.indices.tolist() == [0, 2, 3]
-    assert merged.scores.ravel().tolist() == [0, 2, 3]
+    merged = merge(parts)
+    assert merged.indices.tolist() == merged.labels.tolist() == [0, 2, 3]
+    assert merged.values.ravel().tolist() == [0, 2, 3]
     assert list(merged.failures.items()) == [(1, "early"), (4, "late")]
 
 
 VIDEOS = VideoList(PackedStrings(["a, b.mp4", "c.mp4"]), np.array([1, 0]), "list.csv")
-SCORED = Scored(np.array([[0.25, 0.75]], np.float32), np.array([0]), {1: 'cut off, "half"'})
+SCORES = scores_of([[0.25, 0.75]], [0], [1], {1: 'cut off, "half"'})
 
 
 def test_the_csv_has_a_row_for_every_video_of_the_list(tmp_path):
-    results.write_predictions(tmp_path / "p.csv", SCORED, VIDEOS)
+    results.write_predictions(tmp_path / "p.csv", SCORES, VIDEOS)
     with (tmp_path / "p.csv").open(newline="") as file:
         rows = list(csv.reader(file))
     assert rows == [
@@ -155,7 +157,7 @@ def test_the_csv_has_a_row_for_every_video_of_the_list(tmp_path):
 
 
 def test_the_csv_names_classes_where_they_are_known(tmp_path):
-    results.write_predictions(tmp_path / "p.csv", SCORED, VIDEOS, ("jump, high", "run"))
+    results.write_predictions(tmp_path / "p.csv", SCORES, VIDEOS, ("jump, high", "run"))
     with (tmp_path / "p.csv").open(newline="") as file:
         first, second = csv.DictReader(file)
     assert (first["label_name"], first["prediction_name"]) == ("run", "run")
@@ -165,7 +167,7 @@ def test_the_csv_names_classes_where_they_are_known(tmp_path):
 
 def test_the_csv_says_which_seconds_were_looked_at(tmp_path):
     spans = {0: TimeSpan(0.0, 8.5, 43.3333)}
-    results.write_predictions(tmp_path / "p.csv", SCORED._replace(spans=spans), VIDEOS)
+    results.write_predictions(tmp_path / "p.csv", SCORES._replace(spans=spans), VIDEOS)
     with (tmp_path / "p.csv").open(newline="") as file:
         first, second = csv.DictReader(file)
     names = ("start_seconds", "end_seconds", "duration_seconds")
@@ -187,11 +189,11 @@ def test_ties_are_one_class_in_the_csv_and_the_accuracy(tmp_path):
         expected.append(best)
     assert sum((row == row.max()).sum() > 1 for row in scores) > 3
     videos = VideoList(PackedStrings([f"{i}.mp4" for i in range(400)]), labels, "list.csv")
-    scored = Scored(scores, np.arange(400), {})
+    scored = scores_of(scores, np.arange(400), labels)
     results.write_predictions(tmp_path / "p.csv", scored, videos)
     with (tmp_path / "p.csv").open(newline="") as file:
         assert [int(row["prediction"]) for row in csv.DictReader(file)] == expected
-    found, classes = results.measure(scored, videos)
+    found, classes = results.measure(scored)
     assert found["top1_acc"] == pytest.approx(100 * np.mean(labels == expected))
     assert classes.right.sum() == (labels == expected).sum()
 
@@ -201,8 +203,7 @@ def test_results_of_classes_are_written_and_said(tmp_path, names):
     """Class 2 has no video; labels 0 0 0 1 are predicted 1 1 0 1."""
     predicted, labels = np.array([1, 1, 0, 1]), np.array([0, 0, 0, 1])
     scores = np.eye(3, dtype=np.float32)[predicted]
-    videos = VideoList(PackedStrings(list("abcd")), labels, "list.csv")
-    _, classes = results.measure(Scored(scores, np.arange(4), {}), videos)
+    _, classes = results.measure(scores_of(scores, np.arange(4), labels))
     results.write_classes(tmp_path / "c.csv", classes, names, multi_label=False)
     with (tmp_path / "c.csv").open(newline="") as file:
         rows = list(csv.reader(file))
@@ -226,7 +227,7 @@ def test_results_of_classes_are_written_and_said(tmp_path, names):
 
 
 def test_the_pickle_has_scores_and_labels_and_nan_for_the_unreadable(tmp_path):
-    results.write_pickle(tmp_path / "deep/er.pkl", SCORED, VIDEOS)
+    results.write_pickle(tmp_path / "deep/er.pkl", SCORES, VIDEOS)
     with (tmp_path / "deep/er.pkl").open("rb") as file:
         scores, labels = pickle.load(file)
     assert scores[0].tolist() == [0.25, 0.75]
@@ -254,14 +255,14 @@ def test_a_list_without_a_readable_video_has_no_accuracy(config, tmp_path, data_
 @pytest.mark.parametrize("bad", [[2, 5], range(9)])
 def test_scores_that_are_not_finite_are_no_accuracy(config, tmp_path, monkeypatch, caplog, bad):
     """Status 1; the videos are named, and finite scores are kept."""
-    real = testing._score
 
-    def poisoned(*arguments):
-        scored = real(*arguments)
-        scored.scores[list(bad), 1] = np.resize([np.inf, np.nan, -np.inf], len(bad))
-        return scored
+    def poisoned(*arguments, **options):
+        scores = evaluate(*arguments, **options)
+        wrong = np.resize(np.float32([np.inf, np.nan, -np.inf]), len(bad))
+        scores.values[list(bad), 1] = torch.from_numpy(wrong)
+        return scores
 
-    monkeypatch.setattr(testing, "_score", poisoned)
+    monkeypatch.setattr(testing, "evaluate", poisoned)
     torch.save(stirred(build_model(config())).state_dict(), tmp_path / "model.pyth")
     cfg = config("TRAIN.ENABLE", "False", "TEST.CHECKPOINT_FILE_PATH", tmp_path / "model.pyth",
                  "TEST.SAVE_RESULTS_PATH", "scores.pkl")  # fmt: skip
@@ -288,7 +289,7 @@ def test_scores_that_are_not_finite_are_no_accuracy(config, tmp_path, monkeypatc
 def test_bf16_scores_are_close_to_fp32(config):
     torch.manual_seed(0)
     model = build_model(config()).eval()
-    scores = [score(cfg, model).scores for cfg in (config(), config("TEST.PRECISION", "bf16"))]
+    scores = [score(cfg, model).values for cfg in (config(), config("TEST.PRECISION", "bf16"))]
     assert not np.array_equal(*scores)
     assert np.allclose(*scores, atol=0.05)
 

@@ -5,15 +5,18 @@ import pytest
 import torch
 
 from timesformer.config import load_config
-from timesformer.datasets import build_dataset, normalizer
+from timesformer.datasets import build_dataset, build_loader, normalizer
 from timesformer.engine.early_stopping import Best
 from timesformer.errors import InputError
-from timesformer.evaluation import validate
-from timesformer.evaluation.validate import Validator
+from timesformer.evaluation.validate import build_validator, mean_average_precision
 from timesformer.models import build_model
 from timesformer.runtime import log
 
 CPU = torch.device("cpu")
+
+
+def validator_of(cfg):
+    return build_validator(cfg, build_loader(cfg, "val"), CPU, {})
 
 
 def run(cfg, caplog, epoch=0):
@@ -22,8 +25,7 @@ def run(cfg, caplog, epoch=0):
     torch.nn.init.normal_(model.head.weight)
     caplog.clear()
     caplog.set_level(logging.INFO)
-    validator = Validator(cfg, CPU)
-    validator.run(model, epoch, log.Scalars(None))
+    validator_of(cfg).run(model, epoch, log.Scalars(None))
     stats = [m for m in caplog.messages if m.startswith("json_stats")]
     return model, json.loads(stats[-1].removeprefix("json_stats: "))
 
@@ -58,9 +60,9 @@ def test_a_val_list_without_a_readable_video_ends_the_run(tiny_yaml, tmp_path, c
 def test_scores_that_are_not_finite_are_no_accuracy(tiny_yaml, caplog, tmp_path, multi_label):
     """Training goes on, but this validation has no figure and is never the best."""
     cfg = load_config(tiny_yaml)
-    validator, model = Validator(cfg, CPU), build_model(cfg)
+    validator, model = validator_of(cfg), build_model(cfg)
     if multi_label:
-        validator.measure = validate._precision
+        validator.measure = mean_average_precision
     torch.nn.init.constant_(model.head.bias, torch.nan)
     caplog.set_level(logging.INFO)
     scalars = log.Scalars(None)

@@ -12,6 +12,7 @@ from tests.conftest import ROOT
 from timesformer.datasets import index
 from timesformer.engine import run_record
 from timesformer.evaluation import features
+from timesformer.evaluation.evaluate import Scores
 from timesformer.files import WriteError
 from timesformer.runtime import log, metrics_csv
 from timesformer.runtime.log_file import LogFile
@@ -39,7 +40,7 @@ def write_record(path):
 
 
 def write_features(path):
-    features._write(path, features.Features(torch.zeros(1, 2), torch.zeros(1), torch.zeros(1), {}))
+    features._write(path, Scores(torch.zeros(1, 2), torch.zeros(1), torch.zeros(1), {}))
 
 
 def write_index(path):

@@ -14,7 +14,7 @@ from tests.conftest import frame_number, numbered_frame
 from timesformer import Predictor
 from timesformer.files import WriteError, write_atomically
 from timesformer.inference import annotate
-from timesformer.inference.predictor import Prediction
+from timesformer.inference.predictor import Prediction, build_batches
 from timesformer.video import VideoError
 
 
@@ -159,7 +159,7 @@ def test_the_sheet_has_a_row_for_every_view_that_the_model_saw(
     (sheet,) = sheets
     assert sheet.title.startswith(f"test 0.mp4\n{found.top(1)[0].name} ")
     assert len(sheet.rows) == 6
-    batch = next(iter(predictor._read(_listed(found.video))))
+    batch = next(iter(build_batches(predictor.cfg, _listed(found.video), predictor.device, 1)))
     shown = [torch.from_numpy(row.clip).permute(3, 0, 1, 2).flip(0) for row in sheet.rows]
     assert torch.equal(torch.stack(shown), batch.clips)
 

@@ -127,7 +127,7 @@ def test_several_videos_share_a_pass_as_in_testing(trained, tmp_path, data_dir):
     expected = csv_scores(several, tmp_path)
     images = [all_frames(video) for video in expected]
     together = Predictor.from_checkpoint(path)
-    assert together.scoring.videos_per_pass == 2
+    assert together.scoring.videos_together == 2
     single = Predictor.from_checkpoint(path, overrides=["TEST.FORWARD_BATCH", "1"])
     videos = list(expected)[:3]
     (tmp_path / "broken.mp4").write_bytes(b"no video")

@@ -5,7 +5,7 @@ from collections import namedtuple
 import psutil
 import pytest
 
-from timesformer.config import ConfigError, changed, defaults
+from timesformer.config import ConfigError
 from timesformer.inference.view_options import refuse_too_many, view_overrides
 
 
@@ -18,13 +18,10 @@ def test_views_as_written():
 
 @pytest.mark.parametrize(("spare", "fits"), [(0, True), (-1, False)])
 def test_clips_that_memory_does_not_hold_are_refused(monkeypatch, spare, fits):
-    values = {"TEST.NUM_ENSEMBLE_VIEWS": 7, "TEST.NUM_SPATIAL_CROPS": 3}
-    values |= {"DATA.NUM_FRAMES": 16, "DATA.TEST_CROP_SIZE": 256}
-    cfg = changed(defaults(), values)
     free = namedtuple("free", "available")(7 * 3 * 16 * 256 * 256 * 3 + spare)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
     if fits:
-        refuse_too_many(cfg)
+        refuse_too_many(21, num_frames=16, size=256)
         return
     with pytest.raises(ConfigError, match=r"\(21 of 16 frames of 256 x 256\).*lower TEST.NUM_ENS"):
-        refuse_too_many(cfg)
+        refuse_too_many(21, num_frames=16, size=256)

@@ -102,7 +102,7 @@ def _start(cfg: CfgNode) -> tuple[torch.device, str]:
         torch.set_num_threads(max(cores // collectives.local_world_size(), 1))
     on = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
     logger.info("timesformer %s, torch %s", __version__, torch.__version__)
-    log.say(logger, "%s", run_header.output(cfg))
-    log.say(logger, "%s", run_header.device(cfg, on))
+    log.say(logger, "%s", run_header.build_output_line(cfg))
+    log.say(logger, "%s", run_header.build_device_line(cfg, on))
     logger.info("configuration:\n%s", cfg.dump())
     return device, run

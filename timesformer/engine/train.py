@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from timesformer.checkpoint import metadata, resume_check, save
 from timesformer.checkpoint.newest import RUN
 from timesformer.config import CfgNode
-from timesformer.config.schedule import is_due
 from timesformer.datasets import build_loader, num_workers
 from timesformer.datasets.clips import Batch
 from timesformer.datasets.loader import ClipLoader
@@ -27,8 +26,8 @@ from timesformer.engine.step_timers import StepTimers
 from timesformer.engine.train_state import TrainingState
 from timesformer.engine.train_step import TrainStep
 from timesformer.evaluation import run_header
-from timesformer.evaluation.probe import input_normalizer, reuse_features
-from timesformer.evaluation.validate import Validator
+from timesformer.evaluation.evaluators import VALIDATION, build_evaluators, due_after
+from timesformer.evaluation.probe import build_input_normalizer, build_probe_loaders
 from timesformer.models import build_model
 from timesformer.models.freeze import freeze, set_train_mode
 from timesformer.runtime import collectives, log, signals
@@ -48,22 +47,22 @@ def train(cfg: CfgNode, device: torch.device, run: str = "") -> Path | None:
     """
     torch.manual_seed(cfg.RNG_SEED)
     loader = build_loader(cfg, "train", folder=cfg.OUTPUT_DIR)
-    validator = Validator(cfg, device)
-    lists = {"train": loader.dataset.videos, "val": validator.loader.dataset.videos}
+    val_loader = build_loader(cfg, "val", folder=cfg.OUTPUT_DIR)
+    lists = {"train": loader.dataset.videos, "val": val_loader.dataset.videos}
     model = build_model(cfg).to(device)
-    log.say(logger, "%s", run_header.model(model, cfg))
-    log.say(logger, "%s", run_header.data(cfg, lists))
+    log.say(logger, "%s", run_header.build_model_line(cfg, model))
+    log.say(logger, "%s", run_header.build_data_line(cfg, lists))
     if cfg.LOG_MODEL_INFO:
         _log_model(model, cfg)
     freeze(model, cfg)
     state = TrainingState(cfg, model, device)
-    validator.best = state.best.seen
     known_bad = len(loader.dataset.known_bad)
     about = metadata.describe(cfg, lists) | resume_check.facts(len(loader), known_bad)
     about |= described_start(cfg) | {RUN: run}
     start = restore(cfg, state, about)
     model = parallelize(model, cfg, device, state.optimizer)
-    loader, validator.loader = reuse_features(cfg, state.model, loader, validator.loader, device)
+    loader, val_loader = build_probe_loaders(cfg, state.model, loader, val_loader, device)
+    evaluators = build_evaluators(cfg, val_loader, device, state.best.seen)
     scalars = start_records(cfg, start)
     _log_loader(
         loader,
@@ -76,10 +75,15 @@ def train(cfg: CfgNode, device: torch.device, run: str = "") -> Path | None:
         while start.position.epoch < cfg.SOLVER.MAX_EPOCH and not state.best.is_over:
             trainer.run_epoch(loader, start)
             epoch = start.position.epoch
-            if is_due(epoch, cfg.TRAIN.EVAL_PERIOD, cfg.SOLVER.MAX_EPOCH):
+            if due := due_after(epoch, evaluators, num_epochs=cfg.SOLVER.MAX_EPOCH):
                 with whole_parameters(state.model):
-                    found = validator.run(state.average.evaluated, epoch, scalars)
-                saved.after_validation(epoch, is_best=state.best.judge(found, epoch))
+                    found = {
+                        name: evaluator.run(state.average.evaluated, epoch, scalars)
+                        for name, evaluator in due.items()
+                    }
+                if VALIDATION in found:
+                    is_best = state.best.judge(found[VALIDATION], epoch)
+                    saved.after_validation(epoch, is_best=is_best)
             start = Start.of_epoch(epoch + 1)
     scalars.close()
     return saved.newest or start.path
@@ -180,7 +184,7 @@ def build_trainer(
         model,
         state,
         device,
-        normalize=input_normalizer(cfg),
+        normalize=build_input_normalizer(cfg),
         mix=build_mixup(cfg),
         loss=build_loss(cfg),
     )

@@ -81,6 +81,17 @@ def ensemble(logits: Tensor, num_views: int, method: str) -> Tensor:
     return views.softmax(dim=-1).mean(dim=1)
 
 
+def probabilities(scores: Tensor, num_views: int, method: str, *, multi_label: bool) -> Tensor:
+    """Class probabilities of what ``ensemble`` returned, (..., K) -> (..., K), in the same order.
+
+    Sums of logits become their mean first, so that more views do not make the model more confident.
+    """
+    if method in ("softmax", "sigmoid"):
+        return scores
+    logits = scores / num_views if method == "sum" else scores
+    return logits.sigmoid() if multi_label else logits.softmax(dim=-1)
+
+
 def accuracy(scores: Tensor, labels: Tensor, k: int) -> float:
     """Percentage of rows whose label is among the k highest; nan without rows."""
     if not len(labels):

@@ -1,7 +1,7 @@
 """A linear probe: the head learns from features of the frozen backbone that are computed once.
 
-TRAIN.FREEZE backbone with TRAIN.PROBE_CLIPS above 0. The loops of training and validation stay what
-they are: they get batches of features (B, D) in place of clips, and the model hands these to its head.
+TRAIN.FREEZE backbone with TRAIN.PROBE_CLIPS above 0. The loops of training and validation do not
+change: they get batches of features (B, D) in place of clips, and the model passes these to its head.
 
 Epoch e shows every video by its clip e modulo TRAIN.PROBE_CLIPS.
 """
@@ -22,27 +22,27 @@ from timesformer.datasets.augment import unchanged
 from timesformer.datasets.clips import ClipDataset, Sample
 from timesformer.datasets.lists import VideoList
 from timesformer.datasets.loader import ClipLoader
-from timesformer.datasets.samplers import Key, TrainBatches
-from timesformer.evaluation.features import Features, cached_features
+from timesformer.datasets.samplers import Key
+from timesformer.evaluation.evaluate import Scores
+from timesformer.evaluation.features import build_features
 from timesformer.models.freeze import BACKBONE
 from timesformer.video import VideoError
 
 logger = logging.getLogger(__name__)
 
 
-def is_probe(cfg: CfgNode) -> bool:
-    """Whether training sees features that are computed once. In trials, of a few batches, it does not."""
+def build_input_normalizer(cfg: CfgNode) -> Callable[[Tensor], Tensor]:
+    """What a batch of training or validation goes through: features are not normalised again.
+
+    A probe computes features once; a trial of a few batches does not.
+    """
     data = cfg.DATA
     is_trial = data.LIMIT_TRAIN_BATCHES or data.LIMIT_VAL_BATCHES or data.OVERFIT_BATCHES
-    return cfg.TRAIN.PROBE_CLIPS > 0 and BACKBONE in cfg.TRAIN.FREEZE and not is_trial
+    is_probe = cfg.TRAIN.PROBE_CLIPS > 0 and BACKBONE in cfg.TRAIN.FREEZE and not is_trial
+    return nn.Identity() if is_probe else normalizer(cfg)
 
 
-def input_normalizer(cfg: CfgNode) -> Callable[[Tensor], Tensor]:
-    """What a batch of training or validation goes through: features are not normalised again."""
-    return nn.Identity() if is_probe(cfg) else normalizer(cfg)
-
-
-def reuse_features(
+def build_probe_loaders(
     cfg: CfgNode,
     model: nn.Module,
     train: ClipLoader,
@@ -61,51 +61,30 @@ def reuse_features(
     Raises:
         VideoError: fewer videos than a batch can be read.
     """
-    if not is_probe(cfg):
+    if not isinstance(build_input_normalizer(cfg), nn.Identity):
         return train, val
-    clips = probed_clips(cfg, train.dataset)
-    shown = FeatureDataset(clips.videos, cached_features(cfg, model, clips, device, split="train"))
-    held = FeatureDataset(
-        val.dataset.videos, cached_features(cfg, model, val.dataset, device, split="val")
-    )
-    for message in shown.failures.values():
+    clips = build_probe_clips(cfg, train.dataset)
+    features = build_features(cfg, model, clips, device, split="train")
+    train_set = FeatureDataset(clips.videos, features)
+    features = build_features(cfg, model, val.dataset, device, split="val")
+    val_set = FeatureDataset(val.dataset.videos, features)
+    for message in train_set.failures.values():
         logger.warning("video left out of training: %s", message)
-    batches = _batches(cfg, shown)
+    batches = train_batches(cfg, train_set)  # type: ignore[arg-type]
+    if not len(batches):
+        raise VideoError(
+            f"only {len(train_set.usable)} videos of {clips.videos.origin} can be read, fewer than "
+            f"one batch ({batches.batch_size * batches.world}); see the warnings above, or lower "
+            "TRAIN.BATCH_SIZE"
+        )
     return (
-        ClipLoader(shown, batches, num_workers=0, pin_memory=False),
-        ClipLoader(held, val.batch_sampler, num_workers=0, pin_memory=False),
+        ClipLoader(train_set, batches, num_workers=0, pin_memory=False),
+        ClipLoader(val_set, val.batch_sampler, num_workers=0, pin_memory=False),
     )
 
 
-class FeatureDataset(Dataset[Sample]):
-    """Samples of a list, keyed by (epoch, index of the video), whose clips are features (1, D)."""
-
-    multi_thread = False
-
-    def __init__(self, videos: VideoList, clips: Sequence[Features]) -> None:
-        """``clips``: features of one clip of every video, as often as a video has clips."""
-        self.videos = videos
-        self.clips = clips
-        self.rows = [{int(video): row for row, video in enumerate(c.videos)} for c in clips]
-        self.failures = {i: text for c in clips for i, text in sorted(c.failures.items())}
-        self.usable = np.setdiff1d(np.arange(len(videos.labels)), list(self.failures))
-
-    def __len__(self) -> int:
-        return len(self.videos.labels)
-
-    def __getitem__(self, key: Key) -> Sample:
-        epoch, index, *repeat = key
-        turn = (epoch + sum(repeat)) % len(self.clips)
-        if index in self.failures:
-            nothing = torch.empty(0)
-            return Sample(nothing, nothing.long(), index, (self.failures[index],))
-        row = self.rows[turn][index]
-        of_turn = self.clips[turn]
-        return Sample(of_turn.values[row, None], of_turn.labels[row, None], index, ())
-
-
-def probed_clips(cfg: CfgNode, dataset: ClipDataset) -> ClipDataset:
-    """``dataset`` with the clips of a probe; a video that breaks is left out, not replaced."""
+def build_probe_clips(cfg: CfgNode, dataset: ClipDataset) -> ClipDataset:
+    """``dataset`` with the clips of a probe; a broken video is left out, not replaced."""
     probed = copy.copy(dataset)
     if cfg.TRAIN.PROBE_CLIPS == 1:
         probed.view, probed.augment = build_view(cfg, "val"), unchanged
@@ -114,12 +93,27 @@ def probed_clips(cfg: CfgNode, dataset: ClipDataset) -> ClipDataset:
     return probed
 
 
-def _batches(cfg: CfgNode, shown: FeatureDataset) -> TrainBatches:
-    batches = train_batches(cfg, shown)  # type: ignore[arg-type]
-    if not len(batches):
-        raise VideoError(
-            f"only {len(shown.usable)} videos of {shown.videos.origin} can be read, fewer than one "
-            f"batch ({batches.batch_size * batches.world}); see the warnings above, or lower "
-            "TRAIN.BATCH_SIZE"
-        )
-    return batches
+class FeatureDataset(Dataset[Sample]):
+    """Samples of a list, keyed by (epoch, index of the video), whose clips are features (1, D)."""
+
+    multi_thread = False
+
+    def __init__(self, videos: VideoList, clips: Sequence[Scores]) -> None:
+        """``clips``: features of one clip of every video, as often as a video has clips."""
+        self.videos = videos
+        self.clips = clips
+        self.rows = [{int(video): row for row, video in enumerate(c.indices)} for c in clips]
+        self.failures = {i: text for c in clips for i, text in sorted(c.failures.items())}
+        self.usable = np.setdiff1d(np.arange(len(videos.labels)), list(self.failures))
+
+    def __len__(self) -> int:
+        return len(self.videos.labels)
+
+    def __getitem__(self, key: Key) -> Sample:
+        epoch, index, *repeat = key
+        clip = (epoch + sum(repeat)) % len(self.clips)
+        if index in self.failures:
+            nothing = torch.empty(0)
+            return Sample(nothing, nothing.long(), index, (self.failures[index],))
+        row, features = self.rows[clip][index], self.clips[clip]
+        return Sample(features.values[row, None], features.labels[row, None], index, ())

@@ -10,13 +10,14 @@ import math
 import pickle
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 
 from timesformer.datasets.lists import VideoList
 from timesformer.evaluation import metrics
+from timesformer.evaluation.evaluate import Scores
 from timesformer.evaluation.metrics import ClassResults
 from timesformer.files import write_atomically
 from timesformer.io.json_text import json_text
@@ -29,26 +30,15 @@ SHOWN = 5  # worst classes and confused pairs in the log
 MOST_PAIRS = 20  # confused pairs in the summary
 
 
-class Scored(NamedTuple):
-    """Scores (N, K) float32 and list indices (N,) of videos; why the others have none, by index."""
-
-    scores: np.ndarray
-    indices: np.ndarray
-    failures: dict[int, str]
-    spans: dict[int, TimeSpan | None] = {}  # noqa: RUF012  the seconds looked at, by index
-
-
-def split_finite(scored: Scored, videos: VideoList) -> tuple[Scored, dict[int, str]]:
-    """``scored`` without the videos whose scores are not finite, and why those have none, by index."""
-    finite = np.isfinite(scored.scores).all(axis=1)
-    wrong = {}
-    for index, row in zip(scored.indices[~finite].tolist(), scored.scores[~finite], strict=True):
-        problem = metrics.describe_nonfinite(torch.from_numpy(row))
+def split_finite(scores: Scores, videos: VideoList) -> tuple[Scores, dict[int, str]]:
+    """``scores`` without the videos whose scores are not finite, and why those have none, by index."""
+    finite, wrong = metrics.finite_rows(scores.values), {}
+    for index, row in zip(scores.indices[~finite].tolist(), scores.values[~finite], strict=True):
+        problem = metrics.describe_nonfinite(row)
         wrong[index] = f"{printable(videos.name(index))}: {problem}"
-    failures = dict(sorted((scored.failures | wrong).items()))
-    return scored._replace(
-        scores=scored.scores[finite], indices=scored.indices[finite], failures=failures
-    ), wrong
+    values, labels, indices = (tensor[finite] for tensor in scores[:3])
+    failures = dict(sorted((scores.failures | wrong).items()))
+    return Scores(values, labels, indices, failures, scores.spans), wrong
 
 
 def describe_all_nonfinite(reasons: Iterable[str], total: int, where: str) -> str:
@@ -70,14 +60,13 @@ def describe_unreadable(origin: str, reasons: Iterable[str]) -> str:
     )
 
 
-def measure(scored: Scored, videos: VideoList) -> tuple[dict[str, float], ClassResults]:
+def measure(scores: Scores) -> tuple[dict[str, float], ClassResults]:
     """The published figures of finite scores, and those of single classes."""
-    scores = torch.from_numpy(scored.scores)
-    labels = torch.from_numpy(videos.labels[scored.indices])
-    classes = metrics.class_results(scores, labels)
+    values, labels = scores.values, scores.labels
+    classes = metrics.class_results(values, labels)
     if labels.ndim == 2:
         return {"map": classes.mean}, classes
-    return {f"top{k}_acc": metrics.accuracy(scores, labels, k) for k in (1, 5)}, classes
+    return {f"top{k}_acc": metrics.accuracy(values, labels, k) for k in (1, 5)}, classes
 
 
 def class_summary(
@@ -132,7 +121,7 @@ def class_lines(classes: ClassResults, names: Sequence[str], *, multi_label: boo
 
 
 def write_predictions(
-    path: Path, scored: Scored, videos: VideoList, names: Sequence[str] = ()
+    path: Path, scores: Scores, videos: VideoList, names: Sequence[str] = ()
 ) -> None:
     """A row for each video of the list: path, label, prediction, error, and a score for each class.
 
@@ -141,26 +130,29 @@ def write_predictions(
     With ``names`` of the classes, columns label_name and prediction_name follow the error; then
     come the seconds looked at, where they are known.
     """
-    row_of = {int(index): row for row, index in enumerate(scored.indices)}
-    best_of = metrics.likeliest(torch.from_numpy(scored.scores), 1)[:, 0].tolist()
-    num_classes = scored.scores.shape[1]
+    row_of = {index: row for row, index in enumerate(scores.indices.tolist())}
+    best_of = metrics.likeliest(scores.values, 1)[:, 0].tolist()
+    num_classes = scores.values.shape[1]
     with write_atomically(path, newline="") as file:
         writer = csv.writer(file)
         classes = [f"score_{k}" for k in range(num_classes)]
         columns = ["label_name", "prediction_name"] if names else []
-        columns += TimeSpan._fields if scored.spans else ()
+        columns += TimeSpan._fields if scores.spans else ()
         writer.writerow(["path", "label", "prediction", "error", *columns, *classes])
         for index in range(len(videos.labels)):
             row = row_of.get(index)
             best, values, reason = "", [""] * num_classes, ""
             if row is None:
-                reason = scored.failures.get(index, "not scored: the test was limited")
+                reason = scores.failures.get(index, "not scored: the test was limited")
             else:
-                best, values = best_of[row], [f"{score:.6g}" for score in scored.scores[row]]
+                best, values = (
+                    best_of[row],
+                    [f"{score:.6g}" for score in scores.values[row].tolist()],
+                )
             label = videos.label_text(index)
             called = [";".join(names[int(k)] for k in label.split(";") if k)] if names else []
             called += [names[best] if row is not None else ""] if names else []
-            called += _span_cells(scored.spans.get(index)) if scored.spans else []
+            called += _span_cells(scores.spans.get(index)) if scores.spans else []
             row = [videos.name(index), label, best, reason, *called, *values]
             writer.writerow(safe_row(row))
 
@@ -190,13 +182,13 @@ def write_results(path: Path, results: Mapping[str, Any]) -> None:
         file.write(json_text(results) + "\n")
 
 
-def write_pickle(path: Path, scored: Scored, videos: VideoList) -> None:
+def write_pickle(path: Path, scores: Scores, videos: VideoList) -> None:
     """The published layout, [scores (videos, K), labels (videos,)] as tensors, in list order.
 
     Several labels are (videos, K). Videos without scores have nan. The published code stored the
     labels twice.
     """
-    scores = torch.full((len(videos.labels), scored.scores.shape[1]), torch.nan)
-    scores[torch.from_numpy(scored.indices)] = torch.from_numpy(scored.scores)
+    values = torch.full((len(videos.labels), scores.values.shape[1]), torch.nan)
+    values[scores.indices] = scores.values
     with write_atomically(path, "wb") as file:
-        pickle.dump([scores, torch.from_numpy(videos.labels.copy())], file)
+        pickle.dump([values, torch.from_numpy(videos.labels.copy())], file)

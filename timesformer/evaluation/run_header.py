@@ -15,17 +15,16 @@ from timesformer.runtime import collectives
 NAME_WIDTH = 9
 
 
-def output(cfg: CfgNode) -> str:
-    """Where everything goes."""
+def build_output_line(cfg: CfgNode) -> str:
+    """Where the files of the run are."""
     return _line("output", f"{printable(cfg.OUTPUT_DIR)} (config.yaml, stdout.log, ...)")
 
 
-def device(cfg: CfgNode, on: str) -> str:
-    """What computes, in how many processes, how exactly, and how much at once."""
-    processes = collectives.world_size()
-    num = torch.get_num_threads()
-    threads = "" if cfg.NUM_GPUS else f", {num} thread{'s' * (num > 1)} each"
-    parts = [f"{processes} process{'es' * (processes > 1)} on {on}{threads}"]
+def build_device_line(cfg: CfgNode, device: str) -> str:
+    """Device, processes, precision, and how much is computed at once."""
+    processes, threads = collectives.world_size(), torch.get_num_threads()
+    each = "" if cfg.NUM_GPUS else f", {threads} thread{'s' * (threads > 1)} each"
+    parts = [f"{processes} process{'es' * (processes > 1)} on {device}{each}"]
     if cfg.TRAIN.ENABLE:
         parts += [cfg.TRAIN.PRECISION, f"{cfg.GLOBAL_BATCH_SIZE} clips a step"]
     else:
@@ -33,16 +32,17 @@ def device(cfg: CfgNode, on: str) -> str:
     return _line("device", ", ".join(parts))
 
 
-def model(of: nn.Module, cfg: CfgNode) -> str:
-    """Kind, size and input."""
-    millions = sum(parameter.numel() for parameter in of.parameters()) / 1e6
+def build_model_line(cfg: CfgNode, model: nn.Module) -> str:
+    """Kind, size and input of the model."""
+    millions = sum(parameter.numel() for parameter in model.parameters()) / 1e6
     side = cfg.DATA.TRAIN_CROP_SIZE if cfg.TRAIN.ENABLE else cfg.DATA.TEST_CROP_SIZE
-    clip = f"clips of {cfg.DATA.NUM_FRAMES} frames (every {_ordinal(cfg)}), {side} x {side}"
+    every = _ordinal(cfg.DATA.SAMPLING_RATE)
+    clip = f"clips of {cfg.DATA.NUM_FRAMES} frames (every {every}), {side} x {side}"
     kind = cfg.TIMESFORMER.ATTENTION_TYPE
     return _line("model", f"{kind}, {millions:.{1 if millions >= 1 else 2}f} M parameters, {clip}")
 
 
-def data(cfg: CfgNode, lists: Mapping[str, VideoList]) -> str:
+def build_data_line(cfg: CfgNode, lists: Mapping[str, VideoList]) -> str:
     """Folder, videos and classes."""
     counts = ", ".join(f"{len(videos.labels)} {split}" for split, videos in lists.items())
     names = next(iter(lists.values())).class_names[: cfg.MODEL.NUM_CLASSES]
@@ -58,10 +58,9 @@ def weights(report: object, before: str = "") -> str:
     return _line("weights", f"{before}{report}")
 
 
-def _ordinal(cfg: CfgNode) -> str:
-    rate = cfg.DATA.SAMPLING_RATE
+def _ordinal(number: int) -> str:
     ends = {1: "st", 2: "nd", 3: "rd"}
-    return f"{rate}{ends.get(rate % 10, 'th') if rate % 100 not in (11, 12, 13) else 'th'}"
+    return f"{number}{ends.get(number % 10, 'th') if number % 100 not in (11, 12, 13) else 'th'}"
 
 
 def _line(name: str, text: str) -> str:

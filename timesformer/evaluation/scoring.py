@@ -1,15 +1,18 @@
-"""The views of a video to one score a class: what testing and prediction share.
+"""How the clips of a video become one row: its class scores, or its features.
 
 clips   (B * V, 3, T, S, S)  uint8, the V views of a video one after the other
-scores  (B, K)               float32
+rows    (B, ...)             float32: scores (B, K), or features (B, D)
 
-Kernels round differently for other shapes, so all forward passes have the same one, which follows
-from the configuration alone: as many whole videos as TEST.FORWARD_BATCH holds, or the views of one
-video in parts of that size. A pass that has fewer videos is filled up with black clips.
+Kernels round differently for other shapes, so all forward batches of a test have the same one, which
+follows from the configuration alone: as many whole videos as TEST.FORWARD_BATCH holds, or the views of
+one video in parts of that size. Incomplete forward batches are padded with black clips, which are not
+scored.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -18,87 +21,103 @@ from timesformer.config import CfgNode, ConfigError
 from timesformer.datasets import normalizer, num_test_views
 from timesformer.evaluation import metrics
 
-GPU_CLIPS = 8  # of a pass where TEST.FORWARD_BATCH is 0; all that the published test batch holds
+GPU_CLIPS = 8  # in a forward batch where TEST.FORWARD_BATCH is 0; the published test batch
 
 
-class Scoring(NamedTuple):
-    """How views become scores."""
+def logits(model: nn.Module, clips: Tensor) -> Tensor:
+    """What a classifier computes of clips, (N, K) float32."""
+    rows: Tensor = model(clips).float()
+    return rows
 
-    normalize: Callable[[Tensor], Tensor]
-    num_views: int
-    method: str  # of metrics.ensemble
+
+@dataclass(frozen=True)
+class Scoring:
+    """What ``evaluate`` computes of the clips of a video."""
+
     device: torch.device
-    clips_per_pass: int
+    normalize: Callable[[Tensor], Tensor]
+    autocast: Callable[[], AbstractContextManager[object]] = nullcontext
+    forward: Callable[[nn.Module, Tensor], Tensor] = logits  # a row for each clip
+    num_views: int = 1
+    ensemble: Callable[[Tensor], Tensor] | None = None  # (V, ...) of one video -> (1, ...)
+    forward_batch: int = 0  # clips; 0: those that the loader gives together, not padded
 
     @property
-    def videos_per_pass(self) -> int:
-        """Videos that are scored together; several processes must not divide them."""
-        return max(self.clips_per_pass // self.num_views, 1)
+    def videos_together(self) -> int:
+        """Videos of a forward batch; several processes must not divide them."""
+        return max(self.forward_batch // self.num_views, 1)
 
+    @torch.no_grad()
     def score(self, model: nn.Module, clips: Tensor) -> Tensor:
-        """Scores on the device, of passes of ``videos_per_pass`` videos from the first one on."""
-        logits = self.compute(lambda part: model(part).float(), clips)
-        return torch.cat(
-            [
-                metrics.ensemble(of_video, self.num_views, self.method)
-                for of_video in logits.split(self.num_views)
-            ]
-        )
-
-    def compute(self, forward: Callable[[Tensor], Tensor], clips: Tensor) -> Tensor:
-        """``forward`` of all clips, normalised and on the device, in passes of the same shape.
+        """Rows of all videos of ``clips``, on the device.
 
         Raises:
-            ConfigError: a pass does not fit into memory.
+            ConfigError: a forward batch does not fit into memory.
         """
-        full = self.videos_per_pass * self.num_views
-        found = []
-        for videos in clips.split(full):
-            parts = _filled(videos, full).split(self.clips_per_pass)
-            rows = torch.cat([self._forward(forward, part) for part in parts])
-            found.append(rows[: len(videos)])
-        return torch.cat(found)
+        if not self.forward_batch:
+            rows = self._forward(model, clips)
+        else:
+            full = self.videos_together * self.num_views
+            rows = torch.cat([self._padded(model, part, full) for part in clips.split(full)])
+        if self.ensemble is None:
+            return rows
+        return torch.cat([self.ensemble(of_video) for of_video in rows.split(self.num_views)])
 
-    def _forward(self, forward: Callable[[Tensor], Tensor], clips: Tensor) -> Tensor:
+    def _padded(self, model: nn.Module, clips: Tensor, full: int) -> Tensor:
+        """Rows of at most ``full`` clips, from forward batches of the same shapes as ``full`` clips."""
+        padded = clips
+        if missing := full - len(clips):  # without a copy of a full batch, which may be page-locked
+            padded = torch.cat([clips, clips.new_zeros(missing, *clips.shape[1:])])
+        parts = padded.split(self.forward_batch)
+        return torch.cat([self._forward(model, part) for part in parts])[: len(clips)]
+
+    def _forward(self, model: nn.Module, clips: Tensor) -> Tensor:
         try:
-            return forward(self.normalize(clips.to(self.device, non_blocking=True)))
+            inputs = self.normalize(clips.to(self.device, non_blocking=True))
+            with self.autocast():
+                return self.forward(model, inputs)
         except torch.OutOfMemoryError as error:
+            if not self.forward_batch:
+                raise
             several = len(clips) > 1
             what = f"{len(clips)} clips at once do" if several else "1 clip does"
             remedy = "lower it" if several else "use TEST.PRECISION bf16, or another device"
             raise ConfigError(
-                f"TEST.FORWARD_BATCH is {self.clips_per_pass} on this device, but {what} not fit "
+                f"TEST.FORWARD_BATCH is {self.forward_batch} on this device, but {what} not fit "
                 f"into its memory; {remedy} ({str(error).partition(chr(10))[0]})"
             ) from error
 
-    def probabilities(self, scores: Tensor, *, multi_label: bool) -> Tensor:
-        """What the model believes of each class, (..., K) -> (..., K); in the order of ``scores``.
 
-        Sums of logits become their mean first, so that more views do not make it surer.
-        """
-        if self.method in ("softmax", "sigmoid"):
-            return scores
-        logits = scores / self.num_views if self.method == "sum" else scores
-        return logits.sigmoid() if multi_label else logits.softmax(dim=-1)
-
-
-def build_scoring(cfg: CfgNode, device: torch.device) -> Scoring:
-    """As configured; with several labels ``softmax`` means the sigmoid of each class."""
-    method = cfg.DATA.ENSEMBLE_METHOD
-    if cfg.DATA.MULTI_LABEL and method == "softmax":  # the probabilities of independent classes
-        method = "sigmoid"
+def build_scoring(
+    cfg: CfgNode,
+    device: torch.device,
+    autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> Scoring:
+    """Class scores of the views of a test, ensembled as configured."""
     by_device = 1 if device.type == "cpu" else GPU_CLIPS
     return Scoring(
-        normalizer(cfg),
-        num_test_views(cfg),
-        method,
         device,
-        clips_per_pass=cfg.TEST.FORWARD_BATCH or by_device,
+        normalizer(cfg),
+        autocast,
+        num_views=num_test_views(cfg),
+        ensemble=partial(
+            metrics.ensemble, num_views=num_test_views(cfg), method=build_ensemble_method(cfg)
+        ),
+        forward_batch=cfg.TEST.FORWARD_BATCH or by_device,
     )
 
 
-def _filled(clips: Tensor, count: int) -> Tensor:
-    """``count`` clips, black ones behind ``clips`` (N, ...), N <= count."""
-    if len(clips) == count:
-        return clips
-    return torch.cat([clips, clips.new_zeros(count - len(clips), *clips.shape[1:])])
+def build_ensemble_method(cfg: CfgNode) -> str:
+    """DATA.ENSEMBLE_METHOD; with several labels ``softmax`` means the sigmoid of each class."""
+    method: str = cfg.DATA.ENSEMBLE_METHOD
+    return "sigmoid" if cfg.DATA.MULTI_LABEL and method == "softmax" else method
+
+
+def build_probabilities(cfg: CfgNode) -> Callable[[Tensor], Tensor]:
+    """Class probabilities of the scores of a test, (..., K) -> (..., K)."""
+    return partial(
+        metrics.probabilities,
+        num_views=num_test_views(cfg),
+        method=build_ensemble_method(cfg),
+        multi_label=cfg.DATA.MULTI_LABEL,
+    )

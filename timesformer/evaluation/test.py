@@ -3,12 +3,12 @@
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from timesformer.checkpoint import save
 from timesformer.checkpoint.load import CheckpointError, read_weights
@@ -17,11 +17,11 @@ from timesformer.checkpoint.newest import choose_newest
 from timesformer.checkpoint.start import located
 from timesformer.config import CfgNode, portable
 from timesformer.datasets import build_loader
+from timesformer.datasets.clips import Batch
 from timesformer.datasets.lists import VideoList
-from timesformer.datasets.loader import ClipLoader
 from timesformer.evaluation import run_header
+from timesformer.evaluation.evaluate import Progress, Scores, evaluate
 from timesformer.evaluation.results import (
-    Scored,
     class_lines,
     class_summary,
     describe_all_nonfinite,
@@ -33,10 +33,10 @@ from timesformer.evaluation.results import (
     write_predictions,
     write_results,
 )
-from timesformer.evaluation.scoring import Scoring, build_scoring
+from timesformer.evaluation.scoring import build_scoring
 from timesformer.files import CLASSES, PREDICTIONS, RESULTS
 from timesformer.models import build_model
-from timesformer.runtime import collectives, local_rank, log, screen, signals
+from timesformer.runtime import collectives, local_rank, log, screen
 from timesformer.runtime.precision import Precision
 from timesformer.video import VideoError
 
@@ -47,43 +47,69 @@ class NonFiniteScores(Exception):
     """A test whose scores are not all finite numbers; the files say of which videos."""
 
 
+@dataclass(frozen=True)
+class Facts:
+    """What the results of a test say of it."""
+
+    protocol: str
+    attention_type: str
+    weights: str
+    limited: str  # to which part of the list; "": all of it
+
+
 def test(cfg: CfgNode, device: torch.device, newest: Path | None = None) -> None:  # noqa: PT028
     """Test the configured checkpoint on test.csv; write predictions and log the accuracy.
 
-    ``newest``: that a training of this process has ended with.
+    ``newest``: the last checkpoint of a training in this process.
 
     Unreadable videos are counted apart: they have no score, and no other video takes their place.
 
     Raises:
-        CheckpointError: there is no checkpoint, or it is not of this model.
+        CheckpointError: there is no checkpoint, or it does not fit the model.
         VideoError: no video could be read.
-        NonFiniteScores: scores of some videos are no numbers; all that is known is written.
+        NonFiniteScores: scores of some videos are not finite; everything else is written.
+        Interrupted: a signal asked for the end.
     """
-    scoring = build_scoring(cfg, device)
-    loader = build_loader(cfg, "test", folder=cfg.OUTPUT_DIR, together=scoring.videos_per_pass)
-    loader.give_up = signals.requested
+    precision = Precision(cfg.TEST.PRECISION, device)
+    scoring = build_scoring(cfg, device, precision.autocast)
+    loader = build_loader(cfg, "test", folder=cfg.OUTPUT_DIR, together=scoring.videos_together)
+    videos: VideoList = loader.dataset.videos
     model = build_model(cfg).to(device).eval()
     if not cfg.TRAIN.ENABLE:
-        log.say(logger, "%s", run_header.model(model, cfg))
-        log.say(logger, "%s", run_header.data(cfg, {"test": loader.dataset.videos}))
-    source = load_tested(cfg, model, newest)
+        log.say(logger, "%s", run_header.build_model_line(cfg, model))
+        log.say(logger, "%s", run_header.build_data_line(cfg, {"test": videos}))
+    source = load_tested(
+        model,
+        cfg.TEST.CHECKPOINT_FILE_PATH,
+        newest,
+        cfg.OUTPUT_DIR,
+        (cfg.TRAIN.CHECKPOINT_FILE_PATH, cfg.TIMESFORMER.PRETRAINED_MODEL),
+    )
     logger.info(
         "%d videos of %s, %d clips each, %d clip(s) in each forward pass (TEST.FORWARD_BATCH)",
-        len(loader.dataset),
-        loader.dataset.videos.origin,
+        len(videos.labels),
+        videos.origin,
         scoring.num_views,
-        scoring.clips_per_pass,
+        scoring.forward_batch,
+    )
+    facts = Facts(
+        f"{cfg.TEST.NUM_ENSEMBLE_VIEWS} temporal views ({cfg.TEST.VIEW_PLACEMENT}) x "
+        f"{cfg.TEST.NUM_SPATIAL_CROPS} crops of {cfg.DATA.TEST_CROP_SIZE}, "
+        f"joined by {cfg.DATA.ENSEMBLE_METHOD}, {cfg.TEST.PRECISION}",
+        cfg.TIMESFORMER.ATTENTION_TYPE,
+        source,
+        loader.batch_sampler.limited,
     )
     started = time.perf_counter()
-    parts = collectives.gather(_score(cfg, model, loader, scoring))
-    signals.end_if_agreed("in a test, which the same command repeats")
+    scores = evaluate(model, loader, scoring, title="test", after_batch=_log_batch)
+    if not len(scores.indices):
+        scores = scores._replace(values=scores.values.new_zeros(0, cfg.MODEL.NUM_CLASSES))
     problem: Exception | None = None
     if collectives.is_main():
-        videos: VideoList = loader.dataset.videos
-        limited = loader.batch_sampler.limited  # type: ignore[union-attr]
         seconds = time.perf_counter() - started
+        folder, pickled = Path(cfg.OUTPUT_DIR), cfg.TEST.SAVE_RESULTS_PATH
         try:
-            _report(cfg, _merge(parts), videos, source, seconds, limited=limited)
+            _report(folder, scores, videos, facts, seconds, pickled=pickled)
         except (VideoError, NonFiniteScores) as error:
             problem = error
     problem = collectives.broadcast_object(problem)  # all processes end alike
@@ -92,22 +118,26 @@ def test(cfg: CfgNode, device: torch.device, newest: Path | None = None) -> None
         local_rank.raise_once(problem, status=status)
 
 
-def load_tested(cfg: CfgNode, model: nn.Module, newest: Path | None = None) -> str:
+def load_tested(
+    model: nn.Module, named: str, newest: Path | None, folder: str, others: Sequence[str]
+) -> str:
     """Load the weights to test; returns their file.
 
-    TEST.CHECKPOINT_FILE_PATH (``best``: that of OUTPUT_DIR), else ``newest`` or the newest valid
-    checkpoint of OUTPUT_DIR, else TRAIN.CHECKPOINT_FILE_PATH, else a file named by
-    TIMESFORMER.PRETRAINED_MODEL.
+    Args:
+        model: gets the weights.
+        named: TEST.CHECKPOINT_FILE_PATH; ``best`` is that of ``folder``; "": what follows.
+        newest: the last checkpoint of a training in this process; else the newest valid one of ``folder``.
+        folder: OUTPUT_DIR.
+        others: names to take the first of if there is none of these; "" and none do not count.
 
     Raises:
         CheckpointError: none of them, or one that leaves parameters without weights. The published
             code tested random weights then.
     """
-    named = cfg.TEST.CHECKPOINT_FILE_PATH
     if named == "best":
-        named = str(save.best_checkpoint(cfg.OUTPUT_DIR))
-    path = named or newest or choose_newest(cfg.OUTPUT_DIR)
-    path = path or cfg.TRAIN.CHECKPOINT_FILE_PATH or _pretrained(cfg)
+        named = str(save.best_checkpoint(folder))
+    path = named or newest or choose_newest(folder)
+    path = path or next((name for name in others if name and name.lower() != "none"), "")
     if not path:
         raise CheckpointError(
             "there are no weights to test; set TEST.CHECKPOINT_FILE_PATH, or train into this "
@@ -119,73 +149,34 @@ def load_tested(cfg: CfgNode, model: nn.Module, newest: Path | None = None) -> s
     return str(path)
 
 
-def _pretrained(cfg: CfgNode) -> str:
-    name = cfg.TIMESFORMER.PRETRAINED_MODEL
-    return "" if name.lower() == "none" else name
-
-
-@torch.inference_mode()
-def _score(cfg: CfgNode, model: nn.Module, loader: ClipLoader, scoring: Scoring) -> Scored:
-    """Scores of this process's videos."""
-    scores, indices, failures, spans = [], [], {}, {}
-    precision = Precision(cfg.TEST.PRECISION, scoring.device)
-    started = time.perf_counter()
-    for i, batch in enumerate(log.progress(loader, total=len(loader), title="test"), start=1):
-        for index, message in zip(batch.failed.tolist(), batch.failures, strict=True):
-            failures[index] = message
-            logger.warning("video not scored: %s", message)
-        if len(batch.labels):
-            with precision.autocast():
-                scores.append(scoring.score(model, batch.clips))
-            indices.append(batch.indices)
-            spans |= zip(batch.indices.tolist(), batch.spans, strict=True)
-        seconds = (time.perf_counter() - started) / i
-        left = log.eta(seconds * (len(loader) - i))
-        stats = {"split": "test_iter", "cur_iter": str(i), "eta": left, "time_diff": seconds}
-        log.json_stats(logger, stats)
-        if signals.requested():
-            break
-    if not scores:
-        return Scored(
-            np.empty((0, cfg.MODEL.NUM_CLASSES), np.float32), np.empty(0, np.int64), failures
-        )
-    return Scored(torch.cat(scores).cpu().numpy(), torch.cat(indices).numpy(), failures, spans)
-
-
-def _merge(parts: list[Scored]) -> Scored:
-    """All processes' videos in the order of the list."""
-    indices = np.concatenate([part.indices for part in parts])
-    order = np.argsort(indices)
-    failures = {index: text for part in parts for index, text in part.failures.items()}
-    spans = {index: span for part in parts for index, span in part.spans.items()}
-    scores = np.concatenate([part.scores for part in parts])
-    return Scored(scores[order], indices[order], dict(sorted(failures.items())), spans)
+def _log_batch(progress: Progress, _: Batch, __: Tensor) -> None:
+    """The published line of one batch, of this process."""
+    position = {"cur_iter": str(progress.batch), "eta": progress.eta}
+    log.json_stats(logger, {"split": "test_iter", **position, "time_diff": progress.seconds})
 
 
 def _report(
-    cfg: CfgNode, scored: Scored, videos: VideoList, source: str, seconds: float, *, limited: str
+    folder: Path, scores: Scores, videos: VideoList, facts: Facts, seconds: float, *, pickled: str
 ) -> None:
     """Write and log the results.
 
     Raises:
         VideoError: no video has scores.
-        NonFiniteScores: some have none that are numbers.
-        CheckpointError: OUTPUT_DIR is no longer there.
+        NonFiniteScores: the scores of some videos are not finite.
+        CheckpointError: ``folder`` no longer exists.
     """
-    if gone := save.vanished(cfg.OUTPUT_DIR):
+    if gone := save.vanished(folder):
         raise CheckpointError(gone)
-    folder = Path(cfg.OUTPUT_DIR)
-    names = videos.class_names or read_weights(portable(source)).class_names
-    scored, nonfinite = split_finite(scored, videos)
-    write_predictions(folder / PREDICTIONS, scored, videos, names)
-    total, done = len(videos.labels), len(scored.indices)
-    unreadable = len(scored.failures) - len(nonfinite)
+    names = videos.class_names or read_weights(portable(facts.weights)).class_names
+    scores, nonfinite = split_finite(scores, videos)
+    write_predictions(folder / PREDICTIONS, scores, videos, names)
+    total, done = len(videos.labels), len(scores.indices)
+    unreadable = len(scores.failures) - len(nonfinite)
     if not done and not nonfinite:
-        raise VideoError(describe_unreadable(videos.origin, scored.failures.values()))
-    if cfg.TEST.SAVE_RESULTS_PATH:
-        write_pickle(folder / cfg.TEST.SAVE_RESULTS_PATH, scored, videos)
-    protocol = _protocol(cfg)
-    logger.info("protocol: %s; weights: %s", protocol, source)
+        raise VideoError(describe_unreadable(videos.origin, scores.failures.values()))
+    if pickled:
+        write_pickle(folder / pickled, scores, videos)
+    logger.info("protocol: %s; weights: %s", facts.protocol, facts.weights)
     logger.info(
         "scored %d of %d videos, %d unreadable%s",
         done,
@@ -193,10 +184,10 @@ def _report(
         unreadable,
         ", which count neither as right nor as wrong" if unreadable else "",
     )
-    part = {"limited": limited} if limited else {}
-    if limited:
-        logger.warning("the accuracy is of a part of the test: LIMITED to %s", limited)
-    found = _no_figures(cfg) if nonfinite else _figures(cfg, scored, videos, names, part)
+    part = {"limited": facts.limited} if facts.limited else {}
+    if part:
+        logger.warning("the accuracy is of a part of the test: LIMITED to %s", facts.limited)
+    found = _no_figures(scores) if nonfinite else _figures(folder, scores, names, part)
     results = {
         **found,
         "videos": total,
@@ -204,9 +195,9 @@ def _report(
         "unreadable": unreadable,
         "nonfinite": len(nonfinite),
         **part,
-        "protocol": protocol,
-        "attention_type": cfg.TIMESFORMER.ATTENTION_TYPE,
-        "weights": source,
+        "protocol": facts.protocol,
+        "attention_type": facts.attention_type,
+        "weights": facts.weights,
         "list": videos.origin,
         "seconds": round(seconds, 2),
     }
@@ -217,25 +208,17 @@ def _report(
         raise NonFiniteScores(describe_all_nonfinite(nonfinite.values(), total, PREDICTIONS))
 
 
-def _protocol(cfg: CfgNode) -> str:
-    return (
-        f"{cfg.TEST.NUM_ENSEMBLE_VIEWS} temporal views ({cfg.TEST.VIEW_PLACEMENT}) x "
-        f"{cfg.TEST.NUM_SPATIAL_CROPS} crops of {cfg.DATA.TEST_CROP_SIZE}, "
-        f"joined by {cfg.DATA.ENSEMBLE_METHOD}, {cfg.TEST.PRECISION}"
-    )
-
-
-def _no_figures(cfg: CfgNode) -> dict[str, None]:
+def _no_figures(scores: Scores) -> dict[str, None]:
     """An accuracy of the videos that happen to have finite scores would not be one of the list."""
-    return dict.fromkeys(["map"] if cfg.DATA.MULTI_LABEL else ["top1_acc", "top5_acc"])
+    return dict.fromkeys(["map"] if scores.labels.ndim == 2 else ["top1_acc", "top5_acc"])
 
 
 def _figures(
-    cfg: CfgNode, scored: Scored, videos: VideoList, names: Sequence[str], part: dict[str, str]
+    folder: Path, scores: Scores, names: Sequence[str], part: dict[str, str]
 ) -> dict[str, Any]:
     """Measure, log, and write the results of the classes; returns the figures."""
-    folder, multi_label = Path(cfg.OUTPUT_DIR), cfg.DATA.MULTI_LABEL
-    found, classes = measure(scored, videos)
+    multi_label = scores.labels.ndim == 2
+    found, classes = measure(scores)
     printed = {name: f"{v:.2f}" if name.endswith("acc") else v for name, v in found.items()}
     log.json_stats(logger, {"split": "test_final", **printed, **part})
     mean, *remarkable = class_lines(classes, names, multi_label=multi_label)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 import cv2
@@ -25,6 +26,9 @@ from timesformer.video.streams import claims, display_matrix, turn
 from timesformer.video.timeline import from_decoder
 from timesformer.video.whole import open_video
 
+if TYPE_CHECKING:
+    from timesformer.visualize.contact_sheet import Sheet
+
 H264 = {"crf": "20", "preset": "veryfast"}
 TICKS = Fraction(1, 90000)  # of a second; MPEG's clock, fine enough for any frame rate
 FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -38,7 +42,16 @@ def draw_sheet(prediction: Prediction, cfg: CfgNode, path: Path) -> None:
     Raises:
         VideoError: the video cannot be read.
     """
-    from timesformer.visualize.contact_sheet import Sheet, clip_rows, draw
+    from timesformer.visualize.contact_sheet import draw
+
+    sheet = build_sheet(cfg, prediction)
+    with write_atomically(path, "wb", option="--contact-sheet") as file:
+        draw(sheet).savefig(file, format=path.suffix.lstrip(".") or "png")
+
+
+def build_sheet(cfg: CfgNode, prediction: Prediction) -> "Sheet":
+    """The views that ``prediction`` is from, and the likeliest classes as title."""
+    from timesformer.visualize.contact_sheet import Sheet, clip_rows
 
     view = build_view(cfg, "test")
     read = partial(load_frames, prediction.video, cfg=cfg)
@@ -46,9 +59,7 @@ def draw_sheet(prediction: Prediction, cfg: CfgNode, path: Path) -> None:
     captions = [""] * len(cut.clips)
     rows = clip_rows(cut.frames, cut.crops, cut.clips, captions=captions, crop_names=view.crops)
     best = ", ".join(f"{each.name} {100 * each.probability:.1f} %" for each in prediction.top(3))
-    sheet = Sheet(f"{Path(prediction.video).name}\n{best}", cut.frames.timeline.seconds, rows)
-    with write_atomically(path, "wb", option="--contact-sheet") as file:
-        draw(sheet).savefig(file, format=path.suffix.lstrip(".") or "png")
+    return Sheet(f"{Path(prediction.video).name}\n{best}", cut.frames.timeline.seconds, rows)
 
 
 def annotate(prediction: Prediction, path: Path, *, seconds: float = 120.0) -> None:

@@ -1,6 +1,6 @@
 """Videos to classes or features, by the same views and the same scores as testing."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from os import PathLike
@@ -13,16 +13,16 @@ from torch import Tensor, nn
 from timesformer.checkpoint.load import CheckpointError, refuse_unless_tested
 from timesformer.checkpoint.match import fit
 from timesformer.checkpoint.model_spec import NO_CLASSIFIER, Description, describe
-from timesformer.config import ConfigError, changed
+from timesformer.config import CfgNode, changed
 from timesformer.datasets import build_loader, num_test_views
-from timesformer.datasets.classes import ClassNamesError
 from timesformer.datasets.clips import Batch
-from timesformer.datasets.lists import ListError, VideoList
+from timesformer.datasets.lists import VideoList
 from timesformer.evaluation import metrics
-from timesformer.evaluation.scoring import build_scoring
+from timesformer.evaluation.evaluate import score_batches
+from timesformer.evaluation.scoring import Scoring, build_probabilities, build_scoring
 from timesformer.inference.device import open_device
-from timesformer.inference.tokens import TOKENS, Kind, of_clips, of_videos
-from timesformer.inference.videos import Videos, image_views, is_one, listed_videos
+from timesformer.inference.tokens import TOKENS, of_clips, of_videos
+from timesformer.inference.videos import Videos, build_image_views, is_one, listed_videos
 from timesformer.inference.view_options import refuse_too_many, view_overrides
 from timesformer.io.terminal import printable
 from timesformer.models import build_model
@@ -32,7 +32,6 @@ from timesformer.video import TimeSpan, VideoError
 from timesformer.video.images import FOLDER_FPS
 from timesformer.video.remarks import Remark
 
-INPUT_ERRORS = (CheckpointError, ConfigError, ClassNamesError, ListError, VideoError)
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 NOTHING = torch.empty(0)
 HEAD = ("head.weight", "head.bias")
@@ -106,8 +105,11 @@ class Predictor:
         self.class_names = description.class_names
         self.device = device
         self.dtype = choose(PRECISIONS, precision, key="precision")
-        self.scoring = build_scoring(description.cfg, device)
-        if self.dtype != torch.float32:  # once, and not again for every batch: the same numbers
+        half = self.dtype != torch.float32
+        kind = self.dtype if half else None
+        autocast = partial(torch.autocast, device.type, dtype=kind, enabled=half)
+        self.scoring = build_scoring(description.cfg, device, autocast)
+        if half:  # once, and not again for every batch: the same numbers
             for module in model.modules():
                 if isinstance(module, nn.Linear | nn.Conv2d):
                     module.to(self.dtype)
@@ -143,7 +145,12 @@ class Predictor:
         where = open_device(device)
         overrides = [*overrides, *(view_overrides(views) if views else ())]
         description = describe(path, cfg_file=cfg, overrides=overrides, classes=classes)
-        refuse_too_many(description.cfg)
+        settings = description.cfg
+        refuse_too_many(
+            num_test_views(settings),
+            num_frames=settings.DATA.NUM_FRAMES,
+            size=settings.DATA.TEST_CROP_SIZE,
+        )
         model = _build(description).to(where).eval()
         return cls(model, description, device=where, precision=precision)
 
@@ -180,27 +187,26 @@ class Predictor:
         """``predict``, each prediction as soon as it is known."""
         if not self.description.has_classifier:
             raise CheckpointError(f"{self.description.path} {NO_CLASSIFIER}")
-        multi_label = self.cfg.DATA.MULTI_LABEL
-        for video, scores, *rest in self._each(videos, fps, self._scores):
-            probabilities = self.scoring.probabilities(scores, multi_label=multi_label)
+        to_probabilities = build_probabilities(self.cfg)
+        for video, scores, *rest in self._each(videos, fps, self.scoring):
+            probabilities = to_probabilities(scores)
             yield Prediction(video, scores, probabilities, self.class_names, *rest)
 
     def stream_features(
         self, videos: Videos, *, tokens: str = "cls", fps: float = FOLDER_FPS
     ) -> Iterator[Features]:
         """``features``, those of each video as soon as they are known."""
-        kind = choose(TOKENS, tokens, key="tokens")
-        for each in self._each(videos, fps, partial(self._features, kind=kind)):
-            yield Features(*each)
+        yield from self._each(videos, fps, build_token_scoring(self.cfg, self.scoring, tokens))
 
-    def _each(
-        self, videos: Videos, fps: float, compute: Callable[[Tensor], Tensor]
-    ) -> Iterator[Features]:
-        """The row of ``compute`` (empty if unreadable) of each video, in order."""
-        listed = listed_videos(videos)
-        batches = self._read(listed) if isinstance(listed, VideoList) else self._cut(listed, fps)
-        for batch in batches:
-            rows = iter(compute(batch.clips).cpu() if len(batch.clips) else ())
+    def _each(self, videos: Videos, fps: float, scoring: Scoring) -> Iterator[Features]:
+        """The row (empty if unreadable) of each video, in order."""
+        listed, together = listed_videos(videos), scoring.videos_together
+        if isinstance(listed, VideoList):
+            batches: Iterable[Batch] = build_batches(self.cfg, listed, self.device, together)
+        else:
+            batches = self._cut(listed, fps, together)
+        for batch, values in score_batches(self.model, batches, scoring):
+            rows = iter(values.cpu())
             errors = dict(zip(batch.failed.tolist(), batch.failures, strict=True))
             spans = dict(zip(batch.indices.tolist(), batch.spans, strict=True))
             for index in sorted([*errors, *spans]):
@@ -210,40 +216,34 @@ class Predictor:
                 remarks = tuple(remark for remark in batch.remarks if remark.name == name)
                 yield Features(name, row, error, spans.get(index), remarks)
 
-    def _read(self, videos: VideoList) -> Iterator[Batch]:
-        """Views of files, read by loader processes while the model computes; one batch here."""
-        cfg = changed(self.cfg, {"NUM_GPUS": int(self.device.type == "cuda")})
-        if len(videos.labels) * num_test_views(cfg) <= cfg.TEST.BATCH_SIZE:
-            cfg = changed(cfg, {"DATA_LOADER.NUM_WORKERS": 0})
-        yield from build_loader(cfg, "test", videos, together=self.scoring.videos_per_pass)
-
-    def _cut(self, videos: Sequence[np.ndarray], fps: float) -> Iterator[Batch]:
+    def _cut(self, videos: Sequence[np.ndarray], fps: float, together: int) -> Iterator[Batch]:
         """Views of decoded frames."""
-        together, none = self.scoring.videos_per_pass, torch.empty(0, dtype=torch.int64)
+        none = torch.empty(0, dtype=torch.int64)
         for indices in torch.arange(len(videos)).split(together):
-            cut = [image_views(videos[i], self.cfg, fps=fps) for i in indices.tolist()]
+            cut = [build_image_views(self.cfg, videos[i], fps=fps) for i in indices.tolist()]
             views, spans = zip(*cut, strict=True)
             yield Batch(torch.cat(views), indices, indices, (), none, spans=spans)
 
-    @torch.no_grad()
-    def _scores(self, clips: Tensor) -> Tensor:
-        with self._autocast():
-            return self.scoring.score(self.model, clips)
 
-    @torch.no_grad()
-    def _features(self, clips: Tensor, kind: Kind) -> Tensor:
-        def tokens(part: Tensor) -> Tensor:
-            return of_clips(kind, *self.model.forward_tokens(part))
+def build_batches(
+    cfg: CfgNode, videos: VideoList, device: torch.device, together: int
+) -> Iterable[Batch]:
+    """Views of files, read by loader processes while the model computes; a single batch here."""
+    cfg = changed(cfg, {"NUM_GPUS": int(device.type == "cuda")})
+    if len(videos.labels) * num_test_views(cfg) <= cfg.TEST.BATCH_SIZE:
+        cfg = changed(cfg, {"DATA_LOADER.NUM_WORKERS": 0})
+    return build_loader(cfg, "test", videos, together=together)
 
-        with self._autocast():
-            found = self.scoring.compute(tokens, clips)
-        test = self.cfg.TEST
-        views = {"num_temporal": test.NUM_ENSEMBLE_VIEWS, "num_crops": test.NUM_SPATIAL_CROPS}
-        return of_videos(kind, found, **views)
 
-    def _autocast(self) -> torch.autocast:
-        half = self.dtype != torch.float32
-        return torch.autocast(self.device.type, dtype=self.dtype if half else None, enabled=half)
+def build_token_scoring(cfg: CfgNode, scoring: Scoring, tokens: str) -> Scoring:
+    """Features from the ``tokens`` of a video's views in place of the scores of ``scoring``."""
+    kind = choose(TOKENS, tokens, key="tokens")
+    views = {"num_temporal": cfg.TEST.NUM_ENSEMBLE_VIEWS, "num_crops": cfg.TEST.NUM_SPATIAL_CROPS}
+    return replace(
+        scoring,
+        forward=lambda model, clips: of_clips(kind, *model.forward_tokens(clips)),
+        ensemble=partial(of_videos, kind, **views),
+    )
 
 
 def _nonfinite(name: str, row: Tensor) -> str:

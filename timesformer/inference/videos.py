@@ -53,7 +53,7 @@ def listed_videos(videos: Videos) -> VideoList | list[np.ndarray]:
     return VideoList(PackedStrings(places), np.zeros(len(places), np.int64), "the videos given")
 
 
-def image_views(images: np.ndarray, cfg: CfgNode, *, fps: float) -> tuple[Tensor, TimeSpan]:
+def build_image_views(cfg: CfgNode, images: np.ndarray, *, fps: float) -> tuple[Tensor, TimeSpan]:
     """The test views of decoded frames (N, H, W, 3) uint8 RGB, and the seconds that they show.
 
     Views are (views, 3, T, S, S) uint8.

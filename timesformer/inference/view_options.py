@@ -4,8 +4,7 @@ import re
 
 import psutil
 
-from timesformer.config import CfgNode, ConfigError
-from timesformer.datasets import num_test_views
+from timesformer.config import ConfigError
 
 GIB = 1 << 30
 
@@ -24,17 +23,16 @@ def view_overrides(views: str) -> list[str]:
     return ["TEST.NUM_ENSEMBLE_VIEWS", match[1], "TEST.NUM_SPATIAL_CROPS", match[2]]
 
 
-def refuse_too_many(cfg: CfgNode) -> None:
-    """Before anything is decoded: all clips of one video are in memory at once.
+def refuse_too_many(num_clips: int, *, num_frames: int, size: int) -> None:
+    """Before anything is decoded: all clips of one video, of ``size`` pixels, are in memory at once.
 
     Raises:
-        ConfigError: they need more than there is.
+        ConfigError: they need more than is free.
     """
-    needed = num_test_views(cfg) * cfg.DATA.NUM_FRAMES * cfg.DATA.TEST_CROP_SIZE**2 * 3  # uint8
+    needed = num_clips * num_frames * size**2 * 3  # uint8
     available = psutil.virtual_memory().available
     if needed > available:
         raise ConfigError(
-            f"the clips of one video need {needed / GIB:.1f} GiB ({num_test_views(cfg)} of "
-            f"{cfg.DATA.NUM_FRAMES} frames of {cfg.DATA.TEST_CROP_SIZE} x {cfg.DATA.TEST_CROP_SIZE}), "
-            f"but {available / GIB:.1f} GiB are free; lower TEST.NUM_ENSEMBLE_VIEWS"
+            f"the clips of one video need {needed / GIB:.1f} GiB ({num_clips} of {num_frames} frames of "
+            f"{size} x {size}), but {available / GIB:.1f} GiB are free; lower TEST.NUM_ENSEMBLE_VIEWS"
         )
