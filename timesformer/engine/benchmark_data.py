@@ -32,7 +32,7 @@ from timesformer.io.opening import local_url, open_media
 from timesformer.video import VideoError, read_video
 from timesformer.video.streams import choose_stream
 
-PUBLISHED_MARGIN = 1024  # ticks before a span, whatever a tick is (datasets/decoder.py)
+PUBLISHED_MARGIN = 1024  # ticks of the stream before a span (datasets/decoder.py)
 
 T = TypeVar("T")
 

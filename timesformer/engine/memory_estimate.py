@@ -33,7 +33,7 @@ class StepMemory(NamedTuple):
     """Bytes on one device."""
 
     states: int  # parameters, gradients and optimizer state
-    fixed: int  # of the peak beside them, whatever the batch
+    fixed: int  # of the peak beside them, for any batch
     clip: int  # of the peak for each clip
     largest_block: int  # parameters of a block
 

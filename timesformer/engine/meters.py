@@ -97,7 +97,7 @@ class EpochMeter:
             self._log_window()
 
     def state_dict(self) -> dict[str, Any]:
-        """What a run that resumes inside the epoch needs to go on with the same statistics.
+        """What a run that resumes inside the epoch needs for the same statistics.
 
         All processes call it together, and get the same.
         """
@@ -113,7 +113,7 @@ class EpochMeter:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on after the batches of a ``state_dict``; an empty one is of the epoch's beginning."""
+        """Continue after the batches of a ``state_dict``; an empty one is that of the epoch's start."""
         if state:
             self.count, self.window = state["count"], [list(row) for row in state["window"]]
             self.sums = torch.tensor(state["sums"], dtype=torch.float64)

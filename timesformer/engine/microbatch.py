@@ -1,13 +1,13 @@
-"""A batch in parts where memory does not suffice: the same samples, the same gradients.
+"""A batch that does not fit into memory is computed in parts: the same samples, the same gradients.
 
-A batch that runs out of memory is computed again in twice as many parts, and all that follow are cut
-alike. The loss of a part counts by its share of the clips, so that the gradients are those of the
-whole batch; batches are mixed before they are cut. Only what is drawn at random for each clip (drop
-path, dropout) comes out differently, as from another seed.
+A batch that runs out of memory is computed again in twice as many parts, and so are all that follow.
+The loss of a part is weighted by its share of the clips, so that the gradients are those of the whole
+batch; mixup comes before the cut. Only random draws for each clip (drop path, dropout) differ, as with
+another seed.
 
-Processes decide together. While a size is on trial, for its first steps, gradients stay local until
-all processes have theirs; then they are averaged at once. Later they are exchanged while the backward
-pass still computes, and only a process alone can try again.
+All processes cut together. During the first steps of a new size gradients stay local until every process
+has them, and are then averaged. Later they are exchanged during the backward pass, and only a single
+process can try again.
 """
 
 import logging
@@ -81,7 +81,7 @@ class MicroBatches:
         return found
 
     def _is_protected(self) -> bool:
-        """Whether a batch may be tried again: nothing of it reaches other processes meanwhile."""
+        """Whether a batch may be tried again: nothing of it reaches other processes before it is done."""
         if is_sharded(self.model):  # its processes exchange parameters all the time
             return False
         if self.steps_on_trial:
@@ -143,7 +143,7 @@ def _has_gradients(model: nn.Module) -> bool:
 
 
 def _copy_gradients(model: nn.Module) -> list[Tensor | None]:
-    """Of the batches before in the group; kept on the CPU, for memory is what may lack."""
+    """Gradients of the earlier batches of the group, on the CPU, since memory may be short."""
     if not _has_gradients(model):
         return []
     grads = [parameter.grad for parameter in _trained(model)]

@@ -43,7 +43,7 @@ def train(cfg: CfgNode, device: torch.device, run: str = "") -> Path | None:
     Raises:
         CheckpointError: weights to start from are missing or do not fit; no checkpoint can be written.
         FloatingPointError: loss or gradients are no longer finite, see ``nonfinite``.
-        Interrupted: a signal asked for the end, and what is needed to go on is saved.
+        Interrupted: a signal asked for the end, and everything needed to resume is saved.
     """
     torch.manual_seed(cfg.RNG_SEED)
     loader = build_loader(cfg, "train", folder=cfg.OUTPUT_DIR)
@@ -220,7 +220,7 @@ def seed_step(seed: int, epoch: int, step: int) -> None:
 
 
 def start_records(cfg: CfgNode, start: Start) -> log.Scalars:
-    """Logs and curves that go on where ``start`` is; what is later in OUTPUT_DIR is taken out first."""
+    """Logs and curves from ``start`` on; later entries in OUTPUT_DIR are removed first."""
     epoch, batch = start.position
     if collectives.is_main():
         after = start.path or save.checkpoint_path(cfg.OUTPUT_DIR, epoch - 1)

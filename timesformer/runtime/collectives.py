@@ -83,7 +83,7 @@ def barrier() -> None:
 def any_process(flag: bool) -> bool:
     """Whether ``flag`` is true on any process.
 
-    Over the CPU (gloo), so that a GPU goes on computing meanwhile.
+    Over the CPU (gloo), so that a GPU keeps computing.
     """
     if not is_distributed():
         return flag

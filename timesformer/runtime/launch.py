@@ -253,7 +253,7 @@ def _error_file(folder: Path, local_rank: int) -> Path:
 
 @contextlib.contextmanager
 def _forwarded_signals(pids: list[int]) -> Iterator[None]:
-    """Let the processes of this run get what a scheduler sends to this one meanwhile."""
+    """Forward the signals of a scheduler to the processes of this run."""
 
     def forward(number: int, _: object) -> None:
         for pid in pids:
@@ -267,7 +267,7 @@ def _forwarded_signals(pids: list[int]) -> Iterator[None]:
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on."""
+    """A free port of this machine."""
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
         return probe.getsockname()[1]

@@ -1,4 +1,4 @@
-"""Which process of a machine speaks and acts for all of them: local rank 0.
+"""Local rank 0 acts for all processes of a machine, and logs for them.
 
 Read from the environment, as torchrun sets it, before the processes have joined and without torch.
 """

@@ -1,7 +1,7 @@
-"""What a run says: ``stdout.log``, ``json_stats`` lines, TensorBoard, progress bars.
+"""The output of a run: ``stdout.log``, ``json_stats`` lines, TensorBoard, progress bars.
 
-``stdout.log`` has every line. The terminal has warnings and what ``say`` marks for it; with -v it has
-every line too, and with -q warnings and results alone, see ``engine.screen``.
+``stdout.log`` has every line. The terminal has warnings and the lines that ``say`` marks; with -v it has
+every line too, and with -q only warnings and results, see ``screen``.
 """
 
 import datetime
@@ -110,7 +110,7 @@ def ram() -> str:
 
 
 class Scalars:
-    """What the first process keeps of the numbers of a run: ``metrics.csv``, and TensorBoard."""
+    """The numbers of a run, written by the first process: ``metrics.csv`` and TensorBoard."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """``metrics.csv``: a row for every log line of training and every validation of a run.
 
-A resumed run goes on in the same file: rows that are later than where it resumes are cut out first,
-since they are going to be written again. A row that a crash left half-written is dropped.
+A resumed run appends to the same file: rows later than its position are removed first, since they will
+be written again. A row that a crash left incomplete is dropped.
 """
 
 import csv
@@ -44,7 +44,7 @@ class MetricsCSV:
     """Appends rows to a ``metrics.csv``."""
 
     def __init__(self, path: Path, *, epoch: int, batch: int = 0) -> None:
-        """Rows later than batch ``batch`` of 0-based ``epoch``, the next one due, are cut."""
+        """Rows later than batch ``batch`` of 0-based ``epoch``, the next to train, are removed."""
         self.path = path
         kept = [row for row in read_rows(path) if position(row) <= (epoch, batch)]
         _rewrite(path, kept)

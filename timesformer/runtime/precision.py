@@ -53,7 +53,7 @@ class Precision:
         return self.scaler.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on with a saved scale. A run that changes its precision starts with a fresh one."""
+        """Continue with a saved scale. A run that changes its precision starts with a new one."""
         if state and self.scaler.is_enabled():
             self.scaler.load_state_dict(state)
 

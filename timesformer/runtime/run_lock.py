@@ -1,10 +1,10 @@
-"""A run owns its folder: a lock of the operating system on OUTPUT_DIR/.lock, while the run lives.
+"""A run owns its folder by a lock of the operating system on OUTPUT_DIR/.lock.
 
-The system releases it on any death, of the process that holds it and of no other: record locks are not
-inherited, so a loader process that survives keeps nothing. There are two: one of whoever starts the
-processes of a run, one of the first of these, which lives on for a while when the first is killed. Where
-machines do not see each other's locks (some network file systems), the file speaks: it names host and
-process, and is touched every few seconds; another host waits for that before it takes the folder.
+The system releases the lock when its process dies. Record locks are not inherited, so a loader process
+that survives holds none. There are two locks: one of the process that starts the run, and one of the
+first process that it starts, which survives for a while when the starter is killed. Some network file
+systems do not share locks between machines. There the file itself is the lock: it names host and process
+and is touched every few seconds, and another host waits for a touch before it takes the folder.
 """
 
 import contextlib
@@ -48,9 +48,9 @@ class FolderInUse(InputError):
 
 @contextlib.contextmanager
 def owned(output_dir: str | Path, *, is_started: bool = False) -> Iterator["_Lock | None"]:
-    """Own OUTPUT_DIR while the block runs; inside such a block of this process, nothing more.
+    """Own OUTPUT_DIR while the block runs; a second block inside the first changes nothing.
 
-    None, and no lock, where the folder cannot be written: whoever writes into it says so.
+    None, and no lock, where the folder cannot be written: the first file of the run reports it.
 
     Args:
         output_dir: of the run; it is made.
@@ -81,7 +81,7 @@ def owned(output_dir: str | Path, *, is_started: bool = False) -> Iterator["_Loc
 
 
 def emptied(output_dir: str | Path, *, names: Collection[str] = ()) -> None:
-    """Delete what a run has left in its folder, of ``names`` if there are some, while nobody owns it.
+    """Delete the files of a run in a folder without an owner; with ``names`` only these.
 
     Raises:
         FolderInUse: a process does.
@@ -108,12 +108,12 @@ class _Lock:
         self.toucher: threading.Thread | None = None
 
     def take(self, places: list[int]) -> None:
-        """Lock the bytes ``places`` and say in the file who owns it.
+        """Lock the bytes ``places`` and write the owner into the file.
 
         Raises:
             FolderInUse: another process has locked one of them, or its host still touches the file.
         """
-        while not self._try(places):  # its owner has ended meanwhile and has deleted it
+        while not self._try(places):  # its owner has just ended and deleted it
             os.close(self.descriptor)
             self.descriptor = _open(self.path)
         self.owns_file = places != [_WORKER]

@@ -1,4 +1,4 @@
-"""What a person sees of a run: five lines of facts, a row an epoch, the results. The log has all."""
+"""The terminal output of a run: five lines of facts, a row for each epoch, the results."""
 
 import errno
 import logging
@@ -29,7 +29,7 @@ SEVERAL_LABELS = {"val top-1": "val mAP"}
 class ScreenHandler(logging.Handler):
     """Marked lines as they are, warnings with their level; above a progress bar if there is one.
 
-    Where nobody reads any more (``| head``), the run is asked to save and end.
+    When the output is closed (``| head``), the run is asked to save and end.
     """
 
     def __init__(self, stream: TextIO, whole: logging.Formatter) -> None:

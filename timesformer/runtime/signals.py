@@ -1,7 +1,7 @@
-"""What asks a run to save and end: SIGTERM and SIGUSR1 or 2 of schedulers, Ctrl-C, a limit of time.
+"""Requests to save and end: SIGTERM, SIGUSR1 and SIGUSR2 of schedulers, Ctrl-C, a time limit.
 
-A signal is noted, never acted upon where it strikes: a training finishes its step and saves, a
-validation or test finishes its batch. All processes then agree to end. A second Ctrl-C ends at once.
+A signal handler only records the request: training finishes its step and saves, a validation or test
+finishes its batch. Then all processes end together. A second Ctrl-C ends the run at once.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ _deadline = [math.inf]  # of time.monotonic
 
 
 class Interrupted(Exception):
-    """The run ends here because a signal asked for it; all that is needed to go on is saved."""
+    """A signal ended the run; everything that it needs to resume is saved."""
 
     @property
     def status(self) -> int:
@@ -38,7 +38,7 @@ class Interrupted(Exception):
 
 @contextlib.contextmanager
 def listening(seconds: float = math.inf) -> Iterator[None]:
-    """Note signals instead of dying of them, which only a main thread can, and the end of the time.
+    """Record signals (in a main thread) and the time limit, instead of dying.
 
     ``seconds`` from now on the run is asked to end as by a signal.
     """
@@ -54,23 +54,23 @@ def requested() -> bool:
 
 
 def note_closed_pipe() -> None:
-    """Ask the run to end because nobody reads what it prints any more."""
+    """Ask the run to end because its output is closed."""
     _noted.append(CLOSED_PIPE)
 
 
 def agreed(*, failed: bool = False) -> bool:
-    """Whether any process is asked to end, or has ``failed``; all call this together."""
+    """Whether any process is asked to end, or has ``failed``; all processes call it together."""
     return collectives.any_process(failed or requested())
 
 
 def end_if_agreed(where: str) -> None:
-    """Raise Interrupted if any process got a signal; all call this together."""
+    """Raise Interrupted if any process got a signal; all processes call it together."""
     if agreed():
         end(where)
 
 
 def end(where: str) -> None:
-    """Raise Interrupted; ``where`` says what was going on, and how it goes on."""
+    """Raise Interrupted; ``where`` names the task, and how to resume it."""
     if _noted:
         came = signal.Signals(_noted[0]).name
     elif math.isfinite(_deadline[0]):

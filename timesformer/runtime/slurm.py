@@ -1,7 +1,7 @@
 """One run as a job of SLURM: run_net.py on every machine, saved and queued again when pre-empted.
 
-The job starts the command that a user would; a signal of the scheduler is handed to it, it saves and
-ends, and the job that is queued in its place goes on from there.
+The job starts the command of a user and forwards signals of the scheduler to it. The command saves and
+ends, and the job that is queued in its place resumes it.
 """
 
 import dataclasses
