@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import ROOT
 from timesformer.config import load_config
 from timesformer.engine import run_record
-from timesformer.engine.run_record import recorded, verdict
+from timesformer.engine.run_record import build_session, recorded, verdict
 from timesformer.runtime import collectives
 from timesformer.runtime.metrics_csv import MetricsCSV
 
@@ -29,7 +29,7 @@ def read(tmp_path):
 
 
 def test_a_session_is_there_from_its_start_and_says_how_it_ended(cfg, read, data_dir):
-    with recorded(cfg):
+    with recorded(build_session(cfg), cfg.OUTPUT_DIR):
         during = read()
     after = read()
     assert (during["status"], after["status"]) == ("running", "finished")
@@ -64,14 +64,14 @@ def test_code_is_named_by_its_commit_in_a_checkout(monkeypatch, tmp_path):
 
 
 def test_resumed_runs_add_sessions_and_the_killed_one_is_named(cfg, read, tmp_path):
-    with pytest.raises(ZeroDivisionError), recorded(cfg):
+    with pytest.raises(ZeroDivisionError), recorded(build_session(cfg), cfg.OUTPUT_DIR):
         1 / 0  # noqa: B018
     failed = read()
     assert (failed["status"], failed["reason"]) == ("failed", "ZeroDivisionError: division by zero")
-    with recorded(cfg):
+    with recorded(build_session(cfg), cfg.OUTPUT_DIR):
         killed = (tmp_path / "out/run.json").read_text()  # as kill -9 leaves it
     (tmp_path / "out/run.json").write_text(killed)
-    with recorded(cfg):
+    with recorded(build_session(cfg), cfg.OUTPUT_DIR):
         pass
     run = read()
     assert [s["status"] for s in run["sessions"]] == ["failed", "died", "finished"]
@@ -96,7 +96,7 @@ def test_results_and_throughput_come_from_what_the_run_wrote(cfg, read, tmp_path
     out = tmp_path / "out"
     old = {"type": "train_iter", "epoch": 1, "batch": 2, "clips_per_second": 1000.0}
     MetricsCSV(out / "metrics.csv", epoch=0).add({**old, "time": "2001-01-01T00:00:00.000+00:00"})
-    with recorded(cfg):
+    with recorded(build_session(cfg), cfg.OUTPUT_DIR):
         history = MetricsCSV(out / "metrics.csv", epoch=1)
         for epoch, error in ((1, 30.0), (2, 20.0), (3, 25.0)):
             for speed in (2.0, 8.0, 4.0):
@@ -119,21 +119,24 @@ def test_a_full_disk_at_the_end_does_not_hide_why_the_run_failed(cfg, caplog, mo
         monkeypatch.setattr(run_record, "_write", full)
         raise ValueError("the reason")
 
-    with pytest.raises(ValueError, match="the reason"), recorded(cfg):
+    with (
+        pytest.raises(ValueError, match="the reason"),
+        recorded(build_session(cfg), cfg.OUTPUT_DIR),
+    ):
         fail()
     assert "run.json could not be written: [Errno 28] No space left on device" in caplog.text
 
 
 def test_other_processes_write_nothing(cfg, tmp_path, monkeypatch):
     monkeypatch.setattr(collectives, "is_main", lambda: False)
-    with recorded(cfg):
+    with recorded(build_session(cfg), cfg.OUTPUT_DIR):
         pass
     assert not (tmp_path / "out/run.json").exists()
 
 
 def test_an_unreadable_file_is_written_anew(cfg, read, tmp_path):
     (tmp_path / "out/run.json").write_text("{")
-    with recorded(cfg):
+    with recorded(build_session(cfg), cfg.OUTPUT_DIR):
         pass
     assert len(read()["sessions"]) == 1
 

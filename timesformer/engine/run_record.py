@@ -1,4 +1,4 @@
-"""``run.json``: what ran, on what, for how long, how it ended, and what came out.
+"""``run.json``: command, code, machine, duration, end and results of a run.
 
 A run that resumes, or that is tested later, gets one more session in the same file.
 """
@@ -41,20 +41,22 @@ Json = dict[str, Any]
 
 
 @contextlib.contextmanager
-def recorded(cfg: CfgNode, run: str = "") -> Iterator[None]:
-    """Keep ``run.json`` of OUTPUT_DIR while the block runs; the first process alone writes it.
+def recorded(session: Json, folder: str | Path, run: str = "") -> Iterator[None]:
+    """Keep ``run.json`` of ``folder`` while the block runs; only the first process writes it.
 
-    ``run``: the id of the run.
+    The file is written when the block begins and when it ends. Its last session is ``running``,
+    ``finished``, ``stopped`` (on request) or ``failed``, with the reason. The next session marks one
+    that did not write its end as ``died``.
 
-    The file is written when the block begins and when it ends, whole under a temporary name and
-    then renamed. Its last session is ``running``, ``finished``, ``stopped`` (on request) or
-    ``failed``, with the reason; one that never came to write its end is ``died`` from the next on.
+    Args:
+        session: as ``build_session`` makes it.
+        folder: OUTPUT_DIR.
+        run: the id of the run.
     """
     if not collectives.is_main():
         yield
         return
-    path = Path(cfg.OUTPUT_DIR) / FILE
-    session = describe(cfg)
+    path = Path(folder) / FILE
     sessions = [_ended(earlier) for earlier in read_sessions(path)] + [session]
     _write(path, sessions, run)
     status, reason = "finished", ""
@@ -73,8 +75,8 @@ def recorded(cfg: CfgNode, run: str = "") -> Iterator[None]:
             logger.error("%s could not be written: %s", path, error)
 
 
-def describe(cfg: CfgNode) -> Json:
-    """What a session is, known at its start."""
+def build_session(cfg: CfgNode) -> Json:
+    """A session at its start."""
     splits = ["train", "val"] * cfg.TRAIN.ENABLE + ["test"] * cfg.TEST.ENABLE
     starts = {start.KEY: start.identity(cfg)} if cfg.TRAIN.ENABLE else {}
     return {
