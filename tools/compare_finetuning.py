@@ -124,7 +124,7 @@ def settings(
 ) -> dict[str, Any]:
     """Model, clips and first weights of every run."""
     from timesformer.checkpoint.model_spec import describe
-    from timesformer.engine.finetune_presets import start_values
+    from timesformer.engine.presets import start_values
 
     known = next((name for name in args.weights if name != "none"), None)
     values = start_values(describe(known)) if known else {}
@@ -144,7 +144,7 @@ def trained(
     opts: list[str],
 ) -> int:
     """Train on all but the ``held_out`` videos, test on these; returns how many are right."""
-    from timesformer.engine.finetune_presets import preset_values
+    from timesformer.engine.presets import preset_values
     from timesformer.engine.run import launch_run
 
     results = folder / "test_results.json"

@@ -42,8 +42,8 @@ def finetune(args: argparse.Namespace) -> None:
     """Split, choose, train, test, report."""
     from timesformer.checkpoint.model_spec import describe
     from timesformer.checkpoint.start import located
-    from timesformer.engine.finetune_presets import PRESETS, preset_for
     from timesformer.engine.preflight import preflight
+    from timesformer.engine.presets import PRESETS, preset_for
     from timesformer.engine.run import launch_run
     from timesformer.runtime.local_rank import is_main
     from timesformer.runtime.run_lock import owned
@@ -221,7 +221,7 @@ def settings_for(
     """Keys and values of the run but for its folders."""
     import torch
 
-    from timesformer.engine.finetune_presets import preset_values, start_values
+    from timesformer.engine.presets import preset_values, start_values
 
     values = start_values(weights) | preset_values(recipe, len(parts["train"]))
     return values | {

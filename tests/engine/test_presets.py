@@ -5,7 +5,7 @@ import torch
 
 from timesformer.checkpoint.model_spec import describe
 from timesformer.config import config_of, load_config
-from timesformer.engine.finetune_presets import PRESETS, preset_for, preset_values, start_values
+from timesformer.engine.presets import PRESETS, preset_for, preset_values, start_values
 from timesformer.models import build_model
 from timesformer.models.timesformer import TimeSformer
 

@@ -1,11 +1,11 @@
-"""How to fine-tune from given weights on a given amount of data: values of configuration keys.
+"""Presets of fine-tuning: configuration values for given weights and a number of videos.
 
-    training videos             recipe    what trains
+    training videos             preset    what trains
     fewer than 100              probe     the head, on features that are computed once
     100 to 1999                 gentle    everything: AdamW, rates that fall with depth, 30 epochs
     2000 and more               full      everything: the published recipe, SGD, 15 epochs
 
-A class with fewer than 5 training videos on average asks for the probe too.
+With fewer than 5 training videos a class on average it is the probe too.
 """
 
 from collections.abc import Mapping
@@ -13,20 +13,21 @@ from typing import Any, NamedTuple
 
 from timesformer.checkpoint.model_spec import CARRIED, Description
 from timesformer.config import CfgNode
+from timesformer.config.tree import value_of
 from timesformer.tables import choose
 
 PROBE_BELOW = 100  # videos
 PROBE_BELOW_A_CLASS = 5  # videos, on average
 FULL_FROM = 2000  # videos
 MOST_CLIPS = 8  # a batch; of a probe too, whose clips go through the backbone once
-IMAGE_CROP = 224  # pixels; what image weights start with, whatever they were trained on
+IMAGE_CROP = 224  # pixels; for image weights of any size
 IMAGE_FRAMES, IMAGE_RATE = 8, 32  # of a clip, as published
 JITTER = 8 / 7  # short side / crop at least, as 256 / 224 published
 NOT_CARRIED = {"MODEL.NUM_CLASSES", "MODEL.LOSS_FUNC", "DATA.MULTI_LABEL", "TEST.DATASET"}
 
 
 class Preset(NamedTuple):
-    """Keys and values; ``why`` says when it fits."""
+    """Keys and values; ``why`` is when to use it."""
 
     why: str
     values: Mapping[str, Any]
@@ -90,14 +91,14 @@ PRESETS = {
 
 
 def preset_for(num_videos: int, num_classes: int) -> str:
-    """Name of the recipe for this many training videos, by the table above."""
+    """Name of the preset for this many training videos, by the table above."""
     if num_videos < max(PROBE_BELOW, PROBE_BELOW_A_CLASS * num_classes):
         return "probe"
     return "gentle" if num_videos < FULL_FROM else "full"
 
 
 def preset_values(name: str, num_videos: int) -> dict[str, Any]:
-    """The values of recipe ``name``, with batches that this many training videos can fill."""
+    """The values of preset ``name``, with batches that this many training videos can fill."""
     values = choose(PRESETS, name, key="--recipe").values
     return {**values, **_KEPT, "TRAIN.BATCH_SIZE": min(MOST_CLIPS, num_videos)}
 
@@ -109,11 +110,11 @@ def start_values(weights: Description) -> dict[str, Any]:
     validation and prediction. Videos that are stored rotated are turned.
     """
     keys = (f"{section}.{name}" for section, names in CARRIED.items() for name in names)
-    values = {key: _get(weights.cfg, key) for key in keys if key not in NOT_CARRIED}
+    values = {key: _value_of(weights.cfg, key) for key in keys if key not in NOT_CARRIED}
     if is_image_vit(weights):
         values["TIMESFORMER.ATTENTION_TYPE"] = "divided_space_time"
         values |= {"DATA.NUM_FRAMES": IMAGE_FRAMES, "DATA.SAMPLING_RATE": IMAGE_RATE}
-        patch = weights.cfg.TIMESFORMER.PATCH_SIZE
+        patch = value_of(weights.cfg, "TIMESFORMER.PATCH_SIZE")
         values |= crop_values(max(IMAGE_CROP // patch, 1) * patch)
     views = {"NUM_ENSEMBLE_VIEWS": 1, "NUM_SPATIAL_CROPS": 3, "VIEW_PLACEMENT": "paper"}
     values |= {f"TEST.{name}": value for name, value in views.items()}
@@ -131,13 +132,13 @@ def crop_values(crop: int) -> dict[str, Any]:
 
 
 def is_image_vit(weights: Description) -> bool:
-    """Whether the weights are of single images: nothing about time, neither in shapes nor in words."""
-    own_words = not any(note.startswith("no configuration") for note in weights.notes)
-    own_words = own_words or weights.weights.format.endswith("TimeSformer")  # of other projects
-    return weights.cfg.TIMESFORMER.ATTENTION_TYPE == "space_only" and not own_words
+    """Whether the weights are of single images: neither their shapes nor their file tell of time."""
+    has_settings = not any(note.startswith("no configuration") for note in weights.notes)
+    has_settings = has_settings or weights.weights.format.endswith("TimeSformer")
+    attention = value_of(weights.cfg, "TIMESFORMER.ATTENTION_TYPE")
+    return attention == "space_only" and not has_settings
 
 
-def _get(cfg: CfgNode, key: str) -> Any:
-    section, name = key.split(".")
-    value = cfg[section][name]
+def _value_of(cfg: CfgNode, key: str) -> Any:
+    value = value_of(cfg, key)
     return list(value) if isinstance(value, tuple) else value
