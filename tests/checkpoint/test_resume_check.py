@@ -10,7 +10,7 @@ from tests.engine.test_train import stats
 from timesformer.checkpoint import resume_check, save
 from timesformer.checkpoint.load import CheckpointError
 from timesformer.config import ConfigError, load_config
-from timesformer.config.keys import KEYS
+from timesformer.config.keys import KEYS, OLD_NAMES
 from timesformer.engine import run
 from timesformer.engine.preflight import preflight
 
@@ -103,6 +103,19 @@ def test_published_checkpoints_without_these_entries_are_not_compared(begun):
     resume_check.check(
         {"epoch": 3, "cfg": "NUM_GPUS: 8\nAVA:\n  BGR: false\n"}, config(), {}, path=out
     )
+
+
+def test_a_checkpoint_with_the_old_names_of_keys_is_of_the_same_run(begun):
+    _, out, config = begun
+    cfg, old = config(), yaml.safe_load(config().dump())
+    for now, then in {new: old for old, new in OLD_NAMES.items()}.items():
+        section, name = now.split(".")
+        old[section][then.split(".")[1]] = old[section].pop(name)
+    old["TEST"]["VIEW_PLACEMENT"] = "released"
+    resume_check.check({"epoch": 0, "cfg": yaml.safe_dump(old)}, cfg, {}, path=out)
+    old["SOLVER"]["REFERENCE_BATCH_SIZE"] = 7
+    with pytest.raises(CheckpointError, match="SOLVER.LR_REFERENCE_BATCH: 7 then, 0 now"):
+        resume_check.check({"epoch": 0, "cfg": yaml.safe_dump(old)}, cfg, {}, path=out)
 
 
 def test_every_harmless_key_exists():
