@@ -175,11 +175,11 @@ def test_the_whole_run_has_the_lengths_of_its_loaders(config, monkeypatch):
 
 def test_the_time_of_the_whole_run_is_that_of_its_parts(tmp_path):
     """10 epochs of 100 batches of 2 s; 5 validations of 20 batches of 3 s; 400 videos of 1 s."""
-    history = MetricsCSV(tmp_path / "metrics.csv", epoch=0)
+    metrics = MetricsCSV(tmp_path / "metrics.csv", epoch=0)
     for batch, dt in ((1, 50.0), (2, 50.0), (3, 1.0), (4, 3.0)):
-        history.add({"type": "train_iter", "epoch": 1, "batch": batch, "batches": 4, "dt": dt,
+        metrics.add({"type": "train_iter", "epoch": 1, "batch": batch, "batches": 4, "dt": dt,
                      "dt_data": 0.5, "loss": 3.0 / batch, "clips_per_second": 8.0})  # fmt: skip
-    history.add({"type": "val_epoch", "epoch": 1, "batch": 0, "dt": 3.0})
+    metrics.add({"type": "val_epoch", "epoch": 1, "batch": 0, "dt": 3.0})
     test = {"seconds": 2.0, "scored": 2, "videos": 400}
     session = {"peak_ram_gib": 1.5, "peak_gpu_gib": 0.25}
     record = {"result": {"test": test}, "sessions": [session]}

@@ -123,7 +123,7 @@ def test_throughput_counts_the_clips_of_the_window_since_the_clock_runs(caplog, 
 
 def test_lines_become_rows_of_metrics_csv_and_points_of_tensorboard(config, tmp_path):
     (tmp_path / "out").mkdir()
-    scalars = log.start_scalars(config, epoch=0)
+    scalars = log.build_scalars(config, epoch=0)
     points = {}
     scalars.add = lambda values, step: [points.setdefault((k, step), v) for k, v in values.items()]
     run_batches([(1.0, 4, 4), (2.0, 0, 4), (5.0, 1, 2)], scalars=scalars)

@@ -97,12 +97,12 @@ def test_results_and_throughput_come_from_what_the_run_wrote(cfg, read, tmp_path
     old = {"type": "train_iter", "epoch": 1, "batch": 2, "clips_per_second": 1000.0}
     MetricsCSV(out / "metrics.csv", epoch=0).add({**old, "time": "2001-01-01T00:00:00.000+00:00"})
     with recorded(build_session(cfg), cfg.OUTPUT_DIR):
-        history = MetricsCSV(out / "metrics.csv", epoch=1)
+        metrics = MetricsCSV(out / "metrics.csv", epoch=1)
         for epoch, error in ((1, 30.0), (2, 20.0), (3, 25.0)):
             for speed in (2.0, 8.0, 4.0):
-                history.add({"type": "train_iter", "epoch": epoch, "batch": 2,
+                metrics.add({"type": "train_iter", "epoch": epoch, "batch": 2,
                              "clips_per_second": speed})  # fmt: skip
-            history.add({"type": "val_epoch", "epoch": epoch, "batch": 0, "top1_err": error})
+            metrics.add({"type": "val_epoch", "epoch": epoch, "batch": 0, "top1_err": error})
         (out / "test_results.json").write_text('{"top1_acc": 81.5}')
     run = read()
     assert run["result"]["last_validation"] == {"epoch": 3, "top1_err": 25.0}

@@ -3,7 +3,7 @@ import pytest
 from timesformer.checkpoint.save import Position, checkpoint_path
 from timesformer.config import load_config
 from timesformer.engine.restore import Start
-from timesformer.engine.train import start_records
+from timesformer.engine.train import build_records
 from timesformer.engine.truncate_logs import rewind, sizes
 
 
@@ -57,7 +57,7 @@ def test_a_checkpoint_that_does_not_know_the_events_costs_none(cfg, tmp_path):
     events = tmp_path / "out/runs-kinetics/events.out.tfevents.1"
     events.write_bytes(b"1")
     path = checkpoint_path(tmp_path / "out", 0)
-    start_records(cfg, Start(Position(1, 0), {"epoch": 0}, path)).close()
+    build_records(cfg, Start(Position(1, 0), {"epoch": 0}, path)).close()
     assert events.exists()
-    start_records(cfg, Start.of_epoch(0)).close()  # a new run
+    build_records(cfg, Start.of_epoch(0)).close()  # a new run
     assert not events.exists()

@@ -15,7 +15,7 @@ from timesformer.evaluation import features
 from timesformer.evaluation.evaluate import Scores
 from timesformer.files import WriteError
 from timesformer.runtime import log, metrics_csv
-from timesformer.runtime.log_file import LogFile
+from timesformer.runtime.log import LogFile
 
 sys.path.insert(0, str(ROOT / "tools"))
 LINUX = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the full disk of Linux")

@@ -24,11 +24,11 @@ def end(epoch):
     return {"type": "train_epoch", "epoch": epoch, "batch": 4, "batches": 4}
 
 
-def a_run(history, epochs):
+def a_run(metrics, epochs):
     """Two log lines, the epoch and its validation, for each of ``epochs`` counted from 1."""
     for epoch in epochs:
         for row in (train(epoch, 2), train(epoch, 4), end(epoch), val(epoch, 50.0)):
-            history.add(row)
+            metrics.add(row)
 
 
 def places(path):
@@ -61,8 +61,8 @@ def test_a_half_written_row_is_dropped_and_nothing_is_twice(tmp_path, torn):
 
 def test_a_number_torn_off_in_the_last_column_is_not_taken_for_a_number(tmp_path):
     path = tmp_path / FILE
-    history = MetricsCSV(path, epoch=0)
-    history.add(train(1, 2) | {"unreadable": 12})
+    metrics = MetricsCSV(path, epoch=0)
+    metrics.add(train(1, 2) | {"unreadable": 12})
     whole = path.read_text()
     path.write_text(whole[: whole.rindex("2")])
     assert read_rows(path) == []
@@ -77,8 +77,8 @@ def test_a_file_of_other_columns_goes_on_with_these(tmp_path):
 
 
 def test_numbers_keep_what_five_decimals_would_lose(tmp_path):
-    history = MetricsCSV(tmp_path / FILE, epoch=0)
-    history.add(train(1, 2, loss=1.2345678e-6))
+    metrics = MetricsCSV(tmp_path / FILE, epoch=0)
+    metrics.add(train(1, 2, loss=1.2345678e-6))
     (row,) = read_rows(tmp_path / FILE)
     assert float(row["loss"]) == 1.234568e-6
     assert row["time"].endswith("+00:00")
@@ -91,9 +91,9 @@ def test_a_column_that_does_not_exist_is_an_error(tmp_path):
 
 
 def test_the_best_validation_has_the_lowest_error_or_the_highest_precision(tmp_path):
-    history = MetricsCSV(tmp_path / FILE, epoch=0)
+    metrics = MetricsCSV(tmp_path / FILE, epoch=0)
     for epoch, error in enumerate((40.0, 30.0, 35.0, float("nan")), start=1):
-        history.add(val(epoch, error))
+        metrics.add(val(epoch, error))
     rows = read_rows(tmp_path / FILE)
     assert best_validation(rows)["epoch"] == "2"
     assert best_validation([]) is None

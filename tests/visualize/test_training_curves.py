@@ -39,12 +39,12 @@ def write(tmp_path):
 
 
 def table(folder, epochs=2, **more):
-    history = MetricsCSV(folder / "metrics.csv", epoch=0)
+    metrics = MetricsCSV(folder / "metrics.csv", epoch=0)
     for epoch in range(1, epochs + 1):
         for batch in (2, 4):
-            history.add({"type": "train_iter", "epoch": epoch, "batch": batch, "batches": 4,
+            metrics.add({"type": "train_iter", "epoch": epoch, "batch": batch, "batches": 4,
                          "loss": 3.0 / epoch, "lr": 0.1, "clips_per_second": 8.0})  # fmt: skip
-        history.add({"type": "val_epoch", "epoch": epoch, "batch": 0, "top1_err": 40.0, **more})
+        metrics.add({"type": "val_epoch", "epoch": epoch, "batch": 0, "top1_err": 40.0, **more})
 
 
 def test_a_log_of_the_published_code_has_its_curves(write):

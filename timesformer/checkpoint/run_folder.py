@@ -78,7 +78,7 @@ def clear(cfg: CfgNode) -> str:
     for path in _written_by_a_run(cfg):
         if os.path.lexists(path):
             path.rename(aside / path.name)
-    board = log.board_folder(cfg)
+    board = log.build_board_folder(cfg)
     if board.is_dir() and folder.resolve() in board.resolve().parents:
         board.rename(aside / board.name)
     return f"{earlier} is in {aside} now; this one starts from {start.described(now)}"

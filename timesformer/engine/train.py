@@ -63,7 +63,7 @@ def train(cfg: CfgNode, device: torch.device, run: str = "") -> Path | None:
     model = parallelize(model, cfg, device, state.optimizer)
     loader, val_loader = build_probe_loaders(cfg, state.model, loader, val_loader, device)
     evaluators = build_evaluators(cfg, val_loader, device, state.best.seen)
-    scalars = start_records(cfg, start)
+    scalars = build_records(cfg, start)
     _log_loader(
         loader,
         clips=build_batch_size(cfg),
@@ -219,7 +219,7 @@ def seed_step(seed: int, epoch: int, step: int) -> None:
     np.random.seed(int(state[1]))  # timm's mixup draws from the global generator
 
 
-def start_records(cfg: CfgNode, start: Start) -> log.Scalars:
+def build_records(cfg: CfgNode, start: Start) -> log.Scalars:
     """Logs and curves from ``start`` on; later entries in OUTPUT_DIR are removed first."""
     epoch, batch = start.position
     if collectives.is_main():
@@ -230,7 +230,7 @@ def start_records(cfg: CfgNode, start: Start) -> log.Scalars:
         written = start.payload.get("written", {})
         if written or start.path is None:  # a checkpoint that does not say takes nothing out
             truncate_logs.rewind(cfg, written)
-    return log.start_scalars(cfg, epoch=epoch, batch=batch)
+    return log.build_scalars(cfg, epoch=epoch, batch=batch)
 
 
 def _bar(loader: ClipLoader, start: Start, num_epochs: int) -> Iterator[Batch]:

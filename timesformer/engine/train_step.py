@@ -10,7 +10,6 @@ from timesformer.datasets.clips import Batch
 from timesformer.engine.losses import Loss, Mix
 from timesformer.engine.microbatch import MicroBatches
 from timesformer.engine.nonfinite import StepResult
-from timesformer.engine.prefetch import DevicePrefetcher
 from timesformer.engine.train_state import TrainingState
 
 
@@ -79,3 +78,28 @@ class TrainStep:
     def update(self, losses: Sequence[Tensor]) -> StepResult:
         """Update the weights by the gradients of a group, unless one of its ``losses`` is not finite."""
         return self.state.step(torch.stack([loss.isfinite() for loss in losses]).all())
+
+
+class DevicePrefetcher:
+    """Copies batches to one device.
+
+    A GPU computes behind the program, so a batch is there to copy while the one before is still being
+    computed. From pinned memory it goes through a stream of its own, beside that work.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+
+    def __call__(self, batch: Batch) -> Batch:
+        """``batch`` with clips and labels on the device."""
+        if self.stream is None:
+            return batch
+        with torch.cuda.stream(self.stream):
+            clips = batch.clips.to(self.device, non_blocking=True)
+            labels = batch.labels.to(self.device, non_blocking=True)
+        computing = torch.cuda.current_stream(self.device)
+        computing.wait_stream(self.stream)
+        for tensor in (clips, labels):
+            tensor.record_stream(computing)  # its memory is not reused before that work is done
+        return batch._replace(clips=clips, labels=labels)

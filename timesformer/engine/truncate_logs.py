@@ -16,7 +16,7 @@ _EVENTS = "events.out.tfevents.*"
 def sizes(cfg: CfgNode) -> dict[str, int]:
     """Bytes of the log and of the event files, by path in OUTPUT_DIR."""
     folder = Path(cfg.OUTPUT_DIR)
-    files = [folder / log.LOG, *log.board_folder(cfg).glob(_EVENTS)]
+    files = [folder / log.LOG, *log.build_board_folder(cfg).glob(_EVENTS)]
     return {_name(path, folder): path.stat().st_size for path in files if path.is_file()}
 
 
@@ -27,7 +27,7 @@ def rewind(cfg: CfgNode, written: Mapping[str, int]) -> None:
     outside OUTPUT_DIR may be those of other runs, and stay.
     """
     folder = Path(cfg.OUTPUT_DIR)
-    for path in log.board_folder(cfg).glob(_EVENTS):
+    for path in log.build_board_folder(cfg).glob(_EVENTS):
         size = written.get(_name(path, folder))
         if size is None:
             if path.is_relative_to(folder):

@@ -4,6 +4,7 @@
 every line too, and with -q only warnings and results, see ``screen``.
 """
 
+import contextlib
 import datetime
 import logging
 import os
@@ -20,9 +21,9 @@ from tqdm import tqdm
 
 from timesformer.config import CfgNode
 from timesformer.config.schedule import is_due
+from timesformer.files import write_error
 from timesformer.io.terminal import PrintableFormatter, hides_bars
 from timesformer.runtime import collectives
-from timesformer.runtime.log_file import LogFile
 from timesformer.runtime.metrics_csv import FILE, MetricsCSV
 from timesformer.runtime.screen import SHOWN, EpochTable, ScreenHandler
 
@@ -54,6 +55,30 @@ def start_logging(output_dir: str | None = None) -> None:
         handler.of_this_run = True  # type: ignore[attr-defined]
         root.addHandler(handler)
     root.setLevel(logging.INFO)
+
+
+class LogFile(logging.FileHandler):
+    """Appends to a file. While that fails, lines are only on the screen."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, encoding="utf-8")
+        self.is_reported = False
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Report that a line was not written."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+            return
+        if not self.is_reported:
+            self.is_reported = True
+            with contextlib.suppress(OSError):
+                sys.stderr.write(f"{write_error(self.baseFilename, error)}; the run continues\n")
+
+    def close(self) -> None:
+        """The last lines may be lost, which has been reported."""
+        with contextlib.suppress(OSError):
+            super().close()
 
 
 def say(logger: logging.Logger, message: str, *arguments: object, at: int = SHOWN) -> None:
@@ -116,11 +141,11 @@ class Scalars:
         self,
         folder: Path | None = None,
         *,
-        history: MetricsCSV | None = None,
+        metrics: MetricsCSV | None = None,
         table: EpochTable | None = None,
     ) -> None:
         """``folder`` of TensorBoard events; None: none. ``table`` gets every row too."""
-        self._history = history
+        self._metrics = metrics
         self._table = table
         self._writer = None
         if folder is not None and collectives.is_main():
@@ -132,9 +157,9 @@ class Scalars:
         return self._writer is not None
 
     def row(self, values: dict[str, Any]) -> None:
-        """A row of ``metrics.csv``; its columns are ``history.COLUMNS``."""
-        if self._history is not None:
-            self._history.add(values)
+        """A row of ``metrics.csv``; its columns are ``metrics_csv.COLUMNS``."""
+        if self._metrics is not None:
+            self._metrics.add(values)
         if self._table is not None:
             for line in self._table.add(values):
                 say(logger, "%s", line)
@@ -159,24 +184,24 @@ class Scalars:
             self._writer.close()
 
 
-def start_scalars(cfg: CfgNode, *, epoch: int, batch: int = 0) -> Scalars:
+def build_scalars(cfg: CfgNode, *, epoch: int, batch: int = 0) -> Scalars:
     """``metrics.csv`` of OUTPUT_DIR from where the run (re)starts on; TensorBoard if enabled.
 
     ``batch`` of ``epoch``, both 0-based, is due.
     """
-    history = table = None
+    metrics = table = None
     if collectives.is_main():
-        history = MetricsCSV(Path(cfg.OUTPUT_DIR) / FILE, epoch=epoch, batch=batch)
+        metrics = MetricsCSV(Path(cfg.OUTPUT_DIR) / FILE, epoch=epoch, batch=batch)
         table = EpochTable(
             cfg.SOLVER.MAX_EPOCH,
             first_batch=batch,
             multi_label=cfg.DATA.MULTI_LABEL,
             is_validated=lambda e: is_due(e, cfg.TRAIN.EVAL_PERIOD, cfg.SOLVER.MAX_EPOCH),
         )
-    folder = board_folder(cfg) if cfg.TENSORBOARD.ENABLE else None
-    return Scalars(folder, history=history, table=table)
+    folder = build_board_folder(cfg) if cfg.TENSORBOARD.ENABLE else None
+    return Scalars(folder, metrics=metrics, table=table)
 
 
-def board_folder(cfg: CfgNode) -> Path:
+def build_board_folder(cfg: CfgNode) -> Path:
     """Where TensorBoard events go."""
     return Path(cfg.OUTPUT_DIR) / (cfg.TENSORBOARD.LOG_DIR or f"runs-{cfg.TRAIN.DATASET}")

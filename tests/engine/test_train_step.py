@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from timesformer.datasets.clips import Batch
-from timesformer.engine.prefetch import DevicePrefetcher
+from timesformer.engine.train_step import DevicePrefetcher
 
 
 def batch(number, size=4):
