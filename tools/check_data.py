@@ -83,11 +83,12 @@ def check(arguments: argparse.Namespace) -> "list[Problem]":
         ListError: a list, or an index, cannot be used.
         OSError: an index or a report cannot be written.
     """
-    from timesformer.datasets.checks.clip_advice import clip_advice, short_lines
+    from timesformer.datasets.checks.clip_advice import PUBLISHED, clip_advice, short_lines
     from timesformer.datasets.checks.findings import find
     from timesformer.datasets.checks.inspection import inspect_video
     from timesformer.datasets.checks.listing import find_lists, read_listing
     from timesformer.datasets.checks.scan import default_workers, scan
+    from timesformer.datasets.durations import build_clip_shape
 
     cfg = _load(arguments.cfg, arguments.opts)
     prefix = arguments.prefix or (cfg.DATA.PATH_PREFIX if cfg else "")
@@ -109,11 +110,13 @@ def check(arguments: argparse.Namespace) -> "list[Problem]":
     shortest = clip_length(cfg, arguments.min_frames)
     findings = find(listings, done.rows, num_classes=num_classes, shortest=shortest)
     summary = summarize(listings, done, findings, num_classes)
-    summary += clip_advice(listings, done.rows, cfg)
+    shape = build_clip_shape(cfg) if cfg else None
+    longest = shape if cfg else PUBLISHED
+    summary += clip_advice(listings, done.rows, longest, is_configured=cfg is not None)
     write_csv(out / "report.csv", [*findings.problems, *findings.notes])
     strips = draw_strips(listings, done, arguments.strips, workers, arguments.timeout)
     write_page(out / "report.html", findings, summary, strips, class_names_beside(files[0]))
-    short = list(short_lines(findings.problems, listings, cfg))
+    short = list(short_lines(findings.problems, listings, shape))
     print_report(findings, summary, short)
     print(f"\nreports: {out / 'report.csv'}, {out / 'report.html'}")
     return findings.problems

@@ -110,13 +110,18 @@ def fitting_clips(cfg: "CfgNode", *, given: bool) -> dict[str, int]:
     import numpy as np
 
     from timesformer.datasets import read_list
-    from timesformer.datasets.durations import clip_shape, fit_clips, fitting_rate, list_seconds
+    from timesformer.datasets.durations import (
+        build_clip_shape,
+        build_durations,
+        fit_clips,
+        fitting_rate,
+    )
     from timesformer.runtime.log import progress
 
-    shape = clip_shape(cfg)
+    shape = build_clip_shape(cfg)
     if shape is None:
         return {}
-    seconds = list_seconds(
+    seconds = build_durations(
         cfg,
         read_list(cfg, "train"),
         lambda loader: progress(loader, total=len(loader), title="durations"),

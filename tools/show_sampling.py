@@ -83,8 +83,9 @@ def sample(cfg: "CfgNode", arguments: argparse.Namespace) -> "Sheet":
     Raises:
         VideoError: the video cannot be read.
     """
-    from timesformer.datasets import build_view, clips, load_frames
+    from timesformer.datasets import build_view, clips
     from timesformer.datasets.augment import build_augment, unchanged
+    from timesformer.datasets.build import build_frame_loader
     from timesformer.visualize.contact_sheet import Sheet, clip_rows
 
     view = build_view(cfg, arguments.split)
@@ -95,7 +96,7 @@ def sample(cfg: "CfgNode", arguments: argparse.Namespace) -> "Sheet":
     drawn: list[str] = []
     augment = build_augment(cfg) if arguments.augment else unchanged
     made, crops, frames = clips.cut_video(
-        partial(load_frames, arguments.video, cfg=cfg),
+        partial(build_frame_loader(cfg), arguments.video),
         view,
         rng,
         augment=partial(describe, augment=augment, captions=drawn),

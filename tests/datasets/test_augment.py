@@ -99,8 +99,10 @@ def test_the_erased_box_is_the_same_in_all_frames_and_holds_the_mean(config):
 
 def test_what_is_erased_is_zero_for_the_model_in_either_order_of_channels(config):
     overrides = ["DATA.MEAN", "[0.5, 0.6, 0.7]", "DATA.REVERSE_INPUT_CHANNEL"]
-    assert augment.mean_pixel(config(*overrides, 0)) == [128, 153, 178]
-    assert augment.mean_pixel(config(*overrides, 1)) == [178, 153, 128]
+    for reverse, fill in ((0, [128, 153, 178]), (1, [178, 153, 128])):
+        cfg = config(*overrides, reverse, "AUG.ERASING_PROB", 1)
+        (erasing,) = augment.build_augment(cfg).transform.transforms
+        assert erasing.value == fill
 
 
 def test_without_aug_a_training_clip_is_the_published_one_bit_for_bit(config, data_dir):

@@ -6,8 +6,13 @@ import pytest
 from tests.conftest import numbered_frame, write_video
 from timesformer.config import load_config
 from timesformer.datasets import durations, read_list
-from timesformer.datasets.durations import clip_shape, fit_clips, fitting_rate, list_seconds
-from timesformer.datasets.index import Row, file_state, write_index
+from timesformer.datasets.durations import (
+    build_clip_shape,
+    build_durations,
+    fit_clips,
+    fitting_rate,
+)
+from timesformer.datasets.scan_index import Row, file_state, write_index
 from timesformer.video import read_video
 from timesformer.video.sampling import ClipShape
 
@@ -37,7 +42,7 @@ def test_lengths_are_those_of_packets_and_parts_and_frames(listed, monkeypatch):
         return frames
 
     monkeypatch.setattr(durations, "read_video", counted)
-    found = list_seconds(*listed)
+    found = build_durations(*listed)
     assert found == pytest.approx([2.0, 1.0, 0.75, 1.5, np.nan, 0.4], abs=1e-3, nan_ok=True)
     assert not decoded
 
@@ -49,7 +54,7 @@ def test_the_index_spares_the_listing(listed, tmp_path, monkeypatch):
     row = Row(**facts | {"path": "two.mp4", "size": size, "mtime_ns": mtime, "frames": 60,
                          "fps": 30.0, "duration_seconds": 2.5})  # fmt: skip
     write_index(tmp_path / "train.csv", [row, row._replace(path="one.mp4")])
-    found = list_seconds(cfg, videos)
+    found = build_durations(cfg, videos)
     assert found[:3].tolist() == pytest.approx([2.5, 1.0, 0.75], abs=1e-3)
 
 
@@ -75,5 +80,5 @@ def test_a_video_exactly_as_long_as_a_clip_holds_it():
 
 
 def test_segments_have_no_clip_length(tiny_yaml):
-    assert clip_shape(load_config(tiny_yaml, ["TRAIN.DATASET", "ssv2"])) is None
-    assert clip_shape(load_config(tiny_yaml)) is not None
+    assert build_clip_shape(load_config(tiny_yaml, ["TRAIN.DATASET", "ssv2"])) is None
+    assert build_clip_shape(load_config(tiny_yaml)) is not None

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from timesformer.config import config_of
-from timesformer.datasets import load_frames
+from timesformer.datasets.build import build_frame_loader
 from timesformer.datasets.folders import (
     IMAGE_SUFFIXES,
     VIDEO_SUFFIXES,
@@ -179,9 +179,9 @@ def test_a_frame_folder_of_one_image_is_read_as_several_are(tmp_path, suffix):
     for name in ("one/0", "two/0", "two/1"):
         make(tmp_path, name + suffix)
         (tmp_path / (name + suffix)).write_bytes(data)
-    cfg = config_of({}, [], source="test")
+    load_frames = build_frame_loader(config_of({}, [], source="test"))
     one, two = (
-        load_frames(tmp_path / name, lambda timeline: np.zeros((1, 2), int), cfg)
+        load_frames(tmp_path / name, lambda timeline: np.zeros((1, 2), int))
         for name in ("one", "two")
     )
     assert np.array_equal(one.images, two.images)

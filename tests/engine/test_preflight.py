@@ -11,8 +11,8 @@ from torch.distributed.fsdp import FSDPModule
 from timesformer.checkpoint import save
 from timesformer.checkpoint.save import checkpoint_path
 from timesformer.config import ConfigError, load_config
-from timesformer.datasets import index
-from timesformer.datasets.index import Row
+from timesformer.datasets import scan_index
+from timesformer.datasets.scan_index import Row
 from timesformer.engine.preflight import preflight
 from timesformer.models import build_model
 
@@ -81,15 +81,15 @@ def test_a_list_of_known_bad_videos_is_too_small(config, tmp_path, data_dir):
     rows = []
     for i in range(22):
         path = f"videos/train {i}.mp4"
-        size, mtime_ns = index.file_state(str(folder / path))
+        size, mtime_ns = scan_index.file_state(str(folder / path))
         rows.append(Row(path, 0, size, mtime_ns, 0, 0, 0, 0, 0, 0, "", "crashed", "x", "", ""))
-    index.write_index(folder / "train.csv", rows)
+    scan_index.write_index(folder / "train.csv", rows)
     cfg = config("DATA.PATH_TO_DATA_DIR", folder)
     with pytest.raises(
         ConfigError, match=r"has 2 videos that its index .* \(22 are\), fewer than one"
     ):
         preflight(cfg)
-    index.write_index(folder / "train.csv", rows[:20])
+    scan_index.write_index(folder / "train.csv", rows[:20])
     preflight(cfg)
     (folder / "val.csv.index.csv").write_text("nonsense")
     with pytest.raises(ConfigError, match=r"val\.csv\.index\.csv is not an index"):

@@ -142,11 +142,11 @@ def test_an_unreadable_file_is_written_anew(cfg, read, tmp_path):
 
 
 def test_something_something_lists_have_names_of_their_own(tiny_yaml, data_dir):
-    from timesformer.datasets import list_file, read_list
+    from timesformer.datasets.list_source import build_list_source, read_list
 
     cfg = load_config(tiny_yaml)
     for split in ("train", "val", "test"):
-        assert str(list_file(cfg, split)) == read_list(cfg, split).origin
+        assert str(build_list_source(cfg, split).file) == read_list(cfg, split).origin
     cfg = load_config(tiny_yaml, ["TRAIN.DATASET", "ssv2", "TEST.DATASET", "ssv2"])
-    names = [list_file(cfg, split).name for split in ("train", "val", "test")]
+    names = [build_list_source(cfg, split).file.name for split in ("train", "val", "test")]
     assert names == ["train.csv", "val.csv", "val.csv"]

@@ -13,7 +13,7 @@ from torch import distributed as dist
 from torch.nn import functional as F
 
 from timesformer.config import ConfigError, load_config
-from timesformer.datasets import build_dataset, build_loader, build_view, normalizer
+from timesformer.datasets.build import build_dataset, build_loader, build_normalizer, build_view
 from timesformer.engine import lr_at_epoch, run
 from timesformer.evaluation import features as features_module
 from timesformer.evaluation.features import build_fingerprint
@@ -83,7 +83,7 @@ def test_a_probe_trains_as_if_it_computed_its_features_again(config, tmp_path, c
         order.set_epoch(epoch)
         for i, keys in enumerate(order):
             samples = [clips[key] for key in keys]
-            logits = model(normalizer(cfg)(torch.cat([sample.clips for sample in samples])))
+            logits = model(build_normalizer(cfg)(torch.cat([sample.clips for sample in samples])))
             labels = torch.cat([sample.labels for sample in samples])
             (F.cross_entropy(logits, labels) / 2).backward()  # GLOBAL_BATCH_SIZE 8, batches of 4
             if i % 2:
@@ -224,7 +224,7 @@ def test_several_clips_take_turns(config):
         shown = train.dataset[(epoch, 5)]
         drawn = dataset[(epoch % 2, 5)]
         with torch.no_grad():
-            expected = model.eval().forward_features(normalizer(cfg)(drawn.clips))
+            expected = model.eval().forward_features(build_normalizer(cfg)(drawn.clips))
         assert torch.allclose(shown.clips, expected, atol=1e-5)
         assert shown.labels.tolist() == drawn.labels.tolist()
     assert not torch.equal(train.dataset[(0, 5)].clips, train.dataset[(1, 5)].clips)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from timesformer.config import load_config
-from timesformer.datasets import build_dataset, build_loader, normalizer
+from timesformer.datasets.build import build_dataset, build_loader, build_normalizer
 from timesformer.engine.early_stopping import Best
 from timesformer.errors import InputError
 from timesformer.evaluation.validate import build_validator, mean_average_precision
@@ -39,7 +39,7 @@ def test_the_error_is_that_of_a_naive_loop_in_batches_of_any_size(tiny_yaml, cap
     for i in range(len(dataset)):
         sample = dataset[0, i]
         with torch.no_grad():
-            logits = model.eval()(normalizer(cfg)(sample.clips))
+            logits = model.eval()(build_normalizer(cfg)(sample.clips))
         wrong += int(logits.argmax()) != int(sample.labels)
     assert stats["top1_err"] == pytest.approx(100 * wrong / 7, abs=1e-5)
     assert (stats["videos"], stats["top5_err"], stats["epoch"]) == (7, 0, "1/2")

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.conftest import ROOT
-from timesformer.datasets import index
+from timesformer.datasets import scan_index
 from timesformer.engine import run_record
 from timesformer.evaluation import features
 from timesformer.evaluation.evaluate import Scores
@@ -44,7 +44,7 @@ def write_features(path):
 
 
 def write_index(path):
-    index.write_index(path.with_name(path.name.removesuffix(".index.csv")), [])
+    scan_index.write_index(path.with_name(path.name.removesuffix(".index.csv")), [])
 
 
 def write_report(path):

@@ -14,9 +14,9 @@ import pytest
 from tests.conftest import numbered_frame, write_video
 from timesformer import files
 from timesformer.config import load_config
-from timesformer.datasets import build_dataset, index
-from timesformer.datasets.index import Row
+from timesformer.datasets import build_dataset, scan_index
 from timesformer.datasets.lists import PackedStrings, VideoList
+from timesformer.datasets.scan_index import Row
 from timesformer.files import WriteError
 from tools import check_data
 
@@ -36,7 +36,7 @@ def data():
 
 
 def bad_row(path):
-    size, mtime_ns = index.file_state(str(path))
+    size, mtime_ns = scan_index.file_state(str(path))
     values = Row(*(kind() for kind in Row.__annotations__.values()))
     return values._replace(path=path.name, size=size, mtime_ns=mtime_ns, problem="unreadable")
 
@@ -59,35 +59,35 @@ def test_an_index_is_kept_elsewhere_when_permission_is_denied(data, caplog):
         with pytest.raises(
             WriteError, match=r"train\.csv\.index\.csv cannot be written: Permission"
         ):
-            index.write_index(data / "train.csv", [row])
+            scan_index.write_index(data / "train.csv", [row])
         for _ in range(2):
-            path = index.write_index(data / "train.csv", [row], out)
+            path = scan_index.write_index(data / "train.csv", [row], out)
     finally:
         os.seteuid(before)
         data.chmod(0o755)
     assert path.parent == out
     assert len(pd.read_csv(path)) == 1
     assert caplog.text.count(f"cannot be written; the index is kept in {path}") == 1
-    assert index.read_index(data / "train.csv") == {}
-    assert index.read_index(data / "train.csv", [out]) == {"1.mp4": row}
-    found = index.known_bad(videos_of(data), [out])
+    assert scan_index.read_index(data / "train.csv") == {}
+    assert scan_index.read_index(data / "train.csv", [out]) == {"1.mp4": row}
+    found = scan_index.known_bad(videos_of(data), [out])
     assert list(found) == [1]
     assert f"known from {path.name}" in found[1]
-    said = index.describe_known_bad(videos_of(data), found, split="train", places=[out])
+    said = scan_index.describe_known_bad(videos_of(data), found, split="train", places=[out])
     assert str(path) in said
 
 
 def test_of_two_indices_the_newer_one_counts(data, tmp_path):
     row = bad_row(data / "1.mp4")
-    beside = index.write_index(data / "train.csv", [row._replace(problem="")])
-    other = index.index_path(data / "train.csv", tmp_path)
+    beside = scan_index.write_index(data / "train.csv", [row._replace(problem="")])
+    other = scan_index.index_path(data / "train.csv", tmp_path)
     shutil.copy(beside, other)
-    index.write_index(data / "train.csv", [row])
+    scan_index.write_index(data / "train.csv", [row])
     for newest, bad in ((beside, [1]), (other, [])):
         os.utime(newest, (2**31, 2**31))
         os.utime(other if newest == beside else beside, (2**30, 2**30))
-        assert list(index.known_bad(videos_of(data), [tmp_path])) == bad
-        problem = index.read_index(data / "train.csv", [tmp_path])["1.mp4"].problem
+        assert list(scan_index.known_bad(videos_of(data), [tmp_path])) == bad
+        problem = scan_index.read_index(data / "train.csv", [tmp_path])["1.mp4"].problem
         assert bool(problem) == bool(bad)
 
 
@@ -153,14 +153,14 @@ def test_check_data_and_a_run_work_on_a_read_only_folder(
 
 @pytest.mark.parametrize("value", ["9" * 30, "-" + "9" * 30, "1.5", "", "x", "inf"])
 def test_a_damaged_index_is_scanned_again_and_named_once(data, value, caplog):
-    index._say_once.cache_clear()
-    path = index.write_index(data / "train.csv", [bad_row(data / "1.mp4")])
+    scan_index._say_once.cache_clear()
+    path = scan_index.write_index(data / "train.csv", [bad_row(data / "1.mp4")])
     head, row = path.read_text().splitlines()
     cells = row.split(",")
     cells[Row._fields.index("size")] = value
     path.write_text(f"{head}\n{','.join(cells)}\n")
-    assert index.read_index(data / "train.csv") == {}
-    assert index.known_bad(videos_of(data)) == {}
+    assert scan_index.read_index(data / "train.csv") == {}
+    assert scan_index.known_bad(videos_of(data)) == {}
     assert caplog.text.count("train.csv.index.csv is damaged") == 1
 
 

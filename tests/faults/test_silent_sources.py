@@ -12,8 +12,9 @@ import torch
 
 from tests.conftest import ROOT, numbered_frame, run_tool, write_video
 from timesformer.config import load_config
-from timesformer.datasets import clips, load_frames, load_views
+from timesformer.datasets import clips, load_views
 from timesformer.datasets.annotations import Entry
+from timesformer.datasets.build import build_frame_loader
 from timesformer.datasets.checks import scan
 from timesformer.inference import annotate
 from timesformer.inference.predictor import Prediction
@@ -34,7 +35,7 @@ def silence():
     "load",
     [
         lambda path, cfg: load_views(path, cfg),
-        lambda path, cfg: load_frames(path, lambda _: np.zeros((1, 2), int), cfg),
+        lambda path, cfg: build_frame_loader(cfg)(path, lambda _: np.zeros((1, 2), int)),
     ],
     ids=["views", "frames"],
 )

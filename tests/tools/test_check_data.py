@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import run_tool, write_video
 from timesformer.config import load_config
-from timesformer.datasets.index import read_index
+from timesformer.datasets.scan_index import read_index
 from timesformer.io import terminal
 from tools import check_data
 

@@ -9,7 +9,8 @@ import torch
 
 from tests.conftest import run_tool
 from timesformer.config import load_config
-from timesformer.datasets import build_loader, normalizer
+from timesformer.datasets import build_loader
+from timesformer.datasets.build import build_normalizer
 from timesformer.models import build_model
 from timesformer.video import read_video
 
@@ -65,7 +66,7 @@ def test_a_model_blind_to_order_is_right_on_at_most_half(motion):
         ["DATA.PATH_TO_DATA_DIR", str(motion), "DATA_LOADER.NUM_WORKERS", "0"],
     )
     torch.manual_seed(0)
-    model, normalize = build_model(cfg).eval(), normalizer(cfg)
+    model, normalize = build_model(cfg).eval(), build_normalizer(cfg)
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
     for batch in build_loader(cfg, "test"):

@@ -11,7 +11,7 @@ the reading of the clip takes longer: CPU milliseconds for 8 x 224 x 224 on one 
 saturation 6, these with hue 28, randaugment of two operations 8.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -39,7 +39,11 @@ def build_augment(cfg: CfgNode) -> Augment:
         return unchanged
     from torchvision.transforms import v2  # takes seconds, and most runs need none of it
 
-    steps = choose(AUTO_AUGMENT, aug.AUTO_AUGMENT, key="AUG.AUTO_AUGMENT")(cfg)
+    mean = cfg.DATA.MEAN[::-1] if cfg.DATA.REVERSE_INPUT_CHANNEL else cfg.DATA.MEAN
+    fill = mean_pixel(mean)
+    steps = choose(AUTO_AUGMENT, aug.AUTO_AUGMENT, key="AUG.AUTO_AUGMENT")(
+        aug.RAND_AUGMENT_NUM_OPS, aug.RAND_AUGMENT_MAGNITUDE, fill
+    )
     if any(aug.COLOR_JITTER):
         steps.append(v2.ColorJitter(*aug.COLOR_JITTER))
     if aug.GRAYSCALE_PROB:
@@ -47,7 +51,7 @@ def build_augment(cfg: CfgNode) -> Augment:
     if aug.BLUR_PROB:
         steps.append(v2.RandomApply([random_blur], p=aug.BLUR_PROB))
     if aug.ERASING_PROB:
-        steps.append(v2.RandomErasing(aug.ERASING_PROB, value=mean_pixel(cfg)))
+        steps.append(v2.RandomErasing(aug.ERASING_PROB, value=fill))
     return OneDraw(v2.Compose(steps))
 
 
@@ -83,27 +87,26 @@ def gaussian_blur(frames: Tensor, *, sigma: float) -> Tensor:
     return rearrange(torch.from_numpy(blurred), "t h w c -> t c h w")
 
 
-def mean_pixel(cfg: CfgNode) -> list[int]:
+def mean_pixel(mean: Sequence[float]) -> list[int]:
     """R, G, B, 0 .. 255, that are about 0 once normalised: what takes the place of lost pixels."""
-    mean = cfg.DATA.MEAN[::-1] if cfg.DATA.REVERSE_INPUT_CHANNEL else cfg.DATA.MEAN
     return [round(255 * value) for value in mean]
 
 
-def _randaugment(cfg: CfgNode) -> list[Transform]:
+def _randaugment(num_ops: int, magnitude: int, fill: list[int]) -> list[Transform]:
     from torchvision.transforms import v2
 
-    ops, magnitude = cfg.AUG.RAND_AUGMENT_NUM_OPS, cfg.AUG.RAND_AUGMENT_MAGNITUDE
-    return [v2.RandAugment(ops, magnitude, fill=mean_pixel(cfg))]
+    return [v2.RandAugment(num_ops, magnitude, fill=fill)]
 
 
-def _trivialaugment(cfg: CfgNode) -> list[Transform]:
+def _trivialaugment(num_ops: int, magnitude: int, fill: list[int]) -> list[Transform]:
     from torchvision.transforms import v2
 
-    return [v2.TrivialAugmentWide(fill=mean_pixel(cfg))]
+    return [v2.TrivialAugmentWide(fill=fill)]
 
 
-AUTO_AUGMENT: dict[str, Callable[[CfgNode], list[Transform]]] = {
-    "": lambda _: [],
+# AUG.AUTO_AUGMENT -> from operations, their magnitude and the colour of lost pixels to transforms
+AUTO_AUGMENT: dict[str, Callable[[int, int, list[int]], list[Transform]]] = {
+    "": lambda *_: [],
     "randaugment": _randaugment,
     "trivialaugment": _trivialaugment,
 }

@@ -43,6 +43,7 @@ GRACE_SECONDS = 2.0  # beyond the time limit: decoding that answers at all gives
 MAX_REPLACEMENTS = 10  # of one clip, before training gives up: the list itself must be wrong
 
 ReadVideo = Callable[..., Frames]  # (path, select, *, multi_thread, time_limit) -> Frames
+ReadFrames = Callable[[FrameSelector], Frames]  # of one video
 Watch = Callable[[int], AbstractContextManager[None]]  # index of the video that is read
 
 
@@ -220,7 +221,7 @@ class CutVideo(NamedTuple):
 
 
 def cut_video(
-    read: Callable[[FrameSelector], Frames],
+    read: ReadFrames,
     view: Train | Views,
     rng: np.random.Generator,
     *,

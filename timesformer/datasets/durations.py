@@ -5,19 +5,20 @@ Frame folders count as 30 frames a second.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from timesformer.config import CfgNode
-from timesformer.datasets import num_workers
+from timesformer.datasets.build import build_sampling, build_worker_count
 from timesformer.datasets.clips import Batch, ClipDataset
-from timesformer.datasets.index import known_seconds, other_places
+from timesformer.datasets.list_source import build_dataset_name
 from timesformer.datasets.lists import VideoList
 from timesformer.datasets.loader import ClipLoader
 from timesformer.datasets.samplers import EvalBatches
-from timesformer.datasets.views import Views
+from timesformer.datasets.scan_index import known_seconds, other_places
+from timesformer.datasets.views import DenseSampling, Views
 from timesformer.video import Frames, FrameSelector, read_video
 from timesformer.video.frames import choose_frames
 from timesformer.video.images import FOLDER_FPS
@@ -50,7 +51,7 @@ class ClipFit(NamedTuple):
 
 def fit_clips(seconds: np.ndarray, shape: ClipShape) -> ClipFit:
     """How clips of ``shape`` fit videos of ``seconds`` (N,), N > 0."""
-    clip_seconds = shape.rate * shape.num_frames / shape.target_fps
+    clip_seconds = shape.seconds
     share = float(np.mean(seconds >= clip_seconds - ROUNDING))
     return ClipFit(shape.rate, clip_seconds, share, len(seconds), float(np.median(seconds)))
 
@@ -66,26 +67,38 @@ def fitting_rate(seconds: np.ndarray, shape: ClipShape) -> int:
     return 1
 
 
-def clip_shape(cfg: CfgNode) -> ClipShape | None:
+def build_clip_shape(cfg: CfgNode) -> ClipShape | None:
     """Clips of training; None where they are segments of the whole video, whose length is any."""
-    if cfg.TRAIN.DATASET != "kinetics":
-        return None
-    return ClipShape(cfg.DATA.NUM_FRAMES, cfg.DATA.SAMPLING_RATE, cfg.DATA.TARGET_FPS)
+    sampled = build_sampling(cfg, build_dataset_name(cfg, "train"))
+    return sampled.shape if isinstance(sampled, DenseSampling) else None
 
 
-def list_seconds(cfg: CfgNode, videos: VideoList, progress: Progress = iter) -> np.ndarray:
-    """(N,) seconds of the videos of a list; nan where a video cannot be read in DECODE_TIMEOUT.
-
-    From the index of the list where it knows them, else by listing packets in loader processes. Of a
-    part of a file, its seconds.
-    """
+def build_durations(cfg: CfgNode, videos: VideoList, progress: Progress = iter) -> np.ndarray:
+    """``list_seconds`` with the indices, the time limit and the processes of a configuration."""
     known = known_seconds(videos, other_places(cfg.OUTPUT_DIR))
+    workers, limit = build_worker_count(cfg), cfg.DATA.DECODE_TIMEOUT
+    return list_seconds(videos, known, workers=workers, time_limit=limit, progress=progress)
+
+
+def list_seconds(
+    videos: VideoList,
+    known: Mapping[int, float],
+    *,
+    workers: int,
+    time_limit: float,
+    progress: Progress = iter,
+) -> np.ndarray:
+    """(N,) seconds of the videos of a list; nan where a video cannot be read in ``time_limit``.
+
+    Those that are not ``known``, by index, are found by listing packets in ``workers`` loader
+    processes. Of a part of a file, its seconds.
+    """
     found = np.array([known.get(i, np.nan) for i in range(len(videos.labels))])
     unknown = np.flatnonzero(np.isnan(found))
     for i in unknown.tolist():
         if len(files := videos.files(i)) > 1:
             found[i] = len(files) / FOLDER_FPS
-    for batch in progress(_loader(cfg, videos, np.flatnonzero(np.isnan(found)))):
+    for batch in progress(_loader(videos, np.flatnonzero(np.isnan(found)), workers, time_limit)):
         for index, span in zip(batch.indices.tolist(), batch.spans, strict=True):
             found[index] = span.duration_seconds if span else np.nan
     for i in range(len(found)):
@@ -96,20 +109,19 @@ def list_seconds(cfg: CfgNode, videos: VideoList, progress: Progress = iter) -> 
     return found
 
 
-def _loader(cfg: CfgNode, videos: VideoList, chosen: np.ndarray) -> ClipLoader:
+def _loader(videos: VideoList, chosen: np.ndarray, workers: int, limit: float) -> ClipLoader:
     """Batches whose spans have the lengths of the ``chosen`` videos; their clips are black dots."""
     dataset = ClipDataset(
         videos._replace(segments=None),  # of which the whole file is looked at
         Views(_FirstFrame(), 1, "paper", short_side=2, crop=2, crops=(1,)),
         seed=0,
         read=_read_timeline,
-        time_limit=cfg.DATA.DECODE_TIMEOUT,
+        time_limit=limit,
     )
     batches = EvalBatches(
         len(videos.labels), batch_size=VIDEOS_A_BATCH, rank=0, world=1, chosen=chosen
     )
-    workers = min(num_workers(cfg), len(batches))
-    return ClipLoader(dataset, batches, num_workers=workers, pin_memory=False)
+    return ClipLoader(dataset, batches, num_workers=min(workers, len(batches)), pin_memory=False)
 
 
 class _FirstFrame:

@@ -1,12 +1,14 @@
 """Which videos form which batch, on which process: the same for any number of processes."""
 
+import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
 from torch.utils.data import Sampler
 
-from timesformer.datasets import subset
 from timesformer.tables import choose
+
+OVERFIT_EPOCH = 50  # batches of an epoch at least that shows the same few again and again
 
 Key = tuple[int, ...]  # (epoch, index of the video), and the count of a repeat from its second on
 
@@ -60,6 +62,26 @@ def count_repeats(order: np.ndarray) -> np.ndarray:
     return repeats
 
 
+def limited(limit: float, total: int) -> int:
+    """How many of ``total``: a number, a share below 1 (rounded up), or with 0 all."""
+    if not limit:
+        return total
+    return min(math.ceil(limit * total) if limit < 1 else int(limit), total)
+
+
+def drawn(num: int, total: int) -> np.ndarray:
+    """``num`` of the indices 0 .. total - 1 in order, (num,) int64, the same ones in every run.
+
+    At random, for lists are sorted or go round by class.
+    """
+    return np.sort(np.random.default_rng(0).permutation(total)[:num])
+
+
+def repeated(videos: np.ndarray, num_batches: int) -> np.ndarray:
+    """``videos`` (N,), which are ``num_batches``, repeated to an epoch of OVERFIT_EPOCH at least."""
+    return np.tile(videos, -(-OVERFIT_EPOCH // num_batches))
+
+
 class TrainBatches(Sampler[list[Key]]):
     """Shuffled batches of equal size; the global batch k is the same on any number of processes.
 
@@ -106,7 +128,7 @@ class TrainBatches(Sampler[list[Key]]):
         self.epoch, self.start = epoch, 0
 
     def __len__(self) -> int:
-        return subset.limited(self.limit, self.num_videos // (self.batch_size * self.world))
+        return limited(self.limit, self.num_videos // (self.batch_size * self.world))
 
     def __iter__(self) -> Iterator[list[Key]]:
         rng = np.random.default_rng([self.seed, self.epoch])

@@ -90,6 +90,11 @@ class Train:
     num_repeats: int = 1
     label_per_video = False
 
+    @property
+    def num_clips(self) -> int:
+        """Clips of one video."""
+        return self.num_repeats
+
     def draw(self, rng: np.random.Generator) -> tuple[FrameSelector, CropSampler]:
         selects = [self.sampling.random(rng) for _ in range(self.num_repeats)]
 
@@ -121,6 +126,11 @@ class Views:
     crops: tuple[int, ...]  # 0 start, 1 centre, 2 end of the longer side
     replaces: bool = False
     label_per_video = True
+
+    @property
+    def num_clips(self) -> int:
+        """Clips of one video."""
+        return self.num_views * len(self.crops)
 
     def draw(self, rng: np.random.Generator) -> tuple[FrameSelector, CropSampler]:
         select = self.sampling.views(self.num_views, self.placement)

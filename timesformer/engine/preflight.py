@@ -18,11 +18,12 @@ from timesformer.checkpoint.save import best_checkpoint, folder_of
 from timesformer.checkpoint.start_weights import load_start
 from timesformer.checkpoint.timm_hub import is_name
 from timesformer.config import CfgNode, ConfigError, portable
-from timesformer.datasets import num_workers, read_list
+from timesformer.datasets import read_list
+from timesformer.datasets.build import build_worker_count
 from timesformer.datasets.flip_map import build_flip_map
-from timesformer.datasets.index import known_bad, other_places
 from timesformer.datasets.lists import ListError, VideoList
 from timesformer.datasets.machine import open_files_problem
+from timesformer.datasets.scan_index import known_bad, other_places
 from timesformer.engine.fsdp import version_problems
 from timesformer.models import build_model
 from timesformer.models.freeze import frozen_names
@@ -83,7 +84,7 @@ def _arithmetic_problems(cfg: CfgNode) -> Iterator[str]:
 
 
 def _loader_problems(cfg: CfgNode) -> Iterator[str]:
-    workers = num_workers(cfg)
+    workers = build_worker_count(cfg)
     problem = open_files_problem(_OTHER_FILES + _LOADER_FILES * workers) if workers else ""
     if problem:
         yield problem

@@ -24,7 +24,7 @@ import torch
 from timesformer.checkpoint import metadata, start
 from timesformer.checkpoint.newest import RECORD, RUN
 from timesformer.config import CfgNode
-from timesformer.datasets import list_file
+from timesformer.datasets.list_source import build_list_source
 from timesformer.files import write_atomically
 from timesformer.io.json_text import json_text
 from timesformer.runtime import collectives, log, metrics_csv
@@ -90,7 +90,7 @@ def build_session(cfg: CfgNode) -> Json:
         "processes": collectives.world_size(),
         "seeds": {"RNG_SEED": cfg.RNG_SEED},
         **starts,
-        "data": {split: _fingerprint(list_file(cfg, split)) for split in splits},
+        "data": {split: _fingerprint(build_list_source(cfg, split).file) for split in splits},
     }
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from timesformer.checkpoint import metadata, resume_check, save
 from timesformer.checkpoint.newest import RUN
 from timesformer.config import CfgNode
-from timesformer.datasets import build_loader, num_workers
+from timesformer.datasets.build import build_loader, build_worker_count
 from timesformer.datasets.clips import Batch
 from timesformer.datasets.loader import ClipLoader
 from timesformer.engine import optim, truncate_logs
@@ -67,7 +67,7 @@ def train(cfg: CfgNode, device: torch.device, run: str = "") -> Path | None:
     _log_loader(
         loader,
         clips=build_batch_size(cfg),
-        num_workers=num_workers(cfg),
+        num_workers=build_worker_count(cfg),
         num_repeats=cfg.AUG.NUM_REPEATS,
     )
     with Checkpoints(cfg, state, about, lists["train"], len(loader), scalars) as saved:

@@ -16,12 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from timesformer.config import CfgNode
-from timesformer.datasets import normalizer, num_workers
+from timesformer.datasets.build import build_normalizer, build_worker_count
 from timesformer.datasets.clips import ClipDataset
-from timesformer.datasets.index import file_state
 from timesformer.datasets.lists import FRAME_END, VideoList
 from timesformer.datasets.loader import ClipLoader
 from timesformer.datasets.samplers import EvalBatches
+from timesformer.datasets.scan_index import file_state
 from timesformer.evaluation.evaluate import Scores, evaluate, merge
 from timesformer.evaluation.scoring import Scoring
 from timesformer.files import write_atomically
@@ -56,12 +56,12 @@ def build_features(
             rank=collectives.rank(),
             world=collectives.world_size(),
         ),
-        num_workers=num_workers(cfg),
+        num_workers=build_worker_count(cfg),
         pin_memory=cfg.DATA_LOADER.PIN_MEMORY and device.type == "cuda",
         start_method="spawn" if cfg.DATA.DECODING_DEVICE == "cuda" else None,
     )
     precision = Precision(cfg.TRAIN.PRECISION, device)
-    scoring = Scoring(device, normalizer(cfg), precision.autocast, forward=clip_features)
+    scoring = Scoring(device, build_normalizer(cfg), precision.autocast, forward=clip_features)
     return [
         merge([_chunk(folder, epoch, first, model, loader, scoring)
                for first in range(0, len(dataset), CHUNK)])

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from timesformer.config import CfgNode
-from timesformer.datasets import build_view, normalizer, train_batches
 from timesformer.datasets.augment import unchanged
+from timesformer.datasets.build import build_normalizer, build_train_batches, build_view
 from timesformer.datasets.clips import ClipDataset, Sample
 from timesformer.datasets.lists import VideoList
 from timesformer.datasets.loader import ClipLoader
@@ -39,7 +39,7 @@ def build_input_normalizer(cfg: CfgNode) -> Callable[[Tensor], Tensor]:
     data = cfg.DATA
     is_trial = data.LIMIT_TRAIN_BATCHES or data.LIMIT_VAL_BATCHES or data.OVERFIT_BATCHES
     is_probe = cfg.TRAIN.PROBE_CLIPS > 0 and BACKBONE in cfg.TRAIN.FREEZE and not is_trial
-    return nn.Identity() if is_probe else normalizer(cfg)
+    return nn.Identity() if is_probe else build_normalizer(cfg)
 
 
 def build_probe_loaders(
@@ -70,7 +70,7 @@ def build_probe_loaders(
     val_set = FeatureDataset(val.dataset.videos, features)
     for message in train_set.failures.values():
         logger.warning("video left out of training: %s", message)
-    batches = train_batches(cfg, train_set)  # type: ignore[arg-type]
+    batches = build_train_batches(cfg, train_set)  # type: ignore[arg-type]
     if not len(batches):
         raise VideoError(
             f"only {len(train_set.usable)} videos of {clips.videos.origin} can be read, fewer than "

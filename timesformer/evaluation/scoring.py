@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from timesformer.config import CfgNode, ConfigError
-from timesformer.datasets import normalizer, num_test_views
+from timesformer.datasets.build import build_normalizer, build_view
 from timesformer.evaluation import metrics
 
 GPU_CLIPS = 8  # in a forward batch where TEST.FORWARD_BATCH is 0; the published test batch
@@ -97,11 +97,13 @@ def build_scoring(
     by_device = 1 if device.type == "cpu" else GPU_CLIPS
     return Scoring(
         device,
-        normalizer(cfg),
+        build_normalizer(cfg),
         autocast,
-        num_views=num_test_views(cfg),
+        num_views=build_view(cfg, "test").num_clips,
         ensemble=partial(
-            metrics.ensemble, num_views=num_test_views(cfg), method=build_ensemble_method(cfg)
+            metrics.ensemble,
+            num_views=build_view(cfg, "test").num_clips,
+            method=build_ensemble_method(cfg),
         ),
         forward_batch=cfg.TEST.FORWARD_BATCH or by_device,
     )
@@ -117,7 +119,7 @@ def build_probabilities(cfg: CfgNode) -> Callable[[Tensor], Tensor]:
     """Class probabilities of the scores of a test, (..., K) -> (..., K)."""
     return partial(
         metrics.probabilities,
-        num_views=num_test_views(cfg),
+        num_views=build_view(cfg, "test").num_clips,
         method=build_ensemble_method(cfg),
         multi_label=cfg.DATA.MULTI_LABEL,
     )

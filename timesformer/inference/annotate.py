@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from timesformer.config import CfgNode, portable
-from timesformer.datasets import build_view, load_frames
+from timesformer.datasets.build import build_frame_loader, build_view
 from timesformer.datasets.clips import cut_video
 from timesformer.datasets.folders import frame_files
 from timesformer.files import write_atomically
@@ -54,8 +54,8 @@ def build_sheet(cfg: CfgNode, prediction: Prediction) -> "Sheet":
     from timesformer.visualize.contact_sheet import Sheet, clip_rows
 
     view = build_view(cfg, "test")
-    read = partial(load_frames, prediction.video, cfg=cfg)
-    cut = cut_video(read, view, np.random.default_rng(cfg.RNG_SEED))
+    read = partial(build_frame_loader(cfg), prediction.video)
+    cut = cut_video(read, view, np.random.default_rng(0))  # test views draw nothing
     captions = [""] * len(cut.clips)
     rows = clip_rows(cut.frames, cut.crops, cut.clips, captions=captions, crop_names=view.crops)
     best = ", ".join(f"{each.name} {100 * each.probability:.1f} %" for each in prediction.top(3))

@@ -14,7 +14,7 @@ from timesformer.checkpoint.load import CheckpointError, refuse_unless_tested
 from timesformer.checkpoint.match import fit
 from timesformer.checkpoint.model_spec import NO_CLASSIFIER, Description, describe
 from timesformer.config import CfgNode, changed
-from timesformer.datasets import build_loader, num_test_views
+from timesformer.datasets import build_loader, build_view
 from timesformer.datasets.clips import Batch
 from timesformer.datasets.lists import VideoList
 from timesformer.evaluation import metrics
@@ -147,7 +147,7 @@ class Predictor:
         description = describe(path, cfg_file=cfg, overrides=overrides, classes=classes)
         settings = description.cfg
         refuse_too_many(
-            num_test_views(settings),
+            build_view(settings, "test").num_clips,
             num_frames=settings.DATA.NUM_FRAMES,
             size=settings.DATA.TEST_CROP_SIZE,
         )
@@ -230,7 +230,7 @@ def build_batches(
 ) -> Iterable[Batch]:
     """Views of files, read by loader processes while the model computes; a single batch here."""
     cfg = changed(cfg, {"NUM_GPUS": int(device.type == "cuda")})
-    if len(videos.labels) * num_test_views(cfg) <= cfg.TEST.BATCH_SIZE:
+    if len(videos.labels) * build_view(cfg, "test").num_clips <= cfg.TEST.BATCH_SIZE:
         cfg = changed(cfg, {"DATA_LOADER.NUM_WORKERS": 0})
     return build_loader(cfg, "test", videos, together=together)
 

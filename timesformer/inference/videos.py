@@ -12,8 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from timesformer.config import CfgNode, portable
-from timesformer.datasets import build_view
-from timesformer.datasets.clips import cut_video
+from timesformer.datasets.build import build_test_cutter
 from timesformer.datasets.folders import (
     IMAGE_SUFFIXES,
     VideoFolder,
@@ -61,12 +60,7 @@ def build_image_views(cfg: CfgNode, images: np.ndarray, *, fps: float) -> tuple[
     Raises:
         VideoError: there are no frames, or they have no area.
     """
-    cut = cut_video(
-        partial(choose_images, images, fps=fps),
-        build_view(cfg, "test"),
-        np.random.default_rng(cfg.RNG_SEED),
-        reverse_channels=cfg.DATA.REVERSE_INPUT_CHANNEL,
-    )
+    cut = build_test_cutter(cfg)(partial(choose_images, images, fps=fps))
     return cut.clips, cut.frames.span
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from timesformer.datasets.checks.duplicates import same_bytes, same_look
 from timesformer.datasets.checks.inspection import inspect_video
-from timesformer.datasets.index import Row
+from timesformer.datasets.scan_index import Row
 
 STILL = ("askanything__yoga.mp4", "intel_asl__thanks.mkv", "c3d__v_BaseballPitch_g01_c01.avi")
 

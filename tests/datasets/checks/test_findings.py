@@ -4,7 +4,7 @@ from pathlib import Path
 
 from timesformer.datasets.checks.findings import find
 from timesformer.datasets.checks.listing import Entry, Listing, Problem
-from timesformer.datasets.index import Row
+from timesformer.datasets.scan_index import Row
 
 
 def listing(split, *videos):

@@ -1,14 +1,17 @@
 """Which videos are scanned, which come from the index, and what an interruption leaves."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.datasets.checks.fake_inspection import inspect
 from timesformer.datasets.checks import scan as scan_module
 from timesformer.datasets.checks.listing import read_listing
 from timesformer.datasets.checks.scan import default_workers, scan
-from timesformer.datasets.index import read_index
+from timesformer.datasets.scan_index import read_index
 
 
 def calls(folder):
@@ -116,3 +119,8 @@ def test_a_crash_is_a_row(folder):
 
 def test_there_is_a_process_for_each_core():
     assert 1 <= default_workers() <= (os.cpu_count() or 1)
+
+
+def test_scan_processes_start_without_torch():
+    code = "import sys; import timesformer.datasets.checks.scan; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from timesformer.config import CfgNode
 from timesformer.datasets.checks.listing import Listing, Problem
-from timesformer.datasets.durations import clip_shape, fit_clips, fitting_rate
-from timesformer.datasets.index import UNREADABLE, Row, row_seconds
+from timesformer.datasets.durations import fit_clips, fitting_rate
+from timesformer.datasets.scan_index import UNREADABLE, Row, row_seconds
 from timesformer.video.sampling import ClipShape
 
 if TYPE_CHECKING:
@@ -20,33 +19,33 @@ TOO_SHORT = "too short"
 
 
 def clip_advice(
-    listings: Sequence[Listing], rows: dict[str, Row], cfg: CfgNode | None
+    listings: Sequence[Listing],
+    rows: dict[str, Row],
+    shape: ClipShape | None,
+    *,
+    is_configured: bool,
 ) -> list[tuple[str, str]]:
     """Name and value of a line of the summary; none without known lengths, or for SSv2 sampling.
 
-    The longest clip is that of ``cfg``, or a published one of 8 frames; the videos are those of the
-    training list, or of all lists if there is none.
+    The longest clip is that of ``shape``; the videos are those of the training list, or of all lists if
+    there is none.
     """
-    shape = PUBLISHED if cfg is None else clip_shape(cfg)
     training = [each for each in listings if each.file.stem == "train"] or listings
     seconds = [_seconds(entry, rows) for each in training for entry in each.entries]
     known = np.array([each for each in seconds if each is not None])
     if shape is None or not len(known):
         return []
     rate = fitting_rate(known, shape)
-    frames = f" for DATA.NUM_FRAMES {shape.num_frames}" if cfg is None else ""
+    frames = f" for DATA.NUM_FRAMES {shape.num_frames}" if not is_configured else ""
     return [("clip length", f"DATA.SAMPLING_RATE {rate}{frames}: "
              f"{fit_clips(known, shape._replace(rate=rate))}")]  # fmt: skip
 
 
 def short_lines(
-    problems: Sequence[Problem], listings: Sequence[Listing], cfg: CfgNode | None
+    problems: Sequence[Problem], listings: Sequence[Listing], shape: ClipShape | None
 ) -> Iterator[str]:
     """A line for each list with videos that are shorter than a clip."""
-    shape = clip_shape(cfg) if cfg else None
-    clip = (
-        f"a clip of {shape.rate * shape.num_frames / shape.target_fps:.1f} s" if shape else "a clip"
-    )
+    clip = f"a clip of {shape.seconds:.1f} s" if shape else "a clip"
     counts = Counter(problem.list_file for problem in problems if problem.kind == TOO_SHORT)
     for each in listings:
         if count := counts[str(each.file)]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from timesformer.datasets.checks.duplicates import same_bytes, same_look
 from timesformer.datasets.checks.listing import Entry, Listing, Problem
-from timesformer.datasets.index import Row
+from timesformer.datasets.scan_index import Row
 from timesformer.video.remarks import HDR, ROTATED, UNEVEN
 
 SHOWN = 20  # labels in one message

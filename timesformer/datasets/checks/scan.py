@@ -10,7 +10,14 @@ from typing import NamedTuple
 from timesformer.datasets.checks.guard import Answer, guarded_map
 from timesformer.datasets.checks.inspection import Facts, inspect_video
 from timesformer.datasets.checks.listing import Listing
-from timesformer.datasets.index import UNKNOWN, Row, file_state, read_index, row_key, write_index
+from timesformer.datasets.scan_index import (
+    UNKNOWN,
+    Row,
+    file_state,
+    read_index,
+    row_key,
+    write_index,
+)
 from timesformer.io.terminal import printable
 from timesformer.io.timelimit import TimeLimitError, answers, within
 from timesformer.video.remote import is_url

@@ -5,8 +5,7 @@ import pytest
 
 from timesformer.config import load_config
 from timesformer.datasets import build_loader
-from timesformer.datasets.samplers import EvalBatches, TrainBatches
-from timesformer.datasets.subset import drawn, limited
+from timesformer.datasets.samplers import EvalBatches, TrainBatches, drawn, limited
 
 
 @pytest.mark.parametrize(

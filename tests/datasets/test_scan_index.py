@@ -9,13 +9,13 @@ import pytest
 from tests.conftest import numbered_frame, write_video
 from timesformer import files
 from timesformer.config import load_config
-from timesformer.datasets import build_dataset, build_loader, index
-from timesformer.datasets.index import Row
+from timesformer.datasets import build_dataset, build_loader, scan_index
 from timesformer.datasets.lists import ListError, PackedStrings, VideoList
+from timesformer.datasets.scan_index import Row
 
 
 def row(path, file, *, problem="", **changes):
-    size, mtime_ns = index.file_state(str(file))
+    size, mtime_ns = scan_index.file_state(str(file))
     values = Row(path, 1, size, mtime_ns, 12, 0, 29.97, 0.4, 96, 64, "h264", problem, "", "ab", "")
     return values._replace(detail="moov atom is gone" if problem else "", **changes)
 
@@ -34,7 +34,7 @@ def broken_dir(tmp_path):
             row("0.mp4", folder / "0.mp4"),
             row("3.mp4", folder / "3.mp4", problem="unreadable"),
         ]
-        index.write_index(folder / f"{split}.csv", rows)
+        scan_index.write_index(folder / f"{split}.csv", rows)
     return folder
 
 
@@ -53,30 +53,30 @@ def test_rows_come_back_as_they_were(tmp_path):
     file.write_text("x")
     rows = [row("a.mp4", file, codec="NA"), row(f"sub/{file.name}", file, problem="truncated")]
     rows[1] = rows[1]._replace(size=2**40, content="00e1", picture="0" * 432)
-    index.write_index(tmp_path / "train.csv", rows)
-    assert index.read_index(tmp_path / "train.csv") == {each.path: each for each in rows}
-    index.write_index(tmp_path / "train.csv", rows[:1])
-    assert list(index.read_index(tmp_path / "train.csv")) == ["a.mp4"]
-    index.write_index(tmp_path / "train.csv", [])
-    assert index.read_index(tmp_path / "train.csv") == {}
+    scan_index.write_index(tmp_path / "train.csv", rows)
+    assert scan_index.read_index(tmp_path / "train.csv") == {each.path: each for each in rows}
+    scan_index.write_index(tmp_path / "train.csv", rows[:1])
+    assert list(scan_index.read_index(tmp_path / "train.csv")) == ["a.mp4"]
+    scan_index.write_index(tmp_path / "train.csv", [])
+    assert scan_index.read_index(tmp_path / "train.csv") == {}
 
 
 def test_no_index_is_an_empty_one(tmp_path):
-    assert index.read_index(tmp_path / "train.csv") == {}
-    assert index.known_bad(videos_of(tmp_path, "a.mp4")) == {}
+    assert scan_index.read_index(tmp_path / "train.csv") == {}
+    assert scan_index.known_bad(videos_of(tmp_path, "a.mp4")) == {}
 
 
 def test_a_failed_write_leaves_the_old_index(tmp_path, monkeypatch):
     (tmp_path / "a.mp4").write_text("x")
-    index.write_index(tmp_path / "train.csv", [row("a.mp4", tmp_path / "a.mp4")])
+    scan_index.write_index(tmp_path / "train.csv", [row("a.mp4", tmp_path / "a.mp4")])
 
     def fail(*_):
         raise OSError("disk full")
 
     monkeypatch.setattr(files.os, "replace", fail)
     with pytest.raises(OSError, match="disk full"):
-        index.write_index(tmp_path / "train.csv", [])
-    assert list(index.read_index(tmp_path / "train.csv")) == ["a.mp4"]
+        scan_index.write_index(tmp_path / "train.csv", [])
+    assert list(scan_index.read_index(tmp_path / "train.csv")) == ["a.mp4"]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.mp4", "train.csv.index.csv"]
 
 
@@ -85,45 +85,45 @@ def test_a_foreign_file_is_named(tmp_path, content):
     data = content if isinstance(content, bytes) else content.encode()
     (tmp_path / "train.csv.index.csv").write_bytes(data)
     with pytest.raises(ListError, match=r"train\.csv\.index\.csv is not an index .*; delete it"):
-        index.read_index(tmp_path / "train.csv")
+        scan_index.read_index(tmp_path / "train.csv")
 
 
 def test_a_key_is_the_same_from_everywhere(tmp_path, monkeypatch):
     (tmp_path / "data").mkdir()
-    absolute = index.row_key(str(tmp_path / "videos/a.mp4"), tmp_path / "data/train.csv")
+    absolute = scan_index.row_key(str(tmp_path / "videos/a.mp4"), tmp_path / "data/train.csv")
     monkeypatch.chdir(tmp_path)
-    assert absolute == index.row_key("videos/a.mp4", "data/train.csv") == "../videos/a.mp4"
+    assert absolute == scan_index.row_key("videos/a.mp4", "data/train.csv") == "../videos/a.mp4"
 
 
 def test_known_bad_are_the_unreadable_videos_that_have_not_changed(broken_dir, monkeypatch):
     videos = videos_of(broken_dir, "0.mp4", "3.mp4", "5.mp4", "gone.mp4")
-    bad = index.known_bad(videos)
+    bad = scan_index.known_bad(videos)
     assert list(bad) == [1]
     assert "3.mp4: unreadable: moov atom is gone (known from train.csv.index.csv)" in bad[1]
     monkeypatch.chdir(broken_dir)
     relative = VideoList(PackedStrings(["3.mp4"]), np.zeros(1, int), "train.csv")
-    assert list(index.known_bad(relative)) == [0]
+    assert list(scan_index.known_bad(relative)) == [0]
 
 
 @pytest.mark.parametrize("kind", ["truncated", "damaged", ""])
 def test_what_has_frames_is_not_known_bad(broken_dir, kind):
     rows = [row("3.mp4", broken_dir / "3.mp4", problem=kind)]
-    index.write_index(broken_dir / "train.csv", rows)
-    assert index.known_bad(videos_of(broken_dir, "3.mp4")) == {}
+    scan_index.write_index(broken_dir / "train.csv", rows)
+    assert scan_index.known_bad(videos_of(broken_dir, "3.mp4")) == {}
 
 
 def test_a_row_is_void_when_size_or_time_change(broken_dir):
     videos, path = videos_of(broken_dir, "3.mp4"), broken_dir / "3.mp4"
     times = path.stat().st_atime_ns, path.stat().st_mtime_ns
     os.utime(path, ns=(times[0], times[1] + 1))
-    assert index.known_bad(videos) == {}
+    assert scan_index.known_bad(videos) == {}
     os.utime(path, ns=times)
-    assert list(index.known_bad(videos)) == [0]
+    assert list(scan_index.known_bad(videos)) == [0]
     path.write_text("still no video")
     os.utime(path, ns=times)
-    assert index.known_bad(videos) == {}
+    assert scan_index.known_bad(videos) == {}
     path.unlink()
-    assert index.known_bad(videos) == {}
+    assert scan_index.known_bad(videos) == {}
 
 
 def test_training_never_samples_a_known_bad_video(config, caplog):
