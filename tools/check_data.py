@@ -234,11 +234,11 @@ def write_page(
     names: Sequence[str],
 ) -> None:
     """The HTML page."""
-    from timesformer.datasets.checks.page import render_page
     from timesformer.files import write_atomically
+    from timesformer.visualize.data_check import render_data_check
 
     with write_atomically(path, option="--out") as file:
-        file.write(render_page(findings, summary, strips, names))
+        file.write(render_data_check(findings, summary, strips, names))
 
 
 def print_report(findings: "Findings", summary: list[tuple[str, str]], short: list[str]) -> None:
@@ -258,7 +258,7 @@ def print_report(findings: "Findings", summary: list[tuple[str, str]], short: li
 
 def print_kinds(named: "Sequence[Problem]", problems: "Sequence[Problem]") -> None:
     """How many ``problems`` of each kind there are, and the first of those to be ``named``."""
-    from timesformer.datasets.checks.page import MEANINGS, count_kinds
+    from timesformer.datasets.checks.findings import MEANINGS, count_kinds
 
     if problems:
         print()

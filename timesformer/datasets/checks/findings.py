@@ -34,6 +34,7 @@ NOTES = {  # kind of what is to know of a video that is used all the same -> wha
     ROTATED: "a player turns it; it is used as stored, unless DATA.APPLY_ROTATION is True",
     HDR: "coded for HDR screens (PQ, HLG); it is used as stored, and looks pale",
 }
+MEANINGS = KINDS | NOTES
 Shortest = Callable[[float], int]  # frames a second -> frames that a clip spans
 
 
@@ -74,6 +75,12 @@ def find(
     order = {kind: i for i, kind in enumerate(KINDS)}
     problems.sort(key=lambda problem: (order[problem.kind], problem.list_file, problem.line))
     return Findings(problems, histogram, highest + 1, _notes(entries, rows))
+
+
+def count_kinds(problems: Sequence[Problem]) -> list[tuple[str, int]]:
+    """How many problems of each kind there are, the gravest kind first."""
+    counts = Counter(problem.kind for problem in problems)
+    return [(kind, counts[kind]) for kind in MEANINGS if counts[kind]]
 
 
 def count_classes(entries: list[Entry]) -> dict[int, dict[str, int]]:

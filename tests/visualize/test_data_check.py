@@ -3,9 +3,9 @@
 import re
 from html.parser import HTMLParser
 
-from timesformer.datasets.checks import page
-from timesformer.datasets.checks.findings import Findings
+from timesformer.datasets.checks.findings import Findings, count_kinds
 from timesformer.datasets.checks.listing import Problem
+from timesformer.visualize import data_check
 
 HISTOGRAM = {0: {"train": 8, "val": 2}, 1: {"train": 4}}
 
@@ -16,7 +16,7 @@ def problem(line, video="a.mp4"):
 
 def render(problems=(), histogram=HISTOGRAM, strips=None):
     findings = Findings(list(problems), histogram, 2)
-    return page.render_page(findings, [("files", "10")], strips or {})
+    return data_check.render_data_check(findings, [("files", "10")], strips or {})
 
 
 class Balance(HTMLParser):
@@ -40,13 +40,13 @@ def test_the_page_is_whole_and_needs_nothing_else():
     assert not re.search(r"https?://|<script|<link|url\(", text)
     assert 'src="data:image/jpeg;base64,/9g="' in text
     assert "1 class(es) are not shown" in text
-    assert "<td>files</td><td>10</td>" in text
+    assert '<td class="key">files</td><td>10</td>' in text
     assert "train.csv:1" in text
 
 
 def test_bars_are_as_long_as_the_counts():
-    widths = re.findall(r'class="bar" style="width:([\d.]+)rem', render())
-    assert [float(width) for width in widths] == [12, 3, 6]
+    widths = re.findall(r'class="bar" style="width:([\d.]+)%', render())
+    assert [float(width) for width in widths] == [100, 25, 50]
 
 
 def test_names_are_escaped_even_if_they_are_no_utf8():
@@ -60,8 +60,8 @@ def test_a_page_without_problems_says_so():
 
 
 def test_long_lists_are_cut_and_say_so(monkeypatch):
-    monkeypatch.setattr(page, "MOST_PROBLEMS", 3)
-    monkeypatch.setattr(page, "MOST_CLASSES", 1)
+    monkeypatch.setattr(data_check, "MOST_PROBLEMS", 3)
+    monkeypatch.setattr(data_check, "MOST_CLASSES", 1)
     text = render([problem(i) for i in range(5)])
     assert "2 more in report.csv." in text
     assert "1 more classes." in text
@@ -69,11 +69,11 @@ def test_long_lists_are_cut_and_say_so(monkeypatch):
 
 def test_kinds_are_counted_gravest_first():
     short = problem(2)._replace(kind="too short")
-    assert page.count_kinds([short, problem(1), short]) == [("missing", 1), ("too short", 2)]
+    assert count_kinds([short, problem(1), short]) == [("missing", 1), ("too short", 2)]
 
 
 def test_classes_have_their_names_beside_their_labels():
     found = Findings([], {0: {"train": 1}, 7: {"train": 1}}, 8)
-    text = page.render_page(found, [], {0: ("a.mp4", b"")}, ("a\x1b<b>",))
+    text = data_check.render_data_check(found, [], {0: ("a.mp4", b"")}, ("a\x1b<b>",))
     assert text.count('<td class="n">0 a\\x1b&lt;b&gt;</td>') == 2
     assert '<td class="n">7</td>' in text
