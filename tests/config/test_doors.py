@@ -20,8 +20,8 @@ DOORS = {  # besides functions named build_*; a whole module is one where all of
     "engine/parallel.py parallelize",
     "engine/optim.py lr_at_epoch",
     "evaluation/test.py test",
-    "datasets/__init__.py load_views",
-    "datasets/__init__.py read_list",
+    "datasets/build.py load_views",
+    "datasets/list_source.py read_list",
     "inference/predictor.py Predictor.from_checkpoint",
 }
 
