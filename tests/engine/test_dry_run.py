@@ -28,7 +28,7 @@ def config(tiny_yaml):
     return lambda *overrides: load_config(tiny_yaml, [str(item) for item in overrides])
 
 
-def test_everything_happens_once_and_nothing_is_left_to_resume_from(config, tmp_path):
+def test_a_dry_run_does_everything_once_and_leaves_no_checkpoint(config, tmp_path):
     said = dry_run(config())
     folder = tmp_path / "out/dry-run"
     rows = read_rows(folder / "metrics.csv")

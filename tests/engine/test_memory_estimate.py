@@ -57,7 +57,7 @@ def measured(cfg, clips, checkpoint):
         ["SOLVER.OPTIMIZING_METHOD", "sgd", "TIMESFORMER.ATTENTION_TYPE", "joint_space_time"],
     ],
 )
-def test_the_estimate_is_what_the_allocator_hands_out(tiny_yaml, options, checkpoint):
+def test_the_estimate_is_the_memory_of_the_allocator(tiny_yaml, options, checkpoint):
     cfg = load_config(tiny_yaml, ["TIMESFORMER.EMBED_DIM", "64", *options])
     memory = step_memory(build_step(cfg), checkpoint=checkpoint)
     assert memory.peak(6) == pytest.approx(measured(cfg, 6, checkpoint), rel=0.03)

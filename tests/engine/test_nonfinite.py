@@ -119,7 +119,7 @@ def test_skipped_steps_are_counted_and_written_down_with_their_videos(
 ROW = ["SOLVER.MAX_NONFINITE_STEPS", 2, "LOG_PERIOD", 1, "GLOBAL_BATCH_SIZE", 4, "TEST.ENABLE", 0]
 
 
-def test_the_weights_go_back_once_and_then_the_run_ends(config, tmp_path, monkeypatch):
+def test_the_weights_are_replaced_once_and_then_the_run_ends(config, tmp_path, monkeypatch):
     """Six steps an epoch, a checkpoint after the second; the fourth and fifth fail, then two more."""
     cfg = config(*ROW, "TRAIN.CHECKPOINT_STEPS", 2)
     monkeypatch.setattr(train, "build_loss", lambda cfg: broken_at(cfg, 3, 4, 7, 8))
@@ -129,7 +129,7 @@ def test_the_weights_go_back_once_and_then_the_run_ends(config, tmp_path, monkey
         run.run(cfg)
     out = tmp_path / "out"
     text = (out / "stdout.log").read_text()
-    assert "up to epoch 1, batch 5: going on with the weights of" in text
+    assert "up to epoch 1, batch 5: continuing with the weights of" in text
     assert "checkpoint_epoch_00001_batch_000002.pyth and the batches that follow" in text
     assert [line["skipped_steps"] for line in stats(out, "train_iter")] == [
         0,
@@ -160,7 +160,7 @@ def test_the_weights_go_back_once_and_then_the_run_ends(config, tmp_path, monkey
 
 
 @pytest.mark.parametrize("stops", [False, True])
-def test_what_is_saved_while_steps_are_skipped_is_not_gone_back_to(
+def test_a_checkpoint_saved_while_steps_are_skipped_is_not_used(
     config, tmp_path, monkeypatch, stops
 ):
     """The second epoch ends amid three failing steps, and one checkpoint is kept: the first one's too.
@@ -184,7 +184,7 @@ def test_what_is_saved_while_steps_are_skipped_is_not_gone_back_to(
     monkeypatch.setattr(train, "build_loss", lambda cfg: broken_at(cfg, *failing))
     run.run(cfg)
     said = (out / "stdout.log").read_text()
-    assert "up to epoch 3, batch 2: going on with the weights of" in said
+    assert "up to epoch 3, batch 2: continuing with the weights of" in said
     assert f"{folder / 'checkpoint_epoch_00001.pyth'} and the batches that follow" in said
     left = sorted(path.name for path in folder.iterdir())
     amid = ["checkpoint_epoch_00003_batch_000001.pyth"] * stops  # one of the newest two
@@ -203,17 +203,19 @@ def test_what_is_saved_while_steps_are_skipped_is_not_gone_back_to(
     assert same_state(save.named_state(oracle.step.model), final_weights(out, 3))
 
 
-def test_the_very_weights_that_went_wrong_are_not_gone_back_to(config, tmp_path, monkeypatch):
+def test_a_checkpoint_of_the_same_bad_weights_is_not_used(config, tmp_path, monkeypatch):
     """Saved before a step failed, they are of no use either: only checkpoint 1 is of other weights."""
     cfg = config(*ROW, "SOLVER.MAX_EPOCH", 1, "TRAIN.CHECKPOINT_STEPS", 1)
     monkeypatch.setattr(train, "build_loss", lambda cfg: broken_at(cfg, 2, 3))
     run.run(cfg)
     said = (tmp_path / "out/stdout.log").read_text()
-    assert "going on with the weights of" in said
+    assert "continuing with the weights of" in said
     assert "checkpoint_epoch_00001_batch_000001.pyth and the batches that follow" in said
 
 
-def test_a_sharded_model_says_what_to_do_instead_of_going_back(config, tmp_path, monkeypatch):
+def test_a_sharded_model_reports_the_remedy_instead_of_replacing_its_weights(
+    config, tmp_path, monkeypatch
+):
     monkeypatch.setattr(train, "build_loss", lambda cfg: broken_at(cfg, 2, 3))
     monkeypatch.setattr(checkpointing, "is_sharded", lambda _: True)
     with pytest.raises(
@@ -264,7 +266,7 @@ def in_process(rank, path, folder):
     dist.destroy_process_group()
 
 
-def test_all_processes_skip_what_one_of_them_cannot_use(tiny_yaml, tmp_path):
+def test_all_processes_skip_a_step_that_is_not_finite_on_one(tiny_yaml, tmp_path):
     arguments = (str(tiny_yaml), str(tmp_path))
     mp.start_processes(in_process, args=arguments, nprocs=2, start_method="fork")
     assert [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)] == [(True, 1.0)] * 2

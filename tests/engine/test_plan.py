@@ -40,7 +40,7 @@ def test_the_largest_divisor_of_the_share_that_fits_is_taken(tiny_yaml, measured
     )
 
 
-def test_what_does_not_fit_is_shown_with_what_a_clip_takes(tiny_yaml, measured):
+def test_a_row_that_does_not_fit_shows_the_memory_of_one_clip(tiny_yaml, measured):
     (plain, recomputed) = plans_of(tiny_yaml, 1, 10)
     assert (plain.fits, plain.clips, plain.gib) == (False, 1, 11)
     assert (recomputed.fits, recomputed.clips) == (True, 2)

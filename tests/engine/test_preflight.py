@@ -26,7 +26,7 @@ def test_a_run_that_can_start_passes(config):
     preflight(config())
 
 
-def test_what_all_lists_lack_is_said_once(config):
+def test_a_problem_of_all_lists_is_reported_once(config):
     with pytest.raises(ConfigError) as caught:
         preflight(config("DATA.PATH_TO_DATA_DIR", ""))
     assert str(caught.value).count("DATA.PATH_TO_DATA_DIR is empty") == 1
@@ -65,7 +65,7 @@ def test_torchrun_processes_and_gpus_must_agree(config, monkeypatch):
     preflight(config("NUM_GPUS", 2))
 
 
-def test_what_is_not_enabled_needs_nothing(config, tmp_path, data_dir):
+def test_a_task_that_is_not_enabled_needs_no_files(config, tmp_path, data_dir):
     (tmp_path / "lists").mkdir()
     (tmp_path / "lists/videos").symlink_to(data_dir / "videos")
     (tmp_path / "lists/test.csv").write_text((data_dir / "test.csv").read_text())

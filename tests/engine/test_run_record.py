@@ -28,7 +28,7 @@ def read(tmp_path):
     return lambda: json.loads((tmp_path / "out/run.json").read_text())
 
 
-def test_a_session_is_there_from_its_start_and_says_how_it_ended(cfg, read, data_dir):
+def test_a_session_is_written_at_its_start_and_at_its_end(cfg, read, data_dir):
     with recorded(build_session(cfg), cfg.OUTPUT_DIR):
         during = read()
     after = read()
@@ -88,11 +88,11 @@ def test_resumed_runs_add_sessions_and_the_killed_one_is_named(cfg, read, tmp_pa
         (FloatingPointError("the loss is nan"), "failed", "FloatingPointError: the loss is nan"),
     ],
 )
-def test_what_ends_a_session_becomes_its_status(error, status, reason):
+def test_the_error_that_ends_a_session_gives_its_status(error, status, reason):
     assert verdict(error) == (status, reason)
 
 
-def test_results_and_throughput_come_from_what_the_run_wrote(cfg, read, tmp_path):
+def test_results_and_throughput_are_read_from_the_files_of_the_run(cfg, read, tmp_path):
     out = tmp_path / "out"
     old = {"type": "train_iter", "epoch": 1, "batch": 2, "clips_per_second": 1000.0}
     MetricsCSV(out / "metrics.csv", epoch=0).add({**old, "time": "2001-01-01T00:00:00.000+00:00"})

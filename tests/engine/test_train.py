@@ -58,7 +58,7 @@ def same_state(a, b, tolerance=0.0):
     return all(torch.allclose(a[key], b[key], rtol=0, atol=tolerance) for key in a)
 
 
-def test_a_run_writes_what_the_published_one_did_and_what_it_should_have(tiny_yaml, tmp_path):
+def test_a_run_writes_the_published_files_and_those_that_were_missing(tiny_yaml, tmp_path):
     out = tmp_path / "out"
     result = run_tool("run_net.py", "--cfg", tiny_yaml, "TENSORBOARD.ENABLE", "True",
                       "TEST.SAVE_RESULTS_PATH", "scores.pkl")  # fmt: skip
@@ -268,7 +268,7 @@ def test_accumulated_batches_step_like_one_large_batch(config):
     assert all(torch.allclose(a, b, atol=1e-6) for a, b in pairs)
 
 
-def test_the_gradient_norm_is_that_of_the_whole_group_and_stands_in_the_lines(config, tmp_path):
+def test_the_gradient_norm_is_that_of_the_whole_group_and_is_logged(config, tmp_path):
     cfg = config("SOLVER.MAX_EPOCH", 1, "TRAIN.PRECISION", "fp32")
     subject = trainer(cfg, accumulation=2)
     for batch in list(build_loader(cfg, "train"))[:2]:
@@ -300,7 +300,7 @@ def test_the_incomplete_last_group_of_an_epoch_is_not_lost(config, monkeypatch):
     assert scaled == [4, 4, 4, 4, 2, 2]
 
 
-def test_the_log_says_what_a_step_is_made_of(config, tmp_path):
+def test_the_batches_of_an_optimizer_step_are_logged(config, tmp_path):
     options = ["TRAIN.BATCH_SIZE", 6, "GLOBAL_BATCH_SIZE", 64, "SOLVER.MAX_EPOCH", 1]
     run_here(config(*options, "TEST.ENABLE", 0))
     text = (tmp_path / "out/stdout.log").read_text()
@@ -352,7 +352,7 @@ class TestRestore:
         epoch, model = self.start(config(*options))
         assert (epoch, self.same(model, origin)) == (0, True)
 
-    def test_a_checkpoint_without_fine_tuning_goes_on_at_its_epoch(self, config, source):
+    def test_a_checkpoint_without_fine_tuning_resumes_at_its_epoch(self, config, source):
         path, origin = source
         epoch, model = self.start(config("TRAIN.CHECKPOINT_FILE_PATH", path))
         assert (epoch, self.same(model, origin)) == (1, True)
@@ -389,7 +389,7 @@ class TestRestore:
         assert self.start(config("TRAIN.AUTO_RESUME", 0))[0] == 0
 
 
-def test_a_video_that_breaks_is_counted_and_named_and_training_goes_on(tiny_yaml, tmp_path):
+def test_a_broken_video_is_counted_and_named_and_training_continues(tiny_yaml, tmp_path):
     folder = tmp_path / "broken"
     for i in range(8):
         write_video(folder / f"{i}.mp4", [numbered_frame(i)] * 12)

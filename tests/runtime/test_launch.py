@@ -46,7 +46,7 @@ def test_signals_of_a_scheduler_reach_the_processes(monkeypatch):
     ]
 
 
-def test_a_machine_that_waits_in_vain_ends_with_who_is_missing(config, monkeypatch, capsys):
+def test_a_machine_that_waits_in_vain_names_the_missing_processes(config, monkeypatch, capsys):
     address = f"localhost:{launch.free_port()}"
     found = rendezvous.environment(
         rank=0, world_size=2, local_rank=0, local_world_size=1, address=address

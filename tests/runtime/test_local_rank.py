@@ -8,9 +8,7 @@ from timesformer.runtime import local_rank as subject
 
 
 @pytest.mark.parametrize(("local_rank", "waits"), [(None, []), ("0", []), ("1", [5.0])])
-def test_all_but_the_first_process_of_a_machine_wait_before_they_speak(
-    monkeypatch, local_rank, waits
-):
+def test_all_processes_but_local_rank_zero_wait_before_they_log(monkeypatch, local_rank, waits):
     waited = []
     monkeypatch.setattr(time, "sleep", waited.append)
     monkeypatch.delenv("LOCAL_RANK", raising=False)
@@ -34,7 +32,7 @@ def test_one_process_of_all_machines_is_the_first_of_a_run(monkeypatch, rank, sh
 @pytest.mark.parametrize(
     ("local_rank", "torchrun", "waits"), [("0", True, 0), ("1", True, 1), ("1", False, 0)]
 )
-def test_what_all_processes_have_met_is_raised_by_the_first(
+def test_an_error_of_all_processes_is_raised_by_local_rank_zero(
     monkeypatch, local_rank, torchrun, waits
 ):
     waited = []

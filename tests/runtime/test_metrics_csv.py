@@ -68,7 +68,7 @@ def test_a_number_torn_off_in_the_last_column_is_not_taken_for_a_number(tmp_path
     assert read_rows(path) == []
 
 
-def test_a_file_of_other_columns_goes_on_with_these(tmp_path):
+def test_a_file_of_other_columns_gets_the_columns_of_today(tmp_path):
     path = tmp_path / FILE
     path.write_text("type,epoch,batch,mood\ntrain_iter,1,2,good\n\ntrain_iter,x,2,bad\n")
     MetricsCSV(path, epoch=1).add(train(2, 2))
@@ -76,7 +76,7 @@ def test_a_file_of_other_columns_goes_on_with_these(tmp_path):
     assert places(path) == [("train_iter", 1, 2), ("train_iter", 2, 2)]
 
 
-def test_numbers_keep_what_five_decimals_would_lose(tmp_path):
+def test_numbers_keep_seven_digits(tmp_path):
     metrics = MetricsCSV(tmp_path / FILE, epoch=0)
     metrics.add(train(1, 2, loss=1.2345678e-6))
     (row,) = read_rows(tmp_path / FILE)

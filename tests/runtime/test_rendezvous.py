@@ -42,7 +42,7 @@ def test_the_first_process_names_those_that_did_not_join(be):
     assert time.monotonic() - started < 10
 
 
-def test_the_others_say_where_they_looked_for_the_first(be):
+def test_the_other_processes_report_the_address_of_the_first(be):
     port = free_port()
     be(2, port=port)
     with pytest.raises(RendezvousError, match=rf"process 2 of 4 waited 1 s.*localhost:{port}; st"):

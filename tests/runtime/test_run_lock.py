@@ -49,7 +49,7 @@ def hold(tmp_path):
         process.stdout.close()
 
 
-def test_a_second_one_is_told_who_it_is_and_what_to_do(hold, tmp_path):
+def test_a_second_process_gets_the_name_of_the_first_and_the_remedy(hold, tmp_path):
     process = hold()
     said = (
         rf"OUTPUT_DIR {re.escape(str(tmp_path / 'out'))} is in use by process {process.pid} on .+ since "
@@ -76,7 +76,7 @@ def test_any_death_gives_it_back_though_a_loader_process_lives_on(hold, tmp_path
         assert json.loads((tmp_path / "out/.lock").read_text())["process"] == os.getpid()
 
 
-def test_a_process_owns_what_it_owns_and_gives_it_back_once(tmp_path):
+def test_a_block_inside_another_one_takes_no_second_lock(tmp_path):
     with owned(tmp_path) as lock:
         with owned(tmp_path / "." / "") as again:
             assert again is lock
@@ -85,7 +85,7 @@ def test_a_process_owns_what_it_owns_and_gives_it_back_once(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_who_starts_a_run_shares_it_with_the_first_process_and_with_no_other(tmp_path):
+def test_the_starter_shares_the_lock_with_its_first_process_only(tmp_path):
     def in_another(**options):
         """0: it could own the folder; 1: it could not."""
         pid = os.fork()
@@ -160,7 +160,7 @@ def test_a_host_that_ends_meanwhile_gives_the_folder_to_the_one_that_waits(
     assert not file.exists()
 
 
-def test_what_fails_in_a_folder_that_cannot_be_written_has_no_other_cause(tmp_path, monkeypatch):
+def test_a_folder_that_cannot_be_written_has_no_lock(tmp_path, monkeypatch):
     denied = PermissionError(13, "Permission denied")
     monkeypatch.setattr(run_lock, "_open", lambda _: (_ for _ in ()).throw(denied))
     with pytest.raises(ValueError, match="mine") as raised, owned(tmp_path):
@@ -168,7 +168,7 @@ def test_what_fails_in_a_folder_that_cannot_be_written_has_no_other_cause(tmp_pa
     assert raised.value.__context__ is None
 
 
-def test_nobody_waits_for_a_host_that_was_silent_for_hours(tmp_path, monkeypatch):
+def test_a_host_silent_for_hours_is_not_waited_for(tmp_path, monkeypatch):
     (tmp_path / ".lock").write_text('{"host": "elsewhere"}')
     os.utime(tmp_path / ".lock", (1, 1))
     monkeypatch.setattr(time, "sleep", lambda _: 1 / 0)

@@ -35,7 +35,7 @@ def table(**options):
     return EpochTable(6, clock=lambda: next(times), **options)
 
 
-def test_a_row_waits_for_its_validation_and_says_the_time_left():
+def test_a_row_waits_for_its_validation_and_has_the_time_left():
     rows = table()
     assert list(rows.add(ROW)) == []
     assert list(rows.add({**ROW, "type": "train_iter"})) == []
@@ -61,7 +61,7 @@ def test_an_epoch_that_was_resumed_inside_counts_for_the_part_that_was_run():
     )  # half an epoch in 10 seconds, four to come
 
 
-def test_an_epoch_that_was_whole_before_says_no_time():
+def test_an_epoch_without_new_batches_has_no_time_left():
     rows = table(first_batch=4)
     list(rows.add(ROW))
     assert list(rows.add(VAL))[1].split()[-1] == "-"
@@ -75,7 +75,7 @@ def test_several_labels_have_their_precision():
     assert "0.5123" in line
 
 
-def test_results_say_the_level_of_chance_and_the_files(tmp_path):
+def test_results_have_the_level_of_chance_and_the_files(tmp_path):
     found = {"top1_acc": 62.5, "top5_acc": 90.0, "mean_class_acc": 60.0, "chance_acc": 25.0,
              "majority_acc": 30.0, "scored": 7, "videos": 8, "unreadable": 1, "weights": "w"}  # fmt: skip
     text = results(found, tmp_path, ["a.csv", "b.json"])
@@ -103,7 +103,7 @@ def said(level, verbose):
     return stream.getvalue().splitlines()
 
 
-def test_what_is_shown_depends_on_the_verbosity(verbose):
+def test_the_verbosity_selects_the_lines(verbose):
     warning = r"warning: caf\x1b[2Je is unreadable"
     assert said(0, verbose) == ["for all", "the result", warning]
     assert said(-1, verbose) == ["the result", warning]
@@ -127,7 +127,7 @@ def test_names_cannot_steer_a_terminal_nor_break_the_file(verbose, level, tmp_pa
     assert said == ""
 
 
-def test_a_reader_that_goes_away_ends_the_run_and_nothing_else(verbose):
+def test_a_closed_pipe_ends_the_run_without_an_error(verbose):
     class Closed(io.StringIO):
         def write(self, _):
             raise BrokenPipeError
@@ -162,7 +162,7 @@ def run_in_terminal(command, env):
     return b"".join(chunks).decode()
 
 
-def test_a_run_shows_a_person_what_counts(tiny_yaml, tmp_path):
+def test_a_run_shows_facts_epochs_and_results(tiny_yaml, tmp_path):
     """In a terminal header, bars, rows, results; in a pipe the same without bars; -q the result."""
     arguments = ["--cfg", str(tiny_yaml), "SOLVER.MAX_EPOCH", "2"]
     shown = run_in_terminal(

@@ -66,7 +66,7 @@ MOMENTS = {
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_a_signal_saves_and_the_run_goes_on_as_if_nothing_had_been(
+def test_a_signal_saves_and_the_resumed_run_ends_like_an_uninterrupted_one(
     config, whole, tmp_path, monkeypatch, moment
 ):
     with monkeypatch.context() as patch:
@@ -162,7 +162,7 @@ def test_ctrl_c_saves_once_and_ends_at_once_when_repeated(config, tmp_path, monk
             os.kill(os.getpid(), signal.SIGINT)
 
 
-def test_signals_do_what_they_did_when_nobody_listens_any_more():
+def test_signals_get_their_handlers_back():
     before = signal.getsignal(signal.SIGTERM)
     with signals.listening():
         assert signal.getsignal(signal.SIGTERM) != before
@@ -171,7 +171,7 @@ def test_signals_do_what_they_did_when_nobody_listens_any_more():
         assert not signals.requested()
 
 
-def test_the_limit_of_time_ends_a_run_like_a_signal(config, whole, tmp_path, monkeypatch):
+def test_the_time_limit_ends_a_run_like_a_signal(config, whole, tmp_path, monkeypatch):
     """The clock jumps over the limit in the third batch; the same command finishes the run."""
     backward, calls = train.TrainStep.accumulate, []
 

@@ -98,7 +98,7 @@ def submit(monkeypatch, *arguments):
     return end.value.code
 
 
-def test_the_published_arguments_ask_for_what_they_did(monkeypatch, tiny_yaml, tmp_path, capsys):
+def test_the_published_arguments_have_their_meaning(monkeypatch, tiny_yaml, tmp_path, capsys):
     submitit = pytest.importorskip("submitit")
     asked = {}
 
@@ -134,7 +134,7 @@ def test_the_published_arguments_ask_for_what_they_did(monkeypatch, tiny_yaml, t
     assert "job 5: results in" in capsys.readouterr().out
 
 
-def test_what_cannot_run_is_not_queued(monkeypatch, tiny_yaml, tmp_path, capsys):
+def test_a_run_that_cannot_start_is_not_queued(monkeypatch, tiny_yaml, tmp_path, capsys):
     pytest.importorskip("submitit")
     wrong = ["--cfg", tiny_yaml, "--job_dir", tmp_path, "NUM_GPUS", 3]
     assert submit(monkeypatch, *wrong) == 2

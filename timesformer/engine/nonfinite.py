@@ -115,7 +115,7 @@ class NonFiniteGuard:
             )
         self.went_back = True
         logger.warning(
-            "%s: going on with the weights of %s and the batches that follow", reason, older
+            "%s: continuing with the weights of %s and the batches that follow", reason, older
         )
 
     def _write(self, norm: float, batches: list[_Batch], name_of: Callable[[int], str]) -> None:
