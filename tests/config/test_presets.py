@@ -2,7 +2,7 @@ from timesformer.config import load_config
 from timesformer.config.presets import in_folder, overfit
 
 
-def test_overfitting_turns_off_whatever_keeps_the_loss_from_zero(tiny_yaml, tmp_path):
+def test_overfitting_turns_off_everything_that_keeps_the_loss_above_zero(tiny_yaml, tmp_path):
     on = ["AUG.AUTO_AUGMENT", "randaugment", "AUG.NUM_REPEATS", "2", "MIXUP.ENABLED", "True"]
     on += ["TIMESFORMER.DROP_PATH_RATE", "0.2", "SOLVER.LABEL_SMOOTHING", "0.1"]
     cfg = overfit(load_config(tiny_yaml, [*on, "TRAIN.BATCH_SIZE", "4"]), 3)

@@ -1,4 +1,4 @@
-"""How a batch is shared among processes, and what batch sizes may not say."""
+"""How a batch is shared among the processes of all machines."""
 
 import os
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ def share_global_batch(cfg: CfgNode) -> Iterator[str]:
     """Put the batch of a machine where TRAIN.BATCH_SIZE is 0, or say why it cannot be."""
     if cfg.TRAIN.BATCH_SIZE or cfg.GLOBAL_BATCH_SIZE < 1:
         return
-    machines = max(cfg.NUM_SHARDS, num_machines())
+    machines = num_machines(cfg)
     local = int(os.environ.get("LOCAL_WORLD_SIZE", local_processes(cfg)))
     whole, world = cfg.GLOBAL_BATCH_SIZE, machines * local
     if whole % world:
@@ -41,6 +41,7 @@ def share_global_batch(cfg: CfgNode) -> Iterator[str]:
     cfg.TRAIN.BATCH_SIZE = max(whole // machines, 1)
 
 
-def num_machines() -> int:
-    """Machines that torchrun has started; 1 without it."""
-    return int(os.environ.get("WORLD_SIZE", 1)) // int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+def num_machines(cfg: CfgNode) -> int:
+    """Machines that train together: as many as torchrun has started, or as configured."""
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    return max(int(cfg.NUM_SHARDS), int(os.environ.get("WORLD_SIZE", 1)) // local)

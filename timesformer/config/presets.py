@@ -8,7 +8,7 @@ from yacs.config import CfgNode
 
 from timesformer.config.tree import changed
 
-# Overfitting turns off whatever keeps the loss from going to zero, and the test, and does not resume.
+# Overfitting turns off everything that keeps the loss above zero, and the test; it does not resume.
 _PLAIN = {
     "AUG.AUTO_AUGMENT": "",
     "AUG.COLOR_JITTER": [0.0] * 4,

@@ -20,6 +20,7 @@ from timesformer.checkpoint.files import num_bytes
 from timesformer.checkpoint.load import CheckpointError, read_file
 from timesformer.checkpoint.save import best_checkpoint, damage, newest_checkpoint
 from timesformer.config import CfgNode, portable
+from timesformer.config.batch_sizes import num_machines
 from timesformer.config.presets import in_folder
 from timesformer.datasets import build_loader
 from timesformer.engine import run_record
@@ -152,10 +153,8 @@ def _differing(one: Any, other: Any, name: str = "") -> Iterator[str]:
 def build_whole_run(cfg: CfgNode) -> WholeRun:
     """Lengths of its loaders; on several processes a batch is what they take together."""
     parts = {"train": cfg.TRAIN.ENABLE, "val": cfg.TRAIN.ENABLE, "test": cfg.TEST.ENABLE}
-    local = int(os.environ.get("LOCAL_WORLD_SIZE", 1))  # set by torchrun
-    machines = max(cfg.NUM_SHARDS, int(os.environ.get("WORLD_SIZE", 1)) // local)
     batches = {
-        split: -(-len(build_loader(cfg, split)) // machines) if runs else 0
+        split: -(-len(build_loader(cfg, split)) // num_machines(cfg)) if runs else 0
         for split, runs in parts.items()
     }
     return WholeRun(

@@ -18,6 +18,7 @@ from timesformer.checkpoint.save import best_checkpoint, folder_of
 from timesformer.checkpoint.start_weights import load_start
 from timesformer.checkpoint.timm_hub import is_name
 from timesformer.config import CfgNode, ConfigError, portable
+from timesformer.config.batch_sizes import num_machines
 from timesformer.datasets import read_list
 from timesformer.datasets.build import build_worker_count
 from timesformer.datasets.flip_map import build_flip_map
@@ -224,9 +225,7 @@ def _list_problems(cfg: CfgNode, split: str) -> Iterator[str]:
         return
     if cfg.DATA.CHECK_EXISTENCE:
         yield from _existence_problems(videos)
-    local = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
-    machines = max(cfg.NUM_SHARDS, int(os.environ.get("WORLD_SIZE", 1)) // local)
-    batch = cfg.TRAIN.BATCH_SIZE * machines // cfg.AUG.NUM_REPEATS
+    batch = cfg.TRAIN.BATCH_SIZE * num_machines(cfg) // cfg.AUG.NUM_REPEATS
     overfitted = batch * cfg.DATA.OVERFIT_BATCHES
     if split == "train" and usable < overfitted:
         yield (
