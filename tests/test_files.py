@@ -1,11 +1,14 @@
+import ast
 import errno
 import os
+import re
 import shutil
 from types import SimpleNamespace
 
 import pytest
 from safetensors import SafetensorError
 
+from tests.conftest import ROOT
 from timesformer.errors import InputError
 from timesformer.files import WriteError, atomic_path, temporary_path, write_atomically, write_error
 
@@ -93,3 +96,48 @@ def test_errors_that_are_not_of_writing_stay_what_they_are(tmp_path):
 def test_names_with_control_characters_are_escaped():
     error = write_error("a\x1b[31m\n", OSError(errno.EACCES, "Permission denied"))
     assert "a\\x1b[31m\\n cannot be written" in str(error)
+
+
+def literals(tree):
+    """Texts of a module, but for its docstrings."""
+    said = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            said.add(node.value)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in said:
+            yield node.value
+
+
+NAMES = r"config\.yaml|stdout\.log|metrics\.csv|run\.json|test_(results|predictions|classes)\."
+NAMES += r"|checkpoint_(best|epoch)|^checkpoints$|earlier-"
+
+
+def test_the_files_of_a_run_have_their_names_in_one_place():
+    for path in (ROOT / "timesformer").rglob("*.py"):
+        if path.name != "files.py" and "config" not in path.parts:  # which explains its keys
+            found = [
+                text for text in literals(ast.parse(path.read_text())) if re.search(NAMES, text)
+            ]
+            assert not found, f"{path}: {found}"
+
+
+def test_no_other_place_renames_what_it_has_written():
+    renames = re.compile(r"os\.(replace|rename)\(|\.rename\(|shutil\.move|partial\.replace|\.tmp\b")
+    places = [p for p in (ROOT / "timesformer").rglob("*.py") if renames.search(p.read_text())]
+    names = {str(path.relative_to(ROOT / "timesformer")) for path in places}
+    assert names == {"files.py", "checkpoint/save.py", "checkpoint/sharded.py"}
+
+
+def test_a_name_that_links_elsewhere_may_be_replaced_itself(tmp_path):
+    other, link = tmp_path / "other", tmp_path / "link"
+    other.write_text("other")
+    link.symlink_to(other)
+    with atomic_path(link, follow_links=False) as temporary:
+        temporary.write_text("new")
+    assert (link.read_text(), link.is_symlink(), other.read_text()) == ("new", False, "other")
+
+
+def test_an_error_of_another_file_is_no_error_of_writing(tmp_path):
+    missing = FileNotFoundError(errno.ENOENT, "No such file or directory", str(tmp_path / "video"))
+    with pytest.raises(FileNotFoundError, match="video"):
+        write_and_fail(tmp_path / "a.tar", missing)

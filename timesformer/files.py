@@ -1,4 +1,4 @@
-"""Write a file whole or not at all: the one way by which the project's files are written.
+"""The names of a run's files, and the one way to write a file: whole or not at all.
 
 The content goes to a hidden temporary file in the same folder, reaches the disk, and then gets its
 name. Whatever happens before that moment, an older file of that name is as it was.
@@ -16,12 +16,46 @@ from typing import IO, Any
 
 from timesformer.errors import InputError
 
-# Files of a run, in OUTPUT_DIR.
+# Files and folders of a run, in its OUTPUT_DIR.
+CONFIG = "config.yaml"
+LOG = "stdout.log"
+METRICS = "metrics.csv"
+RUN_RECORD = "run.json"
 PREDICTIONS = "test_predictions.csv"
 CLASSES = "test_classes.csv"
 RESULTS = "test_results.json"
+NONFINITE = "nonfinite"
+CHECKPOINTS = "checkpoints"
+
+SHARDED = ".dcp"  # end of the name of a sharded checkpoint, which is a folder
+EPOCH_NAME = re.compile(r"checkpoint_epoch_([0-9]+)(?:_batch_([0-9]+))?\.(?:pyth|dcp(?:\.old)?)")
+REPLACED = ".old"  # end of the name of a folder that another one has replaced
+EARLIER = "earlier-"  # and a number: folders in CHECKPOINTS with the files of earlier runs
 
 _ZIP_WRITER = re.compile(r"unexpected pos|file write|PytorchStream")  # what PyTorch's says then
+
+
+def checkpoint_folder(output_dir: str | Path) -> Path:
+    """The folder with the checkpoints of a run."""
+    return Path(output_dir) / CHECKPOINTS
+
+
+def checkpoint_path(
+    output_dir: str | Path, epoch: int, *, batch: int | None = None, is_sharded: bool = False
+) -> Path:
+    """File of 0-based ``epoch``: OUTPUT_DIR/checkpoints/checkpoint_epoch_00001.pyth for 0.
+
+    With ``batch``, the file of a checkpoint inside that epoch, after so many batches. A sharded one
+    is a folder, ``.dcp``.
+    """
+    inside = "" if batch is None else f"_batch_{batch:06d}"
+    suffix = SHARDED if is_sharded else ".pyth"
+    return checkpoint_folder(output_dir) / f"checkpoint_epoch_{epoch + 1:05d}{inside}{suffix}"
+
+
+def best_checkpoint(output_dir: str | Path) -> Path:
+    """The checkpoint of the best validation of a run; it may not exist."""
+    return checkpoint_folder(output_dir) / "checkpoint_best.pyth"
 
 
 class WriteError(InputError, OSError):
@@ -56,33 +90,34 @@ def write_atomically(
 
 
 @contextlib.contextmanager
-def atomic_path(path: str | Path, *, option: str = "") -> Iterator[Path]:
+def atomic_path(path: str | Path, *, option: str = "", follow_links: bool = True) -> Iterator[Path]:
     """The path to write to, for libraries that take one: what is there becomes ``path`` at the end.
 
     Args:
         path: as of ``write_atomically``.
         option: the option or key that ``path`` comes from, for messages.
+        follow_links: replace the target of a symbolic link; else the link itself.
 
     Raises:
         WriteError: the file cannot be written; an older one of that name is as it was.
     """
     path = Path(path)
-    temporary = None
+    target, temporary = path, None
     try:
-        target = Path(os.path.realpath(path))
+        if follow_links:
+            target = Path(os.path.realpath(path))
         if _is_special(target):
             yield target
             return
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = temporary_path(target)
         yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        sync(temporary)
         os.replace(temporary, target)
         sync_folder(target.parent)
     except Exception as error:  # libraries hide what the system said in errors of their own
         system = system_error(error, path)
-        if system is None:
+        if system is None or _is_of_other_file(system, target, temporary):
             raise
         raise write_error(path, system, option=option) from error
     finally:
@@ -94,6 +129,49 @@ def atomic_path(path: str | Path, *, option: str = "") -> Iterator[Path]:
 def temporary_path(path: Path) -> Path:
     """The hidden name beside ``path`` under which this process writes it."""
     return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+def remove_temporaries(folder: Path, name: str) -> None:
+    """Delete what killed processes have half written of files called ``name``, which may be a pattern."""
+    for path in folder.glob(f".{name}.*.tmp"):
+        path.unlink(missing_ok=True)
+
+
+def link_atomically(source: Path, target: Path) -> None:
+    """Give the file ``source`` the name ``target`` too; a copy where the file system has no links."""
+    temporary = temporary_path(target)
+    temporary.unlink(missing_ok=True)
+    try:
+        os.link(source, temporary)
+    except OSError:
+        shutil.copyfile(source, temporary)
+        sync(temporary)
+    os.replace(temporary, target)
+
+
+def replace_folder(temporary: Path, path: Path) -> Path:
+    """Give a folder, whose files are on the disk, its name; returns where an older one of it is now."""
+    old = path.with_name(f"{path.name}{REPLACED}")
+    sync_folder(temporary)
+    if os.path.lexists(path):
+        discard(old)
+        os.replace(path, old)
+    os.replace(temporary, path)
+    sync_folder(path.parent)
+    return old
+
+
+def discard(path: Path) -> None:
+    """Delete a file or folder as far as that is possible; of a link the link, never its target."""
+    if path.is_symlink() or path.is_file():
+        path.unlink(missing_ok=True)
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def sync(path: Path) -> None:
+    """Bring the content of a file to the disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:
@@ -143,6 +221,14 @@ def system_error(error: BaseException, path: Path) -> OSError | None:
         number = errno.ENOSPC if _free_mib(path) == 0 else errno.EIO
         return OSError(number, os.strerror(number))
     return None
+
+
+def _is_of_other_file(error: OSError, target: Path, temporary: Path | None) -> bool:
+    """Whether the system refused another file than the one to write, or a folder above it."""
+    if not isinstance(error.filename, str | os.PathLike):
+        return False
+    named = Path(os.path.realpath(error.filename))
+    return named not in (temporary, target, *target.parents)
 
 
 def _is_special(path: Path) -> bool:

@@ -123,11 +123,11 @@ def settings(
     args: argparse.Namespace, weights: str, lines: list[tuple[str, int]], seed: int
 ) -> dict[str, Any]:
     """Model, clips and first weights of every run."""
-    from timesformer.checkpoint.model_spec import describe
+    from timesformer.checkpoint.model_spec import read_model_spec
     from timesformer.engine.presets import start_values
 
     known = next((name for name in args.weights if name != "none"), None)
-    values = start_values(describe(known)) if known else {}
+    values = start_values(read_model_spec(known)) if known else {}
     values |= {"MODEL.NUM_CLASSES": max(label for _, label in lines) + 1, "RNG_SEED": seed}
     values |= {"NUM_GPUS": args.num_gpus, **ONE_VIEW}
     if weights == "none":

@@ -13,10 +13,10 @@ def main() -> int:
     """Convert, read back, report; status 2 for input that cannot be converted."""
     arguments = _parse()
     from timesformer.checkpoint.convert import DTYPES, WRITERS, Source, check, refuse_overwriting
-    from timesformer.checkpoint.model_spec import describe
+    from timesformer.checkpoint.model_spec import read_model_spec
 
     refuse_overwriting(arguments.source, arguments.out, to=arguments.to)
-    found = describe(
+    found = read_model_spec(
         arguments.source,
         cfg_file=arguments.cfg,
         overrides=arguments.opts,

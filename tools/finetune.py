@@ -40,7 +40,7 @@ def main() -> int:
 
 def finetune(args: argparse.Namespace) -> None:
     """Split, choose, train, test, report."""
-    from timesformer.checkpoint.model_spec import describe
+    from timesformer.checkpoint.model_spec import read_model_spec
     from timesformer.checkpoint.start import located
     from timesformer.engine.preflight import preflight
     from timesformer.engine.presets import PRESETS, preset_for
@@ -48,7 +48,7 @@ def finetune(args: argparse.Namespace) -> None:
     from timesformer.runtime.local_rank import is_main
     from timesformer.runtime.run_lock import owned
 
-    weights = describe(located(args.weights), overrides=heads(args.opts))
+    weights = read_model_spec(located(args.weights), overrides=heads(args.opts))
     parts, names = split(args.folder, args.classes, seed=args.seed)
     out = args.out or Path("output/finetune") / args.folder.resolve().name
     keep_lists(out / "lists", parts, names)

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from timesformer.checkpoint import save
-from timesformer.checkpoint.async_save import Saver, snapshot
+from timesformer.checkpoint.async_save import AsyncWriter, snapshot
 from timesformer.checkpoint.load import CheckpointError
+from timesformer.files import checkpoint_path
 
 
 def test_a_snapshot_does_not_change_with_what_it_was_taken_of():
@@ -22,8 +23,8 @@ def test_a_snapshot_does_not_change_with_what_it_was_taken_of():
 def test_saving_does_not_wait_for_the_disk(tmp_path, monkeypatch):
     disk, write = threading.Event(), save.write_checkpoint
     monkeypatch.setattr(save, "write_checkpoint", lambda *a, **k: (disk.wait(20), write(*a, **k)))
-    weights, saver = torch.zeros(3), Saver(tmp_path, keep=0)
-    path = save.checkpoint_path(tmp_path, 0)
+    weights, saver = torch.zeros(3), AsyncWriter(tmp_path, keep=0)
+    path = checkpoint_path(tmp_path, 0)
     saver.save({"w": weights}, path)
     weights.add_(1)  # training goes on
     assert not path.exists()
@@ -35,8 +36,8 @@ def test_saving_does_not_wait_for_the_disk(tmp_path, monkeypatch):
 
 def test_what_goes_wrong_in_the_thread_is_known_and_raised_once(tmp_path):
     (tmp_path / "checkpoints").write_text("a file, no folder")
-    saver = Saver(tmp_path, keep=0)
-    path = save.checkpoint_path(tmp_path, 0)
+    saver = AsyncWriter(tmp_path, keep=0)
+    path = checkpoint_path(tmp_path, 0)
     saver.save({}, path)
     saver._thread.shutdown()  # the write has ended
     assert saver.failed()

@@ -14,8 +14,8 @@ from timesformer.checkpoint.convert import (
 )
 from timesformer.checkpoint.load import CheckpointError, Weights, load_weights, read_file
 from timesformer.checkpoint.model_card import model_card
-from timesformer.checkpoint.model_spec import describe
-from timesformer.checkpoint.resume import load_training_state
+from timesformer.checkpoint.model_spec import read_model_spec
+from timesformer.checkpoint.resume import load_train_state
 from timesformer.models.timesformer import TimeSformer
 
 transformers = pytest.importorskip("transformers")
@@ -52,7 +52,7 @@ def source(tmp_path):
             **more,
         }
         torch.save(content, tmp_path / "made.pyth")
-        return model.eval(), Source.of(describe(tmp_path / "made.pyth"))
+        return model.eval(), Source.of(read_model_spec(tmp_path / "made.pyth"))
 
     return make
 
@@ -73,7 +73,7 @@ def test_transformers_agrees_with_what_we_export(source, tmp_path, scheme):
         assert (theirs(given.transpose(1, 2)).logits - ours(given)).abs().max() < 1e-5
     assert theirs.config.id2label == {0: "run", 1: "sit", 2: "jump"}
     assert theirs.config.layer_norm_eps == 1e-3
-    again = describe(tmp_path / "hf")
+    again = read_model_spec(tmp_path / "hf")
     assert again.class_names == ("run", "sit", "jump")
     assert again.cfg == made.description.cfg
 
@@ -94,7 +94,7 @@ def test_every_layout_carries_the_description_and_reads_back(source, tmp_path, t
     ours, made = source()
     written = WRITERS[to](made, tmp_path / "out", torch.float32)
     assert check(written, made.description).startswith("49 tensors loaded")
-    again = Source.of(describe(written))
+    again = Source.of(read_model_spec(written))
     assert again.about | {"epoch": 6} == made.about | {"epoch": 6}
     model = TimeSformer(**SIZES, num_frames=4, num_classes=3).eval()
     load_weights(model, written)
@@ -106,11 +106,11 @@ def test_the_published_layout_can_be_trained_on(source, tmp_path):
     ours, made = source()
     written = WRITERS["published"](made, tmp_path / "a.pyth", torch.float32)
     optimizer = torch.optim.SGD(ours.parameters(), lr=0.1, momentum=0.9)
-    assert load_training_state(written, ours, optimizer).payload["epoch"] == 6
+    assert load_train_state(written, ours, optimizer).payload["epoch"] == 6
     assert all(name.startswith("model.") for name in read_file(written)["model_state"])
     bare = WRITERS["safetensors"](made, tmp_path / "b", torch.float32)
     assert "optimizer_state" not in read_file(bare)
-    once = Source.of(describe(bare))
+    once = Source.of(read_model_spec(bare))
     again = read_file(WRITERS["published"](once, tmp_path / "c.pyth", torch.float32))
     assert (
         not {"epoch", "optimizer_state"} & again.keys()
@@ -181,7 +181,7 @@ def test_the_input_is_never_overwritten(source, tmp_path):
     with pytest.raises(CheckpointError, match="--out is the input"):
         refuse_overwriting(str(path), tmp_path / "." / "made.pyth", to="published")
     refuse_overwriting(str(path), tmp_path / "other", to="published")
-    WRITERS["hf"](Source.of(describe(path)), tmp_path / "hf", torch.float32)
+    WRITERS["hf"](Source.of(read_model_spec(path)), tmp_path / "hf", torch.float32)
     for given in (tmp_path / "hf", tmp_path / "hf/model.safetensors"):
         with pytest.raises(CheckpointError, match="--out is the input, .*hf"):
             refuse_overwriting(str(given), tmp_path / "hf", to="hf")

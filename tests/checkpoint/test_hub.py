@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from tests.checkpoint.test_load import model, same_weights
 from timesformer.checkpoint import hub
 from timesformer.checkpoint.load import CheckpointError, load_weights
-from timesformer.checkpoint.model_spec import describe
+from timesformer.checkpoint.model_spec import read_model_spec
 
 NAME = "owner/small-timesformer-k4.0"
 
@@ -44,7 +44,7 @@ def test_a_name_is_taken_from_the_cache(tmp_path, monkeypatch, variable):
     target = model(seed=2)
     assert load_weights(target, NAME).exact
     assert same_weights(target, model(seed=1))
-    assert describe(NAME, overrides=["TIMESFORMER.NUM_HEADS", "2"]).has_classifier
+    assert read_model_spec(NAME, overrides=["TIMESFORMER.NUM_HEADS", "2"]).has_classifier
 
 
 def test_the_branch_main_decides_among_snapshots_and_none_is_needed(tmp_path):

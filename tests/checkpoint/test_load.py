@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from timesformer.checkpoint import pretrained, resize
 from timesformer.checkpoint.load import CheckpointError, load_weights
-from timesformer.checkpoint.resume import load_training_state
+from timesformer.checkpoint.resume import load_train_state
 from timesformer.models.timesformer import TimeSformer
 
 SIZES = {"img_size": 16, "patch_size": 4, "embed_dim": 16, "depth": 2, "num_heads": 2}
@@ -82,9 +82,9 @@ def test_other_classes_leave_the_whole_classifier_fresh(tmp_path):
     before = target.head.weight.clone()
     torch.save(source.state_dict(), tmp_path / "file")
     report = load_weights(target, tmp_path / "file")
-    assert sorted(report.fresh) == ["head.bias", "head.weight"]
+    assert sorted(report.newly_initialized) == ["head.bias", "head.weight"]
     assert torch.equal(target.head.weight, before)
-    assert "classifier starts afresh" in str(report)
+    assert "classifier is newly initialized" in str(report)
 
 
 def test_an_image_transformer_is_inflated(tmp_path):
@@ -97,7 +97,7 @@ def test_an_image_transformer_is_inflated(tmp_path):
         assert torch.equal(ours.temporal_norm1.bias, theirs.norm1.bias)
     assert len(report.inflated) == 2 * 6
     fcs = [f"blocks.{i}.temporal_fc.{kind}" for i in range(2) for kind in ("weight", "bias")]
-    assert sorted(report.fresh) == sorted(["time_embed", *fcs])
+    assert sorted(report.newly_initialized) == sorted(["time_embed", *fcs])
 
 
 def test_a_video_checkpoint_is_never_inflated(tmp_path):
@@ -107,7 +107,7 @@ def test_a_video_checkpoint_is_never_inflated(tmp_path):
     torch.save(state, tmp_path / "file")
     report = load_weights(target, tmp_path / "file", strict=False)
     assert report.inflated == []
-    assert report.fresh == ["blocks.1.temporal_attn.qkv.weight"]
+    assert report.newly_initialized == ["blocks.1.temporal_attn.qkv.weight"]
     with pytest.raises(
         CheckpointError, match=r"1 parameters are not in the file \(blocks\.1\.temp"
     ):
@@ -152,9 +152,9 @@ def test_what_is_left_over_on_either_side_is_refused_or_reported(tmp_path):
     ):
         load_weights(model(seed=2), tmp_path / "file")
     report = load_weights(model(seed=2), tmp_path / "file", strict=False)
-    assert (report.fresh, report.unused) == (["norm.weight"], ["extra.weight"])
+    assert (report.newly_initialized, report.unused) == (["norm.weight"], ["extra.weight"])
     assert not report.exact
-    assert "1 fresh (norm.weight); 1 unused (extra.weight)" in str(report)
+    assert "1 newly initialized (norm.weight); 1 unused (extra.weight)" in str(report)
 
 
 def test_substrings_can_be_cut_from_names(tmp_path):
@@ -248,7 +248,7 @@ def test_imagenet_weights_come_through_timm_and_are_inflated(monkeypatch):
     assert asked == [("vit_tiny_patch16_224.augreg_in21k_ft_in1k", {"pretrained": True})]
     assert torch.all(target.blocks[3].temporal_attn.proj.weight == 0.5)
     assert torch.all(target.blocks[3].temporal_fc.weight == 0)
-    assert report.fresh
+    assert report.newly_initialized
     assert math.isclose(len(report.inflated), 12 * 6)
 
 
@@ -309,7 +309,7 @@ def test_another_optimizer_is_not_gone_on_with(tmp_path, saved, now):
     payload = {"epoch": 0, "model_state": net.state_dict(), "optimizer_state": optimizer_state}
     torch.save(payload, tmp_path / "file")
     with pytest.raises(CheckpointError, match="does not fit SOLVER.OPTIMIZING_METHOD"):
-        load_training_state(tmp_path / "file", net, kinds[now](net.parameters()))
+        load_train_state(tmp_path / "file", net, kinds[now](net.parameters()))
 
 
 def test_grids_are_resized_smoothly():

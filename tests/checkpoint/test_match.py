@@ -5,7 +5,7 @@ import torch
 
 from timesformer.checkpoint.files import CheckpointError
 from timesformer.checkpoint.formats import Weights
-from timesformer.checkpoint.match import fit, load_state
+from timesformer.checkpoint.match import load_state, match
 from timesformer.models.timesformer import TimeSformer
 
 SIZES = {"img_size": 16, "patch_size": 8, "embed_dim": 8, "depth": 1, "num_heads": 2}
@@ -21,8 +21,8 @@ def test_half_a_classifier_is_none():
     target = model()
     before = target.head.bias.clone()
     state["head.bias"] = torch.ones(3)
-    report = fit(target, Weights(state), source="file", strict=True)
-    assert report.fresh == ["head.weight", "head.bias"]
+    report = match(target, Weights(state), source="file", strict=True)
+    assert report.newly_initialized == ["head.weight", "head.bias"]
     assert torch.equal(target.head.bias, before)
     assert "its classes differ: file 4, model 3" in str(report)
 
@@ -30,7 +30,7 @@ def test_half_a_classifier_is_none():
 def test_a_model_on_the_meta_device_learns_what_would_fit():
     with torch.device("meta"):
         empty = model()
-    report = fit(empty, Weights(dict(model().state_dict())), source="file", strict=True)
+    report = match(empty, Weights(dict(model().state_dict())), source="file", strict=True)
     assert report.exact
     assert empty.norm.weight.is_meta
     load_state(empty, dict(model().state_dict()), source="file", assign=True)
@@ -48,21 +48,21 @@ def test_a_model_on_the_meta_device_learns_what_would_fit():
 def test_a_foreign_scheme_depth_or_norm_is_refused_by_name(other, said):
     weights = Weights(dict(model(**other).state_dict()))
     with pytest.raises(CheckpointError, match=f"does not fit this model: .*{said}"):
-        fit(model(attention_type="joint_space_time"), weights, source="file", strict=True)
+        match(model(attention_type="joint_space_time"), weights, source="file", strict=True)
 
 
 def test_a_video_model_without_its_time_embedding_is_refused():
     state = dict(model().state_dict())
     del state["time_embed"]
     with pytest.raises(CheckpointError, match=r"1 parameters are not in the file \(time_embed\)"):
-        fit(model(), Weights(state), source="file", strict=True)
+        match(model(), Weights(state), source="file", strict=True)
 
 
 def test_quantized_weights_are_refused():
     """Without their scales they would be other numbers."""
     state = {name: (100 * value).to(torch.int8) for name, value in model().state_dict().items()}
     with pytest.raises(CheckpointError, match=r"file holds torch.int8 where .* it is quantized"):
-        fit(model(), Weights(state), source="file", strict=False)
+        match(model(), Weights(state), source="file", strict=False)
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
@@ -79,14 +79,14 @@ def test_weights_that_are_not_finite_are_refused_by_name(value, dtype):
         match=rf"file holds NaN or infinity in 2 of {len(state)} tensors \(norm.weight, head.bias\), "
         "and weights must be finite: .*Use an earlier checkpoint",
     ):
-        fit(target, Weights(state), source="file", strict=False)
+        match(target, Weights(state), source="file", strict=False)
     assert all(torch.equal(tensor, before[name]) for name, tensor in target.state_dict().items())
 
 
 def test_what_the_model_does_not_take_need_not_be_finite():
     state = dict(model(num_classes=9).state_dict())
     state["head.bias"] = torch.full((9,), torch.nan)
-    assert fit(model(), Weights(state), source="file", strict=True).fresh
+    assert match(model(), Weights(state), source="file", strict=True).newly_initialized
     largest = torch.finfo(torch.float32).max
     state["norm.weight"] = torch.full((8,), largest)  # a sum of these is infinite
-    assert fit(model(), Weights(state), source="file", strict=True).loaded
+    assert match(model(), Weights(state), source="file", strict=True).loaded

@@ -5,7 +5,8 @@ import hashlib
 import pytest
 import torch
 
-from timesformer.checkpoint import metadata, save
+from timesformer.checkpoint import metadata
+from timesformer.checkpoint.newest import newest_checkpoint
 from timesformer.config import ConfigError, load_config
 from timesformer.datasets import build_view, load_views, read_list
 from timesformer.datasets.views import Views
@@ -38,7 +39,7 @@ def test_the_fingerprint_is_the_hash_of_the_list(config, data_dir):
 def test_names_that_are_not_one_for_each_class_are_refused(config):
     videos = read_list(config(), "train")._replace(class_names=("run", "sit"))
     with pytest.raises(ConfigError, match=r"name 2 classes, but MODEL.NUM_CLASSES is 3"):
-        metadata.describe(config(), {"train": videos})
+        metadata.build_metadata(config(), {"train": videos})
 
 
 def test_a_checkpoint_of_a_run_says_how_it_was_made(tiny_yaml, data_dir, tmp_path, monkeypatch):
@@ -49,7 +50,7 @@ def test_a_checkpoint_of_a_run_says_how_it_was_made(tiny_yaml, data_dir, tmp_pat
         launch_run(cfg)
     finally:
         (data_dir / "classes.txt").unlink()
-    path = save.newest_checkpoint(tmp_path / "out")
+    path = newest_checkpoint(tmp_path / "out")
     saved = torch.load(path, weights_only=True)
     assert saved["class_names"] == ["dark", "grey", "bright"]
     assert saved["command"] == "tools/run_net.py --cfg tiny.yaml"

@@ -9,7 +9,7 @@ from tests.conftest import payload, stirred
 from timesformer import Predictor
 from timesformer.checkpoint.load import CheckpointError, read_file
 from timesformer.checkpoint.metadata import preprocessing_of
-from timesformer.checkpoint.model_spec import describe
+from timesformer.checkpoint.model_spec import read_model_spec
 from timesformer.config import load_config
 from timesformer.datasets.classes import ClassNamesError, class_names
 from timesformer.errors import InputError
@@ -42,7 +42,7 @@ def save(tmp_path, content):
 
 def test_our_checkpoints_say_everything(trained):
     cfg, path = trained("DATA.SAMPLING_RATE", 7, "DATA.MEAN", "[0.1, 0.2, 0.3]")
-    found = describe(path)
+    found = read_model_spec(path)
     assert found.class_names == ("dark", "grey", "light")
     assert found.notes == ()
     assert preprocessing_of(found.cfg) == preprocessing_of(cfg)
@@ -53,7 +53,7 @@ def test_our_checkpoints_say_everything(trained):
 
 def test_published_configurations_are_read_by_their_keys(tmp_path):
     made = payload(model("joint_space_time"), yaml.safe_dump(PUBLISHED))
-    found = describe(save(tmp_path, made))
+    found = read_model_spec(save(tmp_path, made))
     assert (found.cfg.DATA.SAMPLING_RATE, found.cfg.DATA.MEAN) == (16, [0.4, 0.4, 0.4])
     assert found.cfg.DATA.DECODING_BACKEND == "pyav"
     assert found.cfg.MODEL.NUM_CLASSES == 5
@@ -64,13 +64,15 @@ def test_views_cover_the_video_unless_the_file_says_where_they_lie(tmp_path):
     """Published files cannot say it; those of runs here always do."""
     published = payload(model("joint_space_time"), yaml.safe_dump(PUBLISHED))
     for content in (published, model().state_dict()):
-        assert describe(save(tmp_path, content)).cfg.TEST.VIEW_PLACEMENT == "paper"
-        official = describe(save(tmp_path, content), overrides=["TEST.VIEW_PLACEMENT", "official"])
+        assert read_model_spec(save(tmp_path, content)).cfg.TEST.VIEW_PLACEMENT == "paper"
+        official = read_model_spec(
+            save(tmp_path, content), overrides=["TEST.VIEW_PLACEMENT", "official"]
+        )
         assert official.cfg.TEST.VIEW_PLACEMENT == "official"
     ours = {**PUBLISHED, "TEST": {"VIEW_PLACEMENT": "released"},
             "TIMESFORMER": {"ATTENTION_TYPE": "joint_space_time", "PATCH_SIZE": 8}}  # fmt: skip
     run = save(tmp_path, payload(model("joint_space_time"), yaml.safe_dump(ours)))
-    assert describe(run).cfg.TEST.VIEW_PLACEMENT == "official"
+    assert read_model_spec(run).cfg.TEST.VIEW_PLACEMENT == "official"
 
 
 @pytest.mark.parametrize("turned", [False, True])
@@ -78,25 +80,27 @@ def test_videos_are_turned_as_they_were_in_training(tmp_path, turned):
     """Both ways by which a file says it; a published one never did."""
     ours = {**PUBLISHED, "DATA": {**PUBLISHED["DATA"], "APPLY_ROTATION": turned},
             "TIMESFORMER": {"ATTENTION_TYPE": "joint_space_time", "PATCH_SIZE": 8}}  # fmt: skip
-    found = describe(save(tmp_path, payload(model("joint_space_time"), yaml.safe_dump(ours))))
+    found = read_model_spec(
+        save(tmp_path, payload(model("joint_space_time"), yaml.safe_dump(ours)))
+    )
     assert found.cfg.DATA.APPLY_ROTATION is turned
     said = preprocessing_of(found.cfg)
-    again = describe(save(tmp_path, {"model": model().state_dict(), "preprocessing": said}))
+    again = read_model_spec(save(tmp_path, {"model": model().state_dict(), "preprocessing": said}))
     assert again.cfg.DATA.APPLY_ROTATION is turned
-    assert not describe(save(tmp_path, model().state_dict())).cfg.DATA.APPLY_ROTATION
+    assert not read_model_spec(save(tmp_path, model().state_dict())).cfg.DATA.APPLY_ROTATION
 
 
 def test_published_ssv2_checkpoints_get_bgr(tmp_path):
     said = {**PUBLISHED, "TEST": {"DATASET": "ssv2"}}
     made = payload(model("joint_space_time"), yaml.safe_dump(said))
-    found = describe(save(tmp_path, made))
+    found = read_model_spec(save(tmp_path, made))
     assert found.cfg.DATA.REVERSE_INPUT_CHANNEL
     assert "it gets BGR" in found.notes[0]
 
 
 def test_published_kinetics_checkpoints_have_its_class_names(tmp_path):
     made = payload(model("joint_space_time", classes=400), yaml.safe_dump(PUBLISHED))
-    found = describe(save(tmp_path, made))
+    found = read_model_spec(save(tmp_path, made))
     assert found.class_names == class_names("kinetics400")
     assert found.notes == ("the classes are called as those of kinetics400",)
 
@@ -107,7 +111,7 @@ def test_published_checkpoints_never_saw_their_channels_reversed(tmp_path, datas
     data = {**PUBLISHED["DATA"], "REVERSE_INPUT_CHANNEL": True}
     said = {**PUBLISHED, "DATA": data, "TRAIN": {"DATASET": dataset}, "TEST": {"DATASET": dataset}}
     made = payload(model("joint_space_time", classes=174), yaml.safe_dump(said))
-    found = describe(save(tmp_path, made))
+    found = read_model_spec(save(tmp_path, made))
     assert found.cfg.DATA.REVERSE_INPUT_CHANNEL is reverse
     assert found.class_names == (class_names("ssv2") if reverse else ())
 
@@ -115,12 +119,12 @@ def test_published_checkpoints_never_saw_their_channels_reversed(tmp_path, datas
 def test_preprocessing_of_a_later_version_is_an_error(tmp_path):
     content = {"model": model().state_dict(), "preprocessing": {"sampling": "random"}}
     with pytest.raises(CheckpointError, match="has the sampling 'random', and this version knows"):
-        describe(save(tmp_path, content))
+        read_model_spec(save(tmp_path, content))
 
 
 def test_bare_weights_get_the_published_preprocessing_and_a_note(tmp_path):
     path = save(tmp_path, model(frames=16).state_dict())
-    found = describe(path)
+    found = read_model_spec(path)
     assert found.cfg.TIMESFORMER.DEPTH == 2
     assert (found.cfg.DATA.NUM_FRAMES, found.cfg.DATA.SAMPLING_RATE) == (16, 16)
     assert (found.cfg.TEST.NUM_ENSEMBLE_VIEWS, found.cfg.TEST.NUM_SPATIAL_CROPS) == (1, 3)
@@ -133,7 +137,7 @@ def test_bare_weights_get_the_published_preprocessing_and_a_note(tmp_path):
 )
 def test_assumptions_are_those_of_the_published_recipes(tmp_path, name, num_frames, side):
     sizes = {"img_size": side, "patch_size": 16, "depth": 1}
-    found = describe(save(tmp_path, model(frames=num_frames, **sizes).state_dict())).cfg.DATA
+    found = read_model_spec(save(tmp_path, model(frames=num_frames, **sizes).state_dict())).cfg.DATA
     recipe = load_config(f"configs/Kinetics/TimeSformer_divST_{name}_{side}.yaml").DATA
     for key in ("NUM_FRAMES", "SAMPLING_RATE", "TEST_CROP_SIZE", "TRAIN_JITTER_SCALES", "MEAN"):
         assert found[key] == recipe[key]
@@ -146,19 +150,19 @@ def test_a_preprocessing_entry_alone_is_enough(trained, tmp_path):
     content = torch.load(path, weights_only=True) | {"preprocessing": preprocessing_of(cfg)}
     del content["cfg"]
     with pytest.raises(CheckpointError, match=r"how many heads its .* and 32 channels are no mult"):
-        describe(save(tmp_path, content))
-    found = describe(save(tmp_path, content), overrides=("TIMESFORMER.NUM_HEADS", "2"))
+        read_model_spec(save(tmp_path, content))
+    found = read_model_spec(save(tmp_path, content), overrides=("TIMESFORMER.NUM_HEADS", "2"))
     assert preprocessing_of(found.cfg) == preprocessing_of(cfg)
 
 
 def test_class_names_come_from_a_data_set_or_a_file(tmp_path):
     path = save(tmp_path, model(classes=101).state_dict())
-    assert describe(path, classes="ucf101").class_names[0] == "ApplyEyeMakeup"
+    assert read_model_spec(path, classes="ucf101").class_names[0] == "ApplyEyeMakeup"
     names = [f"name {i}" for i in range(101)]
     (tmp_path / "names.txt").write_text("\n".join(names))
-    assert describe(path, classes=tmp_path / "names.txt").class_names == tuple(names)
+    assert read_model_spec(path, classes=tmp_path / "names.txt").class_names == tuple(names)
     with pytest.raises(ClassNamesError, match="no class names of 'ucf'"):
-        describe(path, classes="ucf")
+        read_model_spec(path, classes="ucf")
 
 
 def test_class_names_must_be_as_many_as_the_classes(tmp_path):
@@ -166,17 +170,17 @@ def test_class_names_must_be_as_many_as_the_classes(tmp_path):
     with pytest.raises(
         CheckpointError, match="kinetics400 names 400 classes, but the classifier of .* has 5"
     ):
-        describe(path, classes="kinetics400")
+        read_model_spec(path, classes="kinetics400")
     path = save(tmp_path, {"state_dict": model().state_dict(), "class_names": ["a", "b"]})
     with pytest.raises(CheckpointError, match="file names 2 classes, but its classifier has 5"):
-        describe(path)
+        read_model_spec(path)
 
 
 def test_a_video_is_no_checkpoint(data_dir):
     with pytest.raises(
         CheckpointError, match=r"test 0\.mp4 is no weights file, but a video .*wanted"
     ):
-        describe(data_dir / "videos/test 0.mp4")
+        read_model_spec(data_dir / "videos/test 0.mp4")
 
 
 @pytest.mark.parametrize(
@@ -189,18 +193,18 @@ def test_a_video_is_no_checkpoint(data_dir):
 )
 def test_other_files_are_no_checkpoints(tmp_path, content, message):
     with pytest.raises(CheckpointError, match=message):
-        describe(save(tmp_path, content))
+        read_model_spec(save(tmp_path, content))
 
 
 @pytest.mark.parametrize(("text", "message"), [("a: [", "not a readable YAML"), ("3", "found int")])
 def test_a_configuration_that_is_none_is_an_error(tmp_path, text, message):
     with pytest.raises(InputError, match=message):
-        describe(save(tmp_path, payload(model(), text)))
+        read_model_spec(save(tmp_path, payload(model(), text)))
 
 
 def test_a_missing_file_is_an_error(tmp_path):
     with pytest.raises(CheckpointError, match=r"nothing\.pyth does not exist"):
-        describe(tmp_path / "nothing.pyth")
+        read_model_spec(tmp_path / "nothing.pyth")
 
 
 @pytest.mark.parametrize("scheme", ["divided_space_time", "joint_space_time", "space_only"])
@@ -237,12 +241,12 @@ def test_files_of_other_projects_get_the_pixels_of_their_recipes(shared, tmp_pat
     """mmaction2: mean and std 127.5; PaddleVideo: as published, but none for PP-TimeSformer."""
     heads = ["TIMESFORMER.NUM_HEADS", "3"]
     golden = shared / "golden"
-    found = describe(golden / "shared_mmaction_space_only.pth", overrides=heads)
+    found = read_model_spec(golden / "shared_mmaction_space_only.pth", overrides=heads)
     assert (found.cfg.DATA.MEAN, found.cfg.DATA.STD) == ([0.5] * 3, [0.5] * 3)
     assert "mean [0.5, 0.5, 0.5]" in found.notes[-2]
     path = golden / "shared_paddle_divided_space_time.pdparams"
-    assert describe(path, overrides=heads).cfg.DATA.MEAN == [0.45] * 3
+    assert read_model_spec(path, overrides=heads).cfg.DATA.MEAN == [0.45] * 3
     state = read_file(path)
     bare = {name: value for name, value in state.items() if not name.endswith("qkv.bias")}
-    found = describe(save(tmp_path, bare), overrides=heads)
+    found = read_model_spec(save(tmp_path, bare), overrides=heads)
     assert (found.cfg.DATA.MEAN, found.cfg.DATA.STD) == ([0.0] * 3, [1.0] * 3)

@@ -7,12 +7,13 @@ import yaml
 
 from tests.conftest import TINY
 from tests.engine.test_train import stats
-from timesformer.checkpoint import resume_check, save
+from timesformer.checkpoint import resume_check
 from timesformer.checkpoint.load import CheckpointError
 from timesformer.config import ConfigError, load_config
 from timesformer.config.keys import KEYS, OLD_NAMES
 from timesformer.engine import run
 from timesformer.engine.preflight import preflight
+from timesformer.files import checkpoint_path
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def begun(data_dir, tmp_path_factory):
         return load_config(path, [str(item) for item in pairs])
 
     run.run(config())
-    save.checkpoint_path(out, 1).unlink()
+    checkpoint_path(out, 1).unlink()
     return lists, out, config
 
 
@@ -56,9 +57,8 @@ def test_what_decides_the_numbers_must_be_as_it_was(begun, key, value, said):
     with pytest.raises(ConfigError) as error:
         preflight(config(key, value))
     text = str(error.value)
-    assert (
-        f"{out}/checkpoints/checkpoint_epoch_00001.pyth is of a run that learned something" in text
-    )
+    path = out / "checkpoints/checkpoint_epoch_00001.pyth"
+    assert f"{path} was written by a run with different settings" in text
     assert said in text
     assert "pass --override to go on" in text
     assert text.count(" then, ") == 1
@@ -82,7 +82,7 @@ def test_videos_found_unreadable_since_are_noticed(begun):
     _, out, config = begun
     payload = {"sampling": resume_check.facts(6, 0)["sampling"]}
     with pytest.raises(CheckpointError, match="videos known to be unreadable: 0 then, 2 now"):
-        resume_check.check(payload, config(), resume_check.facts(6, 2), path=out)
+        resume_check.check_compatible(payload, config(), resume_check.facts(6, 2), path=out)
 
 
 def test_what_decides_no_number_may_differ_and_override_goes_on(begun, caplog):
@@ -100,7 +100,7 @@ def test_what_decides_no_number_may_differ_and_override_goes_on(begun, caplog):
 
 def test_published_checkpoints_without_these_entries_are_not_compared(begun):
     _, out, config = begun
-    resume_check.check(
+    resume_check.check_compatible(
         {"epoch": 3, "cfg": "NUM_GPUS: 8\nAVA:\n  BGR: false\n"}, config(), {}, path=out
     )
 
@@ -112,10 +112,10 @@ def test_a_checkpoint_with_the_old_names_of_keys_is_of_the_same_run(begun):
         section, name = now.split(".")
         old[section][then.split(".")[1]] = old[section].pop(name)
     old["TEST"]["VIEW_PLACEMENT"] = "released"
-    resume_check.check({"epoch": 0, "cfg": yaml.safe_dump(old)}, cfg, {}, path=out)
+    resume_check.check_compatible({"epoch": 0, "cfg": yaml.safe_dump(old)}, cfg, {}, path=out)
     old["SOLVER"]["REFERENCE_BATCH_SIZE"] = 7
     with pytest.raises(CheckpointError, match="SOLVER.LR_REFERENCE_BATCH: 7 then, 0 now"):
-        resume_check.check({"epoch": 0, "cfg": yaml.safe_dump(old)}, cfg, {}, path=out)
+        resume_check.check_compatible({"epoch": 0, "cfg": yaml.safe_dump(old)}, cfg, {}, path=out)
 
 
 def test_every_harmless_key_exists():

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from tests.engine.test_train import stats
-from timesformer.checkpoint import save
 from timesformer.checkpoint.load import CheckpointError
 from timesformer.config import ConfigError, load_config
 from timesformer.engine import run
 from timesformer.engine.preflight import preflight
+from timesformer.files import checkpoint_path
 from timesformer.runtime.metrics_csv import read_rows
 
 QUICK = ["SOLVER.MAX_EPOCH", 1, "TEST.NUM_ENSEMBLE_VIEWS", 1, "TEST.NUM_SPATIAL_CROPS", 1]
@@ -56,13 +56,13 @@ def log(out):
 
 
 def entries(out, epoch=0):
-    return torch.load(save.checkpoint_path(out, epoch), weights_only=True)
+    return torch.load(checkpoint_path(out, epoch), weights_only=True)
 
 
 def test_the_published_order_of_commands_trains_and_then_fine_tunes(again, tmp_path):
     out, start = again
     first, results = entries(out), json.loads((out / "test_results.json").read_text())
-    named = save.checkpoint_path(out, 0)
+    named = checkpoint_path(out, 0)
     tune = ["TRAIN.FINETUNE", True, "TRAIN.CHECKPOINT_FILE_PATH", named, "SOLVER.BASE_LR", 0.01]
     start(*tune)
     aside = out / "checkpoints/earlier-1"
@@ -96,10 +96,10 @@ def test_the_published_order_of_commands_trains_and_then_fine_tunes(again, tmp_p
 
 def test_a_finished_run_of_the_same_start_is_tested_again_and_may_go_on(again):
     out, start = again
-    before = save.checkpoint_path(out, 0).read_bytes()
+    before = checkpoint_path(out, 0).read_bytes()
     start("SOLVER.EARLY_STOP_PATIENCE", 0, "LOG_PERIOD", 1)
     assert "finished already, after epoch 1" in log(out)
-    assert save.checkpoint_path(out, 0).read_bytes() == before
+    assert checkpoint_path(out, 0).read_bytes() == before
     with pytest.raises(ConfigError, match="SOLVER.MAX_EPOCH: 1 then, 2 now"):
         start("SOLVER.MAX_EPOCH", 2)
     start("SOLVER.MAX_EPOCH", 2, "TRAIN.RESUME_ANYWAY", True, "TEST.ENABLE", False)
@@ -113,7 +113,7 @@ def test_an_unfinished_run_of_another_start_is_refused_and_each_way_out_works(ag
     file = tmp_path / "foreign.pyth"
     torch.save(payload, file)
     torch.save({**payload, "cfg": payload["cfg"].replace("MAX_EPOCH: 1", "MAX_EPOCH: 2")},
-               save.checkpoint_path(out, 0))  # fmt: skip
+               checkpoint_path(out, 0))  # fmt: skip
     epochs = ["SOLVER.MAX_EPOCH", 2, "TEST.ENABLE", False]
     tune = [*epochs, "TRAIN.FINETUNE", True, "TRAIN.CHECKPOINT_FILE_PATH", file]
     with pytest.raises(ConfigError) as error:
@@ -138,7 +138,7 @@ def test_an_unfinished_run_of_another_start_is_refused_and_each_way_out_works(ag
 def test_a_run_of_before_that_has_no_hash_goes_on_by_its_path(again, tmp_path):
     out, start = again
     payload = {k: v for k, v in entries(out).items() if k not in ("started_from", "run")}
-    torch.save(payload, save.checkpoint_path(out, 0))
+    torch.save(payload, checkpoint_path(out, 0))
     (out / "run.json").unlink()
     start()
     assert "finished already" in log(out)
@@ -146,7 +146,7 @@ def test_a_run_of_before_that_has_no_hash_goes_on_by_its_path(again, tmp_path):
     torch.save(payload, file)
     tune = ["TRAIN.FINETUNE", True, "TRAIN.CHECKPOINT_FILE_PATH", file]
     old = start.config(*tune).dump()
-    torch.save({**payload, "cfg": old}, save.checkpoint_path(out, 0))
+    torch.save({**payload, "cfg": old}, checkpoint_path(out, 0))
     start(*tune)
     assert "has no hash of what it started from; the paths agree" in log(out)
     assert log(out).count("finished already") == 2
@@ -154,8 +154,8 @@ def test_a_run_of_before_that_has_no_hash_goes_on_by_its_path(again, tmp_path):
 
 def test_after_a_training_the_test_is_of_what_it_wrote(again):
     out, start = again
-    shutil.copy(save.checkpoint_path(out, 0), save.checkpoint_path(out, 98))
+    shutil.copy(checkpoint_path(out, 0), checkpoint_path(out, 98))
     start("SOLVER.MAX_EPOCH", 2, "TRAIN.RESUME_ANYWAY", True)
     tested = json.loads((out / "test_results.json").read_text())["weights"]
-    assert tested == str(save.checkpoint_path(out, 1))
+    assert tested == str(checkpoint_path(out, 1))
     assert "checkpoint_epoch_00099.pyth is passed over: its content is of epoch 1" in log(out)

@@ -9,6 +9,8 @@ import torch
 from tests.checkpoint.test_load import model
 from timesformer.checkpoint import save as run_checkpoint
 from timesformer.checkpoint.load import CheckpointError, read_file
+from timesformer.checkpoint.newest import damage, newest_checkpoint
+from timesformer.files import best_checkpoint, checkpoint_folder, checkpoint_path, temporary_path
 
 
 def trained(seed, steps=3):
@@ -23,7 +25,7 @@ def trained(seed, steps=3):
 
 
 def save(folder, net, optimizer, epoch):
-    path = run_checkpoint.checkpoint_path(folder, epoch)
+    path = checkpoint_path(folder, epoch)
     payload = {
         "epoch": epoch,
         "model_state": run_checkpoint.named_state(net),
@@ -50,8 +52,8 @@ def test_a_full_disk_leaves_the_last_good_one_and_says_so(tmp_path):
     path = save(tmp_path, net, optimizer, epoch=0)
     before = path.read_bytes()
     for epoch in (0, 1):  # over an old one; and a new one
-        other = run_checkpoint.checkpoint_path(tmp_path, epoch)
-        other.with_name(f"{other.name}.tmp").symlink_to("/dev/full")
+        other = checkpoint_path(tmp_path, epoch)
+        temporary_path(other).symlink_to("/dev/full")
         with pytest.raises(
             CheckpointError,
             match=rf"{other.name} cannot be written: No space left on device \(\d+ MiB are free.*"
@@ -60,7 +62,7 @@ def test_a_full_disk_leaves_the_last_good_one_and_says_so(tmp_path):
             save(tmp_path, net, optimizer, epoch=epoch)
         assert [file.name for file in path.parent.iterdir()] == [path.name]
     assert path.read_bytes() == before
-    assert run_checkpoint.newest_checkpoint(tmp_path) == path
+    assert newest_checkpoint(tmp_path) == path
 
 
 def test_the_reason_of_the_system_is_said_where_the_zip_writer_hides_it(tmp_path, monkeypatch):
@@ -89,11 +91,11 @@ def test_the_newest_valid_checkpoint_is_found_and_a_damaged_one_named(tmp_path, 
     data[len(data) // 2] ^= 4
     harmed = {"truncated": data[:-100], "flipped": data, "empty": b"", "text": b"no zip" * 99}
     bad.write_bytes(harmed[harm])
-    assert run_checkpoint.newest_checkpoint(tmp_path) == good
+    assert newest_checkpoint(tmp_path) == good
     assert f"{bad} is left out, it is damaged" in caplog.text
     good.unlink()  # a run must not start from scratch as if nothing had been there
     with pytest.raises(CheckpointError, match="holds no checkpoint that can be used:\n  .*damaged"):
-        run_checkpoint.newest_checkpoint(tmp_path)
+        newest_checkpoint(tmp_path)
 
 
 def test_a_flipped_bit_is_noticed_or_harmless(tmp_path):
@@ -106,7 +108,7 @@ def test_a_flipped_bit_is_noticed_or_harmless(tmp_path):
         data = bytearray(whole)
         data[at] ^= 1 << int(rng.integers(8))
         path.write_bytes(data)
-        if run_checkpoint.damage(path):
+        if damage(path):
             noticed += 1
             continue
         after = read_file(path)["model_state"]
@@ -118,17 +120,17 @@ def test_a_copy_is_as_valid_as_the_file(tmp_path):
     path = save(tmp_path, *trained(0), epoch=0)
     copy = tmp_path / "elsewhere.pyth"
     copy.write_bytes(path.read_bytes())
-    assert run_checkpoint.damage(copy) == ""
+    assert damage(copy) == ""
 
 
 def test_files_of_pytorch_before_1_6_are_not_called_damaged(tmp_path):
     torch.save({"a": torch.zeros(3)}, tmp_path / "old", _use_new_zipfile_serialization=False)
-    assert run_checkpoint.damage(tmp_path / "old") == ""
+    assert damage(tmp_path / "old") == ""
 
 
 def test_the_same_content_gets_several_names(tmp_path, monkeypatch):
-    best = run_checkpoint.best_checkpoint(tmp_path)
-    path = run_checkpoint.checkpoint_path(tmp_path, 0)
+    best = best_checkpoint(tmp_path)
+    path = checkpoint_path(tmp_path, 0)
     for links in (True, False):
         if not links:
             monkeypatch.setattr("os.link", lambda *_: (_ for _ in ()).throw(OSError("no links")))
@@ -146,7 +148,7 @@ def test_the_same_content_gets_several_names(tmp_path, monkeypatch):
     ],
 )
 def test_old_checkpoints_are_deleted(tmp_path, keep, left):
-    folder = run_checkpoint.folder_of(tmp_path)
+    folder = checkpoint_folder(tmp_path)
     folder.mkdir()
     names = ["00001", "00001_batch_000003", "00002", "00003_batch_000009", "00003",
              "00004_batch_000007", "00005"]  # fmt: skip
@@ -175,7 +177,7 @@ def test_an_old_checkpoint_that_cannot_be_deleted_is_named_and_ends_nothing(
 
 
 def test_checkpoints_that_a_run_would_take_for_its_own_are_set_aside(tmp_path):
-    folder = run_checkpoint.folder_of(tmp_path)
+    folder = checkpoint_folder(tmp_path)
     assert (
         run_checkpoint.set_aside(tmp_path, after=Path("checkpoint_epoch_00000.pyth"), best=True)
         is None
@@ -183,7 +185,7 @@ def test_checkpoints_that_a_run_would_take_for_its_own_are_set_aside(tmp_path):
     folder.mkdir()
     names = ["00004", "00005_batch_000002", "00005_batch_000010", "00005", "00010"]
     files = [folder / f"checkpoint_epoch_{name}.pyth" for name in names]
-    for path in [*files, run_checkpoint.best_checkpoint(tmp_path), folder / "mine.pyth"]:
+    for path in [*files, best_checkpoint(tmp_path), folder / "mine.pyth"]:
         path.write_text(path.name)
     moved = run_checkpoint.set_aside(tmp_path, after=files[1], best=False)
     assert sorted(path.read_text() for path in moved.iterdir()) == sorted(p.name for p in files[2:])
@@ -204,16 +206,16 @@ def test_what_was_half_written_is_deleted(tmp_path):
 def test_the_newest_checkpoint_is_the_one_that_has_seen_most(tmp_path):
     folder = tmp_path / "checkpoints"
     folder.mkdir()
-    assert run_checkpoint.newest_checkpoint(tmp_path) is None
+    assert newest_checkpoint(tmp_path) is None
     names = ["epoch_00009_batch_000002", "epoch_00009_batch_000010", "epoch_00009", "epoch_99999",
              "epoch_100000_batch_000001"]  # fmt: skip
     for name in names:
         torch.save({}, folder / f"checkpoint_{name}.pyth")
-        assert run_checkpoint.newest_checkpoint(tmp_path).name == f"checkpoint_{name}.pyth"
+        assert newest_checkpoint(tmp_path).name == f"checkpoint_{name}.pyth"
     for other in (
         "my_checkpoint_epoch_999999.pyth",
         "checkpoint_best.pyth",
         "checkpoint_epoch_2.pyth.tmp",
     ):
         (folder / other).touch()
-    assert run_checkpoint.newest_checkpoint(tmp_path).name == f"checkpoint_{names[-1]}.pyth"
+    assert newest_checkpoint(tmp_path).name == f"checkpoint_{names[-1]}.pyth"

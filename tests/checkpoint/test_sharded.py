@@ -12,7 +12,9 @@ from timesformer.checkpoint import sharded
 from timesformer.checkpoint.convert import WRITERS, Source, refuse_overwriting
 from timesformer.checkpoint.inspect import summarize
 from timesformer.checkpoint.load import CheckpointError, read_file
-from timesformer.checkpoint.model_spec import describe
+from timesformer.checkpoint.model_spec import read_model_spec
+from timesformer.checkpoint.newest import newest_checkpoint
+from timesformer.files import checkpoint_path
 
 
 def payload(epoch, seed=0):
@@ -22,7 +24,7 @@ def payload(epoch, seed=0):
 
 
 def save(folder, epoch, **options):
-    path = run_checkpoint.checkpoint_path(folder, epoch, is_sharded=True, **options)
+    path = checkpoint_path(folder, epoch, is_sharded=True, **options)
     run_checkpoint.write_sharded(path, payload(epoch))
     return path
 
@@ -68,23 +70,23 @@ def test_a_torn_folder_is_named_and_passed_over(tmp_path, caplog, harm):
         {"missing": part, "no metadata": bad / ".metadata", "no entries": bad / "plain.pyth"}[
             harm
         ].unlink()
-    assert run_checkpoint.newest_checkpoint(tmp_path) == good
+    assert newest_checkpoint(tmp_path) == good
     assert f"{bad} is left out, it is damaged: " in caplog.text
     assert "delete it" in caplog.text
 
 
 def test_the_newest_of_either_kind_is_found(tmp_path):
     first = save(tmp_path, 0)
-    file = run_checkpoint.checkpoint_path(tmp_path, 0)
+    file = checkpoint_path(tmp_path, 0)
     run_checkpoint.write_checkpoint(file, payload(0))
-    assert run_checkpoint.newest_checkpoint(tmp_path) == file
+    assert newest_checkpoint(tmp_path) == file
     os.utime(first / "plain.pyth", (2e9, 2e9))
-    assert run_checkpoint.newest_checkpoint(tmp_path) == first
+    assert newest_checkpoint(tmp_path) == first
     inside = save(tmp_path, 1, batch=2)
-    assert run_checkpoint.newest_checkpoint(tmp_path) == inside
-    last = run_checkpoint.checkpoint_path(tmp_path, 1)
+    assert newest_checkpoint(tmp_path) == inside
+    last = checkpoint_path(tmp_path, 1)
     run_checkpoint.write_checkpoint(last, payload(1))
-    assert run_checkpoint.newest_checkpoint(tmp_path) == last
+    assert newest_checkpoint(tmp_path) == last
 
 
 @pytest.mark.parametrize(
@@ -95,10 +97,10 @@ def test_wherever_a_process_dies_there_is_a_whole_one(tmp_path, monkeypatch, mom
     path = save(tmp_path, 0)
     step, nth = {
         "parts": ((sharded, "_sums"), 1),
-        "entries": ((sharded, "sync_folder"), 1),
-        "first rename": ((os, "replace"), 1),
-        "second rename": ((os, "replace"), 2),
-        "deletion": ((os, "replace"), 3),
+        "entries": ((os, "replace"), 1),
+        "first rename": ((os, "replace"), 2),
+        "second rename": ((os, "replace"), 3),
+        "deletion": ((os, "replace"), 4),
     }[moment]
     real, calls = getattr(*step), []
 
@@ -112,7 +114,7 @@ def test_wherever_a_process_dies_there_is_a_whole_one(tmp_path, monkeypatch, mom
     with pytest.raises(KeyboardInterrupt):
         run_checkpoint.write_sharded(path, payload(0, seed=1))
     monkeypatch.undo()
-    found = run_checkpoint.newest_checkpoint(tmp_path)
+    found = newest_checkpoint(tmp_path)
     assert found.name in (path.name, f"{path.name}.old")
     bias = read_file(found)["model_state"]["model.norm.bias"]
     is_new = moment == "deletion"
@@ -137,7 +139,7 @@ def test_a_full_disk_leaves_the_last_good_one_and_says_so(tmp_path, monkeypatch)
         ):
             save(tmp_path, epoch)
         assert names(path) == [path.name]
-    assert run_checkpoint.newest_checkpoint(tmp_path) == path
+    assert newest_checkpoint(tmp_path) == path
 
 
 def test_parts_on_the_disk_of_another_machine_are_an_error(tmp_path, monkeypatch):
@@ -158,14 +160,16 @@ def test_old_folders_are_deleted_like_files(tmp_path):
 
 def test_what_is_no_training_does_not_become_a_sharded_checkpoint(tmp_path):
     torch.save({"model_state": payload(0)["model_state"]}, tmp_path / "bare.pyth")
-    made = Source.of(describe(tmp_path / "bare.pyth", overrides=["TIMESFORMER.NUM_HEADS", "2"]))
+    made = Source.of(
+        read_model_spec(tmp_path / "bare.pyth", overrides=["TIMESFORMER.NUM_HEADS", "2"])
+    )
     with pytest.raises(CheckpointError, match="holds no training to go on with"):
         WRITERS["sharded"](made, tmp_path / "a.dcp", torch.float32)
 
 
 def test_a_folder_of_something_else_is_not_replaced(tmp_path):
     torch.save(payload(0), tmp_path / "a.pyth")
-    made = Source.of(describe(tmp_path / "a.pyth", overrides=["TIMESFORMER.NUM_HEADS", "2"]))
+    made = Source.of(read_model_spec(tmp_path / "a.pyth", overrides=["TIMESFORMER.NUM_HEADS", "2"]))
     with pytest.raises(CheckpointError, match="is no sharded checkpoint; give a new name"):
         WRITERS["sharded"](made, tmp_path, torch.float32)
 
@@ -173,7 +177,7 @@ def test_a_folder_of_something_else_is_not_replaced(tmp_path):
 def test_a_folder_is_replaced_by_a_conversion_but_not_by_itself(tmp_path):
     path = save(tmp_path, 0)
     torch.save(payload(6), tmp_path / "a.pyth")
-    made = Source.of(describe(tmp_path / "a.pyth", overrides=["TIMESFORMER.NUM_HEADS", "2"]))
+    made = Source.of(read_model_spec(tmp_path / "a.pyth", overrides=["TIMESFORMER.NUM_HEADS", "2"]))
     refuse_overwriting(str(tmp_path / "a.pyth"), path, to="sharded")
     WRITERS["sharded"](made, path, torch.float32)
     assert read_file(path)["epoch"] == 6

@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 from tests.checkpoint.test_load import model, same_weights
-from timesformer.checkpoint import payload_contents
 from timesformer.checkpoint.load import CheckpointError, load_weights, read_file
+from timesformer.checkpoint.payload import unknown_classes
 from timesformer.checkpoint.state_search import WRAPPERS, find_state, strip_prefixes
 
 
@@ -231,7 +231,7 @@ def test_containers_that_hold_themselves_end():
     payload = {"a": [], "net": state}
     payload["a"].append(payload)
     assert len(find_state(payload)) == len(state)
-    assert payload_contents.set_aside(payload) == Counter()
+    assert unknown_classes(payload) == Counter()
 
 
 def test_data_of_other_packages_are_plain_values(tmp_path):

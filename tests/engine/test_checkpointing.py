@@ -4,7 +4,6 @@ import errno
 import json
 import os
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,14 +13,16 @@ import torch.multiprocessing as mp
 from tests.engine.test_train import stats
 from timesformer.checkpoint import save, sharded
 from timesformer.checkpoint.load import CheckpointError, load_weights
+from timesformer.checkpoint.newest import damage, newest_checkpoint
 from timesformer.config import load_config
 from timesformer.datasets import read_list
 from timesformer.engine import nonfinite, run, train
-from timesformer.engine.checkpointing import Checkpoints
+from timesformer.engine.checkpointing import CheckpointSchedule
 from timesformer.engine.meters import EpochMeter
 from timesformer.engine.preflight import preflight
-from timesformer.engine.train_state import TrainingState
+from timesformer.engine.train_state import TrainState
 from timesformer.evaluation import validate
+from timesformer.files import best_checkpoint, checkpoint_folder, checkpoint_path, temporary_path
 from timesformer.models import build_model
 from timesformer.runtime import log, signals
 from timesformer.runtime.metrics_csv import MetricsCSV, read_rows
@@ -51,7 +52,9 @@ def errors(monkeypatch):
 
 
 def names(out):
-    return sorted(path.stem.removeprefix("checkpoint_") for path in save.folder_of(out).iterdir())
+    return sorted(
+        path.stem.removeprefix("checkpoint_") for path in checkpoint_folder(out).iterdir()
+    )
 
 
 def test_the_best_stays_and_training_stops_when_none_is_better(config, tmp_path, errors):
@@ -64,12 +67,12 @@ def test_the_best_stays_and_training_stops_when_none_is_better(config, tmp_path,
     out = tmp_path / "out"
     assert [line["epoch"] for line in stats(out, "val_epoch")] == ["1/6", "2/6", "3/6", "4/6"]
     assert names(out)[:2] == ["best", "epoch_00004"]
-    best = torch.load(save.best_checkpoint(out), weights_only=True)
+    best = torch.load(best_checkpoint(out), weights_only=True)
     assert (best["epoch"], best["best"]["epoch"], best["best"]["badness"]) == (1, 1, 40.0)
     assert torch.equal(best["ema_state"]["model.head.weight"], heads[1])  # validated: the average
     assert not torch.equal(best["model_state"]["model.head.weight"], heads[1])
     model = build_model(cfg)
-    load_weights(model, save.best_checkpoint(out))
+    load_weights(model, best_checkpoint(out))
     assert torch.equal(model.head.weight, heads[1])  # and whatever starts from the file
     results = json.loads((out / "test_results.json").read_text())
     assert results["weights"].endswith("checkpoints/checkpoint_best.pyth")
@@ -98,7 +101,7 @@ def test_a_disk_that_fills_up_ends_the_run_with_the_last_good_checkpoint(
     def fill(path, payload, **kwargs):
         calls.append(1)
         if len(calls) == 3:
-            path.with_name(f"{path.name}.tmp").symlink_to("/dev/full")
+            temporary_path(path).symlink_to("/dev/full")
         write(path, payload, **kwargs)
 
     monkeypatch.setattr(save, "write_checkpoint", fill)
@@ -106,7 +109,7 @@ def test_a_disk_that_fills_up_ends_the_run_with_the_last_good_checkpoint(
         CheckpointError, match=r"No space left on device .*last good one is .*\d\.pyth"
     ):
         run.run(config("TEST.ENABLE", 0, "SOLVER.MAX_EPOCH", 3))
-    newest = save.newest_checkpoint(tmp_path / "out")
+    newest = newest_checkpoint(tmp_path / "out")
     assert newest.name == "checkpoint_epoch_00001.pyth"
     monkeypatch.undo()
     run.run(config("TEST.ENABLE", 0, "SOLVER.MAX_EPOCH", 3))
@@ -152,7 +155,7 @@ def test_a_run_resumes_from_the_newest_whole_checkpoint_and_names_the_torn_one(c
     cfg = config("TEST.ENABLE", 0)
     run.run(cfg)
     out = tmp_path / "out"
-    torn = save.checkpoint_path(out, 1)
+    torn = checkpoint_path(out, 1)
     torn.write_bytes(torn.read_bytes()[:1000])
     leftover = torn.with_name(f"{torn.name}.tmp")
     leftover.write_bytes(b"half")
@@ -161,7 +164,7 @@ def test_a_run_resumes_from_the_newest_whole_checkpoint_and_names_the_torn_one(c
     assert f"checkpoint {torn} is left out, it is damaged" in text
     assert "resuming after 0 batches of epoch 2" in text
     assert not leftover.exists()
-    assert not save.damage(torn)
+    assert not damage(torn)
 
 
 def test_a_run_that_starts_anew_takes_no_checkpoint_of_the_earlier_one_for_its_own(
@@ -174,7 +177,7 @@ def test_a_run_that_starts_anew_takes_no_checkpoint_of_the_earlier_one_for_its_o
                   "TEST.NUM_ENSEMBLE_VIEWS", 1)  # fmt: skip
     run.run(anew)
     assert names(out) == ["best", "earlier-1", "epoch_00002"]
-    earlier = save.folder_of(out) / "earlier-1"
+    earlier = checkpoint_folder(out) / "earlier-1"
     assert len(list(earlier.glob("*.pyth"))) == 4
     moved = {"config.yaml", "metrics.csv", "run.json", "stdout.log"}
     assert moved <= {path.name for path in earlier.iterdir()}
@@ -187,14 +190,14 @@ def test_a_run_that_starts_anew_takes_no_checkpoint_of_the_earlier_one_for_its_o
 def test_a_damaged_newest_checkpoint_does_not_cost_the_good_one(config, tmp_path, monkeypatch):
     out = tmp_path / "out"
     run.run(config("TEST.ENABLE", 0))
-    torn = save.checkpoint_path(out, 1)
+    torn = checkpoint_path(out, 1)
     torn.write_bytes(b"torn")
     monkeypatch.setattr(train.Trainer, "run_epoch", lambda *_: 1 / 0)  # before anything is saved
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
             run.run(config("TEST.ENABLE", 0, "TRAIN.KEEP_CHECKPOINTS", 1))
-        assert save.newest_checkpoint(out) == save.checkpoint_path(out, 0)
-    assert (save.folder_of(out) / "earlier-1" / torn.name).read_bytes() == b"torn"
+        assert newest_checkpoint(out) == checkpoint_path(out, 0)
+    assert (checkpoint_folder(out) / "earlier-1" / torn.name).read_bytes() == b"torn"
 
 
 @pytest.mark.parametrize("newer", [".dcp", ".pyth"])
@@ -204,7 +207,7 @@ def test_of_a_file_and_a_folder_of_an_epoch_the_whole_one_stays(
     """The newer one is damaged, and one checkpoint is to be kept: it was the damaged one."""
     out = tmp_path / "out"
     run.run(config("TEST.ENABLE", 0))
-    file = save.checkpoint_path(out, 1)
+    file = checkpoint_path(out, 1)
     save.write_sharded(file.with_suffix(".dcp"), torch.load(file, weights_only=True))
     whole, torn = (
         file.with_suffix(suffix) for suffix in ((".pyth", ".dcp")[:: 1 if newer == ".dcp" else -1])
@@ -228,7 +231,7 @@ def test_of_a_file_and_a_folder_of_an_epoch_the_whole_one_stays(
                     1,
                 )
             )
-        assert save.newest_checkpoint(out) == whole
+        assert newest_checkpoint(out) == whole
         assert names(out) == ["best", "earlier-1", "epoch_00002"]
     said = (out / "stdout.log").read_text()
     assert f"checkpoint {torn} is left out, it is damaged" in said
@@ -258,16 +261,16 @@ def test_what_one_process_cannot_write_ends_all_with_the_same_words(
 ):
     """The others lost the connection, or waited for a batch that never came."""
     is_sharded = "DIST.SHARDED_CHECKPOINTS" in options
-    fsync, calls = os.fsync, []
+    owner, name = (sharded, "replace_folder") if is_sharded else (save, "sync")
+    write, calls = getattr(owner, name), []
 
-    def full(descriptor):
+    def full(*paths):
         calls.append(1)
         if len(calls) == nth:
             raise OSError(28, "No space left on device")
-        fsync(descriptor)
+        return write(*paths)
 
-    owner = sharded if is_sharded else save
-    monkeypatch.setattr(owner, "os", SimpleNamespace(**{**vars(os), "fsync": full}))
+    monkeypatch.setattr(owner, name, full)
     start = [str(tiny_yaml), tmp_path, [str(option) for option in options]]
     mp.start_processes(in_process, args=tuple(start), nprocs=2, start_method="fork")
     first, second = ((tmp_path / f"said{rank}").read_text() for rank in range(2))
@@ -280,11 +283,11 @@ def test_the_best_of_the_run_that_a_file_is_from_is_not_the_best_of_this_one(
 ):
     errors([10.0, 90.0, 80.0])
     run.run(config("TEST.ENABLE", 0, "SOLVER.MAX_EPOCH", 1))
-    file = save.checkpoint_path(tmp_path / "out", 0)
+    file = checkpoint_path(tmp_path / "out", 0)
     cfg = config("OUTPUT_DIR", tmp_path / "new", "SOLVER.MAX_EPOCH", 3, "TEST.ENABLE", 0,
                  "TRAIN.CHECKPOINT_FILE_PATH", file)  # fmt: skip
     run.run(cfg)
-    best = torch.load(save.best_checkpoint(tmp_path / "new"), weights_only=True)
+    best = torch.load(best_checkpoint(tmp_path / "new"), weights_only=True)
     assert (best["epoch"], best["best"]["badness"]) == (2, 80.0)
 
 
@@ -297,9 +300,9 @@ def test_skipped_steps_are_looked_for_by_all_processes_together(config, tmp_path
     cfg = config("LOG_PERIOD", 5, "TRAIN.CHECKPOINT_STEPS", 4, "TRAIN.CHECKPOINT_PERIOD", 9,
                  "SOLVER.MAX_EPOCH", 20)  # fmt: skip
     (tmp_path / "out").mkdir()
-    state = TrainingState(cfg, build_model(cfg), torch.device("cpu"))
+    state = TrainState(cfg, build_model(cfg), torch.device("cpu"))
     videos = read_list(cfg, "train")
-    with Checkpoints(cfg, state, {}, videos, 100, log.Scalars()) as saved:
+    with CheckpointSchedule(cfg, state, {}, videos, 100, log.Scalars()) as saved:
         meter = EpochMeter(0, 100, log.Scalars(), log_period=5, num_epochs=20)
         for batch[0] in range(1, 11):
             saved.after_step(0, batch[0], meter)

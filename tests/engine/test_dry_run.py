@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from timesformer.checkpoint import save
 from timesformer.checkpoint.load import CheckpointError
+from timesformer.checkpoint.newest import newest_checkpoint
 from timesformer.config import load_config
 from timesformer.engine import dry_run as dry_run_module
 from timesformer.engine import run
@@ -19,7 +19,8 @@ from timesformer.engine.dry_run import (
     dry_run,
     summary,
 )
-from timesformer.engine.train_state import TrainingState
+from timesformer.engine.train_state import TrainState
+from timesformer.files import best_checkpoint, checkpoint_folder, checkpoint_path
 from timesformer.runtime.metrics_csv import MetricsCSV, read_rows
 
 
@@ -38,7 +39,7 @@ def test_a_dry_run_does_everything_once_and_leaves_no_checkpoint(config, tmp_pat
     assert json.loads((folder / "test_results.json").read_text())["scored"] == 2
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["dry-run"]
     assert not list(folder.rglob("*.pyth"))
-    assert save.newest_checkpoint(tmp_path / "out") is None
+    assert newest_checkpoint(tmp_path / "out") is None
     assert "2 steps of 4 batches in all, loss" in said
     assert "whole run   2 epochs of 6 batches, 2 validations" in said
     assert "MiB, written, read back and compared" in said
@@ -67,7 +68,7 @@ def test_a_test_alone_is_rehearsed_too(config, tmp_path):
 
 @pytest.mark.parametrize(("named", "tested"), [("", "epoch_00003"), ("best", "best")])
 def test_a_test_alone_is_of_the_checkpoint_that_the_run_has(config, tmp_path, named, tested):
-    folder = save.folder_of(tmp_path / "out")
+    folder = checkpoint_folder(tmp_path / "out")
     folder.mkdir(parents=True)
     for name in ("epoch_00003", "best"):
         torch.save({}, folder / f"checkpoint_{name}.pyth")
@@ -89,12 +90,12 @@ def written(config, tmp_path):
     )
     run.run(cfg)
     assert "written, read back and compared" in read_back(cfg)
-    return cfg, save.checkpoint_path(cfg.OUTPUT_DIR, 0)
+    return cfg, checkpoint_path(cfg.OUTPUT_DIR, 0)
 
 
 def test_a_checkpoint_that_is_not_there_or_damaged_is_an_error(written):
     cfg, path = written
-    best = save.best_checkpoint(cfg.OUTPUT_DIR)
+    best = best_checkpoint(cfg.OUTPUT_DIR)
     data = path.read_bytes()
     best.unlink()
     best.write_bytes(data[:5000] + bytes([data[5000] ^ 1]) + data[5001:])
@@ -110,11 +111,11 @@ def lose_momentum(state):
 
 
 def lose_average(state):
-    state.average._has_begun = False
+    state.ema._has_begun = False
 
 
 def lose_best(state):
-    state.best.badness = 7.0
+    state.early_stopping.badness = 7.0
 
 
 def round_weights(state):
@@ -132,14 +133,14 @@ def round_weights(state):
 )
 def test_all_that_resuming_takes_is_compared(written, monkeypatch, lose, named):
     cfg, path = written
-    load = TrainingState.load
+    load = TrainState.load
 
     def forgetful(self, path):
         resumed = load(self, path)
         lose(self)
         return resumed
 
-    monkeypatch.setattr(TrainingState, "load", forgetful)
+    monkeypatch.setattr(TrainState, "load", forgetful)
     with pytest.raises(CheckpointError, match=f"{path.name} does not give back .*{named}"):
         read_back(cfg)
 

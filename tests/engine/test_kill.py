@@ -23,7 +23,7 @@ import yaml
 from tests.conftest import ROOT, TINY, write_video
 from tests.engine.test_train import losses, same_state
 from tests.runtime.test_signals import OPTIONS, curves, numbers, rows
-from timesformer.checkpoint import save
+from timesformer import files
 from timesformer.config import load_config
 from timesformer.engine import run
 from timesformer.evaluation import test as testing
@@ -137,8 +137,8 @@ def moments(count, seed, text):
                 f"writing, {how}",
                 {
                     "half written": lambda at=at: half_written(at),
-                    "before the rename": lambda at=at: die_at(save.os, "replace", at),
-                    "after the rename": lambda at=at: die_at(save, "sync_folder", at),
+                    "before the rename": lambda at=at: die_at(files.os, "replace", at),
+                    "after the rename": lambda at=at: die_at(files, "sync_folder", at),
                 }[how],
                 0,
             )

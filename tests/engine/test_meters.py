@@ -12,8 +12,9 @@ from timesformer.config import load_config
 from timesformer.engine.meters import EpochMeter
 from timesformer.engine.nonfinite import StepResult
 from timesformer.engine.train_step import BatchResult
+from timesformer.files import METRICS
 from timesformer.runtime import log
-from timesformer.runtime.metrics_csv import FILE, read_rows
+from timesformer.runtime.metrics_csv import read_rows
 
 
 @pytest.fixture
@@ -127,7 +128,7 @@ def test_lines_become_rows_of_metrics_csv_and_points_of_tensorboard(config, tmp_
     points = {}
     scalars.add = lambda values, step: [points.setdefault((k, step), v) for k, v in values.items()]
     run_batches([(1.0, 4, 4), (2.0, 0, 4), (5.0, 1, 2)], scalars=scalars)
-    window, epoch = read_rows(tmp_path / "out" / FILE)
+    window, epoch = read_rows(tmp_path / "out" / METRICS)
     assert (window["type"], window["epoch"], window["batch"]) == ("train_iter", "1", "2")
     assert (float(window["loss"]), float(window["grad_norm"])) == (1.5, 20)
     assert float(window["clips_per_second"]) > 0

@@ -13,6 +13,7 @@ import torch.multiprocessing as mp
 from tests.engine.test_train import final_weights, optimizer_step, same_state, stats, trainer
 from tests.runtime.test_signals import strike
 from timesformer.checkpoint import save
+from timesformer.checkpoint.newest import newest_checkpoint
 from timesformer.config import load_config
 from timesformer.datasets import build_loader
 from timesformer.engine import checkpointing, run, train
@@ -20,6 +21,7 @@ from timesformer.engine.losses import build_loss
 from timesformer.engine.optim import lr_at_epoch, set_lr
 from timesformer.engine.restore import Start
 from timesformer.engine.train import seed_step
+from timesformer.files import checkpoint_folder
 from timesformer.models import build_model
 
 
@@ -152,7 +154,7 @@ def test_the_weights_are_replaced_once_and_then_the_run_ends(config, tmp_path, m
             set_lr(oracle.step.state.optimizer, lr_at_epoch(cfg, i / 6))
             seed_step(cfg.RNG_SEED, 0, i)
             optimizer_step(oracle, batch)
-    newest = save.newest_checkpoint(out)
+    newest = newest_checkpoint(out)
     assert newest.name == "checkpoint_epoch_00001.pyth"  # none amid failing steps
     saved = torch.load(newest, weights_only=True)
     assert same_state(save.named_state(oracle.step.model), saved["model_state"])
@@ -171,7 +173,7 @@ def test_a_checkpoint_saved_while_steps_are_skipped_is_not_used(
     cfg = config("SOLVER.MAX_NONFINITE_STEPS", 3, "GLOBAL_BATCH_SIZE", 4, "SOLVER.MAX_EPOCH", 3,
                  "TEST.ENABLE", 0, "TRAIN.KEEP_CHECKPOINTS", 1)  # fmt: skip
     out, failing = tmp_path / "out", [11, 12, 13]
-    folder = save.folder_of(out)
+    folder = checkpoint_folder(out)
     if stops:
         with monkeypatch.context() as patch:
             strike(patch, train.TrainStep, "accumulate", 13, signal.SIGTERM)

@@ -9,11 +9,11 @@ import torch
 from torch.distributed.fsdp import FSDPModule
 
 from timesformer.checkpoint import save
-from timesformer.checkpoint.save import checkpoint_path
 from timesformer.config import ConfigError, load_config
 from timesformer.datasets import scan_index
 from timesformer.datasets.scan_index import Row
 from timesformer.engine.preflight import preflight
+from timesformer.files import checkpoint_path
 from timesformer.models import build_model
 
 

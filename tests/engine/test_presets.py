@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from timesformer.checkpoint.model_spec import describe
+from timesformer.checkpoint.model_spec import read_model_spec
 from timesformer.config import config_of, load_config
 from timesformer.engine.presets import PRESETS, preset_for, preset_values, start_values
 from timesformer.models import build_model
@@ -39,7 +39,7 @@ def test_weights_of_ours_keep_their_model_and_clips(tiny_yaml, tmp_path):
     cfg = load_config(tiny_yaml)
     path = tmp_path / "own.pyth"
     torch.save({"model_state": build_model(cfg).state_dict(), "cfg": cfg.dump()}, path)
-    started = config_of(start_values(describe(path)), source="test")
+    started = config_of(start_values(read_model_spec(path)), source="test")
     assert started.TIMESFORMER.DEPTH == 2
     assert started.TIMESFORMER.ATTENTION_TYPE == "divided_space_time"
     assert (started.DATA.NUM_FRAMES, started.DATA.TRAIN_CROP_SIZE) == (4, 32)
@@ -53,7 +53,7 @@ def test_image_weights_get_divided_attention_and_crops_of_whole_patches(tmp_path
     image = TimeSformer(img_size=518, patch_size=14, embed_dim=64, depth=1, num_heads=1,
                         attention_type="space_only")  # fmt: skip
     torch.save(image.state_dict(), path)
-    started = config_of(start_values(describe(path)), source="test")
+    started = config_of(start_values(read_model_spec(path)), source="test")
     assert started.TIMESFORMER.ATTENTION_TYPE == "divided_space_time"
     assert (started.DATA.NUM_FRAMES, started.DATA.SAMPLING_RATE) == (8, 32)
     assert (started.DATA.TRAIN_CROP_SIZE, started.DATA.TEST_CROP_SIZE) == (224, 224)
@@ -64,13 +64,13 @@ def test_a_space_only_video_model_stays_one(tiny_yaml, tmp_path):
     cfg = load_config(tiny_yaml, ["TIMESFORMER.ATTENTION_TYPE", "space_only"])
     path = tmp_path / "own.pyth"
     torch.save({"model_state": build_model(cfg).state_dict(), "cfg": cfg.dump()}, path)
-    started = config_of(start_values(describe(path)), source="test")
+    started = config_of(start_values(read_model_spec(path)), source="test")
     assert started.TIMESFORMER.ATTENTION_TYPE == "space_only"
     assert started.DATA.NUM_FRAMES == 4
 
 
 def test_a_space_only_model_of_another_project_stays_one(shared):
     path = shared / "golden/shared_mmaction_space_only.pth"
-    started = start_values(describe(path, overrides=["TIMESFORMER.NUM_HEADS", "3"]))
+    started = start_values(read_model_spec(path, overrides=["TIMESFORMER.NUM_HEADS", "3"]))
     assert started["TIMESFORMER.ATTENTION_TYPE"] == "space_only"
     assert started["DATA.MEAN"] == [0.5, 0.5, 0.5]

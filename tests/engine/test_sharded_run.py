@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from tests.conftest import ROOT, needs_sharding
-from timesformer.checkpoint import save
 from timesformer.checkpoint.load import load_weights, read_file
+from timesformer.checkpoint.newest import newest_checkpoint
 from timesformer.config import load_config
 from timesformer.engine import run
+from timesformer.files import checkpoint_folder, checkpoint_path
 from timesformer.models import build_model
 
 
@@ -38,7 +39,7 @@ def go_on(tiny_yaml, tmp_path):
     """Train on one process, from a copy of a checkpoint; returns the last one."""
 
     def train(checkpoint, name):
-        folder = save.folder_of(tmp_path / name)
+        folder = checkpoint_folder(tmp_path / name)
         folder.mkdir(parents=True)
         copy = shutil.copytree if checkpoint.is_dir() else shutil.copy
         copy(checkpoint, folder / f"checkpoint_epoch_00002_batch_000004{checkpoint.suffix}")
@@ -54,10 +55,10 @@ def test_two_processes_go_on_from_a_converted_file_and_one_from_their_parts(
     tiny_yaml, tmp_path, monkeypatch, go_on
 ):
     """One process trains; from its first epoch, converted, two do; from their fourth batch one."""
-    alone, folder = tmp_path / "alone", save.folder_of(tmp_path / "shared")
+    alone, folder = tmp_path / "alone", checkpoint_folder(tmp_path / "shared")
     off = ["TEST.ENABLE", "False", "OUTPUT_DIR"]
     run.run(load_config(tiny_yaml, [*off, str(alone)]))
-    files = [torch.load(save.checkpoint_path(alone, i), weights_only=True) for i in (0, 1)]
+    files = [torch.load(checkpoint_path(alone, i), weights_only=True) for i in (0, 1)]
     del files[0]["best"]  # so that the second epoch is the best
     torch.save(files[0], tmp_path / "first.pyth")
     parts = folder / "checkpoint_epoch_00001.dcp"
@@ -79,7 +80,7 @@ def test_two_processes_go_on_from_a_converted_file_and_one_from_their_parts(
     assert len(best["optimizer_state"]["state"]) == len(best["model_state"])
     for key, value in files[1]["model_state"].items():
         assert torch.allclose(value, last["model_state"][key], atol=1e-4), key
-    assert save.newest_checkpoint(folder.parent) == folder / names[2]
+    assert newest_checkpoint(folder.parent) == folder / names[2]
     assert load_weights(build_model(cfg), folder / names[2]).exact
 
     parts = folder / names[3]

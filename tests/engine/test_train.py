@@ -24,7 +24,7 @@ from timesformer.engine import run
 from timesformer.engine.optim import build_optimizer, lr_at_epoch, set_lr
 from timesformer.engine.restore import Start, restore
 from timesformer.engine.train import build_trainer, seed_step
-from timesformer.engine.train_state import TrainingState
+from timesformer.engine.train_state import TrainState
 from timesformer.models import build_model
 from timesformer.runtime import collectives, log, rendezvous
 from timesformer.runtime.launch import free_port
@@ -239,7 +239,7 @@ def test_two_shards_started_by_hand_train_together(tiny_yaml, tmp_path):
 def trainer(cfg, accumulation):
     torch.manual_seed(0)
     model = build_model(cfg)
-    state = TrainingState(cfg, model, CPU)
+    state = TrainState(cfg, model, CPU)
     made = build_trainer(cfg, model, state, CPU, log.Scalars(None))
     made.settings = dataclasses.replace(made.settings, accumulation=accumulation)
     return made
@@ -339,7 +339,7 @@ class TestRestore:
     def start(self, cfg):
         torch.manual_seed(1)
         model = build_model(cfg)
-        start = restore(cfg, TrainingState(cfg, model, CPU))
+        start = restore(cfg, TrainState(cfg, model, CPU))
         assert start.position.batch == 0
         return start.position.epoch, model
 

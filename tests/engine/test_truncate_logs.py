@@ -1,10 +1,11 @@
 import pytest
 
-from timesformer.checkpoint.save import Position, checkpoint_path
+from timesformer.checkpoint.save import Position
 from timesformer.config import load_config
 from timesformer.engine.restore import Start
 from timesformer.engine.train import build_records
 from timesformer.engine.truncate_logs import rewind, sizes
+from timesformer.files import checkpoint_path
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import torch
 
 from timesformer.config import load_config
 from timesformer.datasets.build import build_dataset, build_loader, build_normalizer
-from timesformer.engine.early_stopping import Best
+from timesformer.engine.early_stopping import EarlyStopping
 from timesformer.errors import InputError
 from timesformer.evaluation.validate import build_validator, mean_average_precision
 from timesformer.models import build_model
@@ -73,8 +73,8 @@ def test_scores_that_are_not_finite_are_no_accuracy(tiny_yaml, caplog, tmp_path,
     last = json.loads(caplog.messages[-1].removeprefix("json_stats: "))
     assert last["nonfinite"] == 7
     assert not {"top1_err", "map", "min_top1_err"} & last.keys()
-    best = Best(patience=1)
-    assert not best.judge(found, 0)
+    best = EarlyStopping(patience=1)
+    assert not best.update(found, 0)
     assert best.is_over
 
 

@@ -13,7 +13,7 @@ from timesformer.datasets import scan_index
 from timesformer.engine import run_record
 from timesformer.evaluation import features
 from timesformer.evaluation.evaluate import Scores
-from timesformer.files import WriteError
+from timesformer.files import LOG, WriteError
 from timesformer.runtime import log, metrics_csv
 from timesformer.runtime.log import LogFile
 
@@ -83,7 +83,7 @@ def test_with_room_it_is_written(tmp_path, write):
 
 @LINUX
 def test_a_log_on_a_full_disk_says_so_once_and_the_run_goes_on(tmp_path, capfd, monkeypatch):
-    (tmp_path / log.LOG).symlink_to("/dev/full")
+    (tmp_path / LOG).symlink_to("/dev/full")
     log.start_logging(str(tmp_path))
     try:
         for i in range(20):
@@ -96,7 +96,7 @@ def test_a_log_on_a_full_disk_says_so_once_and_the_run_goes_on(tmp_path, capfd, 
             handler.close()
     out, err = capfd.readouterr()
     assert err.count("\n") == 1
-    assert f"{tmp_path / log.LOG} cannot be written: No space left on device" in err
+    assert f"{tmp_path / LOG} cannot be written: No space left on device" in err
     assert "the end" in out
     assert out.strip().endswith("the end")
 

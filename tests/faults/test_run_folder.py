@@ -9,10 +9,11 @@ import torch
 
 from timesformer.checkpoint import save as run_checkpoint
 from timesformer.checkpoint.load import CheckpointError
-from timesformer.checkpoint.newest import newest_checkpoint, run_of
+from timesformer.checkpoint.newest import candidates, newest_checkpoint, run_of
 from timesformer.checkpoint.sharded import write_sharded
 from timesformer.config import ConfigError, load_config
 from timesformer.engine.preflight import preflight
+from timesformer.files import checkpoint_folder
 
 NEXT = "checkpoint_epoch_00003.pyth"
 
@@ -92,7 +93,7 @@ PASSED_OVER = {
 @pytest.mark.skipif(os.name == "nt", reason="needs FIFOs")
 @pytest.mark.parametrize("make", PASSED_OVER, ids=lambda make: make.__name__)
 def test_what_is_no_checkpoint_of_this_run_is_named_and_passed_over(tmp_path, caplog, make):
-    folder = run_checkpoint.folder_of(tmp_path)
+    folder = checkpoint_folder(tmp_path)
     newest = save(folder, 2, run="ours")
     (tmp_path / "run.json").write_text('{"run": "ours", "sessions": []}')
     make(folder)
@@ -106,7 +107,7 @@ def test_what_is_no_checkpoint_of_this_run_is_named_and_passed_over(tmp_path, ca
 
 @pytest.mark.parametrize("make", [copy_of_epoch_1, of_another_run, a_folder, torn])
 def test_where_nothing_is_left_a_run_does_not_start_from_scratch(tmp_path, make):
-    folder = run_checkpoint.folder_of(tmp_path)
+    folder = checkpoint_folder(tmp_path)
     folder.mkdir()
     (tmp_path / "run.json").write_text('{"run": "ours"}')
     make(folder)
@@ -147,7 +148,7 @@ def with_code(folder):
 )  # fmt: skip
 def test_what_cannot_be_read_is_not_damaged_and_ends_the_start(tmp_path, monkeypatch, make):
     """Going back to an older one, or starting anew, would lose what it holds."""
-    folder = run_checkpoint.folder_of(tmp_path)
+    folder = checkpoint_folder(tmp_path)
     save(folder, 2)
     error, said = make(folder)
     opened = Path.open
@@ -170,7 +171,7 @@ def test_what_cannot_be_read_is_not_damaged_and_ends_the_start(tmp_path, monkeyp
 
 
 def test_a_folder_that_may_not_be_listed_is_named(tmp_path, monkeypatch):
-    run_checkpoint.folder_of(tmp_path).mkdir()
+    checkpoint_folder(tmp_path).mkdir()
     denied = PermissionError(13, "Permission denied")
     monkeypatch.setattr(Path, "iterdir", lambda _: (_ for _ in ()).throw(denied))
     with pytest.raises(CheckpointError, match="checkpoints cannot be read: Permission denied"):
@@ -178,9 +179,9 @@ def test_a_folder_that_may_not_be_listed_is_named(tmp_path, monkeypatch):
 
 
 def test_what_another_process_deletes_meanwhile_is_no_error(tmp_path, monkeypatch):
-    folder = run_checkpoint.folder_of(tmp_path)
+    folder = checkpoint_folder(tmp_path)
     oldest, newest = (save(folder, epoch) for epoch in (1, 2))
-    found = run_checkpoint.candidates(tmp_path)
+    found = candidates(tmp_path)
     newest.unlink()
     monkeypatch.setattr("timesformer.checkpoint.newest.candidates", lambda _: found)
     assert newest_checkpoint(tmp_path) == oldest

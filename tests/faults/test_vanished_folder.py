@@ -52,7 +52,7 @@ def test_two_processes_say_it_once_and_last(tiny_yaml, tmp_path):
     hook.write_text(
         "import os, sys\n"
         "def look(event, args):\n"
-        "    if event == 'open' and str(args[0]).endswith('.pyth.tmp') and os.path.isdir('out'):\n"
+        "    if event == 'open' and '.pyth.' in str(args[0]) and os.path.isdir('out'):\n"
         "        os.rename('out', 'moved')\n"
         "sys.addaudithook(look)\n"
     )

@@ -284,7 +284,7 @@ def test_weights_that_lack_a_part_are_refused(trained, tmp_path):
     file = torch.load(path, weights_only=True)
     del file["model_state"]["model.norm.weight"]
     torch.save(file, tmp_path / "part.pyth")
-    with pytest.raises(CheckpointError, match=r"1 fresh \(norm\.weight\)"):
+    with pytest.raises(CheckpointError, match=r"1 newly initialized \(norm\.weight\)"):
         Predictor.from_checkpoint(tmp_path / "part.pyth")
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from timesformer.files import METRICS
 from timesformer.runtime.metrics_csv import (
     COLUMNS,
-    FILE,
     MetricsCSV,
     best_validation,
     position,
@@ -41,7 +41,7 @@ def places(path):
 )
 def test_rows_from_where_a_run_resumes_on_are_cut(tmp_path, epoch, batch, kept):
     """(epoch, batch) is due: at (0, 4) the epoch has yet to end, at (1, 0) it was validated."""
-    path = tmp_path / FILE
+    path = tmp_path / METRICS
     a_run(MetricsCSV(path, epoch=0), epochs=[1, 2, 3])
     before = path.read_text().splitlines()
     MetricsCSV(path, epoch=epoch, batch=batch)
@@ -50,7 +50,7 @@ def test_rows_from_where_a_run_resumes_on_are_cut(tmp_path, epoch, batch, kept):
 
 @pytest.mark.parametrize("torn", ["train_iter,3", "train_iter,3,2,4,2026-11-23T08:00:00+00:00,0.1"])
 def test_a_half_written_row_is_dropped_and_nothing_is_twice(tmp_path, torn):
-    path = tmp_path / FILE
+    path = tmp_path / METRICS
     a_run(MetricsCSV(path, epoch=0), epochs=[1, 2])
     expected = places(path)
     with path.open("a") as file:
@@ -60,7 +60,7 @@ def test_a_half_written_row_is_dropped_and_nothing_is_twice(tmp_path, torn):
 
 
 def test_a_number_torn_off_in_the_last_column_is_not_taken_for_a_number(tmp_path):
-    path = tmp_path / FILE
+    path = tmp_path / METRICS
     metrics = MetricsCSV(path, epoch=0)
     metrics.add(train(1, 2) | {"unreadable": 12})
     whole = path.read_text()
@@ -69,7 +69,7 @@ def test_a_number_torn_off_in_the_last_column_is_not_taken_for_a_number(tmp_path
 
 
 def test_a_file_of_other_columns_gets_the_columns_of_today(tmp_path):
-    path = tmp_path / FILE
+    path = tmp_path / METRICS
     path.write_text("type,epoch,batch,mood\ntrain_iter,1,2,good\n\ntrain_iter,x,2,bad\n")
     MetricsCSV(path, epoch=1).add(train(2, 2))
     assert path.read_text().splitlines()[0] == ",".join(COLUMNS)
@@ -77,9 +77,9 @@ def test_a_file_of_other_columns_gets_the_columns_of_today(tmp_path):
 
 
 def test_numbers_keep_seven_digits(tmp_path):
-    metrics = MetricsCSV(tmp_path / FILE, epoch=0)
+    metrics = MetricsCSV(tmp_path / METRICS, epoch=0)
     metrics.add(train(1, 2, loss=1.2345678e-6))
-    (row,) = read_rows(tmp_path / FILE)
+    (row,) = read_rows(tmp_path / METRICS)
     assert float(row["loss"]) == 1.234568e-6
     assert row["time"].endswith("+00:00")
     assert row["lr"] == ""
@@ -87,14 +87,14 @@ def test_numbers_keep_seven_digits(tmp_path):
 
 def test_a_column_that_does_not_exist_is_an_error(tmp_path):
     with pytest.raises(ValueError, match="mood"):
-        MetricsCSV(tmp_path / FILE, epoch=0).add(train(1, 2) | {"mood": "good"})
+        MetricsCSV(tmp_path / METRICS, epoch=0).add(train(1, 2) | {"mood": "good"})
 
 
 def test_the_best_validation_has_the_lowest_error_or_the_highest_precision(tmp_path):
-    metrics = MetricsCSV(tmp_path / FILE, epoch=0)
+    metrics = MetricsCSV(tmp_path / METRICS, epoch=0)
     for epoch, error in enumerate((40.0, 30.0, 35.0, float("nan")), start=1):
         metrics.add(val(epoch, error))
-    rows = read_rows(tmp_path / FILE)
+    rows = read_rows(tmp_path / METRICS)
     assert best_validation(rows)["epoch"] == "2"
     assert best_validation([]) is None
     pairs = zip(rows, ("0.1", "nan", "0.3", "0.2"), strict=True)

@@ -14,6 +14,7 @@ import termios
 import pytest
 
 from tests.conftest import ROOT, run_tool
+from timesformer.files import LOG
 from timesformer.io import terminal
 from timesformer.runtime import log, signals
 from timesformer.runtime.screen import RESULT, EpochTable, ScreenHandler, results
@@ -122,7 +123,7 @@ def test_names_cannot_steer_a_terminal_nor_break_the_file(verbose, level, tmp_pa
     finally:
         log.start_logging()
     shown, said = capsys.readouterr()
-    for text in (shown, (tmp_path / log.LOG).read_text()):
+    for text in (shown, (tmp_path / LOG).read_text()):
         assert r"caf\x1b[2J\udce9: two" in text
     assert said == ""
 

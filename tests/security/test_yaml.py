@@ -9,7 +9,7 @@ from tests.checkpoint.test_load import model
 from tests.conftest import payload
 from timesformer.checkpoint import resume_check
 from timesformer.checkpoint.load import CheckpointError, load_weights
-from timesformer.checkpoint.model_spec import describe
+from timesformer.checkpoint.model_spec import read_model_spec
 from timesformer.config import ConfigError, load_config
 from timesformer.config.strict_yaml import DEEPEST, MOST_BYTES, MOST_NODES, read_yaml
 from timesformer.errors import InputError
@@ -79,8 +79,8 @@ def test_in_a_checkpoint_it_is_one_message_everywhere(tmp_path, attack):
     cfg.write_text("NUM_GPUS: 0")
     calls = (
         lambda: load_weights(model(), path),
-        lambda: describe(path),
-        lambda: resume_check.check(content, load_config(cfg), {}, path=path),
+        lambda: read_model_spec(path),
+        lambda: resume_check.check_compatible(content, load_config(cfg), {}, path=path),
     )
     for call in calls:
         with pytest.raises(InputError, match=message) as error:

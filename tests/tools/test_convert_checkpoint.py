@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tests.conftest import ROOT
-from timesformer.checkpoint.model_spec import describe
+from timesformer.checkpoint.model_spec import read_model_spec
 from timesformer.io import terminal
 
 
@@ -44,7 +44,7 @@ def test_a_file_is_converted_and_inspected(shared, tmp_path, tool):
 
 def test_a_yaml_file_says_what_the_weights_do_not_and_notes_can_be_hidden(shared, tmp_path, tool):
     path = shared / "golden/shared_paddle_divided_space_time.pdparams"
-    cfg = describe(path, overrides=["TIMESFORMER.NUM_HEADS", "3"]).cfg
+    cfg = read_model_spec(path, overrides=["TIMESFORMER.NUM_HEADS", "3"]).cfg
     (tmp_path / "a.yaml").write_text(cfg.dump())
     out = tmp_path / "a.safetensors"
     words = (path, "--to", "safetensors", "--out", out, "--cfg", tmp_path / "a.yaml", "-q")

@@ -135,7 +135,7 @@ def test_an_interrupted_packing_goes_on(packed, data_dir, tmp_path):
     folder = tmp_path / "out/train"
     (tmp_path / "out/train.csv").unlink()
     (folder / "shard-000001.tar.index.json").unlink()
-    (folder / "shard-000001.tar").rename(folder / "shard-000001.tar.partial")
+    (folder / "shard-000001.tar").rename(folder / ".shard-000001.tar.1.tmp")
     kept = (folder / "shard-000000.tar").stat().st_mtime_ns
     assert pack(*arguments).returncode == 0
     assert digest(tmp_path / "out") == whole

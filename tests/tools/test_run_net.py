@@ -226,7 +226,7 @@ def test_a_checkpoint_that_cannot_be_used_is_named(tiny_yaml, tmp_path, key, kin
     assert fails(result, "truncated" if kind == "truncated" else "another architecture")
 
 
-def test_a_score_of_a_fresh_classifier_is_refused(tiny_yaml, tmp_path):
+def test_a_score_of_a_new_classifier_is_refused(tiny_yaml, tmp_path):
     model = build_model(load_config(tiny_yaml, ["MODEL.NUM_CLASSES", "5"]))
     torch.save({"model_state": model.state_dict()}, tmp_path / "model.pyth")
     result = run_tool("run_net.py", "--cfg", tiny_yaml, "TRAIN.ENABLE", "False",

@@ -17,7 +17,7 @@ from timesformer.runtime.local_rank import raise_once
 logger = logging.getLogger(__name__)
 
 
-class Saver:
+class AsyncWriter:
     """Copies what a checkpoint holds, then writes it in a thread; one checkpoint at a time.
 
     A copy takes as much memory of the host as the checkpoint takes on the disk. What goes wrong in

@@ -9,15 +9,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from timesformer.checkpoint import payload_rules
 from timesformer.checkpoint.files import ABOUT, weights_path
 from timesformer.checkpoint.formats.huggingface import SCHEMES, to_huggingface
 from timesformer.checkpoint.formats.sharded import is_sharded
 from timesformer.checkpoint.load import CheckpointError, load_weights, read_file
 from timesformer.checkpoint.metadata import preprocessing_of, versions
 from timesformer.checkpoint.model_card import model_card
-from timesformer.checkpoint.model_spec import Description
-from timesformer.checkpoint.payload_contents import set_aside
+from timesformer.checkpoint.model_spec import ModelSpec
+from timesformer.checkpoint.payload import check_entries, unknown_classes
 from timesformer.checkpoint.save import write_sharded
 from timesformer.files import atomic_path, write_atomically
 from timesformer.models import build_model
@@ -29,11 +28,11 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 class Source(NamedTuple):
     """A described checkpoint and what else its file says."""
 
-    description: Description
+    description: ModelSpec
     about: dict[str, Any]
 
     @classmethod
-    def of(cls, description: Description, *, corrected: bool = False) -> "Source":
+    def of(cls, description: ModelSpec, *, corrected: bool = False) -> "Source":
         """With the descriptive entries of the file, completed from the configuration.
 
         ``corrected``: the configuration of ``description`` holds more than that of the file.
@@ -141,7 +140,7 @@ def refuse_overwriting(source: str, out: Path, *, to: str) -> None:
         )
 
 
-def check(written: Path, description: Description) -> str:
+def check(written: Path, description: ModelSpec) -> str:
     """Read what was written into the described model; the report, in words.
 
     Raises:
@@ -150,12 +149,16 @@ def check(written: Path, description: Description) -> str:
     with torch.device("meta"):
         model = build_model(description.cfg)
     report = load_weights(model, written, strict=description.has_classifier)
-    if set(report.fresh) - {"head.weight", "head.bias"} or report.unused or report.resized:
+    if (
+        set(report.newly_initialized) - {"head.weight", "head.bias"}
+        or report.unused
+        or report.resized
+    ):
         raise CheckpointError(f"{written} does not give back what was written: {report}")
     return str(report)
 
 
-def huggingface_config(description: Description, dtype: torch.dtype) -> dict[str, Any]:
+def huggingface_config(description: ModelSpec, dtype: torch.dtype) -> dict[str, Any]:
     """The config.json of the model in transformers."""
     cfg = description.cfg
     sizes = cfg.TIMESFORMER
@@ -192,13 +195,13 @@ def _checkpoint(source: Source, dtype: torch.dtype) -> dict[str, Any]:
     entries = {key: value for key, value in source.about.items() if key != "epoch"}
     trained = {"epoch", "optimizer_state"}
     if isinstance(payload, Mapping) and trained <= payload.keys() and "ema_state" not in payload:
-        payload_rules.check(payload, source.description.path)
-        plain = {key: value for key, value in payload.items() if not set_aside({key: value})}
+        check_entries(payload, source.description.path)
+        plain = {key: value for key, value in payload.items() if not unknown_classes({key: value})}
         entries = {**plain, **entries}
     return entries | {"model_state": {f"model.{name}": value for name, value in state.items()}}
 
 
-def _check_for_huggingface(description: Description) -> None:
+def _check_for_huggingface(description: ModelSpec) -> None:
     sizes = description.cfg.TIMESFORMER
     if sizes.ATTENTION_TYPE not in SCHEMES:
         raise CheckpointError(

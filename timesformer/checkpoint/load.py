@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from timesformer.checkpoint import payload_rules, timm_hub
+from timesformer.checkpoint import timm_hub
 from timesformer.checkpoint.files import (
     CheckpointError,
     UnreadableError,
@@ -16,8 +16,13 @@ from timesformer.checkpoint.files import (
 )
 from timesformer.checkpoint.formats import FormatError, Weights, huggingface
 from timesformer.checkpoint.formats import convert as convert_format
-from timesformer.checkpoint.match import LoadReport, fit, load_state, unwrap
-from timesformer.checkpoint.payload_contents import other_entries, set_aside
+from timesformer.checkpoint.match import LoadReport, load_state, match, unwrap
+from timesformer.checkpoint.payload import (
+    KNOWN_ENTRIES,
+    other_entries,
+    unknown_classes,
+    wrong_entries,
+)
 from timesformer.checkpoint.state_search import Found, find_weights
 from timesformer.config import ConfigError
 from timesformer.config.strict_yaml import read_yaml
@@ -71,7 +76,7 @@ def load_weights(
             that fits.
     """
     weights = read_weights(path, cut_from_names=cut_from_names)
-    report = fit(model, weights, source=str(path), strict=strict, time_resize=time_resize)
+    report = match(model, weights, source=str(path), strict=strict, time_resize=time_resize)
     _take_epsilon(unwrap(model), weights, report)
     return report
 
@@ -115,7 +120,7 @@ def read_weights(
 
 
 def load_tested(model: nn.Module, path: str | Path) -> LoadReport:
-    """``load_weights`` of weights to score: nothing may be fresh, unused or of other patches.
+    """``load_weights`` of weights to score: nothing may be newly initialized, unused or of other patches.
 
     Raises:
         CheckpointError: they are not of this very architecture and its classes.
@@ -127,7 +132,7 @@ def load_tested(model: nn.Module, path: str | Path) -> LoadReport:
 
 def refuse_unless_tested(report: LoadReport) -> None:
     """Raise CheckpointError unless the file is of this very architecture and its classes."""
-    if report.fresh or report.unused or "patch_embed.proj.weight" in report.resized:
+    if report.newly_initialized or report.unused or "patch_embed.proj.weight" in report.resized:
         raise CheckpointError(
             f"{report.path} is not a checkpoint of this model, so its score would mean nothing: "
             f"{report}; correct MODEL.NUM_CLASSES and TIMESFORMER.*, or fine-tune it first"
@@ -157,7 +162,7 @@ def _take_epsilon(model: nn.Module, weights: Weights, report: LoadReport) -> Non
 def _note_the_rest(weights: Weights, found: Found, payload: Any) -> None:
     """Say what of the file was taken, and what not."""
     weights.place = found.place
-    weights.aside = dict(set_aside(payload))
+    weights.aside = dict(unknown_classes(payload))
     weights.entries = other_entries(payload, found.place)
     if found.rivals:
         weights.notes.append(
@@ -171,9 +176,7 @@ def _note_the_rest(weights: Weights, found: Found, payload: Any) -> None:
         named = [f"{name} x {count}" for name, count in weights.aside.items()]
         weights.notes.append(f"set aside, and not run: {_some(named)}")
     foreign = [
-        f"{name} ({kind})"
-        for name, kind in weights.entries.items()
-        if name not in payload_rules.OURS
+        f"{name} ({kind})" for name, kind in weights.entries.items() if name not in KNOWN_ENTRIES
     ]
     if foreign:
         weights.notes.append(f"other entries of the file: {_some(foreign)}")
@@ -193,7 +196,7 @@ def _describe(weights: Weights, payload: Any, path: str | Path) -> None:
     if not isinstance(payload, Mapping):
         return
     said = {key: payload[key] for key in _ABOUT if key in payload}
-    for key, wrong in payload_rules.problems(said).items():
+    for key, wrong in wrong_entries(said).items():
         weights.notes.append(f"its entry {key} {wrong}, and was left out")
         del said[key]
     weights.about |= said

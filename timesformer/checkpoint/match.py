@@ -30,10 +30,10 @@ _KEYS = {  # of what distinguishes architectures
 class LoadReport:
     """What ``load_weights`` did, by parameter name of the model (``unused``: of the file).
 
-    ``loaded`` holds every parameter that got values from the file, ``inflated`` (copied from the
-    image step) and ``resized`` those among them that were adapted; ``fresh`` the parameters that
-    kept their values, ``unused`` the tensors that no parameter took. ``notes`` say what changed on
-    the way, and what the file asks of the model beyond its weights.
+    ``loaded`` holds every parameter that got values from the file; among them are the ``inflated``
+    ones, copied from the image step, and the ``resized`` ones. ``newly_initialized`` parameters kept
+    their values, and ``unused`` tensors have no parameter. ``notes`` say what changed on the way, and
+    what the file asks of the model beyond its weights.
     """
 
     path: str
@@ -41,25 +41,25 @@ class LoadReport:
     loaded: list[str] = field(default_factory=list)
     inflated: list[str] = field(default_factory=list)
     resized: list[str] = field(default_factory=list)
-    fresh: list[str] = field(default_factory=list)
+    newly_initialized: list[str] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
     def exact(self) -> bool:
         """The file holds this very model, name for name and shape for shape."""
-        return not (self.inflated or self.resized or self.fresh or self.unused)
+        return not (self.inflated or self.resized or self.newly_initialized or self.unused)
 
     def __str__(self) -> str:
         kind = f" ({self.format})" if self.format else ""
         parts = [f"{len(self.loaded)} tensors loaded from {self.path}{kind}"]
-        for name in ("inflated", "resized", "fresh", "unused"):
+        for name in ("inflated", "resized", "newly_initialized", "unused"):
             if keys := getattr(self, name):
-                parts.append(f"{len(keys)} {name} ({_some(keys)})")
+                parts.append(f"{len(keys)} {name.replace('_', ' ')} ({_some(keys)})")
         return "; ".join([*parts, *self.notes])
 
 
-def fit(
+def match(
     model: nn.Module,
     weights: Weights,
     *,
@@ -96,16 +96,16 @@ def fit(
         )
     if not fitted.keys() >= set(_HEAD):  # never a classifier that is half the file's
         fitted = {key: value for key, value in fitted.items() if key not in _HEAD}
-        report.notes.append(_fresh_classifier(weights.state, target))
+        report.notes.append(_new_classifier(weights.state, target))
     report.loaded.extend(fitted)
-    report.fresh.extend(key for key in target if key not in fitted)
-    if misfit := _misfit(bare, weights, report):
+    report.newly_initialized.extend(key for key in target if key not in fitted)
+    if mismatches := _mismatches(bare, weights, report):
         if strict:
             raise CheckpointError(
-                f"{source} does not fit this model: {misfit}; correct that, or take what fits: "
+                f"{source} does not fit this model: {mismatches}; correct that, or take what fits: "
                 "TRAIN.CHECKPOINT_STRICT False (strict=False)"
             )
-        report.notes.append(misfit)
+        report.notes.append(mismatches)
     asks_only = next(iter(target.values())).is_meta and not assign  # what would fit
     if not asks_only:
         bare.load_state_dict(fitted, strict=False, assign=assign)
@@ -143,7 +143,7 @@ def load_state(
 
     With ``assign`` the tensors of the file become the parameters, for a model on the meta device.
     """
-    return fit(model, Weights(dict(state)), source=source, strict=False, assign=assign)
+    return match(model, Weights(dict(state)), source=source, strict=False, assign=assign)
 
 
 def refuse_nonfinite(state: Mapping[str, Tensor], source: str) -> None:
@@ -180,20 +180,20 @@ def _refuse_foreign(model: nn.Module, weights: Weights, wrong: list[str], source
     )
 
 
-def _misfit(model: nn.Module, weights: Weights, report: LoadReport) -> str:
-    """What is fresh or unused without a reason in the kind of file, and the sizes that differ."""
+def _mismatches(model: nn.Module, weights: Weights, report: LoadReport) -> str:
+    """What has no counterpart without a reason in the kind of file, and the sizes that differ."""
     starts = not is_video(weights.state)
     added = tuple(name.rsplit("attn.", 1)[0] for name in report.inflated if "attn." in name)
     allowed = {*_HEAD, *weights.absent, *(["time_embed"] if starts else [])}
-    fresh = [
+    missing = [
         key
-        for key in report.fresh
+        for key in report.newly_initialized
         if key not in allowed and not (key.startswith(added) and "_fc." in key)
     ]
     unused = [key for key in report.unused if key not in weights.dropped]
-    if not fresh and not unused:
+    if not missing and not unused:
         return ""
-    parts = [f"{len(fresh)} parameters are not in the file ({_some(fresh)})"] if fresh else []
+    parts = [f"{len(missing)} parameters are not in the file ({_some(missing)})"] if missing else []
     parts += [f"{len(unused)} of its tensors have no place ({_some(unused)})"] if unused else []
     differing = _differences(model, weights)
     return f"{', '.join(parts)}; {differing or 'names differ'}"
@@ -231,13 +231,13 @@ def _resize(key: str, value: Tensor, target: Tensor, time_resize: str) -> Tensor
         return None
 
 
-def _fresh_classifier(state: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> str:
+def _new_classifier(state: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> str:
     if "head.weight" not in state:
-        return "the classifier starts afresh, the file has none"
+        return "the classifier is newly initialized, the file has none"
     theirs, ours = list(state["head.weight"].shape[:1]), list(target["head.weight"].shape[:1])
     return (
-        f"the classifier starts afresh, its classes differ: file {', '.join(map(str, theirs)) or 'none'}, "
-        f"model {ours[0]}"
+        "the classifier is newly initialized, its classes differ: file "
+        f"{', '.join(map(str, theirs)) or 'none'}, model {ours[0]}"
     )
 
 

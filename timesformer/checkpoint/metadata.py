@@ -15,7 +15,7 @@ from timesformer.config import CfgNode, ConfigError
 from timesformer.datasets.lists import VideoList
 
 
-def describe(
+def build_metadata(
     cfg: CfgNode, lists: Mapping[str, VideoList], argv: Sequence[str] | None = None
 ) -> dict[str, Any]:
     """The descriptive entries of a checkpoint: plain text, numbers and lists, safe to load.

@@ -64,7 +64,7 @@ NO_CLASSIFIER = (
 )
 
 
-class Description(NamedTuple):
+class ModelSpec(NamedTuple):
     """A checkpoint: its weights, and how to use them."""
 
     path: str
@@ -78,13 +78,13 @@ class Description(NamedTuple):
         return "head.weight" in self.weights.state
 
 
-def describe(
+def read_model_spec(
     path: str | PathLike[str],
     *,
     cfg_file: str | PathLike[str] | None = None,
     overrides: Iterable[str] = (),
     classes: str | PathLike[str] | None = None,
-) -> Description:
+) -> ModelSpec:
     """Read a checkpoint and find out what it takes to predict with it.
 
     Args:
@@ -125,7 +125,7 @@ def describe(
             f"{found.num_classes}; give the names of its own classes with --classes, a line each"
         )
     notes = filter(None, [*weights.notes, *notes, note])
-    return Description(str(path), weights, cfg, names, tuple(notes))
+    return ModelSpec(str(path), weights, cfg, names, tuple(notes))
 
 
 def _config(values: Mapping[str, Any], overrides: Sequence[str], *, path: str) -> CfgNode:

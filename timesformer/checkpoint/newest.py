@@ -16,29 +16,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from timesformer.checkpoint import payload_rules
 from timesformer.checkpoint.files import UnreadableError, read_entries
 from timesformer.checkpoint.formats import sharded
+from timesformer.checkpoint.formats.sharded import PLAIN
 from timesformer.checkpoint.load import CheckpointError, first_line
-from timesformer.checkpoint.order import in_order, other_content
-from timesformer.checkpoint.payload_contents import set_aside
-from timesformer.checkpoint.sharded import SUFFIX
+from timesformer.checkpoint.payload import check_entries, unknown_classes
+from timesformer.files import EPOCH_NAME, RUN_RECORD, SHARDED, checkpoint_folder
 from timesformer.io.terminal import printable
 from timesformer.runtime import collectives
 
 logger = logging.getLogger(__name__)
 
-RECORD = "run.json"
 RUN = "run"
 """Entry of a checkpoint and of ``run.json``: the id of the run that wrote it."""
 
 _READ = ("epoch", "position", "cfg", "best", "guard", RUN, "started_from")  # to choose one
+_END = 1 << 62  # in place of the batch of a finished epoch
 _CODE = "code in a file is never run"  # of the message of ``read_file``
-
-
-def folder_of(output_dir: str | Path) -> Path:
-    """Where the checkpoints of a run are."""
-    return Path(output_dir) / "checkpoints"
 
 
 def candidates(output_dir: str | Path) -> list[Path]:
@@ -47,7 +41,7 @@ def candidates(output_dir: str | Path) -> list[Path]:
     Raises:
         CheckpointError: the folder may not be read.
     """
-    folder = folder_of(output_dir)
+    folder = checkpoint_folder(output_dir)
     try:
         return in_order(folder)
     except OSError as error:
@@ -80,8 +74,8 @@ def newest_checkpoint(
     if left_out and len(left_out) == len(found):
         lines = "\n  ".join(left_out)
         raise CheckpointError(
-            f"{folder_of(output_dir)} holds no checkpoint that can be used:\n  {lines}\nMend or remove "
-            "them, name the file to test (TEST.CHECKPOINT_FILE_PATH), or train anew with "
+            f"{checkpoint_folder(output_dir)} holds no checkpoint that can be used:\n  {lines}\nMend or "
+            "remove them, name the file to test (TEST.CHECKPOINT_FILE_PATH), or train anew with "
             "TRAIN.AUTO_RESUME False, which sets them aside"
         )
     return None
@@ -90,7 +84,7 @@ def newest_checkpoint(
 def run_of(output_dir: str | Path) -> str:
     """The id of the run that OUTPUT_DIR is of; empty: it does not say."""
     try:
-        found = json.loads((Path(output_dir) / RECORD).read_text(encoding="utf-8"))
+        found = json.loads((Path(output_dir) / RUN_RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return ""
     run = found.get(RUN, "") if isinstance(found, dict) else ""
@@ -131,7 +125,7 @@ def _why_not(path: Path, run: str) -> str:
     theirs = entries.get(RUN, "")
     if run and theirs and theirs != run:
         return (
-            f"is passed over: it is of another run ({theirs}, and {RECORD} here is of {run}); remove "
+            f"is passed over: it is of another run ({theirs}, and {RUN_RECORD} here is of {run}); remove "
             "it, or use it in an OUTPUT_DIR of its own"
         )
     return ""
@@ -139,8 +133,8 @@ def _why_not(path: Path, run: str) -> str:
 
 def _refuse_foreign(path: Path, entries: dict[str, Any]) -> None:
     """Raise CheckpointError for a whole file that this code has not written so: by whom, who knows."""
-    payload_rules.check({key: entries[key] for key in _READ if key in entries}, path)
-    if found := set_aside(entries):
+    check_entries({key: entries[key] for key in _READ if key in entries}, path)
+    if found := unknown_classes(entries):
         raise CheckpointError(
             f"checkpoint {printable(path)} holds {', '.join(map(printable, sorted(found)[:4]))}, which no "
             "checkpoint of this code does, and code in a file is never run; move it away, or start from "
@@ -161,7 +155,7 @@ def _odd_file(path: Path) -> str:
         ) from None
     except OSError as error:
         raise CheckpointError(_unreadable(path, error)) from error
-    is_folder = SUFFIX in path.suffixes
+    is_folder = SHARDED in path.suffixes
     if (stat.S_ISDIR if is_folder else stat.S_ISREG)(mode):
         return ""
     wanted, kind = "a folder" if is_folder else "a file", stat.filemode(mode)[0]
@@ -236,3 +230,54 @@ def choose_newest(output_dir: str, *, before: int | None = None) -> Path | None:
     if collectives.is_main():
         newest = newest_checkpoint(output_dir, before=before)
     return collectives.broadcast_object(newest)
+
+
+def in_order(folder: Path) -> list[Path]:
+    """What has the name of a checkpoint, the newest last; an epoch's end follows its batches.
+
+    A file and a folder that have seen the same are in order of their times.
+
+    Raises:
+        OSError: the folder may not be read.
+    """
+    paths = folder.iterdir() if folder.is_dir() else []
+    found = [path for path in paths if EPOCH_NAME.fullmatch(path.name)]
+    return sorted(found, key=lambda path: (progress(path), _time(path)))
+
+
+def progress(path: Path) -> tuple[int, int]:
+    """The epoch, from 1, and its batches that a checkpoint has seen, by its name."""
+    match = EPOCH_NAME.fullmatch(path.name)
+    assert match is not None
+    return int(match[1]), int(match[2]) if match[2] else _END
+
+
+def is_in_epoch(path: Path) -> bool:
+    """Whether a checkpoint is of the middle of an epoch, by its name."""
+    match = EPOCH_NAME.fullmatch(path.name)
+    return match is not None and match[2] is not None
+
+
+def other_content(path: Path, entries: Mapping[str, Any]) -> str:
+    """What the ``entries`` of a checkpoint say it is of, if its name says something else.
+
+    Entries that say nothing, as those of other programs, agree with every name.
+    """
+    (epoch, batch), seen = progress(path), entries.get("epoch")
+    position = entries.get("position")
+    if not isinstance(seen, int):
+        return ""
+    if batch == _END:
+        return "" if seen == epoch - 1 else f"epoch {seen + 1}"
+    if not isinstance(position, Mapping) or position == {"epoch": epoch - 1, "batch": batch}:
+        return ""
+    return f"batch {position.get('batch')} of epoch {position.get('epoch', seen) + 1}"
+
+
+def _time(path: Path) -> int:
+    """When a checkpoint was written: all of a folder, but its name; 0: it has gone, or leads nowhere."""
+    content = path / PLAIN
+    try:
+        return (content if content.is_file() else path).stat().st_mtime_ns
+    except OSError:
+        return 0

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from timesformer.checkpoint import payload_rules
 from timesformer.checkpoint.load import (
     CheckpointError,
     LoadReport,
@@ -15,6 +14,7 @@ from timesformer.checkpoint.load import (
     read_file,
 )
 from timesformer.checkpoint.match import refuse_nonfinite
+from timesformer.checkpoint.payload import check_entries
 from timesformer.checkpoint.save import Position
 from timesformer.checkpoint.state_search import find_state
 
@@ -37,7 +37,7 @@ class Resumed(NamedTuple):
     payload: dict[str, Any]
 
 
-def load_training_state(
+def load_train_state(
     path: Path,
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
@@ -52,7 +52,7 @@ def load_training_state(
     """
     payload = read_file(path)
     if isinstance(payload, dict):
-        payload_rules.check(payload, path)
+        check_entries(payload, path)
     if not isinstance(payload, dict) or not {"epoch", "optimizer_state"} <= payload.keys():
         raise CheckpointError(
             f"{path} holds no epoch and optimizer state to go on from; set TRAIN.FINETUNE True to "

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from timesformer.checkpoint import payload_rules, start
+from timesformer.checkpoint import start
 from timesformer.checkpoint.load import CheckpointError
+from timesformer.checkpoint.payload import check_entries
 from timesformer.checkpoint.run_folder import flat_configuration, is_own_newest, start_of
 from timesformer.config import CfgNode, flat_values
 
@@ -39,12 +40,12 @@ _ENTRY = "sampling"
 
 
 class Difference(NamedTuple):
-    """One thing that is not as it was; ``matters`` if it changes what is learned."""
+    """One thing that is not as it was; ``is_fatal`` if it changes what is learned."""
 
     name: str
     then: Any
     now: Any
-    matters: bool
+    is_fatal: bool
 
     def __str__(self) -> str:
         return f"{self.name}: {self.then!r} then, {self.now!r} now"
@@ -60,7 +61,9 @@ def facts(num_batches: int, num_unreadable: int) -> dict[str, Any]:
     }
 
 
-def check(payload: Mapping[str, Any], cfg: CfgNode, now: Mapping[str, Any], *, path: Path) -> None:
+def check_compatible(
+    payload: Mapping[str, Any], cfg: CfgNode, now: Mapping[str, Any], *, path: Path
+) -> None:
     """Name what differs between the checkpoint ``payload`` and this run.
 
     Args:
@@ -70,27 +73,27 @@ def check(payload: Mapping[str, Any], cfg: CfgNode, now: Mapping[str, Any], *, p
         path: of the checkpoint.
 
     Raises:
-        CheckpointError: something that matters differs, and TRAIN.RESUME_ANYWAY is False.
+        CheckpointError: a fatal difference, and TRAIN.RESUME_ANYWAY is False.
     """
-    payload_rules.check(payload, path)
+    check_entries(payload, path)
     found = [
         *_of_configuration(payload, cfg, path),
         *_of_start(payload, now, path),
         *_of_data(payload, now),
         *_of_facts(payload, now),
     ]
-    serious = [difference for difference in found if difference.matters]
+    serious = [difference for difference in found if difference.is_fatal]
     if serious and not cfg.TRAIN.RESUME_ANYWAY:
         lines = "\n  ".join(map(str, serious))
         raise CheckpointError(
-            f"{path} is of a run that learned something else:\n  {lines}\nGive the command as it was "
+            f"{path} was written by a run with different settings:\n  {lines}\nGive the command as it was "
             "to go on, use another OUTPUT_DIR or TRAIN.AUTO_RESUME False to start anew, or pass "
             "--override to go on with what is new"
         )
     for difference in found:
         logger.log(
-            logging.WARNING if difference.matters else logging.INFO,
-            "%s differs from the checkpoint: %s", "overridden" if difference.matters else "harmless",
+            logging.WARNING if difference.is_fatal else logging.INFO,
+            "%s differs from the checkpoint: %s", "overridden" if difference.is_fatal else "harmless",
             difference,
         )  # fmt: skip
 
@@ -112,14 +115,14 @@ def _of_data(payload: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Dif
                 f"{f['list']}, {f['videos']} videos, {f['sha256'][:12]}"
                 for f in (then, fingerprint)
             )
-            yield Difference(f"{split} list", *said, matters=True)
+            yield Difference(f"{split} list", *said, is_fatal=True)
 
 
 def _of_facts(payload: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Difference]:
     saved = payload.get(_ENTRY, {})
     for name, value in now.get(_ENTRY, {}).items():
         if saved.get(name, value) != value:
-            yield Difference(name, saved[name], value, matters=True)
+            yield Difference(name, saved[name], value, is_fatal=True)
 
 
 def _of_start(
@@ -130,6 +133,6 @@ def _of_start(
         return
     if start.differs(then, starts):
         names = ", ".join(start.KEYS)
-        yield Difference(f"start ({names})", *map(start.described, (then, starts)), matters=True)
+        yield Difference(f"start ({names})", *map(start.described, (then, starts)), is_fatal=True)
     elif starts["sha256"] and not then["sha256"]:
         logger.info("%s has no hash of what it started from; the paths agree", path)

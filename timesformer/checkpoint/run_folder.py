@@ -16,16 +16,25 @@ from typing import Any, NamedTuple
 
 from timesformer.checkpoint import start
 from timesformer.checkpoint.files import read_entries
-from timesformer.checkpoint.newest import RECORD, RUN, candidates, newest_checkpoint, run_of
-from timesformer.checkpoint.save import best_checkpoint, next_aside
+from timesformer.checkpoint.newest import RUN, candidates, newest_checkpoint, run_of
+from timesformer.checkpoint.save import move_aside
 from timesformer.config import CfgNode, flat_values
-from timesformer.files import CLASSES, PREDICTIONS, RESULTS
+from timesformer.files import (
+    CLASSES,
+    CONFIG,
+    LOG,
+    METRICS,
+    NONFINITE,
+    PREDICTIONS,
+    RESULTS,
+    RUN_RECORD,
+    best_checkpoint,
+)
 from timesformer.runtime import log
-from timesformer.runtime.metrics_csv import FILE as HISTORY
 
 logger = logging.getLogger(__name__)
 
-_OTHERS = (RESULTS, PREDICTIONS, CLASSES, "config.yaml", "nonfinite")
+_WRITTEN = (RUN_RECORD, METRICS, LOG, RESULTS, PREDICTIONS, CLASSES, CONFIG, NONFINITE)
 
 
 class Standing(NamedTuple):
@@ -74,13 +83,11 @@ def clear(cfg: CfgNode) -> str:
         return ""
     now = start.identity(cfg)
     folder = Path(cfg.OUTPUT_DIR)
-    aside = next_aside(folder)
-    for path in _written_by_a_run(cfg):
-        if os.path.lexists(path):
-            path.rename(aside / path.name)
+    written = [path for path in _written_by_a_run(cfg) if os.path.lexists(path)]
     board = log.build_board_folder(cfg)
     if board.is_dir() and folder.resolve() in board.resolve().parents:
-        board.rename(aside / board.name)
+        written.append(board)
+    aside = move_aside(folder, written)
     return f"{earlier} is in {aside} now; this one starts from {start.described(now)}"
 
 
@@ -129,7 +136,7 @@ def flat_configuration(entries: Mapping[str, Any], path: Path) -> dict[str, Any]
 def _written_by_a_run(cfg: CfgNode) -> Iterator[Path]:
     yield from candidates(cfg.OUTPUT_DIR)
     yield best_checkpoint(cfg.OUTPUT_DIR)
-    names = [RECORD, HISTORY, log.LOG, *_OTHERS]
+    names = [*_WRITTEN]
     if saved := cfg.TEST.SAVE_RESULTS_PATH:
         names.append(saved)
     for name in names:

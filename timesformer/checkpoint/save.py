@@ -9,12 +9,11 @@ The file is a zip archive with a CRC-32 of every record, which is its checksum: 
 of the file, where one in a second file would be lost. PyTorch writes it, but does not compare it.
 """
 
-import contextlib
 import itertools
 import logging
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,31 +22,31 @@ from torch import Tensor, nn
 
 from timesformer.checkpoint import sharded
 from timesformer.checkpoint.load import CheckpointError, first_line, unwrap
-from timesformer.checkpoint.newest import candidates, damage, folder_of, newest_checkpoint
-from timesformer.checkpoint.order import in_order, is_in_epoch, progress
-from timesformer.files import sync_folder, system_error
+from timesformer.checkpoint.newest import (
+    candidates,
+    in_order,
+    is_in_epoch,
+    newest_checkpoint,
+    progress,
+)
+from timesformer.files import (
+    EARLIER,
+    REPLACED,
+    SHARDED,
+    WriteError,
+    atomic_path,
+    best_checkpoint,
+    checkpoint_folder,
+    discard,
+    link_atomically,
+    remove_temporaries,
+    sync,
+    system_error,
+)
 from timesformer.runtime import collectives
-
-__all__ = [
-    "Position",
-    "best_checkpoint",
-    "checkpoint_path",
-    "damage",
-    "folder_of",
-    "named_state",
-    "newest_checkpoint",
-    "next_aside",
-    "prune",
-    "remove_leftovers",
-    "set_aside",
-    "vanished",
-    "write_checkpoint",
-    "write_sharded",
-]
 
 logger = logging.getLogger(__name__)
 
-_BEST = "checkpoint_best.pyth"
 _KEPT_IN_EPOCH = 2  # checkpoints inside an epoch, and newer ones, until the older are removed
 
 
@@ -58,47 +57,23 @@ class Position(NamedTuple):
     batch: int
 
 
-def checkpoint_path(
-    output_dir: str | Path, epoch: int, *, batch: int | None = None, is_sharded: bool = False
-) -> Path:
-    """File of 0-based ``epoch``: OUTPUT_DIR/checkpoints/checkpoint_epoch_00001.pyth for 0.
-
-    With ``batch``, the file of a checkpoint inside that epoch, after so many batches. A sharded one
-    is a folder, ``.dcp``.
-    """
-    inside = "" if batch is None else f"_batch_{batch:06d}"
-    suffix = sharded.SUFFIX if is_sharded else ".pyth"
-    return folder_of(output_dir) / f"checkpoint_epoch_{epoch + 1:05d}{inside}{suffix}"
-
-
-def best_checkpoint(output_dir: str | Path) -> Path:
-    """That of the best validation of a run; it may not exist."""
-    return folder_of(output_dir) / _BEST
-
-
 def write_checkpoint(path: Path, payload: Mapping[str, Any], *, also: Sequence[Path] = ()) -> None:
     """Write ``payload`` to ``path``, and the same file to the paths ``also``, whole or not at all.
-
-    Under a temporary name first, on the disk before it gets its name.
 
     Raises:
         CheckpointError: it cannot be written; other checkpoints are as they were.
     """
-    temporary = path.with_name(f"{path.name}.tmp")
     try:
         path.parent.mkdir(exist_ok=True)  # not OUTPUT_DIR itself: it may have been moved away
-        with temporary.open("wb") as file:
-            torch.save(dict(payload), file)
-            file.flush()
-            os.fsync(file.fileno())
-        for other in also:
-            _link(temporary, other)
-        os.replace(temporary, path)
-        sync_folder(path.parent)
+        with atomic_path(path, follow_links=False) as temporary:
+            with temporary.open("wb") as file:
+                torch.save(dict(payload), file)
+            sync(temporary)
+            for other in also:  # before the first name: who finds that may rely on the others
+                link_atomically(temporary, other)
     except (OSError, RuntimeError) as error:  # the zip writer raises RuntimeError on a full disk
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise CheckpointError(_cannot_write(path, error)) from error
+        cause = error.__cause__ if isinstance(error, WriteError) else error
+        raise CheckpointError(_cannot_write(path, cause or error)) from error
 
 
 def write_sharded(path: Path, payload: Mapping[str, Any]) -> None:
@@ -115,13 +90,11 @@ def write_sharded(path: Path, payload: Mapping[str, Any]) -> None:
 
 def remove_leftovers(output_dir: str | Path) -> None:
     """Delete what an interrupted process has half written, or replaced."""
-    folder = folder_of(output_dir)
-    for path in [*folder.glob("*.pyth.tmp"), *folder.glob("*.dcp.tmp")]:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-    for path in folder.glob("*.dcp.old"):
+    folder = checkpoint_folder(output_dir)
+    remove_temporaries(folder, "*.pyth")
+    for path in [*folder.glob("*.pyth.tmp"), *folder.glob(f"*{SHARDED}.tmp")]:
+        discard(path)
+    for path in folder.glob(f"*{SHARDED}{REPLACED}"):
         if path.with_suffix("").exists():
             _remove(path)
 
@@ -161,19 +134,18 @@ def set_aside(output_dir: str | Path, *, after: Path, best: bool) -> Path | None
     else:
         moved = [path for path in found if progress(path) > progress(after)]
     moved += [path for path in [best_checkpoint(output_dir)] if best and os.path.lexists(path)]
-    if not moved:
-        return None
-    aside = next_aside(output_dir)
-    for path in moved:
-        path.rename(aside / path.name)
-    return aside
+    return move_aside(output_dir, moved) if moved else None
 
 
-def next_aside(output_dir: str | Path) -> Path:
-    """The next free ``checkpoints/earlier-N`` of OUTPUT_DIR, made."""
-    numbered = (folder_of(output_dir) / f"earlier-{number}" for number in itertools.count(1))
+def move_aside(output_dir: str | Path, paths: Iterable[Path]) -> Path:
+    """Move files and folders into the next free ``checkpoints/earlier-N`` of OUTPUT_DIR; returns it."""
+    numbered = (
+        checkpoint_folder(output_dir) / f"{EARLIER}{number}" for number in itertools.count(1)
+    )
     aside = next(path for path in numbered if not os.path.lexists(path))
     aside.mkdir(parents=True)
+    for path in paths:
+        path.rename(aside / path.name)
     return aside
 
 
@@ -190,17 +162,6 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _link(source: Path, target: Path) -> None:
-    """The same file under another name, or a copy where the file system has no links."""
-    temporary = target.with_name(f"{target.name}.tmp")
-    temporary.unlink(missing_ok=True)
-    try:
-        os.link(source, temporary)
-    except OSError:
-        shutil.copyfile(source, temporary)
-    os.replace(temporary, target)
-
-
 def vanished(output_dir: str | Path) -> str:
     """The message about an OUTPUT_DIR that is no longer there; empty if it is there."""
     return "" if Path(output_dir).is_dir() else _gone(output_dir)
@@ -214,7 +175,7 @@ def _gone(output_dir: str | Path) -> str:
     )
 
 
-def _cannot_write(path: Path, error: Exception) -> str:
+def _cannot_write(path: Path, error: BaseException) -> str:
     output_dir = path.parent.parent
     if vanished(output_dir) or isinstance(error, FileNotFoundError):  # or it is being deleted
         return _gone(output_dir)

@@ -17,10 +17,8 @@ import torch.distributed.checkpoint as dcp
 from torch import Tensor
 
 from timesformer.checkpoint.formats.sharded import METADATA, PLAIN, checksum
-from timesformer.files import sync_folder
+from timesformer.files import discard, replace_folder, write_atomically
 from timesformer.runtime import collectives
-
-SUFFIX = ".dcp"
 
 
 def write_sharded(path: Path, payload: Mapping[str, Any]) -> None:
@@ -50,16 +48,9 @@ def write_sharded(path: Path, payload: Mapping[str, Any]) -> None:
 def remove_sharded(path: Path) -> None:
     """Delete a folder; one that is half deleted has a name that says so."""
     temporary = path.with_name(f"{path.name}.tmp")
-    _discard(temporary)
+    discard(temporary)
     os.replace(path, temporary)
-    _discard(temporary)
-
-
-def _discard(path: Path) -> None:
-    """Delete a folder as far as that is possible; of a link the link, never what it leads to."""
-    if path.is_symlink() or path.is_file():
-        path.unlink(missing_ok=True)
-    shutil.rmtree(path, ignore_errors=True)
+    discard(temporary)
 
 
 def _split(payload: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -99,7 +90,7 @@ def _together(step: Callable[[], Any]) -> list[Any]:
 
 def _begin(temporary: Path) -> None:
     if collectives.is_main():
-        _discard(temporary)
+        discard(temporary)
         temporary.mkdir(parents=True)
 
 
@@ -127,16 +118,8 @@ def _finish(temporary: Path, path: Path, plain: dict[str, Any]) -> None:
             "parts of other machines are not here; OUTPUT_DIR must be a folder that all machines "
             "share (or DIST.SHARDED_CHECKPOINTS False)"
         )
-    with (temporary / PLAIN).open("wb") as file:
+    with write_atomically(temporary / PLAIN, "wb") as file:
         torch.save(plain, file)
-        file.flush()
-        os.fsync(file.fileno())
-    sync_folder(temporary)
-    old = path.with_name(f"{path.name}.old")
-    if os.path.lexists(path):
-        _discard(old)
-        os.replace(path, old)
-    os.replace(temporary, path)
-    sync_folder(path.parent)
+    old = replace_folder(temporary, path)
     with contextlib.suppress(OSError):
         remove_sharded(old)

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from timesformer.checkpoint.newest import folder_of
 from timesformer.config import CfgNode, portable
+from timesformer.files import CHECKPOINTS, EARLIER
 
 KEY = "started_from"
 """Entry of a checkpoint and of a session of ``run.json``: what ``identity`` says."""
@@ -113,10 +113,11 @@ def digest(path: Path) -> str:
 def _moved(path: Path) -> Iterator[Path]:
     """``path`` in the folders of earlier runs, the latest first, if it is named as a checkpoint."""
     folder = path.parent
-    if folder.name != folder_of("").name:
+    if folder.name != CHECKPOINTS:
         return
-    earlier = [p for p in folder.glob("earlier-*") if p.name.removeprefix("earlier-").isdecimal()]
-    for aside in sorted(earlier, key=lambda p: int(p.name.removeprefix("earlier-")), reverse=True):
+    numbers = {p: p.name.removeprefix(EARLIER) for p in folder.glob(f"{EARLIER}*")}
+    earlier = [p for p, number in numbers.items() if number.isdecimal()]
+    for aside in sorted(earlier, key=lambda p: int(numbers[p]), reverse=True):
         if (aside / path.name).exists():
             yield aside / path.name
 

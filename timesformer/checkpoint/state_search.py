@@ -21,7 +21,7 @@ from torch import Tensor
 
 from timesformer.checkpoint.formats import is_known
 from timesformer.checkpoint.formats.torch_tensors import unreadable_kind
-from timesformer.checkpoint.payload_contents import (
+from timesformer.checkpoint.payload import (
     class_name,
     is_model,
     key_name,

@@ -12,30 +12,30 @@ from types import TracebackType
 from typing import Any
 
 from timesformer.checkpoint import save
-from timesformer.checkpoint.async_save import Saver
+from timesformer.checkpoint.async_save import AsyncWriter
 from timesformer.checkpoint.load import CheckpointError
 from timesformer.checkpoint.newest import choose_newest
 from timesformer.checkpoint.save import Position
-from timesformer.checkpoint.sharded import SUFFIX
 from timesformer.config import CfgNode
 from timesformer.config.schedule import is_due
 from timesformer.datasets.lists import VideoList
 from timesformer.engine import truncate_logs
 from timesformer.engine.fsdp import is_sharded
 from timesformer.engine.meters import EpochMeter
-from timesformer.engine.train_state import TrainingState
+from timesformer.engine.train_state import TrainState
+from timesformer.files import SHARDED, best_checkpoint, checkpoint_path
 from timesformer.runtime import collectives, log, signals
 
 logger = logging.getLogger(__name__)
 
 
-class Checkpoints:
+class CheckpointSchedule:
     """Writes the checkpoints of a run, by its first process; waits for the last one at its end."""
 
     def __init__(
         self,
         cfg: CfgNode,
-        state: TrainingState,
+        state: TrainState,
         about: Mapping[str, Any],
         videos: VideoList,
         num_batches: int,
@@ -47,7 +47,7 @@ class Checkpoints:
         self.num_batches = num_batches
         self.sharded = cfg.DIST.SHARDED_CHECKPOINTS
         self.scalars = scalars
-        self.saver = Saver(cfg.OUTPUT_DIR, keep=cfg.TRAIN.KEEP_CHECKPOINTS)
+        self.saver = AsyncWriter(cfg.OUTPUT_DIR, keep=cfg.TRAIN.KEEP_CHECKPOINTS)
         self.about = {"cfg": cfg.dump(), **about}
         self.newest: Path | None = None  # that this process wrote
         self.videos = videos
@@ -59,7 +59,7 @@ class Checkpoints:
                 cfg.OUTPUT_DIR, cfg.TRAIN.KEEP_CHECKPOINTS, state.guard.state_dict()
             )
 
-    def __enter__(self) -> "Checkpoints":
+    def __enter__(self) -> "CheckpointSchedule":
         return self
 
     def __exit__(
@@ -97,9 +97,9 @@ class Checkpoints:
 
     def after_validation(self, epoch: int, *, is_best: bool) -> None:
         """The validation after 0-based ``epoch`` is judged: it is not to be repeated."""
-        ends = self.is_due(epoch) or self.state.best.is_over
+        ends = self.is_due(epoch) or self.state.early_stopping.is_over
         end = self._path(epoch)
-        best = save.best_checkpoint(self.cfg.OUTPUT_DIR)
+        best = best_checkpoint(self.cfg.OUTPUT_DIR)
         paths = [end] * ends + [best] * is_best
         if self.sharded and ends:
             self._save(paths[:1], Position(epoch + 1, 0))
@@ -108,9 +108,7 @@ class Checkpoints:
             self._save(paths, Position(epoch + 1, 0))
 
     def _path(self, epoch: int, batch: int | None = None) -> Path:
-        return save.checkpoint_path(
-            self.cfg.OUTPUT_DIR, epoch, batch=batch, is_sharded=self.sharded
-        )
+        return checkpoint_path(self.cfg.OUTPUT_DIR, epoch, batch=batch, is_sharded=self.sharded)
 
     def _look(self, batch: int, *, now: bool) -> None:
         """At the pace of the log, whether steps were skipped; all processes at once."""
@@ -152,9 +150,9 @@ class Checkpoints:
         A folder is written by all processes, alone; files by the first.
         """
         self.saver.wait()
-        if paths[0] != save.best_checkpoint(self.cfg.OUTPUT_DIR):
+        if paths[0] != best_checkpoint(self.cfg.OUTPUT_DIR):
             self.newest = paths[0]
-        is_folder = paths[0].suffix == SUFFIX
+        is_folder = paths[0].suffix == SHARDED
         entries = self.state.payload(is_sharded=is_folder)
         if not (is_folder or collectives.is_main()):
             return

@@ -18,15 +18,15 @@ from torch import Tensor
 from timesformer.checkpoint import resume_check
 from timesformer.checkpoint.files import num_bytes
 from timesformer.checkpoint.load import CheckpointError, read_file
-from timesformer.checkpoint.save import best_checkpoint, damage, newest_checkpoint
+from timesformer.checkpoint.newest import damage, newest_checkpoint
 from timesformer.config import CfgNode, portable
 from timesformer.config.batch_sizes import num_machines
 from timesformer.config.presets import in_folder
 from timesformer.datasets import build_loader
-from timesformer.engine import run_record
 from timesformer.engine.optim import accumulation_steps
 from timesformer.engine.run import launch_run
-from timesformer.engine.train_state import TrainingState
+from timesformer.engine.train_state import TrainState
+from timesformer.files import LOG, METRICS, RUN_RECORD, best_checkpoint, checkpoint_folder
 from timesformer.models import build_model
 from timesformer.models.freeze import freeze
 from timesformer.runtime import log, metrics_csv
@@ -66,7 +66,7 @@ def dry_run(cfg: CfgNode, *, init_method: str = "") -> str:
     if not is_first or cfg.SHARD_ID > 0:
         return ""
     checkpoint = read_back(rehearsal, folder) if cfg.TRAIN.ENABLE else ""
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    shutil.rmtree(checkpoint_folder(folder), ignore_errors=True)
     title = f"dry run of {cfg.OUTPUT_DIR}: everything that the run needs works"
     return "\n".join([title, *summary(folder, build_whole_run(cfg), checkpoint)])
 
@@ -108,17 +108,17 @@ def read_back(cfg: CfgNode, folder: Path) -> str:
     """
     newest, best = newest_checkpoint(folder), best_checkpoint(folder)
     if newest is None:
-        raise CheckpointError(f"{folder} has no checkpoint; see stdout.log there")
+        raise CheckpointError(f"{folder} has no checkpoint; see {LOG} there")
     others = [best] if best.exists() and not best.samefile(newest) else []
     for path in [newest, *others]:
         if reason := damage(path):
             raise CheckpointError(f"{path} is damaged: {reason}")
         model = build_model(cfg)
         freeze(model, cfg)
-        state = TrainingState(cfg, model, torch.device("cpu"))
+        state = TrainState(cfg, model, torch.device("cpu"))
         state.load(path)
         written = read_file(path)  # again: the optimizer goes on with the tensors that it was given
-        resume_check.check(written, cfg, {}, path=path)
+        resume_check.check_compatible(written, cfg, {}, path=path)
         if lost := list(_differing(_resumed(written), _resumed(state.payload()))):
             raise CheckpointError(
                 f"{path} does not give back what was written, {len(lost)} entries differ: "
@@ -167,9 +167,9 @@ def build_whole_run(cfg: CfgNode) -> WholeRun:
 
 def summary(folder: Path, whole: WholeRun, checkpoint: str) -> list[str]:
     """What the rehearsal in ``folder`` says of the whole run, in lines."""
-    rows = metrics_csv.read_rows(folder / metrics_csv.FILE)
+    rows = metrics_csv.read_rows(folder / METRICS)
     steps = [row for row in rows if row["type"] == "train_iter"]
-    found = _read(folder / run_record.FILE)
+    found = _read(folder / RUN_RECORD)
     lines: list[str] = []
     seconds: dict[str, float] = {}
     if steps:

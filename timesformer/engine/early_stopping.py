@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 
-class Best:
+class EarlyStopping:
     """Judges validations by their top-1 error, or by mean average precision.
 
     Args:
@@ -18,7 +18,7 @@ class Best:
         self.stale = 0  # validations since
         self.seen: dict[str, float] = {}  # the best of each metric, kept by the validator
 
-    def judge(self, found: dict[str, float], epoch: int) -> bool:
+    def update(self, found: dict[str, float], epoch: int) -> bool:
         """Whether this validation, after 0-based ``epoch``, is the best so far.
 
         One without a figure, since scores were not finite, never is.

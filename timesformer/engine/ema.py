@@ -9,7 +9,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from timesformer.checkpoint import save
 
 
-class Average:
+class EMA:
     """``average = decay * average + (1 - decay) * weights`` after every optimizer step.
 
     It starts from the weights after the first step. With decay 0 it is the model itself.

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from timesformer.checkpoint.load import CheckpointError
-from timesformer.files import write_atomically
+from timesformer.files import CONFIG, write_atomically
 from timesformer.io.json_text import json_text
 from timesformer.runtime import collectives
 
@@ -140,7 +140,7 @@ class NonFiniteGuard:
             "grad_norm": norm,
             "process": collectives.rank(),
             "videos": [[name_of(index) for index in batch.videos] for batch in batches],
-            "config": "config.yaml; the draws of a batch follow from RNG_SEED, epoch and batch",
+            "config": f"{CONFIG}; the draws of a batch follow from RNG_SEED, epoch and batch",
         }
         self.folder.mkdir(parents=True, exist_ok=True)
         with write_atomically(path) as file:

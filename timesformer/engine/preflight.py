@@ -12,10 +12,9 @@ import torch
 from timesformer.checkpoint import hub, resume_check, start
 from timesformer.checkpoint.load import CheckpointError, load_tested
 from timesformer.checkpoint.metadata import fingerprint
+from timesformer.checkpoint.pretrained import load_start
 from timesformer.checkpoint.resume import refuse_diverged
 from timesformer.checkpoint.run_folder import standing, start_of
-from timesformer.checkpoint.save import best_checkpoint, folder_of
-from timesformer.checkpoint.start_weights import load_start
 from timesformer.checkpoint.timm_hub import is_name
 from timesformer.config import CfgNode, ConfigError, portable
 from timesformer.config.batch_sizes import num_machines
@@ -26,6 +25,7 @@ from timesformer.datasets.lists import ListError, VideoList
 from timesformer.datasets.machine import open_files_problem
 from timesformer.datasets.scan_index import known_bad, other_places
 from timesformer.engine.fsdp import version_problems
+from timesformer.files import best_checkpoint, checkpoint_folder
 from timesformer.models import build_model
 from timesformer.models.freeze import frozen_names
 from timesformer.runtime.precision import precision_problems
@@ -93,7 +93,7 @@ def _loader_problems(cfg: CfgNode) -> Iterator[str]:
 
 def _output_problems(cfg: CfgNode) -> Iterator[str]:
     """The folder, and that of its checkpoints, which may be a link to another disk."""
-    checkpoints = folder_of(cfg.OUTPUT_DIR)
+    checkpoints = checkpoint_folder(cfg.OUTPUT_DIR)
     if os.path.lexists(checkpoints) and not checkpoints.is_dir():
         to = f"a link to {checkpoints.readlink()}" if checkpoints.is_symlink() else "a file"
         yield (
@@ -141,7 +141,7 @@ def _checkpoint_problems(cfg: CfgNode) -> Iterator[str]:
 def _is_written_by_this_run(cfg: CfgNode) -> bool:
     """Whether the checkpoint to test is one that training is going to write."""
     path = _file(cfg, "TEST.CHECKPOINT_FILE_PATH")
-    return cfg.TRAIN.ENABLE and path.resolve().parent == folder_of(cfg.OUTPUT_DIR).resolve()
+    return cfg.TRAIN.ENABLE and path.resolve().parent == checkpoint_folder(cfg.OUTPUT_DIR).resolve()
 
 
 def _file(cfg: CfgNode, key: str) -> Path:
@@ -174,7 +174,7 @@ def _resume_problems(cfg: CfgNode) -> Iterator[str]:
             return
         now = {start.KEY: start.identity(cfg, start_of(found.entries, found.newest))}
         now["data"] = {split: fingerprint(read_list(cfg, split)) for split in ("train", "val")}
-        resume_check.check(found.entries, cfg, now, path=found.newest)
+        resume_check.check_compatible(found.entries, cfg, now, path=found.newest)
         refuse_diverged(found.newest)
     except ListError:
         return  # reported with the list

@@ -11,7 +11,7 @@ With fewer than 5 training videos a class on average it is the probe too.
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from timesformer.checkpoint.model_spec import CARRIED, Description
+from timesformer.checkpoint.model_spec import CARRIED, ModelSpec
 from timesformer.config import CfgNode
 from timesformer.config.tree import value_of
 from timesformer.tables import choose
@@ -103,7 +103,7 @@ def preset_values(name: str, num_videos: int) -> dict[str, Any]:
     return {**values, **_KEPT, "TRAIN.BATCH_SIZE": min(MOST_CLIPS, num_videos)}
 
 
-def start_values(weights: Description) -> dict[str, Any]:
+def start_values(weights: ModelSpec) -> dict[str, Any]:
     """Model and clips to fine-tune ``weights`` with: their own, and for an image ViT divided attention.
 
     Testing takes one clip and three crops, as published, but the clip is the middle one, as in
@@ -131,7 +131,7 @@ def crop_values(crop: int) -> dict[str, Any]:
     }
 
 
-def is_image_vit(weights: Description) -> bool:
+def is_image_vit(weights: ModelSpec) -> bool:
     """Whether the weights are of single images: neither their shapes nor their file tell of time."""
     has_settings = not any(note.startswith("no configuration") for note in weights.notes)
     has_settings = has_settings or weights.weights.format.endswith("TimeSformer")

@@ -8,6 +8,7 @@ from timesformer.config import CfgNode, ConfigError
 from timesformer.config.presets import in_folder
 from timesformer.engine.run import launch_run
 from timesformer.engine.step_timers import WARM_UP
+from timesformer.files import checkpoint_folder
 from timesformer.runtime.run_lock import emptied
 
 FOLDER = "profile"
@@ -40,4 +41,4 @@ def profile_run(cfg: CfgNode, num_steps: int, *, init_method: str = "") -> None:
         emptied(folder)
     launch_run(profiled, init_method=init_method)
     if is_first:
-        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        shutil.rmtree(checkpoint_folder(folder), ignore_errors=True)

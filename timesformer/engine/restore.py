@@ -10,12 +10,12 @@ from torch import nn
 from timesformer.checkpoint import resume_check
 from timesformer.checkpoint.load import CheckpointError
 from timesformer.checkpoint.newest import choose_newest
+from timesformer.checkpoint.pretrained import load_start
 from timesformer.checkpoint.run_folder import standing, start_of
 from timesformer.checkpoint.save import Position
 from timesformer.checkpoint.start import KEY, identity, located
-from timesformer.checkpoint.start_weights import load_start
 from timesformer.config import CfgNode
-from timesformer.engine.train_state import TrainingState
+from timesformer.engine.train_state import TrainState
 from timesformer.evaluation import run_header
 from timesformer.runtime import collectives, log
 
@@ -38,7 +38,7 @@ class Start(NamedTuple):
         return cls(Position(epoch, 0), {})
 
 
-def restore(cfg: CfgNode, state: TrainingState, now: Mapping[str, Any] | None = None) -> Start:
+def restore(cfg: CfgNode, state: TrainState, now: Mapping[str, Any] | None = None) -> Start:
     """Give the model its first weights, and all else its state if the run was interrupted.
 
     In this order: the newest valid checkpoint of OUTPUT_DIR (AUTO_RESUME; of a fine-tuning too, which
@@ -61,11 +61,11 @@ def restore(cfg: CfgNode, state: TrainingState, now: Mapping[str, Any] | None = 
     return Start.of_epoch(0)
 
 
-def _go_on(cfg: CfgNode, state: TrainingState, newest: Path, now: Mapping[str, Any]) -> Start:
+def _go_on(cfg: CfgNode, state: TrainState, newest: Path, now: Mapping[str, Any]) -> Start:
     resumed = state.load(newest)
-    resume_check.check(resumed.payload, cfg, now, path=newest)
+    resume_check.check_compatible(resumed.payload, cfg, now, path=newest)
     epoch, batch = resumed.position
-    if epoch >= cfg.SOLVER.MAX_EPOCH or state.best.is_over:
+    if epoch >= cfg.SOLVER.MAX_EPOCH or state.early_stopping.is_over:
         again = "testing again" if cfg.TEST.ENABLE else "nothing to do"
         log.say(logger, "finished already, after epoch %d (%s); %s", epoch, newest, again)
     else:
@@ -84,7 +84,7 @@ def described_start(cfg: CfgNode) -> dict[str, Any]:
     return cast(dict[str, Any], collectives.broadcast_object(found))
 
 
-def _start_from_file(cfg: CfgNode, state: TrainingState) -> int:
+def _start_from_file(cfg: CfgNode, state: TrainState) -> int:
     path = located(cfg.TRAIN.CHECKPOINT_FILE_PATH)
     cut = tuple(cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN)
     if cfg.TRAIN.FINETUNE or cfg.TRAIN.CHECKPOINT_EPOCH_RESET:

@@ -21,7 +21,7 @@ from timesformer.engine.run_record import build_session, recorded
 from timesformer.engine.train import train
 from timesformer.evaluation import run_header
 from timesformer.evaluation.test import NonFiniteScores, test
-from timesformer.files import write_atomically
+from timesformer.files import CONFIG, write_atomically
 from timesformer.runtime import collectives, log, screen, signals
 from timesformer.runtime.launch import launch
 from timesformer.runtime.run_lock import owned
@@ -99,7 +99,7 @@ def _open_folder(cfg: CfgNode, folder: Path, *, trains: bool) -> str:
     if warning:
         logger.warning("%s", warning)
     if collectives.is_main():
-        with write_atomically(folder / "config.yaml") as file:
+        with write_atomically(folder / CONFIG) as file:
             file.write(cfg.dump())
     return run
 

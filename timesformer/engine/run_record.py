@@ -22,17 +22,15 @@ import psutil
 import torch
 
 from timesformer.checkpoint import metadata, start
-from timesformer.checkpoint.newest import RECORD, RUN
+from timesformer.checkpoint.newest import RUN
 from timesformer.config import CfgNode
 from timesformer.datasets.list_source import build_list_source
-from timesformer.files import write_atomically
+from timesformer.files import METRICS, RESULTS, RUN_RECORD, write_atomically
 from timesformer.io.json_text import json_text
 from timesformer.runtime import collectives, log, metrics_csv
 from timesformer.runtime.heartbeat import DEAD
 from timesformer.runtime.signals import Interrupted
 
-FILE = RECORD
-TEST_RESULTS = "test_results.json"
 DIED = f"the process {DEAD}"
 
 logger = logging.getLogger(__name__)
@@ -56,7 +54,7 @@ def recorded(session: Json, folder: str | Path, run: str = "") -> Iterator[None]
     if not collectives.is_main():
         yield
         return
-    path = Path(folder) / FILE
+    path = Path(folder) / RUN_RECORD
     sessions = [_ended(earlier) for earlier in read_sessions(path)] + [session]
     _write(path, sessions, run)
     status, reason = "finished", ""
@@ -66,7 +64,7 @@ def recorded(session: Json, folder: str | Path, run: str = "") -> Iterator[None]
         status, reason = verdict(error)
         raise
     finally:
-        rows = metrics_csv.read_rows(path.with_name(metrics_csv.FILE))
+        rows = metrics_csv.read_rows(path.with_name(METRICS))
         session |= {"status": status, "reason": reason, **_measured(session["start"], rows)}
         try:
             if path.parent.is_dir():  # else it was moved away, and is not made again
@@ -160,7 +158,7 @@ def results(folder: Path, rows: list[metrics_csv.Row]) -> Json:
         found["last_validation"] = _numbers(validated[-1])
         found["best_validation"] = _numbers(metrics_csv.best_validation(validated) or {})
     with contextlib.suppress(OSError, ValueError):
-        found["test"] = json.loads((folder / TEST_RESULTS).read_text(encoding="utf-8"))
+        found["test"] = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
     return found
 
 
@@ -198,7 +196,7 @@ def _write(path: Path, sessions: list[Json], run: str) -> None:
         "status": last["status"],
         "reason": last["reason"],
         "wall_seconds": round(sum(session.get("wall_seconds", 0) for session in sessions), 1),
-        "result": results(path.parent, metrics_csv.read_rows(path.with_name(metrics_csv.FILE))),
+        "result": results(path.parent, metrics_csv.read_rows(path.with_name(METRICS))),
     }
     with write_atomically(path) as file:
         file.write(json_text({**head, RUN: run, "sessions": sessions}) + "\n")

@@ -16,18 +16,19 @@ from timesformer.datasets.build import build_loader, build_worker_count
 from timesformer.datasets.clips import Batch
 from timesformer.datasets.loader import ClipLoader
 from timesformer.engine import optim, truncate_logs
-from timesformer.engine.checkpointing import Checkpoints
+from timesformer.engine.checkpointing import CheckpointSchedule
 from timesformer.engine.fsdp import whole_parameters
 from timesformer.engine.losses import build_loss, build_mixup
 from timesformer.engine.meters import EpochMeter
 from timesformer.engine.parallel import parallelize
 from timesformer.engine.restore import Start, described_start, restore
 from timesformer.engine.step_timers import StepTimers
-from timesformer.engine.train_state import TrainingState
+from timesformer.engine.train_state import TrainState
 from timesformer.engine.train_step import TrainStep
 from timesformer.evaluation import run_header
 from timesformer.evaluation.evaluators import VALIDATION, build_evaluators, due_after
 from timesformer.evaluation.probe import build_input_normalizer, build_probe_loaders
+from timesformer.files import checkpoint_path
 from timesformer.models import build_model
 from timesformer.models.freeze import freeze, set_train_mode
 from timesformer.runtime import collectives, log, signals
@@ -55,14 +56,14 @@ def train(cfg: CfgNode, device: torch.device, run: str = "") -> Path | None:
     if cfg.LOG_MODEL_INFO:
         _log_model(model, cfg)
     freeze(model, cfg)
-    state = TrainingState(cfg, model, device)
+    state = TrainState(cfg, model, device)
     known_bad = len(loader.dataset.known_bad)
-    about = metadata.describe(cfg, lists) | resume_check.facts(len(loader), known_bad)
+    about = metadata.build_metadata(cfg, lists) | resume_check.facts(len(loader), known_bad)
     about |= described_start(cfg) | {RUN: run}
     start = restore(cfg, state, about)
     model = parallelize(model, cfg, device, state.optimizer)
     loader, val_loader = build_probe_loaders(cfg, state.model, loader, val_loader, device)
-    evaluators = build_evaluators(cfg, val_loader, device, state.best.seen)
+    evaluators = build_evaluators(cfg, val_loader, device, state.early_stopping.seen)
     scalars = build_records(cfg, start)
     _log_loader(
         loader,
@@ -70,19 +71,19 @@ def train(cfg: CfgNode, device: torch.device, run: str = "") -> Path | None:
         num_workers=build_worker_count(cfg),
         num_repeats=cfg.AUG.NUM_REPEATS,
     )
-    with Checkpoints(cfg, state, about, lists["train"], len(loader), scalars) as saved:
+    with CheckpointSchedule(cfg, state, about, lists["train"], len(loader), scalars) as saved:
         trainer = build_trainer(cfg, model, state, device, scalars, after_step=saved.after_step)
-        while start.position.epoch < cfg.SOLVER.MAX_EPOCH and not state.best.is_over:
+        while start.position.epoch < cfg.SOLVER.MAX_EPOCH and not state.early_stopping.is_over:
             trainer.run_epoch(loader, start)
             epoch = start.position.epoch
             if due := due_after(epoch, evaluators, num_epochs=cfg.SOLVER.MAX_EPOCH):
                 with whole_parameters(state.model):
                     found = {
-                        name: evaluator.run(state.average.evaluated, epoch, scalars)
+                        name: evaluator.run(state.ema.evaluated, epoch, scalars)
                         for name, evaluator in due.items()
                     }
                 if VALIDATION in found:
-                    is_best = state.best.judge(found[VALIDATION], epoch)
+                    is_best = state.early_stopping.update(found[VALIDATION], epoch)
                     saved.after_validation(epoch, is_best=is_best)
             start = Start.of_epoch(epoch + 1)
     scalars.close()
@@ -162,7 +163,7 @@ class Trainer:
 def build_trainer(
     cfg: CfgNode,
     model: nn.Module,
-    state: TrainingState,
+    state: TrainState,
     device: torch.device,
     scalars: log.Scalars,
     *,
@@ -223,7 +224,7 @@ def build_records(cfg: CfgNode, start: Start) -> log.Scalars:
     """Logs and curves from ``start`` on; later entries in OUTPUT_DIR are removed first."""
     epoch, batch = start.position
     if collectives.is_main():
-        after = start.path or save.checkpoint_path(cfg.OUTPUT_DIR, epoch - 1)
+        after = start.path or checkpoint_path(cfg.OUTPUT_DIR, epoch - 1)
         aside = save.set_aside(cfg.OUTPUT_DIR, after=after, best=start.path is None)
         if aside is not None:
             logger.warning("checkpoints that are not of this run are in %s now", aside)

@@ -12,17 +12,18 @@ import torch
 from torch import Tensor, nn
 
 from timesformer.checkpoint import save
-from timesformer.checkpoint.resume import Resumed, load_training_state
+from timesformer.checkpoint.resume import Resumed, load_train_state
 from timesformer.config import CfgNode
-from timesformer.engine.early_stopping import Best
-from timesformer.engine.ema import Average
+from timesformer.engine.early_stopping import EarlyStopping
+from timesformer.engine.ema import EMA
 from timesformer.engine.nonfinite import NonFiniteGuard, StepResult
 from timesformer.engine.optim import build_optimizer
+from timesformer.files import NONFINITE
 from timesformer.runtime import collectives
 from timesformer.runtime.precision import Precision
 
 
-class TrainingState:
+class TrainState:
     """The weights, the optimizer, the scale of the loss, the average and the best validation.
 
     Args:
@@ -35,10 +36,10 @@ class TrainingState:
         self.model = model
         self.optimizer = build_optimizer(model, cfg)
         self.precision = Precision(cfg.TRAIN.PRECISION, device)
-        self.average = Average(model, cfg.TRAIN.EMA_DECAY)
-        self.best = Best(cfg.SOLVER.EARLY_STOP_PATIENCE)
+        self.ema = EMA(model, cfg.TRAIN.EMA_DECAY)
+        self.early_stopping = EarlyStopping(cfg.SOLVER.EARLY_STOP_PATIENCE)
         self.clip_norm = cfg.SOLVER.CLIP_GRAD_NORM
-        folder = Path(cfg.OUTPUT_DIR, "nonfinite")
+        folder = Path(cfg.OUTPUT_DIR, NONFINITE)
         self.guard = NonFiniteGuard(folder, limit=cfg.SOLVER.MAX_NONFINITE_STEPS)
 
     def step(self, finite: Tensor) -> StepResult:
@@ -56,7 +57,7 @@ class TrainingState:
             nn.utils.clip_grads_with_norm_(self.model.parameters(), self.clip_norm, norm)
         self._update(skipped)
         self.optimizer.zero_grad(set_to_none=True)
-        self.average.update()
+        self.ema.update()
         return StepResult(norm, skipped)
 
     def _update(self, skipped: Tensor) -> None:
@@ -81,8 +82,8 @@ class TrainingState:
         return {
             **(tensors if is_sharded else collectives.full_state_dict(tensors)),
             "scaler_state": self.precision.state_dict(),
-            **self.average.state_dict(),
-            "best": self.best.state_dict(),
+            **self.ema.state_dict(),
+            "best": self.early_stopping.state_dict(),
             "guard": self.guard.state_dict(),
         }
 
@@ -90,19 +91,17 @@ class TrainingState:
         """Go on from a checkpoint of this run; entries that published files lack stay as they are.
 
         Raises:
-            CheckpointError: see ``load_training_state``.
+            CheckpointError: see ``load_train_state``.
         """
         resumed = self.load_weights(path)
-        for name, part in (("best", self.best), ("guard", self.guard)):
+        for name, part in (("best", self.early_stopping), ("guard", self.guard)):
             if name in resumed.payload:
                 part.load_state_dict(resumed.payload[name])
         return resumed
 
     def load_weights(self, path: Path, *, cut_from_names: tuple[str, ...] = ()) -> Resumed:
         """Of ``load`` what a step changes: weights, optimizer, scale of the loss, average."""
-        resumed = load_training_state(
-            path, self.model, self.optimizer, cut_from_names=cut_from_names
-        )
+        resumed = load_train_state(path, self.model, self.optimizer, cut_from_names=cut_from_names)
         self.precision.load_state_dict(resumed.payload.get("scaler_state", {}))
-        self.average.load_state_dict(resumed.payload)
+        self.ema.load_state_dict(resumed.payload)
         return resumed

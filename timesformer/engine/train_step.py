@@ -10,7 +10,7 @@ from timesformer.datasets.clips import Batch
 from timesformer.engine.losses import Loss, Mix
 from timesformer.engine.microbatch import MicroBatches
 from timesformer.engine.nonfinite import StepResult
-from timesformer.engine.train_state import TrainingState
+from timesformer.engine.train_state import TrainState
 
 
 class BatchResult(NamedTuple):
@@ -36,7 +36,7 @@ class TrainStep:
     def __init__(
         self,
         model: nn.Module,
-        state: TrainingState,
+        state: TrainState,
         device: torch.device,
         *,
         normalize: Callable[[Tensor], Tensor],

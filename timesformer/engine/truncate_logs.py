@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from timesformer.config import CfgNode
+from timesformer.files import LOG
 from timesformer.runtime import log
 
 _EVENTS = "events.out.tfevents.*"
@@ -16,7 +17,7 @@ _EVENTS = "events.out.tfevents.*"
 def sizes(cfg: CfgNode) -> dict[str, int]:
     """Bytes of the log and of the event files, by path in OUTPUT_DIR."""
     folder = Path(cfg.OUTPUT_DIR)
-    files = [folder / log.LOG, *log.build_board_folder(cfg).glob(_EVENTS)]
+    files = [folder / LOG, *log.build_board_folder(cfg).glob(_EVENTS)]
     return {_name(path, folder): path.stat().st_size for path in files if path.is_file()}
 
 
@@ -35,9 +36,9 @@ def rewind(cfg: CfgNode, written: Mapping[str, int]) -> None:
         elif size < path.stat().st_size:
             with path.open("r+b") as file:
                 file.truncate(size)
-    text = folder / log.LOG
-    if log.LOG in written and text.is_file() and written[log.LOG] < text.stat().st_size:
-        _rewind_log(text, written[log.LOG])
+    text = folder / LOG
+    if LOG in written and text.is_file() and written[LOG] < text.stat().st_size:
+        _rewind_log(text, written[LOG])
 
 
 def _name(path: Path, folder: Path) -> str:

@@ -9,6 +9,7 @@ from torch import nn
 
 from timesformer.config import CfgNode
 from timesformer.datasets.lists import VideoList
+from timesformer.files import CONFIG, LOG
 from timesformer.io.terminal import printable
 from timesformer.runtime import collectives
 
@@ -17,7 +18,7 @@ NAME_WIDTH = 9
 
 def build_output_line(cfg: CfgNode) -> str:
     """Where the files of the run are."""
-    return _line("output", f"{printable(cfg.OUTPUT_DIR)} (config.yaml, stdout.log, ...)")
+    return _line("output", f"{printable(cfg.OUTPUT_DIR)} ({CONFIG}, {LOG}, ...)")
 
 
 def build_device_line(cfg: CfgNode, device: str) -> str:

@@ -34,7 +34,7 @@ from timesformer.evaluation.results import (
     write_results,
 )
 from timesformer.evaluation.scoring import build_scoring
-from timesformer.files import CLASSES, PREDICTIONS, RESULTS
+from timesformer.files import CLASSES, PREDICTIONS, RESULTS, best_checkpoint
 from timesformer.models import build_model
 from timesformer.runtime import collectives, local_rank, log, screen
 from timesformer.runtime.precision import Precision
@@ -135,7 +135,7 @@ def load_tested(
             code tested random weights then.
     """
     if named == "best":
-        named = str(save.best_checkpoint(folder))
+        named = str(best_checkpoint(folder))
     path = named or newest or choose_newest(folder)
     path = path or next((name for name in others if name and name.lower() != "none"), "")
     if not path:

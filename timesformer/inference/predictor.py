@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from timesformer.checkpoint.load import CheckpointError, refuse_unless_tested
-from timesformer.checkpoint.match import fit
-from timesformer.checkpoint.model_spec import NO_CLASSIFIER, Description, describe
+from timesformer.checkpoint.match import match
+from timesformer.checkpoint.model_spec import NO_CLASSIFIER, ModelSpec, read_model_spec
 from timesformer.config import CfgNode, changed
 from timesformer.datasets import build_loader, build_view
 from timesformer.datasets.clips import Batch
@@ -97,7 +97,7 @@ class Predictor:
     """A model with all that it takes to use it; ``from_checkpoint`` makes one."""
 
     def __init__(
-        self, model: TimeSformer, description: Description, *, device: torch.device, precision: str
+        self, model: TimeSformer, description: ModelSpec, *, device: torch.device, precision: str
     ) -> None:
         self.model = model
         self.description = description
@@ -144,7 +144,7 @@ class Predictor:
         """
         where = open_device(device)
         overrides = [*overrides, *(view_overrides(views) if views else ())]
-        description = describe(path, cfg_file=cfg, overrides=overrides, classes=classes)
+        description = read_model_spec(path, cfg_file=cfg, overrides=overrides, classes=classes)
         settings = description.cfg
         refuse_too_many(
             build_view(settings, "test").num_clips,
@@ -253,20 +253,20 @@ def _nonfinite(name: str, row: Tensor) -> str:
     return f"{printable(name)}: {metrics.describe_nonfinite(row)}"
 
 
-def _build(description: Description) -> TimeSformer:
+def _build(description: ModelSpec) -> TimeSformer:
     """The described model on the CPU, its parameters the tensors of the file."""
     with torch.device("meta"):  # fresh values would be thrown away
         model = build_model(description.cfg)
     weights = description.weights
     state = {key: value.float() for key, value in weights.state.items()}
-    report = fit(
+    report = match(
         model, replace(weights, state=state), source=description.path, strict=False, assign=True
     )
     needless = () if description.has_classifier else HEAD
     refuse_unless_tested(
         replace(
             report,
-            fresh=[name for name in report.fresh if name not in needless],
+            newly_initialized=[name for name in report.newly_initialized if name not in needless],
             unused=[name for name in report.unused if name not in weights.dropped],
         )
     )

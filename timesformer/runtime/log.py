@@ -21,10 +21,10 @@ from tqdm import tqdm
 
 from timesformer.config import CfgNode
 from timesformer.config.schedule import is_due
-from timesformer.files import write_error
+from timesformer.files import LOG, METRICS, write_error
 from timesformer.io.terminal import PrintableFormatter, hides_bars
 from timesformer.runtime import collectives
-from timesformer.runtime.metrics_csv import FILE, MetricsCSV
+from timesformer.runtime.metrics_csv import MetricsCSV
 from timesformer.runtime.screen import SHOWN, EpochTable, ScreenHandler
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,6 @@ T = TypeVar("T")
 FORMAT = "[%(asctime)s][%(levelname)s] %(filename)s: %(lineno)3d: %(message)s"  # as published
 DATE_FORMAT = "%m/%d %H:%M:%S"
 GIB = 1024**3
-LOG = "stdout.log"
 
 
 def start_logging(output_dir: str | None = None) -> None:
@@ -191,7 +190,7 @@ def build_scalars(cfg: CfgNode, *, epoch: int, batch: int = 0) -> Scalars:
     """
     metrics = table = None
     if collectives.is_main():
-        metrics = MetricsCSV(Path(cfg.OUTPUT_DIR) / FILE, epoch=epoch, batch=batch)
+        metrics = MetricsCSV(Path(cfg.OUTPUT_DIR) / METRICS, epoch=epoch, batch=batch)
         table = EpochTable(
             cfg.SOLVER.MAX_EPOCH,
             first_batch=batch,

@@ -13,8 +13,6 @@ from typing import Any
 
 from timesformer.files import write_atomically
 
-FILE = "metrics.csv"
-
 COLUMNS = (
     "type",  # train_iter (of the batches since the last one), train_epoch, val_epoch; as in json_stats
     "epoch",  # from 1

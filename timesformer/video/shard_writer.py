@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 from urllib.parse import urlsplit
 
-from timesformer.errors import InputError
-from timesformer.files import write_atomically, write_error
+from timesformer.files import atomic_path, remove_temporaries, write_atomically
 from timesformer.video import remote, shards, sources
 
 HEADERS = 5 * shards.TAR_BLOCK  # three headers, and the blocks of .cls and .json
@@ -65,17 +64,11 @@ def write_shard(shard: Shard, progress: Progress) -> None:
     Raises:
         WriteError, OSError: the tar cannot be written, or a video not read.
     """
-    partial = shard.path.with_suffix(".tar.partial")
-    try:
+    remove_temporaries(shard.path.parent, shard.path.name)
+    with atomic_path(shard.path, option="--out") as partial:
         _fill(partial, shard.items, progress)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        if error.filename is None and not isinstance(error, InputError):  # of the tar, not a video
-            raise write_error(shard.path, error, option="--out") from error
-        raise
-    with open(partial, "rb") as file:
-        members = shards.walk_tar(file)
-    partial.replace(shard.path)
+        with open(partial, "rb") as file:
+            members = shards.walk_tar(file)
     index = {"bytes": shard.path.stat().st_size, "members": members}
     with write_atomically(shards.index_path(shard.path), option="--out") as file:
         file.write(json.dumps(index))

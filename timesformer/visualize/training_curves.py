@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from timesformer.errors import InputError
+from timesformer.files import LOG, METRICS
 from timesformer.runtime import metrics_csv
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LOG = "stdout.log"
 SMOOTHED_SHARE = 1 / 25  # of a curve's points: the span of the moving average
 INK, FAINT = "#333333", "#dddddd"
 
@@ -85,11 +85,11 @@ def read_run(path: Path) -> Run:
 
 def _source(path: Path) -> Path:
     if path.is_dir():
-        files = [path / metrics_csv.FILE, path / LOG]
+        files = [path / METRICS, path / LOG]
         found = [file for file in files if file.is_file()]
         if not found:
             raise CurvesError(
-                f"{path} has neither {metrics_csv.FILE} nor {LOG}; name the OUTPUT_DIR of a run"
+                f"{path} has neither {METRICS} nor {LOG}; name the OUTPUT_DIR of a run"
             )
         return found[0]
     if not path.is_file():

@@ -82,7 +82,7 @@ def test_image_models_of_transformers_give_their_class_token(tmp_path, name, opt
         found = theirs(clips[:, :, 0])
         expected = found.pooler_output if name == "CLIPVision" else found.last_hidden_state[:, 0]
         assert (ours.forward_features(clips) - expected).abs().max() < 1e-5
-    assert sorted(report.fresh) == ["head.bias", "head.weight"]
+    assert sorted(report.newly_initialized) == ["head.bias", "head.weight"]
 
 
 def test_siglip_gives_its_patches(tmp_path):
@@ -92,7 +92,7 @@ def test_siglip_gives_its_patches(tmp_path):
     report = load_weights(ours, tmp_path)
     assert torch.equal(ours.pos_embed[0, 1:], theirs.embeddings.position_embedding.weight)
     assert "its activation is gelu_pytorch_tanh: ours, gelu, differs by less than" in str(report)
-    assert "cls_token" in report.fresh
+    assert "cls_token" in report.newly_initialized
 
 
 def test_an_activation_that_is_not_gelu_is_refused(tmp_path):

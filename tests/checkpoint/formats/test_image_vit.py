@@ -50,7 +50,7 @@ def test_features_are_those_of_timm(tmp_path, family, prefix):
         assert (model.forward_features(clip) - expected).abs().max() < 2e-5
         if "head.weight" in report.loaded:
             assert (model(clip) - image.head(expected)).abs().max() < 2e-5
-    assert set(report.fresh) <= {"head.weight", "head.bias"}
+    assert set(report.newly_initialized) <= {"head.weight", "head.bias"}
 
 
 def test_a_divided_model_starts_as_the_image_model(tmp_path):
@@ -118,7 +118,7 @@ def test_a_model_without_class_token_leaves_ours_fresh(tmp_path):
     assert torch.equal(model.cls_token, before)
     assert torch.equal(model.pos_embed[:, 1:], image.pos_embed)
     assert not model.pos_embed[:, 0].any()
-    assert "it has no class token: ours starts afresh" in str(report)
+    assert "it has no class token: ours is newly initialized" in str(report)
     assert "attention pooling (the class token takes its part) was left out" in str(report)
     assert "SigLIPs compute GELU by tanh" in str(report)
 
@@ -174,4 +174,4 @@ def test_the_shared_vit_starts_a_video_model_of_another_patch_size(shared):
     report = load_weights(model, path)
     assert sorted(report.resized) == ["patch_embed.proj.weight", "pos_embed"]
     assert len(report.inflated) == 12 * 6
-    assert "classifier starts afresh, the file has none" in str(report)
+    assert "classifier is newly initialized, the file has none" in str(report)

@@ -200,7 +200,7 @@ def _place_tokens(found: Weights) -> None:
     state["pos_embed"] = embed
     if "cls_token" not in state:
         found.absent = ("cls_token",)
-        found.notes.append("it has no class token: ours starts afresh")
+        found.notes.append("it has no class token: ours is newly initialized")
         drop(found, _HEAD, "its classifier, of patches, was left out")
 
 

@@ -2,7 +2,7 @@
 
 import os
 
-from timesformer.checkpoint.order import in_order, is_in_epoch, progress
+from timesformer.checkpoint.newest import in_order, is_in_epoch, progress
 
 
 def test_names_decide_then_times(tmp_path):

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from timesformer.checkpoint.load import CheckpointError
-from timesformer.checkpoint.start_weights import load_start
+from timesformer.checkpoint.pretrained import load_start
 from timesformer.config import ConfigError, load_config
 from timesformer.engine.preflight import preflight
 from timesformer.models import build_model

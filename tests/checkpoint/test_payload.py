@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from timesformer.checkpoint.load import CheckpointError
-from timesformer.checkpoint.payload_rules import OURS, check, problems
+from timesformer.checkpoint.payload import KNOWN_ENTRIES, check_entries, wrong_entries
 
 GOOD = {
     "epoch": -1,
@@ -21,8 +21,8 @@ GOOD = {
 
 
 def test_a_checkpoint_of_a_run_has_no_problems():
-    check(GOOD, "file")
-    assert GOOD.keys() - OURS == {"another program's"}
+    check_entries(GOOD, "file")
+    assert GOOD.keys() - KNOWN_ENTRIES == {"another program's"}
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,6 @@ def test_a_checkpoint_of_a_run_has_no_problems():
     ],
 )
 def test_what_is_not_is_named_with_the_file(key, value, message):
-    assert set(problems(GOOD | {key: value})) == {key}
+    assert set(wrong_entries(GOOD | {key: value})) == {key}
     with pytest.raises(CheckpointError, match=rf"file is not a checkpoint .*entry {message}"):
-        check(GOOD | {key: value}, "file")
+        check_entries(GOOD | {key: value}, "file")
