@@ -19,8 +19,8 @@ from timesformer.runtime.command import command, leave
 
 if TYPE_CHECKING:  # the scan processes import this file, and need none of it
     from timesformer.config import CfgNode
-    from timesformer.datasets.checks.findings import Findings, Shortest
     from timesformer.datasets.checks.listing import Listing, Problem
+    from timesformer.datasets.checks.problems import CheckReport, Shortest
     from timesformer.datasets.checks.scan import Progress, Scan
 
 PRINTED = 20  # problems on the terminal; the reports have all
@@ -84,9 +84,9 @@ def check(arguments: argparse.Namespace) -> "list[Problem]":
         OSError: an index or a report cannot be written.
     """
     from timesformer.datasets.checks.clip_advice import PUBLISHED, clip_advice, short_lines
-    from timesformer.datasets.checks.findings import find
     from timesformer.datasets.checks.inspection import inspect_video
     from timesformer.datasets.checks.listing import find_lists, read_listing
+    from timesformer.datasets.checks.problems import find_problems
     from timesformer.datasets.checks.scan import default_workers, scan
     from timesformer.datasets.durations import build_clip_shape
 
@@ -108,18 +108,18 @@ def check(arguments: argparse.Namespace) -> "list[Problem]":
         elsewhere=out,
     )
     shortest = clip_length(cfg, arguments.min_frames)
-    findings = find(listings, done.rows, num_classes=num_classes, shortest=shortest)
-    summary = summarize(listings, done, findings, num_classes)
+    report = find_problems(listings, done.rows, num_classes=num_classes, shortest=shortest)
+    summary = summarize(listings, done, report, num_classes)
     shape = build_clip_shape(cfg) if cfg else None
     longest = shape if cfg else PUBLISHED
     summary += clip_advice(listings, done.rows, longest, is_configured=cfg is not None)
-    write_csv(out / "report.csv", [*findings.problems, *findings.notes])
+    write_csv(out / "report.csv", [*report.problems, *report.notes])
     strips = draw_strips(listings, done, arguments.strips, workers, arguments.timeout)
-    write_page(out / "report.html", findings, summary, strips, class_names_beside(files[0]))
-    short = list(short_lines(findings.problems, listings, shape))
-    print_report(findings, summary, short)
+    write_page(out / "report.html", report, summary, strips, class_names_beside(files[0]))
+    short = list(short_lines(report.problems, listings, shape))
+    print_report(report, summary, short)
     print(f"\nreports: {out / 'report.csv'}, {out / 'report.html'}")
-    return findings.problems
+    return report.problems
 
 
 def reports_folder(given: "Path | None", beside: Path, cfg: "CfgNode | None") -> Path:
@@ -161,24 +161,24 @@ def clip_length(cfg: "CfgNode | None", min_frames: int | None) -> "Shortest":
 
 
 def summarize(
-    listings: "list[Listing]", done: "Scan", findings: "Findings", num_classes: int | None
+    listings: "list[Listing]", done: "Scan", report: "CheckReport", num_classes: int | None
 ) -> list[tuple[str, str]]:
     """Names and values for the head of the reports."""
     rows = done.rows.values()
     hours = sum(row.frames / row.fps for row in rows if row.fps) / 3600
     size = sum(row.size for row in rows) / 1e9
-    labels = findings.histogram
+    labels = report.histogram
     classes = f"{len(labels)}, labels {min(labels)} .. {max(labels)}"
-    wanted = f"{findings.suggested_classes} (suggested: the highest label + 1)"
+    wanted = f"{report.suggested_classes} (suggested: the highest label + 1)"
     if num_classes is not None:
-        wanted = f"{num_classes} (given); the highest label + 1 is {findings.suggested_classes}"
+        wanted = f"{num_classes} (given); the highest label + 1 is {report.suggested_classes}"
     return [
         *((each.file.name, f"{len(each.entries)} videos") for each in listings),
         ("files", f"{len(done.rows)}: {done.scanned} scanned, {done.reused} known from the index"),
         ("material", f"{sum(row.frames for row in rows)} frames, {hours:.2f} h, {size:.2f} GB"),
         ("classes", classes),
         ("MODEL.NUM_CLASSES", wanted),
-        ("problems", str(len(findings.problems))),
+        ("problems", str(len(report.problems))),
     ]
 
 
@@ -186,8 +186,8 @@ def draw_strips(
     listings: "list[Listing]", done: "Scan", most: int, workers: int, seconds: float
 ) -> dict[int, tuple[str, bytes]]:
     """Label -> video and JPEG strip, for the first ``most`` classes, of their first sound video."""
-    from timesformer.datasets.checks.guard import guarded_map
     from timesformer.datasets.checks.inspection import thumbnail_strip
+    from timesformer.datasets.checks.worker_pool import map_with_timeout
 
     chosen: dict[int, str] = {}
     for entry in (entry for each in listings for entry in each.entries):
@@ -196,8 +196,8 @@ def draw_strips(
             chosen.setdefault(entry.label, entry.video)
     chosen = dict(sorted(chosen.items())[:most])
     videos = list(dict.fromkeys(chosen.values()))
-    answers = guarded_map(thumbnail_strip, videos, workers=workers, seconds=seconds)
-    images = {answer.item: answer.value for answer in _bar("thumbnails")(answers, len(videos))}
+    results = map_with_timeout(thumbnail_strip, videos, workers=workers, seconds=seconds)
+    images = {each.item: each.value for each in _bar("thumbnails")(results, len(videos))}
     return {label: (video, images[video]) for label, video in chosen.items() if images[video]}
 
 
@@ -228,7 +228,7 @@ def class_names_beside(file: Path) -> Sequence[str]:
 
 def write_page(
     path: Path,
-    findings: "Findings",
+    report: "CheckReport",
     summary: list[tuple[str, str]],
     strips: dict[int, tuple[str, bytes]],
     names: Sequence[str],
@@ -238,27 +238,27 @@ def write_page(
     from timesformer.visualize.data_check import render_data_check
 
     with write_atomically(path, option="--out") as file:
-        file.write(render_data_check(findings, summary, strips, names))
+        file.write(render_data_check(report, summary, strips, names))
 
 
-def print_report(findings: "Findings", summary: list[tuple[str, str]], short: list[str]) -> None:
+def print_report(report: "CheckReport", summary: list[tuple[str, str]], short: list[str]) -> None:
     """The summary, the kinds of problems, and the first of them; of short videos a line a list."""
     from timesformer.datasets.checks.clip_advice import TOO_SHORT
 
     width = max(len(name) for name, _ in summary)
     for name, value in summary:
         print(_printable(f"{name.ljust(width)}  {value}"))
-    if not findings.problems:
+    if not report.problems:
         print("\nno problems")
-    print_kinds([each for each in findings.problems if each.kind != TOO_SHORT], findings.problems)
-    print_kinds(findings.notes, findings.notes)
+    print_kinds([each for each in report.problems if each.kind != TOO_SHORT], report.problems)
+    print_kinds(report.notes, report.notes)
     for line in short:
         print(_printable(line))
 
 
 def print_kinds(named: "Sequence[Problem]", problems: "Sequence[Problem]") -> None:
     """How many ``problems`` of each kind there are, and the first of those to be ``named``."""
-    from timesformer.datasets.checks.findings import MEANINGS, count_kinds
+    from timesformer.datasets.checks.problems import MEANINGS, count_kinds
 
     if problems:
         print()

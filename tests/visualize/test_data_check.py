@@ -3,8 +3,8 @@
 import re
 from html.parser import HTMLParser
 
-from timesformer.datasets.checks.findings import Findings, count_kinds
 from timesformer.datasets.checks.listing import Problem
+from timesformer.datasets.checks.problems import CheckReport, count_kinds
 from timesformer.visualize import data_check
 
 HISTOGRAM = {0: {"train": 8, "val": 2}, 1: {"train": 4}}
@@ -15,8 +15,8 @@ def problem(line, video="a.mp4"):
 
 
 def render(problems=(), histogram=HISTOGRAM, strips=None):
-    findings = Findings(list(problems), histogram, 2)
-    return data_check.render_data_check(findings, [("files", "10")], strips or {})
+    report = CheckReport(list(problems), histogram, 2)
+    return data_check.render_data_check(report, [("files", "10")], strips or {})
 
 
 class Balance(HTMLParser):
@@ -73,7 +73,7 @@ def test_kinds_are_counted_gravest_first():
 
 
 def test_classes_have_their_names_beside_their_labels():
-    found = Findings([], {0: {"train": 1}, 7: {"train": 1}}, 8)
+    found = CheckReport([], {0: {"train": 1}, 7: {"train": 1}}, 8)
     text = data_check.render_data_check(found, [], {0: ("a.mp4", b"")}, ("a\x1b<b>",))
     assert text.count('<td class="n">0 a\\x1b&lt;b&gt;</td>') == 2
     assert '<td class="n">7</td>' in text

@@ -3,8 +3,8 @@
 import base64
 from collections.abc import Sequence
 
-from timesformer.datasets.checks.findings import MEANINGS, Findings, count_kinds
 from timesformer.datasets.checks.listing import Problem
+from timesformer.datasets.checks.problems import MEANINGS, CheckReport, count_kinds
 from timesformer.io.terminal import printable
 from timesformer.visualize.page import render_page
 
@@ -14,7 +14,7 @@ MOST_CLASSES = 1000  # bars of the page
 
 
 def render_data_check(
-    findings: Findings,
+    report: CheckReport,
     summary: Sequence[tuple[str, str]],
     strips: dict[int, tuple[str, bytes]],
     names: Sequence[str] = (),
@@ -22,12 +22,12 @@ def render_data_check(
     """The page.
 
     Args:
-        findings: problems and class histogram.
+        report: problems and class histogram.
         summary: names and values, shown on top.
         strips: label -> video and a JPEG file of some of its frames.
         names: of the classes, if they are known.
     """
-    histogram = findings.histogram
+    histogram = report.histogram
     splits = list(dict.fromkeys(split for counts in histogram.values() for split in counts))
     most = max(count for counts in histogram.values() for count in counts.values())
     classes = [
@@ -42,8 +42,8 @@ def render_data_check(
         title="Check of a data set",
         summary=summary,
         columns=COLUMNS,
-        found=_part(findings.problems),
-        notes=_part(findings.notes),
+        found=_part(report.problems),
+        notes=_part(report.notes),
         splits=splits,
         classes=classes,
         classes_left=len(histogram) - len(classes),

@@ -6,7 +6,7 @@ Without torch, which takes seconds in every process.
 import os
 from pathlib import Path
 
-from timesformer.datasets.checks.inspection import Facts
+from timesformer.datasets.checks.video_info import VideoInfo
 
 
 def inspect(path):
@@ -16,4 +16,4 @@ def inspect(path):
     text = Path(path).read_text()
     if text == "abort":
         os.abort()
-    return Facts(frames=int(text), content=text) if text.isdigit() else Facts(problem=text)
+    return VideoInfo(frames=int(text), content=text) if text.isdigit() else VideoInfo(problem=text)

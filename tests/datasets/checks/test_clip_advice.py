@@ -1,6 +1,6 @@
 """Advice on clips from what a scan knows."""
 
-from tests.datasets.checks.test_findings import listing, row
+from tests.datasets.checks.test_problems import listing, row
 from timesformer.datasets.checks.clip_advice import PUBLISHED, clip_advice, short_lines
 from timesformer.datasets.checks.listing import Problem
 from timesformer.video.sampling import ClipShape

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from tests.conftest import numbered_frame, write_video
-from timesformer.datasets.checks.inspection import Facts, inspect_video, picture, thumbnail_strip
+from timesformer.datasets.checks.inspection import inspect_video, thumbnail_strip
+from timesformer.datasets.checks.video_info import VideoInfo, picture
 
 
 def test_a_sound_file(numbered_video):
     facts = inspect_video(str(numbered_video(60, height=48, width=64)))
-    assert facts._replace(content="", picture="") == Facts(
+    assert facts._replace(content="", picture="") == VideoInfo(
         60, 60, 30.0, 2.0, 64, 48, "h264", "", "", "", ""
     )
     assert len(bytes.fromhex(facts.content)) == 16

@@ -2,8 +2,8 @@
 
 import pytest
 
-from timesformer.datasets.checks.findings import find
 from timesformer.datasets.checks.listing import Entry, find_lists, read_listing
+from timesformer.datasets.checks.problems import find_problems
 from timesformer.datasets.lists import ListError
 
 
@@ -52,7 +52,7 @@ def test_all_labels_of_a_line_count(tmp_path):
     (tmp_path / "train.csv").write_text("a.mp4 3;9\nb.mp4 1\n")
     listing = read(tmp_path / "train.csv")
     assert listing.entries[0] == Entry("train", 1, "a.mp4", 3, (9,))
-    found = find([listing], {}, num_classes=5, shortest=lambda fps: 1)
+    found = find_problems([listing], {}, num_classes=5, shortest=lambda fps: 1)
     assert [p.detail for p in found.problems if p.kind == "label out of range"] == [
         "label 9 is outside 0 .. 4"
     ]

@@ -9,7 +9,7 @@ one wall by at least 0.58. Pictures that are nearly uniform say nothing and are 
 
 import numpy as np
 
-from timesformer.datasets.checks.inspection import COLUMNS, PICTURES_AT, ROWS
+from timesformer.datasets.checks.video_info import COLUMNS, PICTURES_AT, ROWS
 from timesformer.datasets.scan_index import Row
 
 NEAR = 0.3  # standard deviations

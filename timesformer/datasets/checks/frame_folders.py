@@ -1,4 +1,4 @@
-"""One folder of frames to facts, as ``inspection`` does for a video file."""
+"""Inspect one folder of frames, as ``inspection`` does a video file."""
 
 import hashlib
 from collections import Counter
@@ -7,21 +7,21 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from timesformer.datasets.checks.inspection import (
+from timesformer.datasets.checks.video_info import (
     DAMAGED,
     PICTURES_AT,
     STRIP_AT,
     UNREADABLE,
-    Facts,
-    at_fractions,
+    VideoInfo,
     join_strip,
     picture,
+    places,
 )
 from timesformer.datasets.folders import frame_files
 
 
-def inspect_folder(folder: str) -> Facts:
-    """Facts of all images in ``folder``; it knows no frame rate, and no header promises anything.
+def inspect_folder(folder: str) -> VideoInfo:
+    """What is found in all images of ``folder``; there is no frame rate, and no header.
 
     Raises:
         ValueError: there are no images.
@@ -29,7 +29,7 @@ def inspect_folder(folder: str) -> Facts:
     """
     files = frame_files(folder)
     digest = hashlib.blake2b(digest_size=16)
-    looked_at = set(at_fractions(list(range(len(files))), PICTURES_AT))
+    looked_at = places(len(files), PICTURES_AT)
     gray, sizes, broken = [], Counter[tuple[int, int]](), []
     for i, file in enumerate(files):
         data = Path(file).read_bytes()
@@ -43,7 +43,7 @@ def inspect_folder(folder: str) -> Facts:
             gray.append(image)
     width, height = sizes.most_common(1)[0][0] if sizes else (0, 0)
     problem, detail = _judge(len(files), broken, sorted(sizes))
-    return Facts(
+    return VideoInfo(
         frames=len(files) - len(broken),
         width=width,
         height=height,
@@ -61,8 +61,9 @@ def folder_strip(folder: str) -> bytes:
     Raises:
         ValueError: there are no images, or one of the four is none.
     """
-    files = at_fractions(frame_files(folder), STRIP_AT)
-    images = [_decode(Path(file).read_bytes(), cv2.IMREAD_COLOR) for file in files]
+    files = frame_files(folder)
+    shown = [files[place] for place in places(len(files), STRIP_AT)]
+    images = [_decode(Path(file).read_bytes(), cv2.IMREAD_COLOR) for file in shown]
     return join_strip(folder, [image for image in images if image is not None])
 
 

@@ -1,4 +1,4 @@
-"""One video to facts: decode all of it, believe nothing that its header says.
+"""Inspect one video: decode all of it, believe nothing that its header says.
 
 A video is a file, a folder of frames, a URL, or a member of a tar.
 
@@ -7,72 +7,53 @@ Imports no torch: every scan process imports this module, and a killed one is re
 
 import hashlib
 import os
-from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple, TypeVar
 
 import av
 import cv2
 import numpy as np
 
+from timesformer.datasets.checks.frame_folders import folder_strip, inspect_folder
+from timesformer.datasets.checks.video_info import (
+    DAMAGED,
+    NO_FRAMES,
+    PICTURES_AT,
+    STRIP_AT,
+    TRUNCATED,
+    UNREADABLE,
+    VideoInfo,
+    join_strip,
+    picture,
+    places,
+)
 from timesformer.io.terminal import printable
 from timesformer.video.packets import list_packets
-from timesformer.video.reader import VideoError, read_video
+from timesformer.video.reader import read_video
 from timesformer.video.sources import open_binary
 from timesformer.video.streams import claims, display_matrix, remarks
 from timesformer.video.timeline import Timeline
-from timesformer.video.whole import decode_whole, open_video
+from timesformer.video.whole import VideoError, decode_whole, open_video
 
 SLACK = 2  # frames that a sound file may lack: placeholders of packed AVIs, headers off by one
-PICTURES_AT = (0.25, 0.5, 0.75)  # of the frames, where ``picture`` looks
-ROWS, COLUMNS = 8, 9  # of the cells of a picture
-STRIP_AT = (0.1, 0.37, 0.63, 0.9)  # of the frames, the thumbnails of a strip
-THUMBNAIL_HEIGHT = 72  # pixels
 CHUNK = 1 << 20  # bytes
 _DECODER_ERRORS = (av.FFmpegError, OSError, ValueError, MemoryError)
 
-T = TypeVar("T")
 
-UNREADABLE = "unreadable"
-NO_FRAMES = "zero frames"
-TRUNCATED = "truncated"
-DAMAGED = "damaged"
-
-
-class Facts(NamedTuple):
-    """What a scan knows of a file; ``problem`` is empty, or a kind that ``detail`` explains."""
-
-    frames: int = 0  # that the decoder really gives
-    header_frames: int = 0  # that the header claims; 0: no claim
-    fps: float = 0.0
-    duration_seconds: float = 0.0  # from the first frame to the end of the last one
-    width: int = 0
-    height: int = 0
-    codec: str = ""
-    problem: str = ""
-    detail: str = ""
-    content: str = ""  # blake2b of the bytes
-    picture: str = ""  # what is seen, see ``picture``
-    remarks: str = ""  # ``kind: detail; ...``: what is unusual, though no problem
-
-
-def inspect_video(path: str) -> Facts:
-    """Facts of the video at ``path``; one that cannot be read is a fact too, not an error."""
+def inspect_video(path: str) -> VideoInfo:
+    """What is found in the video at ``path``; one that cannot be read is a result, not an error."""
     cv2.setNumThreads(0)  # the scan's processes are the parallelism
-    facts = Facts()
+    info = VideoInfo()
     try:
         if os.path.isdir(path):
-            from timesformer.datasets.checks.frame_folders import inspect_folder  # imports torch
-
             return inspect_folder(path)
-        facts = facts._replace(content=content_hash(path))
-        return _inspect(path, facts)
+        info = info._replace(content=content_hash(path))
+        return _inspect(path, info)
     except VideoError as error:
         said = str(error).removeprefix(f"{printable(path)}: ")
-        return facts._replace(problem=UNREADABLE, detail=said)
+        return info._replace(problem=UNREADABLE, detail=said)
     except _DECODER_ERRORS as error:
-        return facts._replace(problem=UNREADABLE, detail=_reason(error))
+        return info._replace(problem=UNREADABLE, detail=_reason(error))
 
 
 def content_hash(path: str | Path) -> str:
@@ -84,15 +65,6 @@ def content_hash(path: str | Path) -> str:
     return digest.hexdigest()
 
 
-def picture(images: Iterable[np.ndarray]) -> str:
-    """What is seen in gray images (H, W): ROWS x COLUMNS mean brightnesses each, as hex, in order.
-
-    Re-encoding and scaling change them by a few of 255 levels; other motion changes some by many.
-    """
-    small = [cv2.resize(image, (COLUMNS, ROWS), interpolation=cv2.INTER_AREA) for image in images]
-    return "".join(image.tobytes().hex() for image in small)
-
-
 def thumbnail_strip(path: str) -> bytes:
     """Four frames of a video side by side, as a JPEG file THUMBNAIL_HEIGHT pixels high.
 
@@ -101,31 +73,18 @@ def thumbnail_strip(path: str) -> bytes:
     """
     cv2.setNumThreads(0)
     if os.path.isdir(path):
-        from timesformer.datasets.checks.frame_folders import folder_strip
-
         return folder_strip(path)
-    frames = read_video(path, lambda timeline: np.array([_places(len(timeline.pts), STRIP_AT)]))
+    frames = read_video(path, lambda timeline: np.array([places(len(timeline.pts), STRIP_AT)]))
     return join_strip(path, [frames.images[i][..., ::-1] for i in frames.index[0]])
 
 
-def join_strip(path: str, images: list[np.ndarray]) -> bytes:
-    """BGR images of the video ``path`` side by side, as a JPEG file."""
-    if not images:
-        raise ValueError(f"{path}: no frame for a thumbnail; check the file")
-    height, width = images[0].shape[:2]
-    size = (max(width * THUMBNAIL_HEIGHT // height, 1), THUMBNAIL_HEIGHT)
-    same = [cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images]
-    _, jpeg = cv2.imencode(".jpg", np.hstack(same), [cv2.IMWRITE_JPEG_QUALITY, 70])
-    return jpeg.tobytes()
-
-
-def _inspect(path: str, facts: Facts) -> Facts:
+def _inspect(path: str, info: VideoInfo) -> VideoInfo:
     with open_video(path) as (container, stream):
         said = claims(container, stream)
         promised = list_packets(container, stream, said).timeline.promised or 0
         tagged = float(_tagged_seconds(stream) or 0)
         codec = stream.codec_context.name
-    wanted = _places(promised, PICTURES_AT)
+    wanted = places(promised, PICTURES_AT)
     images: list[np.ndarray] = []
     first: list[av.VideoFrame] = []
 
@@ -137,7 +96,7 @@ def _inspect(path: str, facts: Facts) -> Facts:
 
     timeline, errors = decode_whole(path, look)
     count = len(timeline.pts)
-    facts = facts._replace(
+    info = info._replace(
         frames=count,
         header_frames=said.frames,
         fps=round(timeline.fps, 3),
@@ -150,7 +109,7 @@ def _inspect(path: str, facts: Facts) -> Facts:
     )
     unseen = (tagged - timeline.duration_seconds) * timeline.fps
     problem, detail = _judge(count, promised, unseen=unseen, errors=errors)
-    return facts._replace(problem=problem, detail=detail)
+    return info._replace(problem=problem, detail=detail)
 
 
 def _remarks(timeline: Timeline, frame: "av.VideoFrame") -> str:
@@ -175,16 +134,6 @@ def _judge(frames: int, promised: int, *, unseen: float, errors: list[str]) -> t
     if errors:
         return DAMAGED, f"{len(errors)} decoder error(s), the first: {errors[0]}"
     return "", ""
-
-
-def _places(count: int, fractions: tuple[float, ...]) -> list[int]:
-    """The places at these fractions of ``count`` frames."""
-    return [int(fraction * count) for fraction in fractions]
-
-
-def at_fractions(pts: list[T], fractions: tuple[float, ...]) -> list[T]:
-    """The items at these fractions of a list, nothing of an empty one."""
-    return [pts[int(fraction * len(pts))] for fraction in fractions] if pts else []
 
 
 def _tagged_seconds(stream: "av.VideoStream") -> Fraction | None:

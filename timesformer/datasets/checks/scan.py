@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from timesformer.datasets.checks.guard import Answer, guarded_map
-from timesformer.datasets.checks.inspection import Facts, inspect_video
+from timesformer.datasets.checks.inspection import inspect_video
 from timesformer.datasets.checks.listing import Listing
+from timesformer.datasets.checks.video_info import VideoInfo
+from timesformer.datasets.checks.worker_pool import Result, map_with_timeout
 from timesformer.datasets.scan_index import (
     UNKNOWN,
     Row,
@@ -27,7 +28,7 @@ FLUSH_SECONDS = 5.0  # between two writes of the indices; more if writing takes 
 SILENT = (-1, 0)  # in place of the size and time of what does not answer
 WRITING_SHARE = 0.05  # of the time of a scan that may go into writing
 
-Progress = Callable[[Iterable[Answer], int], Iterable[Answer]]  # (answers, total) -> answers
+Progress = Callable[[Iterable[Result], int], Iterable[Result]]  # (results, total) -> results
 
 
 class Scan(NamedTuple):
@@ -45,7 +46,7 @@ def scan(
     seconds: float,
     again: bool,
     progress: Progress,
-    inspect: Callable[[str], Facts] = inspect_video,
+    inspect: Callable[[str], VideoInfo] = inspect_video,
     elsewhere: Path | None = None,
 ) -> Scan:
     """Rows of all existing videos of ``listings``, written beside each list too.
@@ -57,7 +58,7 @@ def scan(
         workers: processes.
         seconds: time limit of one video.
         again: scan those with a problem once more, although they have not changed.
-        progress: shows that answers arrive.
+        progress: shows that results arrive.
         inspect: what happens to a video, see ``inspect_video``.
         elsewhere: folder of the indices of lists whose own folder cannot be written.
     """
@@ -67,9 +68,9 @@ def scan(
     reused, todo = len(rows), [video for video in states if video not in rows]
     written, pause = time.monotonic(), FLUSH_SECONDS
     try:
-        answers = guarded_map(inspect, todo, workers=workers, seconds=seconds)
-        for answer in progress(answers, len(todo)):
-            rows[answer.item] = _row(answer, states[answer.item])
+        results = map_with_timeout(inspect, todo, workers=workers, seconds=seconds)
+        for result in progress(results, len(todo)):
+            rows[result.item] = _row(result, states[result.item])
             if time.monotonic() - written > pause:
                 started = time.monotonic()
                 _write(listings, rows, elsewhere)
@@ -119,10 +120,10 @@ def _reusable(
     return rows
 
 
-def _row(answer: Answer, state: tuple[int, int]) -> Row:
-    facts = answer.value or Facts(problem=answer.problem, detail=answer.detail)
+def _row(result: Result, state: tuple[int, int]) -> Row:
+    info = result.value or VideoInfo(problem=result.problem, detail=result.detail)
     size, mtime_ns = state
-    return Row(path="", label=0, size=size, mtime_ns=mtime_ns, **facts._asdict())
+    return Row(path="", label=0, size=size, mtime_ns=mtime_ns, **info._asdict())
 
 
 def _write(listings: list[Listing], rows: dict[str, Row], elsewhere: Path | None) -> None:

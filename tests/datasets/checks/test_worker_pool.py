@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from timesformer.datasets.checks import guard
-from timesformer.datasets.checks.guard import guarded_map
+from timesformer.datasets.checks import worker_pool
+from timesformer.datasets.checks.worker_pool import map_with_timeout
 
 
 def act(item):
@@ -24,7 +24,7 @@ def act(item):
 def test_hanging_and_dying_items_leave_the_others_alone():
     items = ["a", "hang", "b", "abort", "c", "exit", "raise", *"defgh"]
     started = time.monotonic()
-    answers = {a.item: a for a in guarded_map(act, items, workers=2, seconds=1)}
+    answers = {a.item: a for a in map_with_timeout(act, items, workers=2, seconds=1)}
     assert time.monotonic() - started < 60
     assert sorted(answers) == sorted(items)
     assert all(answers[item].value == item.upper() for item in "abcdefgh")
@@ -35,12 +35,12 @@ def test_hanging_and_dying_items_leave_the_others_alone():
 
 
 def test_nothing_to_do_starts_no_process(monkeypatch):
-    monkeypatch.setattr(guard, "_start", None)
-    assert list(guarded_map(act, [], workers=2, seconds=1)) == []
+    monkeypatch.setattr(worker_pool, "_start", None)
+    assert list(map_with_timeout(act, [], workers=2, seconds=1)) == []
 
 
 def test_leaving_early_ends_the_processes():
-    answers = guarded_map(act, ["a", "hang"], workers=2, seconds=3600)
+    answers = map_with_timeout(act, ["a", "hang"], workers=2, seconds=3600)
     assert next(answers).value == "A"
     started = time.monotonic()
     answers.close()
@@ -60,4 +60,4 @@ class Poison:
 
 def test_processes_that_cannot_start_are_an_error():
     with pytest.raises(RuntimeError, match="before its first video .*exit status.*fewer processes"):
-        list(guarded_map(Poison(), ["a"], workers=1, seconds=5))
+        list(map_with_timeout(Poison(), ["a"], workers=1, seconds=5))

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from timesformer.datasets.checks.findings import find
 from timesformer.datasets.checks.listing import Entry, Listing, Problem
+from timesformer.datasets.checks.problems import find_problems
 from timesformer.datasets.scan_index import Row
 
 
@@ -18,16 +18,16 @@ def row(content, *, frames=60, problem="", detail=""):
 
 
 def found(listings, rows, *, num_classes=None, shortest=lambda fps: 1):
-    findings = find(listings, rows, num_classes=num_classes, shortest=shortest)
-    return [(p.kind, p.list_file, p.line, p.detail) for p in findings.problems], findings
+    report = find_problems(listings, rows, num_classes=num_classes, shortest=shortest)
+    return [(p.kind, p.list_file, p.line, p.detail) for p in report.problems], report
 
 
 def test_sound_lists_have_no_problem():
     lists = [listing("train", ("a", 0), ("b", 1)), listing("val", ("c", 1), ("d", 0))]
-    problems, findings = found(lists, {name: row(name) for name in "abcd"}, num_classes=2)
+    problems, report = found(lists, {name: row(name) for name in "abcd"}, num_classes=2)
     assert problems == []
-    assert findings.histogram == {0: {"train": 1, "val": 1}, 1: {"train": 1, "val": 1}}
-    assert findings.suggested_classes == 2
+    assert report.histogram == {0: {"train": 1, "val": 1}, 1: {"train": 1, "val": 1}}
+    assert report.suggested_classes == 2
 
 
 def test_labels_are_judged_by_the_number_of_classes():
@@ -37,9 +37,9 @@ def test_labels_are_judged_by_the_number_of_classes():
         ("label out of range", "train.csv", 2, "label 2 is outside 0 .. 1"),
         ("label out of range", "train.csv", 3, "label -1 is outside 0 .. 1"),
     ]
-    problems, findings = found(lists, rows)
+    problems, report = found(lists, rows)
     assert problems == [("label out of range", "train.csv", 3, "label -1 is below 0")]
-    assert findings.suggested_classes == 3
+    assert report.suggested_classes == 3
 
 
 def test_missing_files_scanned_problems_and_short_videos():

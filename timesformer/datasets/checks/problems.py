@@ -38,7 +38,7 @@ MEANINGS = KINDS | NOTES
 Shortest = Callable[[float], int]  # frames a second -> frames that a clip spans
 
 
-class Findings(NamedTuple):
+class CheckReport(NamedTuple):
     """The result of a check."""
 
     problems: list[Problem]  # of KINDS
@@ -47,13 +47,13 @@ class Findings(NamedTuple):
     notes: Sequence[Problem] = ()  # of NOTES
 
 
-def find(
+def find_problems(
     listings: list[Listing],
     rows: dict[str, Row],
     *,
     num_classes: int | None,
     shortest: Shortest,
-) -> Findings:
+) -> CheckReport:
     """Everything to say about the lists of one data set.
 
     Args:
@@ -74,7 +74,7 @@ def find(
         problems += _missing_classes(listing, num_classes or highest + 1)
     order = {kind: i for i, kind in enumerate(KINDS)}
     problems.sort(key=lambda problem: (order[problem.kind], problem.list_file, problem.line))
-    return Findings(problems, histogram, highest + 1, _notes(entries, rows))
+    return CheckReport(problems, histogram, highest + 1, _notes(entries, rows))
 
 
 def count_kinds(problems: Sequence[Problem]) -> list[tuple[str, int]]:

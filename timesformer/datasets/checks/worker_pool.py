@@ -1,4 +1,4 @@
-"""A function over many items, in processes that may hang or die: every item gets an answer.
+"""A function over many items, in processes that may hang or die: every item gets a result.
 
 A process works on one item at a time, so that a time limit and a crash always belong to that item;
 a process that exceeds the limit is killed and replaced.
@@ -19,7 +19,7 @@ START_SECONDS = 300.0  # that a new process may take to import its modules, on a
 READY = "ready"
 
 
-class Answer(NamedTuple):
+class Result(NamedTuple):
     """The ``value`` for ``item``, or why there is none: a kind and its explanation."""
 
     item: str
@@ -36,10 +36,10 @@ class _Worker:
     deadline: float = float("inf")
 
 
-def guarded_map(
+def map_with_timeout(
     function: Callable[[str], Any], items: Sequence[str], *, workers: int, seconds: float
-) -> Iterator[Answer]:
-    """Answers for ``items``, in the order in which they are ready.
+) -> Iterator[Result]:
+    """Results of ``items``, in the order in which they are ready.
 
     Args:
         function: of one item, importable by name; an exception becomes a crash of that item.
@@ -48,27 +48,27 @@ def guarded_map(
         seconds: time limit of one item.
     """
     queue = list(reversed(items))
-    team = [_start(function) for _ in range(min(workers, len(items)))]
-    unanswered = len(items)
+    pool = [_start(function) for _ in range(min(workers, len(items)))]
+    missing = len(items)
     try:
-        while unanswered:
+        while missing:
             now = time.monotonic()
-            patience = min(worker.deadline for worker in team) - now
-            ready = set(wait([worker.pipe for worker in team], timeout=max(patience, 0)))
-            for worker in list(team):
+            patience = min(worker.deadline for worker in pool) - now
+            ready = set(wait([worker.pipe for worker in pool], timeout=max(patience, 0)))
+            for worker in list(pool):
                 heard = worker.pipe in ready
-                answer, alive = _hear(worker) if heard else _late(worker, seconds)
+                result, alive = _hear(worker) if heard else _late(worker, seconds)
                 if not alive:
                     _stop(worker)
-                    team.remove(worker)
-                    team += [_start(function)] if queue else []
+                    pool.remove(worker)
+                    pool += [_start(function)] if queue else []
                 elif heard:
                     _assign(worker, queue, seconds)
-                if answer is not None:
-                    unanswered -= 1
-                    yield answer
+                if result is not None:
+                    missing -= 1
+                    yield result
     finally:
-        for worker in team:
+        for worker in pool:
             _stop(worker)
 
 
@@ -92,10 +92,10 @@ def _work(function: Callable[[str], Any], pipe: Connection) -> None:
         except EOFError:
             return
         try:
-            answer = Answer(item, function(item))
+            result = Result(item, function(item))
         except Exception as error:  # an item must never end the scan
-            answer = Answer(item, None, CRASHED, f"{type(error).__name__}: {error}")
-        pipe.send(answer)
+            result = Result(item, None, CRASHED, f"{type(error).__name__}: {error}")
+        pipe.send(result)
 
 
 def _assign(worker: _Worker, queue: list[str], seconds: float) -> None:
@@ -106,7 +106,7 @@ def _assign(worker: _Worker, queue: list[str], seconds: float) -> None:
             worker.pipe.send(worker.item)
 
 
-def _hear(worker: _Worker) -> tuple[Answer | None, bool]:
+def _hear(worker: _Worker) -> tuple[Result | None, bool]:
     """What a ready worker says, and whether it lives."""
     try:
         said = worker.pipe.recv()
@@ -116,15 +116,15 @@ def _hear(worker: _Worker) -> tuple[Answer | None, bool]:
     return (None if said == READY else said), True
 
 
-def _late(worker: _Worker, seconds: float) -> tuple[Answer | None, bool]:
+def _late(worker: _Worker, seconds: float) -> tuple[Result | None, bool]:
     """Whether a silent worker is beyond its limit."""
     if time.monotonic() < worker.deadline:
         return None, True
     return _failure(worker, NO_ANSWER, f"no answer within {seconds:g} s"), False
 
 
-def _failure(worker: _Worker, problem: str, detail: str) -> Answer | None:
-    """The answer for the item that was being worked on.
+def _failure(worker: _Worker, problem: str, detail: str) -> Result | None:
+    """The result of the item that was being worked on.
 
     Raises:
         RuntimeError: there was none: processes cannot start here at all.
@@ -134,7 +134,7 @@ def _failure(worker: _Worker, problem: str, detail: str) -> Answer | None:
             f"a scan process ended before its first video ({_status(worker)}); see the messages "
             "above, and try fewer processes"
         )
-    return Answer(worker.item, None, problem, detail)
+    return Result(worker.item, None, problem, detail)
 
 
 def _status(worker: _Worker) -> str:
