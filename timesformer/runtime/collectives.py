@@ -94,7 +94,11 @@ def any_process(flag: bool) -> bool:
 
 def broadcast_object(item: Any) -> Any:
     """``item`` of the first process, on every process."""
-    return gather(item)[0]
+    if not is_distributed():
+        return item
+    items = [item]
+    dist.broadcast_object_list(items, src=0)
+    return items[0]
 
 
 @functools.cache
