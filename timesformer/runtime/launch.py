@@ -48,6 +48,7 @@ class Job:
     check: Task | None  # before the worker, once on each machine; None: it has been done
     cfg: CfgNode
     folder: str  # the first process owns it while it works
+    has_gpus: bool
     backend: str
     timeout: float  # seconds to join, and for each collective
 
@@ -95,8 +96,9 @@ def launch(worker: Task, cfg: CfgNode, *, check: Task, init_method: str = "") ->
 
 def build_job(worker: Task, cfg: CfgNode, *, check: Task) -> Job:
     """The job of ``cfg``; collectives of tensors on a CPU take gloo."""
-    backend = cfg.DIST_BACKEND if cfg.NUM_GPUS > 0 else "gloo"
-    return Job(worker, check, cfg, cfg.OUTPUT_DIR, backend, cfg.DIST.TIMEOUT)
+    has_gpus = cfg.NUM_GPUS > 0
+    backend = cfg.DIST_BACKEND if has_gpus else "gloo"
+    return Job(worker, check, cfg, cfg.OUTPUT_DIR, has_gpus, backend, cfg.DIST.TIMEOUT)
 
 
 def build_machine(cfg: CfgNode, init_method: str) -> Machine:
@@ -153,7 +155,7 @@ def _join_and_work(job: Job) -> None:
 
 
 def _form_group(job: Job, info: rendezvous.ProcessGroupInfo) -> None:
-    if job.backend != "gloo":
+    if job.has_gpus:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     collectives.form_group(
         job.backend,
