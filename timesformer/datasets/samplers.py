@@ -97,6 +97,8 @@ class TrainBatches(Sampler[list[Key]]):
         shares: of ``class_shares``; None shows every video once.
     """
 
+    limited = ""  # to say, see EvalBatches
+
     def __init__(
         self,
         num_videos: int,

@@ -71,7 +71,7 @@ def build_features(
 
 def clip_features(model: nn.Module, clips: Tensor) -> Tensor:
     """What the backbone computes of clips, (N, D) float32."""
-    rows: Tensor = model.forward_features(clips).float()
+    rows: Tensor = model.forward_features(clips).float()  # type: ignore[operator]
     return rows
 
 
@@ -99,9 +99,11 @@ def _chunk(
 ) -> Scores:
     """The features of CHUNK videos from ``first`` on, by the clips that training draws in ``epoch``."""
     path = folder / f"{epoch:03d}-{first:09d}.pt"
-    found = collectives.broadcast_object(_read(path) if collectives.is_main() else None)
+    stored = _read(path) if collectives.is_main() else None
+    found: Scores | None = collectives.broadcast_object(stored)
     if found is None:
         total, batches = len(loader.dataset), loader.batch_sampler
+        assert isinstance(batches, EvalBatches)
         last = min(first + CHUNK, total)
         batches.indices = range(first + collectives.rank(), last, collectives.world_size())
         batches.set_epoch(epoch)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -83,7 +84,7 @@ def _read_text(path: str) -> str:
         raise ConfigError(f"TENSORBOARD file {path} cannot be read: {error.strerror}") from error
 
 
-def _read_json(path: str) -> dict[str, list[str]]:
+def _read_json(path: str) -> dict[str, Any]:
     try:
         return dict(json.loads(_read_text(path)))
     except (ValueError, TypeError) as error:

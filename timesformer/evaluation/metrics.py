@@ -71,7 +71,7 @@ def ensemble(logits: Tensor, num_views: int, method: str) -> Tensor:
     ``sum`` adds raw logits, as the published code does; ``max`` takes their maximum; ``softmax``
     averages class probabilities, as the paper says; ``sigmoid`` those of independent classes.
     """
-    views = logits.float().unflatten(0, (-1, num_views))
+    views: Tensor = logits.float().unflatten(0, (-1, num_views))
     if method == "sum":
         return views.sum(dim=1)
     if method == "max":
@@ -124,7 +124,7 @@ def average_precisions(scores: Tensor, labels: Tensor) -> np.ndarray:
     if not scores.isfinite().all():
         return found
     hot, values = labels.bool().cpu().numpy(), scores.float().cpu().numpy()
-    for k in hot.any(axis=0).nonzero()[0]:
+    for k in np.flatnonzero(hot.any(axis=0)):
         found[k] = average_precision_score(hot[:, k], values[:, k])
     return found
 

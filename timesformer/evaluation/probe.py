@@ -78,8 +78,8 @@ def build_probe_loaders(
             "TRAIN.BATCH_SIZE"
         )
     return (
-        ClipLoader(train_set, batches, num_workers=0, pin_memory=False),
-        ClipLoader(val_set, val.batch_sampler, num_workers=0, pin_memory=False),
+        ClipLoader(train_set, batches, num_workers=0, pin_memory=False),  # type: ignore[arg-type]
+        ClipLoader(val_set, val.batch_sampler, num_workers=0, pin_memory=False),  # type: ignore[arg-type]
     )
 
 

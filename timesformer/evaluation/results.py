@@ -133,28 +133,26 @@ def write_predictions(
     row_of = {index: row for row, index in enumerate(scores.indices.tolist())}
     best_of = metrics.likeliest(scores.values, 1)[:, 0].tolist()
     num_classes = scores.values.shape[1]
+    columns = ["label_name", "prediction_name"] if names else []
+    columns += TimeSpan._fields if scores.spans else ()
+    columns += [f"score_{k}" for k in range(num_classes)]
     with write_atomically(path, newline="") as file:
         writer = csv.writer(file)
-        classes = [f"score_{k}" for k in range(num_classes)]
-        columns = ["label_name", "prediction_name"] if names else []
-        columns += TimeSpan._fields if scores.spans else ()
-        writer.writerow(["path", "label", "prediction", "error", *columns, *classes])
+        writer.writerow(["path", "label", "prediction", "error", *columns])
         for index in range(len(videos.labels)):
-            row = row_of.get(index)
-            best, values, reason = "", [""] * num_classes, ""
+            row, label = row_of.get(index), videos.label_text(index)
             if row is None:
+                best, called, values = "", "", [""] * num_classes
                 reason = scores.failures.get(index, "not scored: the test was limited")
             else:
-                best, values = (
-                    best_of[row],
-                    [f"{score:.6g}" for score in scores.values[row].tolist()],
-                )
-            label = videos.label_text(index)
-            called = [";".join(names[int(k)] for k in label.split(";") if k)] if names else []
-            called += [names[best] if row is not None else ""] if names else []
-            called += _span_cells(scores.spans.get(index)) if scores.spans else []
-            row = [videos.name(index), label, best, reason, *called, *values]
-            writer.writerow(safe_row(row))
+                best, called, reason = best_of[row], names[best_of[row]] if names else "", ""
+                values = [f"{score:.6g}" for score in scores.values[row].tolist()]
+            cells = [videos.name(index), label, best, reason]
+            if names:
+                cells += [";".join(names[int(k)] for k in label.split(";") if k), called]
+            if scores.spans:
+                cells += _span_cells(scores.spans.get(index))
+            writer.writerow(safe_row(cells + values))
 
 
 def _span_cells(span: TimeSpan | None) -> list[str]:
