@@ -38,9 +38,9 @@ def test_rows_are_printed_while_later_videos_are_read(
 ):
     """One batch a video; what stands on the output when the second one is asked for."""
     printed, seen = [], []
-    monkeypatch.setattr(predict.options, "show", printed.append)
+    monkeypatch.setattr(predict.predict_options, "show", printed.append)
     monkeypatch.setattr(
-        predict.options, "with_progress",
+        predict.predict_options, "with_progress",
         lambda items, total: (seen.append(len(printed)) or each for each in items),
     )  # fmt: skip
     videos = [data_dir / f"videos/test {i}.mp4" for i in range(2)]
