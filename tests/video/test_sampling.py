@@ -80,7 +80,7 @@ def test_clips_by_time_equal_the_naive_restatement(seed):
     assert timeline.pts[got].tolist() == naive(timeline, shape, fraction * free)
 
 
-def test_released_views_never_reach_the_end():
+def test_official_views_never_reach_the_end():
     shape = ClipShape(8, 4, 30)
     starts = [
         clip_indices(constant_rate(320), shape, view_place(k, 10, "official"))[0] for k in range(10)
