@@ -35,6 +35,8 @@ def is_door(file, function):
 
 def reads(node):
     """Whether an expression reads a key: ``cfg.KEY``, ``cfg["KEY"]``, also of ``self.cfg``."""
+    if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("value_of", "getattr"):
+        return is_configuration(node.args[0])
     if isinstance(node, ast.Subscript):
         return is_configuration(node.value)
     return isinstance(node, ast.Attribute) and node.attr.isupper() and is_configuration(node.value)
@@ -86,6 +88,7 @@ def test_every_door_exists():
 
 def test_every_form_of_reading_is_found():
     forms = "cfg.A.B", "cfg.A", "self.cfg.A", "self._cfg.A.B", 'cfg["A"].B', "cfg[name]", "x.cfg.A"
+    forms = *forms, "value_of(cfg, name)", "getattr(self.cfg, name)"
     for form in forms:
         assert set(readers(ast.parse(f"class C:\n  def f(cfg, self): return {form}"))) == {"C.f"}
     for other in ("cfg.dump()", "f(cfg)", "CFG.A", "config.A", "self.cfg"):

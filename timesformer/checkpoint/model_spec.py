@@ -12,25 +12,9 @@ from timesformer.checkpoint import timm_hub
 from timesformer.checkpoint.architecture import HEAD_WIDTH, Architecture, infer, usual_heads
 from timesformer.checkpoint.load import CheckpointError, Weights, read_weights
 from timesformer.config import CfgNode, ConfigError, config_of, flat_values, load_config, portable
+from timesformer.config.keys import KEYS
 from timesformer.datasets.classes import class_names, read_class_names
 
-# The keys that decide a score; the others of a run are about training, or the machine.
-CARRIED = {
-    "MODEL": ("MODEL_NAME", "NUM_CLASSES", "LOSS_FUNC"),
-    "TIMESFORMER": (
-        *("ATTENTION_TYPE", "PATCH_SIZE", "EMBED_DIM", "DEPTH", "NUM_HEADS", "MLP_RATIO"),
-        *("PRE_NORM", "NORM_EPS"),
-    ),
-    "DATA": (
-        *("NUM_FRAMES", "SAMPLING_RATE", "TARGET_FPS", "MEAN", "STD", "TRAIN_JITTER_SCALES"),
-        *("TRAIN_CROP_SIZE", "TEST_CROP_SIZE", "REVERSE_INPUT_CHANNEL", "ENSEMBLE_METHOD"),
-        *("MULTI_LABEL", "APPLY_ROTATION"),
-    ),
-    "TEST": (
-        *("DATASET", "NUM_ENSEMBLE_VIEWS", "NUM_SPATIAL_CROPS", "VIEW_PLACEMENT"),
-        "FORWARD_BATCH",
-    ),
-}
 PREPROCESSING = {  # of a checkpoint without configuration, see provenance.preprocessing_of
     "num_frames": "DATA.NUM_FRAMES",
     "sampling_rate": "DATA.SAMPLING_RATE",
@@ -162,8 +146,8 @@ def _values(
 ) -> tuple[dict[str, Any], list[str]]:
     """Flat keys and values of a configuration, and notes on what is no more than an assumption."""
     if own:
-        keys = {f"{section}.{name}" for section, names in CARRIED.items() for name in names}
-        values = _sizes(found, weights) | {key: value for key, value in own.items() if key in keys}
+        scored = {key: value for key, value in own.items() if key in KEYS and KEYS[key].scored}
+        values = _sizes(found, weights) | scored
         if not _is_published(own):
             return values, []
         values |= COVERING

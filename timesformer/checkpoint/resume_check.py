@@ -15,26 +15,10 @@ from timesformer.checkpoint.load import CheckpointError
 from timesformer.checkpoint.payload import check_entries
 from timesformer.checkpoint.run_folder import flat_configuration, is_own_newest, start_of
 from timesformer.config import CfgNode, flat_values
+from timesformer.config.keys import KEYS
 
 logger = logging.getLogger(__name__)
 
-_HARMLESS_SECTIONS = ("TENSORBOARD.", "TEST.", "DATA_LOADER.", "DIST.")
-_HARMLESS = {
-    "OUTPUT_DIR", "NUM_GPUS", "NUM_SHARDS", "SHARD_ID", "DIST_BACKEND", "LOG_PERIOD",
-    "LOG_MODEL_INFO", "TIMESFORMER.PRETRAINED_MODEL", "SOLVER.EARLY_STOP_PATIENCE",
-    "SOLVER.MAX_NONFINITE_STEPS",
-    *(f"TRAIN.{name}" for name in (
-        "ENABLE", "EVAL_PERIOD", "CHECKPOINT_PERIOD", "CHECKPOINT_STEPS", "KEEP_CHECKPOINTS",
-        "MAX_MINUTES", "AUTO_RESUME", "RESUME_ANYWAY", "COMPILE", "RECOMPUTE_CHEAP_OPS",
-        "ACTIVATION_CHECKPOINT", "FINETUNE", "CHECKPOINT_FILE_PATH", "CHECKPOINT_EPOCH_RESET",
-        "CHECKPOINT_CLEAR_NAME_PATTERN", "CHECKPOINT_STRICT",
-    )),
-    *(f"DATA.{name}" for name in (
-        "PATH_TO_DATA_DIR", "PATH_PREFIX", "CHECK_EXISTENCE", "DECODING_BACKEND",
-        "DECODING_DEVICE", "DECODE_TIMEOUT", "TEST_CROP_SIZE", "ENSEMBLE_METHOD",
-        "LIMIT_VAL_BATCHES",
-    )),
-}  # fmt: skip
 # Facts of a checkpoint beside its configuration, see ``facts``.
 _ENTRY = "sampling"
 
@@ -102,8 +86,7 @@ def _of_configuration(payload: Mapping[str, Any], cfg: CfgNode, path: Path) -> I
     saved = flat_configuration(payload, path)
     for key, now in flat_values(cfg.dump(), source="this run").items():
         if key in saved and saved[key] != now:
-            harmless = key in _HARMLESS or key.startswith(_HARMLESS_SECTIONS)
-            yield Difference(key, saved[key], now, not harmless)
+            yield Difference(key, saved[key], now, not KEYS[key].free)
 
 
 def _of_data(payload: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Difference]:

@@ -27,6 +27,8 @@ class Key:
     below: float | None = None
     note: str = ""  # what to add to the message about a wrong choice
     ours: bool = False  # the published code has no such key
+    free: bool = False  # decides no number of a training, so a run that resumes may change it
+    scored: bool = False  # decides a score, so a prediction takes it from the checkpoint
     was: str = ""  # the name that it had before, which still works
     old_choices: Mapping[str, str] = field(default_factory=dict, hash=False)  # these work too
 

@@ -11,9 +11,9 @@ With fewer than 5 training videos a class on average it is the probe too.
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from timesformer.checkpoint.model_spec import CARRIED, ModelSpec
-from timesformer.config import CfgNode
-from timesformer.config.tree import value_of
+from timesformer.checkpoint.model_spec import ModelSpec
+from timesformer.config.keys import KEYS
+from timesformer.config.tree import flatten
 from timesformer.tables import choose
 
 PROBE_BELOW = 100  # videos
@@ -109,12 +109,12 @@ def start_values(weights: ModelSpec) -> dict[str, Any]:
     Testing takes one clip and three crops, as published, but the clip is the middle one, as in
     validation and prediction. Videos that are stored rotated are turned.
     """
-    keys = (f"{section}.{name}" for section, names in CARRIED.items() for name in names)
-    values = {key: _value_of(weights.cfg, key) for key in keys if key not in NOT_CARRIED}
-    if is_image_vit(weights):
+    own = flatten(weights.cfg)
+    values = {k: v for k, v in own.items() if KEYS[k].scored and k not in NOT_CARRIED}
+    if _is_image_vit(weights, values["TIMESFORMER.ATTENTION_TYPE"]):
         values["TIMESFORMER.ATTENTION_TYPE"] = "divided_space_time"
         values |= {"DATA.NUM_FRAMES": IMAGE_FRAMES, "DATA.SAMPLING_RATE": IMAGE_RATE}
-        patch = value_of(weights.cfg, "TIMESFORMER.PATCH_SIZE")
+        patch = values["TIMESFORMER.PATCH_SIZE"]
         values |= crop_values(max(IMAGE_CROP // patch, 1) * patch)
     views = {"NUM_ENSEMBLE_VIEWS": 1, "NUM_SPATIAL_CROPS": 3, "VIEW_PLACEMENT": "paper"}
     values |= {f"TEST.{name}": value for name, value in views.items()}
@@ -131,14 +131,8 @@ def crop_values(crop: int) -> dict[str, Any]:
     }
 
 
-def is_image_vit(weights: ModelSpec) -> bool:
+def _is_image_vit(weights: ModelSpec, attention: str) -> bool:
     """Whether the weights are of single images: neither their shapes nor their file tell of time."""
     has_settings = not any(note.startswith("no configuration") for note in weights.notes)
     has_settings = has_settings or weights.weights.format.endswith("TimeSformer")
-    attention = value_of(weights.cfg, "TIMESFORMER.ATTENTION_TYPE")
     return attention == "space_only" and not has_settings
-
-
-def _value_of(cfg: CfgNode, key: str) -> Any:
-    value = value_of(cfg, key)
-    return list(value) if isinstance(value, tuple) else value
