@@ -16,7 +16,7 @@ from timesformer.checkpoint.load import CheckpointError, load_weights
 from timesformer.checkpoint.newest import damage, newest_checkpoint
 from timesformer.config import load_config
 from timesformer.datasets import read_list
-from timesformer.engine import nonfinite, run, train
+from timesformer.engine import nonfinite, run, trainer
 from timesformer.engine.checkpointing import CheckpointSchedule
 from timesformer.engine.meters import EpochMeter
 from timesformer.engine.preflight import preflight
@@ -192,7 +192,7 @@ def test_a_damaged_newest_checkpoint_does_not_cost_the_good_one(config, tmp_path
     run.run(config("TEST.ENABLE", 0))
     torn = checkpoint_path(out, 1)
     torn.write_bytes(b"torn")
-    monkeypatch.setattr(train.Trainer, "run_epoch", lambda *_: 1 / 0)  # before anything is saved
+    monkeypatch.setattr(trainer.Trainer, "run_epoch", lambda *_: 1 / 0)  # before anything is saved
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
             run.run(config("TEST.ENABLE", 0, "TRAIN.KEEP_CHECKPOINTS", 1))
@@ -216,7 +216,7 @@ def test_of_a_file_and_a_folder_of_an_epoch_the_whole_one_stays(
     part.write_bytes(part.read_bytes()[:-50])
     newest = torn / "plain.pyth" if torn.is_dir() else torn
     os.utime(newest, (2e9, 2e9))
-    monkeypatch.setattr(train.Trainer, "run_epoch", lambda *_: 1 / 0)  # before anything is saved
+    monkeypatch.setattr(trainer.Trainer, "run_epoch", lambda *_: 1 / 0)  # before anything is saved
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
             run.run(

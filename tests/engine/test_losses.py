@@ -4,7 +4,7 @@ from torch.nn import functional as F
 
 from timesformer.config import load_config
 from timesformer.engine.losses import MIXUP_LABEL_SMOOTHING, build_loss, build_mixup
-from timesformer.engine.train import seed_step
+from timesformer.engine.trainer import seed_step
 from timesformer.runtime import collectives
 
 

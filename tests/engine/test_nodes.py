@@ -16,7 +16,7 @@ import pytest
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from timesformer.config import load_config
-from timesformer.engine import run, train
+from timesformer.engine import run, train_step
 from timesformer.runtime import rendezvous
 from timesformer.runtime.launch import free_port
 from timesformer.runtime.log import LOG
@@ -95,7 +95,7 @@ def test_a_run_on_two_machines_resumes_when_a_process_of_one_dies(
     steps += ["TRAIN.CHECKPOINT_STEPS", "1"]
     run.run(load_config(tiny_yaml, [*steps, "OUTPUT_DIR", str(tmp_path / "alone")]))
     cfg = load_config(tiny_yaml, [*steps, "TRAIN.BATCH_SIZE", "2"])
-    backward, calls = train.TrainStep.accumulate, []
+    backward, calls = train_step.TrainStep.accumulate, []
 
     def dying(*args, **kwargs):
         calls.append(1)
@@ -106,7 +106,7 @@ def test_a_run_on_two_machines_resumes_when_a_process_of_one_dies(
                 os.kill(os.getpid(), signal.SIGKILL)
         return backward(*args, **kwargs)
 
-    monkeypatch.setattr(train.TrainStep, "accumulate", dying)
+    monkeypatch.setattr(train_step.TrainStep, "accumulate", dying)
     endpoint = f"127.0.0.1:{free_port()}"
 
     def start(number):

@@ -16,13 +16,15 @@ from timesformer.checkpoint import save
 from timesformer.checkpoint.newest import newest_checkpoint
 from timesformer.config import load_config
 from timesformer.datasets import build_loader
-from timesformer.engine import checkpointing, run, train
+from timesformer.engine import checkpointing, run, train_step
 from timesformer.engine.losses import build_loss
 from timesformer.engine.optim import lr_at_epoch, set_lr
 from timesformer.engine.restore import Start
-from timesformer.engine.train import seed_step
+from timesformer.engine.trainer import seed_step
 from timesformer.files import checkpoint_folder
 from timesformer.models import build_model
+
+LOSS = "timesformer.engine.trainer.build_loss"
 
 
 @pytest.fixture
@@ -98,7 +100,7 @@ def test_skipped_steps_are_counted_and_written_down_with_their_videos(
     config, tmp_path, monkeypatch
 ):
     cfg = config("SOLVER.MAX_EPOCH", 1, "TEST.ENABLE", 0)  # groups of two batches
-    monkeypatch.setattr(train, "build_loss", lambda cfg: broken_at(cfg, 3))
+    monkeypatch.setattr(LOSS, lambda cfg: broken_at(cfg, 3))
     run.run(cfg)
     out = tmp_path / "out"
     assert [line["skipped_steps"] for line in stats(out, "train_iter")] == [0, 1, 1]
@@ -124,7 +126,7 @@ ROW = ["SOLVER.MAX_NONFINITE_STEPS", 2, "LOG_PERIOD", 1, "GLOBAL_BATCH_SIZE", 4,
 def test_the_weights_are_replaced_once_and_then_the_run_ends(config, tmp_path, monkeypatch):
     """Six steps an epoch, a checkpoint after the second; the fourth and fifth fail, then two more."""
     cfg = config(*ROW, "TRAIN.CHECKPOINT_STEPS", 2)
-    monkeypatch.setattr(train, "build_loss", lambda cfg: broken_at(cfg, 3, 4, 7, 8))
+    monkeypatch.setattr(LOSS, lambda cfg: broken_at(cfg, 3, 4, 7, 8))
     with pytest.raises(
         FloatingPointError, match=r"not finite in 2 steps in a row, up to epoch 2, batch 3; again"
     ):
@@ -176,14 +178,14 @@ def test_a_checkpoint_saved_while_steps_are_skipped_is_not_used(
     folder = checkpoint_folder(out)
     if stops:
         with monkeypatch.context() as patch:
-            strike(patch, train.TrainStep, "accumulate", 13, signal.SIGTERM)
-            patch.setattr(train, "build_loss", lambda cfg: broken_at(cfg, 11, 12))
+            strike(patch, train_step.TrainStep, "accumulate", 13, signal.SIGTERM)
+            patch.setattr(LOSS, lambda cfg: broken_at(cfg, 11, 12))
             with pytest.raises(SystemExit):
                 run.run(cfg)
         saved = torch.load(folder / "checkpoint_epoch_00003_batch_000001.pyth", weights_only=True)
         assert saved["guard"] == {"in_a_row": 2, "good_steps": 11, "went_back": False}
         failing = [0]  # of the process that goes on
-    monkeypatch.setattr(train, "build_loss", lambda cfg: broken_at(cfg, *failing))
+    monkeypatch.setattr(LOSS, lambda cfg: broken_at(cfg, *failing))
     run.run(cfg)
     said = (out / "stdout.log").read_text()
     assert "up to epoch 3, batch 2: continuing with the weights of" in said
@@ -208,7 +210,7 @@ def test_a_checkpoint_saved_while_steps_are_skipped_is_not_used(
 def test_a_checkpoint_of_the_same_bad_weights_is_not_used(config, tmp_path, monkeypatch):
     """Saved before a step failed, they are of no use either: only checkpoint 1 is of other weights."""
     cfg = config(*ROW, "SOLVER.MAX_EPOCH", 1, "TRAIN.CHECKPOINT_STEPS", 1)
-    monkeypatch.setattr(train, "build_loss", lambda cfg: broken_at(cfg, 2, 3))
+    monkeypatch.setattr(LOSS, lambda cfg: broken_at(cfg, 2, 3))
     run.run(cfg)
     said = (tmp_path / "out/stdout.log").read_text()
     assert "continuing with the weights of" in said
@@ -218,7 +220,7 @@ def test_a_checkpoint_of_the_same_bad_weights_is_not_used(config, tmp_path, monk
 def test_a_sharded_model_reports_the_remedy_instead_of_replacing_its_weights(
     config, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(train, "build_loss", lambda cfg: broken_at(cfg, 2, 3))
+    monkeypatch.setattr(LOSS, lambda cfg: broken_at(cfg, 2, 3))
     monkeypatch.setattr(checkpointing, "is_sharded", lambda _: True)
     with pytest.raises(
         FloatingPointError,
@@ -228,7 +230,7 @@ def test_a_sharded_model_reports_the_remedy_instead_of_replacing_its_weights(
 
 
 def test_without_a_checkpoint_too_many_steps_end_the_run(config, monkeypatch):
-    monkeypatch.setattr(train, "build_loss", lambda cfg: broken_at(cfg, 0, 1))
+    monkeypatch.setattr(LOSS, lambda cfg: broken_at(cfg, 0, 1))
     with pytest.raises(
         FloatingPointError,
         match=r"batch 2; and there is no checkpoint of other weights to go back to\. See .*nonf",

@@ -23,8 +23,8 @@ from timesformer.datasets import build_loader
 from timesformer.engine import run
 from timesformer.engine.optim import build_optimizer, lr_at_epoch, set_lr
 from timesformer.engine.restore import Start, restore
-from timesformer.engine.train import build_trainer, seed_step
 from timesformer.engine.train_state import TrainState
+from timesformer.engine.trainer import build_trainer, seed_step
 from timesformer.models import build_model
 from timesformer.runtime import collectives, log, rendezvous
 from timesformer.runtime.launch import free_port

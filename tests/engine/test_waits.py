@@ -15,8 +15,8 @@ from torch.utils._pytree import tree_leaves
 from timesformer.config import load_config
 from timesformer.datasets.clips import Batch
 from timesformer.engine.meters import EpochMeter
-from timesformer.engine.train import build_trainer
 from timesformer.engine.train_state import TrainState
+from timesformer.engine.trainer import build_trainer
 from timesformer.evaluation.scoring import build_scoring
 from timesformer.models import build_model
 from timesformer.runtime.log import Scalars

@@ -8,7 +8,7 @@ from tests.conftest import ROOT, run_tool
 from timesformer.checkpoint import save
 from timesformer.checkpoint.load import CheckpointError
 from timesformer.config import load_config
-from timesformer.engine import run, train
+from timesformer.engine import run, train_step
 from timesformer.evaluation import test as testing
 
 GONE = "is no longer there: it was deleted or moved during the run"
@@ -28,7 +28,7 @@ def test_it_is_said_and_the_folder_is_not_made_again(
     tiny_yaml, tmp_path, monkeypatch, vanish, moment
 ):
     owner, name = {
-        "in an epoch": (train.TrainStep, "accumulate"),
+        "in an epoch": (train_step.TrainStep, "accumulate"),
         "before a checkpoint": (save, "write_checkpoint"),
         "in a test": (testing, "_report"),
     }[moment]

@@ -12,8 +12,8 @@ from timesformer.config import ConfigError, load_config
 from timesformer.datasets.clips import Batch
 from timesformer.engine import run
 from timesformer.engine.preflight import preflight
-from timesformer.engine.train import build_trainer
 from timesformer.engine.train_state import TrainState
+from timesformer.engine.trainer import build_trainer
 from timesformer.models import build_model
 from timesformer.models.freeze import freeze, frozen_names, set_train_mode
 from timesformer.runtime import log

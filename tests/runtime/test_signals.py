@@ -14,7 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tests.conftest import TINY
 from tests.engine.test_train import final_weights, losses, same_state, stats
 from timesformer.config import load_config
-from timesformer.engine import run, train
+from timesformer.engine import run, train, train_step
 from timesformer.evaluation import test as testing
 from timesformer.evaluation import validate
 from timesformer.runtime import metrics_csv, signals
@@ -56,9 +56,9 @@ def strike(monkeypatch, owner, name, at, number):
 
 
 MOMENTS = {
-    "in a group": (train.TrainStep, "accumulate", 3, signal.SIGTERM),
-    "after a step": (train.TrainStep, "accumulate", 4, signal.SIGUSR2),
-    "in the last step of an epoch": (train.TrainStep, "accumulate", 6, signal.SIGTERM),
+    "in a group": (train_step.TrainStep, "accumulate", 3, signal.SIGTERM),
+    "after a step": (train_step.TrainStep, "accumulate", 4, signal.SIGUSR2),
+    "in the last step of an epoch": (train_step.TrainStep, "accumulate", 6, signal.SIGTERM),
     "in a validation": (validate.Validator, "run", 1, signal.SIGTERM),
     "in the last validation": (validate.Validator, "run", 2, signal.SIGUSR1),
     "in the test": (testing, "build_scoring", 1, signal.SIGTERM),
@@ -150,7 +150,7 @@ def curves(folder):
 
 def test_ctrl_c_saves_once_and_ends_at_once_when_repeated(config, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        strike(patch, train.TrainStep, "accumulate", 2, signal.SIGINT)
+        strike(patch, train_step.TrainStep, "accumulate", 2, signal.SIGINT)
         with pytest.raises(SystemExit) as end:
             run.run(config(tmp_path))
     assert end.value.code == 130
@@ -173,7 +173,7 @@ def test_signals_get_their_handlers_back():
 
 def test_the_time_limit_ends_a_run_like_a_signal(config, whole, tmp_path, monkeypatch):
     """The clock jumps over the limit in the third batch; the same command finishes the run."""
-    backward, calls = train.TrainStep.accumulate, []
+    backward, calls = train_step.TrainStep.accumulate, []
 
     def slow(*args, **kwargs):
         calls.append(1)
@@ -183,7 +183,7 @@ def test_the_time_limit_ends_a_run_like_a_signal(config, whole, tmp_path, monkey
 
     cfg = config(tmp_path, "TRAIN.MAX_MINUTES", "600")
     with monkeypatch.context() as patch:
-        patch.setattr(train.TrainStep, "accumulate", slow)
+        patch.setattr(train_step.TrainStep, "accumulate", slow)
         with pytest.raises(SystemExit) as end:
             run.run(cfg)
     assert end.value.code == 0
