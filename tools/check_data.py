@@ -214,13 +214,10 @@ def write_csv(path: Path, problems: "list[Problem]") -> None:
 
 def class_names_beside(file: Path) -> Sequence[str]:
     """The names of the classes beside a list, if there are any."""
-    from timesformer.datasets.classes import FILE, ClassNamesError, read_class_names
+    from timesformer.datasets.class_names import ClassNamesError, names_beside
 
-    path = file.with_name(FILE)
-    if not path.is_file():
-        return ()
     try:
-        return read_class_names(path)
+        return names_beside(file)
     except ClassNamesError as error:
         print(_printable(f"warning: {error}"), file=sys.stderr)
         return ()

@@ -222,8 +222,8 @@ def configuration(
 
 def read_lines(path: Path) -> list[tuple[str, int]]:
     """Absolute paths and labels of a list."""
-    from timesformer.datasets.list_lines import numbered_lines
-    from timesformer.datasets.rows import parse_row
+    from timesformer.datasets.list_lines import parse_row
+    from timesformer.datasets.list_text import numbered_lines
 
     rows = [parse_row(line, " ", where=f"{path}:{i}") for i, line in numbered_lines(path)]
     return [(str((path.parent / row.path).absolute()), row.labels[0]) for row in rows]

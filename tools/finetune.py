@@ -25,7 +25,7 @@ from timesformer.runtime.command import command, leave
 
 if TYPE_CHECKING:
     from timesformer.config import CfgNode
-    from timesformer.datasets.list_writer import Parts
+    from timesformer.datasets.write_lists import Parts
 
 SETTINGS = "finetune.yaml"
 RATE = "DATA.SAMPLING_RATE"
@@ -157,10 +157,10 @@ def split(folder: Path, classes: str, *, seed: int) -> "tuple[Parts, tuple[str, 
         ListError: no folder, no videos, no class folders, a class that cannot be divided, or
             ``classes`` (a file or a known data set) that are not those of the folders.
     """
+    from timesformer.datasets.annotation_formats import read_class_folders
     from timesformer.datasets.annotations import Source, describe_unlisted, locate
     from timesformer.datasets.folders import VideoFolder
-    from timesformer.datasets.formats import read_class_folders
-    from timesformer.datasets.rows import ListError
+    from timesformer.datasets.list_text import ListError
     from timesformer.datasets.splits import assign_splits, complete_splits, shares_for
 
     if not folder.is_dir():
@@ -183,10 +183,10 @@ def split(folder: Path, classes: str, *, seed: int) -> "tuple[Parts, tuple[str, 
 
 def known_names(classes: str, annotations: Any) -> tuple[str, ...]:
     """The given class names, in their order, if they are those of the folders."""
-    from timesformer.datasets.classes import class_names, read_class_names
-    from timesformer.datasets.rows import ListError
+    from timesformer.datasets.class_names import class_names
+    from timesformer.datasets.list_text import ListError
 
-    names = read_class_names(classes) if Path(classes).is_file() else class_names(classes)
+    names = class_names(classes)
     found = annotations.class_names
     if absent := sorted(set(names) ^ set(found)):
         raise ListError(
@@ -203,8 +203,8 @@ def keep_lists(folder: Path, parts: "Parts", names: Sequence[str]) -> None:
     Raises:
         ListError: they are others, so what was trained on could be tested on.
     """
-    from timesformer.datasets.list_writer import write_lists
-    from timesformer.datasets.rows import ListError
+    from timesformer.datasets.list_text import ListError
+    from timesformer.datasets.write_lists import write_lists
 
     if not folder.is_dir():
         write_lists(folder, parts, names)

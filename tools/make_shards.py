@@ -57,8 +57,8 @@ def make_shards(
     """
     from tqdm import tqdm
 
-    from timesformer.datasets.list_writer import row_line, write_lines
     from timesformer.datasets.lists import read_list_file
+    from timesformer.datasets.write_lists import row_line, write_lines
     from timesformer.video.shard_writer import is_complete, write_shard
 
     if origin.suffix != ".csv":
@@ -132,8 +132,8 @@ def copy_class_names(videos: "VideoList", out: Path) -> None:
     Raises:
         ShardError: another list wrote other names there.
     """
-    from timesformer.datasets.classes import FILE, read_class_names
-    from timesformer.datasets.list_writer import write_lines
+    from timesformer.datasets.class_names import FILE, read_class_names
+    from timesformer.datasets.write_lists import write_lines
 
     if not videos.class_names:
         return

@@ -64,7 +64,7 @@ def positive(text: str) -> int:
 def facts(cfg: "CfgNode", world: int) -> str:
     """What does not depend on memory."""
     from timesformer.datasets import read_list
-    from timesformer.datasets.lists import ListError
+    from timesformer.datasets.list_text import ListError
     from timesformer.engine.optim import lr_factor
 
     try:

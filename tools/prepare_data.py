@@ -31,7 +31,7 @@ from timesformer.runtime.command import command, leave, process_pool
 
 if TYPE_CHECKING:  # imported where they are used, so that --help and wrong options are told at once
     from timesformer.datasets.annotations import Clip, Entry
-    from timesformer.datasets.list_writer import Parts
+    from timesformer.datasets.write_lists import Parts
 
 FORMATS = ("kinetics", "mmaction2", "ucf101", "hmdb51", "ssv2", "folders", "csv", "list")
 SPLITS = ("train", "val", "test")
@@ -46,12 +46,12 @@ def main() -> int:
 
 def prepare(args: argparse.Namespace) -> int:
     """Write the lists and print the table; returns the number of videos that failed."""
+    from timesformer.datasets.annotation_formats import FORMATS
     from timesformer.datasets.annotations import Source, describe_unlisted, locate
     from timesformer.datasets.folders import VideoFolder
-    from timesformer.datasets.formats import FORMATS
-    from timesformer.datasets.list_lines import ListError
-    from timesformer.datasets.list_writer import write_lists
+    from timesformer.datasets.list_text import ListError
     from timesformer.datasets.splits import assign_splits, complete_splits
+    from timesformer.datasets.write_lists import write_lists
 
     if not args.videos.is_dir():
         raise ListError(f"--videos {args.videos} is not a folder; pass the folder of the videos")
@@ -111,7 +111,7 @@ def resize(
     """
     from tqdm import tqdm
 
-    from timesformer.datasets.list_lines import ListError
+    from timesformer.datasets.list_text import ListError
     from timesformer.video import VideoError
     from timesformer.video.reencode import reencode
 
@@ -187,7 +187,7 @@ def _per_class(part: "Sequence[Entry]") -> list[int]:
 
 
 def _report(missing: "Sequence[Clip]", failures: Sequence[str], out: Path) -> None:
-    from timesformer.datasets.list_writer import write_lines
+    from timesformer.datasets.write_lists import write_lines
 
     for name, texts in (("missing", [clip.name for clip in missing]), ("failed", failures)):
         path = out / f"{name}.txt"
@@ -201,7 +201,7 @@ def _report(missing: "Sequence[Clip]", failures: Sequence[str], out: Path) -> No
 
 
 def _check_labels(parts: "Parts", names: Sequence[str]) -> None:
-    from timesformer.datasets.list_lines import ListError
+    from timesformer.datasets.list_text import ListError
 
     largest = max(label for part in parts.values() for entry in part for label in entry.labels)
     if names and largest >= len(names):
@@ -210,11 +210,9 @@ def _check_labels(parts: "Parts", names: Sequence[str]) -> None:
 
 def _names(given: str) -> tuple[str, ...]:
     """Class names of a file, or of a data set of the package."""
-    from timesformer.datasets.classes import class_names, read_class_names
+    from timesformer.datasets.class_names import class_names
 
-    if not given:
-        return ()
-    return read_class_names(given) if Path(given).is_file() else class_names(given)
+    return class_names(given) if given else ()
 
 
 def _share(text: str) -> float:

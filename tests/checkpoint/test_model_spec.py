@@ -11,7 +11,7 @@ from timesformer.checkpoint.load import CheckpointError, read_file
 from timesformer.checkpoint.metadata import preprocessing_of
 from timesformer.checkpoint.model_spec import read_model_spec
 from timesformer.config import load_config
-from timesformer.datasets.classes import ClassNamesError, class_names
+from timesformer.datasets.class_names import ClassNamesError, class_names
 from timesformer.errors import InputError
 from timesformer.models.timesformer import TimeSformer
 

@@ -12,7 +12,7 @@ from timesformer.datasets.durations import (
     fit_clips,
     fitting_rate,
 )
-from timesformer.datasets.scan_index import Row, file_state, write_index
+from timesformer.datasets.scan_index import ScanRow, file_state, write_index
 from timesformer.video import read_video
 from timesformer.video.sampling import ClipShape
 
@@ -50,8 +50,8 @@ def test_lengths_are_those_of_packets_and_parts_and_frames(listed, monkeypatch):
 def test_the_index_spares_the_listing(listed, tmp_path, monkeypatch):
     cfg, videos = listed
     size, mtime = file_state(str(tmp_path / "two.mp4"))
-    facts = {name: kind() for name, kind in Row.__annotations__.items()}
-    row = Row(**facts | {"path": "two.mp4", "size": size, "mtime_ns": mtime, "frames": 60,
+    facts = {name: kind() for name, kind in ScanRow.__annotations__.items()}
+    row = ScanRow(**facts | {"path": "two.mp4", "size": size, "mtime_ns": mtime, "frames": 60,
                          "fps": 30.0, "duration_seconds": 2.5})  # fmt: skip
     write_index(tmp_path / "train.csv", [row, row._replace(path="one.mp4")])
     found = build_durations(cfg, videos)

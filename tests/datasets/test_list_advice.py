@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import ROOT
 from timesformer.datasets.checks.listing import read_listing
-from timesformer.datasets.list_lines import guess_encoding
+from timesformer.datasets.list_text import guess_encoding
 from timesformer.datasets.lists import ListError, read_kinetics
 
 CHINESE = "视频/跑步.mp4"

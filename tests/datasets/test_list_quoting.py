@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 from timesformer.datasets.annotations import Entry
-from timesformer.datasets.list_lines import ListError, text_lines
-from timesformer.datasets.list_writer import row_line, write_lists
+from timesformer.datasets.list_lines import parse_row
+from timesformer.datasets.list_text import ListError, text_lines
 from timesformer.datasets.lists import read_kinetics
-from timesformer.datasets.rows import parse_row
+from timesformer.datasets.write_lists import row_line, write_lists
 
 NAMES = [
     "a.mp4", "a b.mp4", "a, b.mp4", 'say "hi".mp4', '"', '"quoted"', 'lone" mark.mp4', '"lone.mp4',

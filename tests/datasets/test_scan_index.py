@@ -11,12 +11,14 @@ from timesformer import files
 from timesformer.config import load_config
 from timesformer.datasets import build_dataset, build_loader, scan_index
 from timesformer.datasets.lists import ListError, PackedStrings, VideoList
-from timesformer.datasets.scan_index import Row
+from timesformer.datasets.scan_index import ScanRow
 
 
 def row(path, file, *, problem="", **changes):
     size, mtime_ns = scan_index.file_state(str(file))
-    values = Row(path, 1, size, mtime_ns, 12, 0, 29.97, 0.4, 96, 64, "h264", problem, "", "ab", "")
+    values = ScanRow(
+        path, 1, size, mtime_ns, 12, 0, 29.97, 0.4, 96, 64, "h264", problem, "", "ab", ""
+    )
     return values._replace(detail="moov atom is gone" if problem else "", **changes)
 
 

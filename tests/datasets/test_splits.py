@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from timesformer.datasets.annotations import Entry
-from timesformer.datasets.rows import ListError
+from timesformer.datasets.list_text import ListError
 from timesformer.datasets.splits import assign_splits, complete_splits, group_of
 
 SHARES = {"val": 0.1, "test": 0.2}

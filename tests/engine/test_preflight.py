@@ -11,7 +11,7 @@ from torch.distributed.fsdp import FSDPModule
 from timesformer.checkpoint import save
 from timesformer.config import ConfigError, load_config
 from timesformer.datasets import scan_index
-from timesformer.datasets.scan_index import Row
+from timesformer.datasets.scan_index import ScanRow
 from timesformer.engine.preflight import preflight
 from timesformer.files import checkpoint_path
 from timesformer.models import build_model
@@ -82,7 +82,7 @@ def test_a_list_of_known_bad_videos_is_too_small(config, tmp_path, data_dir):
     for i in range(22):
         path = f"videos/train {i}.mp4"
         size, mtime_ns = scan_index.file_state(str(folder / path))
-        rows.append(Row(path, 0, size, mtime_ns, 0, 0, 0, 0, 0, 0, "", "crashed", "x", "", ""))
+        rows.append(ScanRow(path, 0, size, mtime_ns, 0, 0, 0, 0, 0, 0, "", "crashed", "x", "", ""))
     scan_index.write_index(folder / "train.csv", rows)
     cfg = config("DATA.PATH_TO_DATA_DIR", folder)
     with pytest.raises(

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import frame_number, numbered_frame
 from timesformer.datasets.checks.inspection import inspect_video
-from timesformer.datasets.list_rows import locate
+from timesformer.datasets.list_paths import locate
 from timesformer.inference.videos import find_videos, listed_videos
 from timesformer.io.opening import local_url
 from timesformer.video import READERS, VideoError, read_video

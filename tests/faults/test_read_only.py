@@ -16,7 +16,7 @@ from timesformer import files
 from timesformer.config import load_config
 from timesformer.datasets import build_dataset, scan_index
 from timesformer.datasets.lists import PackedStrings, VideoList
-from timesformer.datasets.scan_index import Row
+from timesformer.datasets.scan_index import ScanRow
 from timesformer.files import WriteError
 from tools import check_data
 
@@ -37,7 +37,7 @@ def data():
 
 def bad_row(path):
     size, mtime_ns = scan_index.file_state(str(path))
-    values = Row(*(kind() for kind in Row.__annotations__.values()))
+    values = ScanRow(*(kind() for kind in ScanRow.__annotations__.values()))
     return values._replace(path=path.name, size=size, mtime_ns=mtime_ns, problem="unreadable")
 
 
@@ -157,7 +157,7 @@ def test_a_damaged_index_is_scanned_again_and_named_once(data, value, caplog):
     path = scan_index.write_index(data / "train.csv", [bad_row(data / "1.mp4")])
     head, row = path.read_text().splitlines()
     cells = row.split(",")
-    cells[Row._fields.index("size")] = value
+    cells[ScanRow._fields.index("size")] = value
     path.write_text(f"{head}\n{','.join(cells)}\n")
     assert scan_index.read_index(data / "train.csv") == {}
     assert scan_index.known_bad(videos_of(data)) == {}

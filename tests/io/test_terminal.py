@@ -22,7 +22,7 @@ def test_control_characters_are_escaped(text, shown):
 def test_every_error_of_input_has_one_base():
     from timesformer.checkpoint.files import CheckpointError
     from timesformer.config import ConfigError
-    from timesformer.datasets.rows import ListError
+    from timesformer.datasets.list_text import ListError
     from timesformer.video import VideoError
     from timesformer.video.remote import SourceError
 

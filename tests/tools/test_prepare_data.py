@@ -10,8 +10,8 @@ import pytest
 from tests.conftest import ROOT, numbered_frame, run_tool, write_video
 from timesformer.config import load_config
 from timesformer.datasets import read_list
+from timesformer.datasets.annotation_formats import FORMATS
 from timesformer.datasets.annotations import SPLITS
-from timesformer.datasets.formats import FORMATS
 from timesformer.datasets.lists import read_kinetics
 
 

@@ -13,7 +13,7 @@ from timesformer.checkpoint.architecture import HEAD_WIDTH, Architecture, infer,
 from timesformer.checkpoint.load import CheckpointError, Weights, read_weights
 from timesformer.config import CfgNode, ConfigError, config_of, flat_values, load_config, portable
 from timesformer.config.keys import KEYS
-from timesformer.datasets.classes import class_names, read_class_names
+from timesformer.datasets.class_names import class_names
 
 PREPROCESSING = {  # of a checkpoint without configuration, see provenance.preprocessing_of
     "num_frames": "DATA.NUM_FRAMES",
@@ -225,8 +225,7 @@ def _class_names(
 ) -> tuple[tuple[str, ...], str]:
     """The names of the classes, and a note if they are missing or assumed."""
     if classes is not None:
-        path = portable(fspath(classes))
-        return read_class_names(path) if path.is_file() else class_names(str(classes)), ""
+        return class_names(portable(fspath(classes))), ""
     if weights.class_names:
         return weights.class_names, ""
     if found.num_classes is None:

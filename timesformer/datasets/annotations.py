@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from timesformer.datasets.folders import VideoFolder
-from timesformer.datasets.list_lines import ListError
+from timesformer.datasets.list_text import ListError
 from timesformer.io.terminal import printable
 
 SPLITS = ("train", "val", "test")

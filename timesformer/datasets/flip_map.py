@@ -1,14 +1,13 @@
 """Labels of flipped clips: "pushing from left to right" becomes "pushing from right to left"."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from timesformer.config import CfgNode, ConfigError, portable
-from timesformer.datasets.classes import read_class_names
-
-CLASS_NAMES = "classes.txt"  # beside the lists: the name of class i on line i
+from timesformer.datasets.class_names import FILE, names_beside
 
 
 def build_flip_map(cfg: CfgNode) -> np.ndarray | None:
@@ -21,12 +20,12 @@ def build_flip_map(cfg: CfgNode) -> np.ndarray | None:
     if not cfg.AUG.FLIP_MAP:
         return None
     pairs = _read_pairs(portable(cfg.AUG.FLIP_MAP))
-    names = _class_names(portable(cfg.DATA.PATH_TO_DATA_DIR) / CLASS_NAMES)
+    names = names_beside(portable(cfg.DATA.PATH_TO_DATA_DIR) / "train.csv")
     return flip_map(pairs, names, num_classes=cfg.MODEL.NUM_CLASSES, origin=cfg.AUG.FLIP_MAP)
 
 
 def flip_map(
-    pairs: dict[str, str | int], names: list[str], *, num_classes: int, origin: str
+    pairs: dict[str, str | int], names: Sequence[str], *, num_classes: int, origin: str
 ) -> np.ndarray:
     """(K,) int64: the opposite of each class, itself where no pair names it.
 
@@ -60,9 +59,7 @@ def _label(name: str | int, ids: dict[str, int], num_classes: int, origin: str) 
     if label < 0 and str(name).isdecimal():
         label = int(name)
     if not 0 <= label < num_classes:
-        known = (
-            f"a name of {CLASS_NAMES}" if ids else f"(names need {CLASS_NAMES} beside the lists)"
-        )
+        known = f"a name of {FILE}" if ids else f"(names need {FILE} beside the lists)"
         raise ConfigError(
             f"AUG.FLIP_MAP {origin}: no class {name!r}; write an id 0 .. {num_classes - 1} or {known}"
         )
@@ -82,8 +79,3 @@ def _read_pairs(path: Path) -> dict[str, str | int]:
             '{"class": "opposite class"}'
         )
     return pairs
-
-
-def _class_names(path: Path) -> list[str]:
-    """Lines of the file, none if there is no file."""
-    return list(read_class_names(path)) if path.is_file() else []

@@ -8,7 +8,8 @@ from itertools import islice
 from pathlib import Path
 
 from timesformer.datasets.folders import VIDEO_SUFFIXES
-from timesformer.datasets.list_lines import (
+from timesformer.datasets.list_lines import parse_row, split_cells, unquote
+from timesformer.datasets.list_text import (
     EncodingError,
     ListError,
     guess_encoding,
@@ -18,7 +19,6 @@ from timesformer.datasets.list_lines import (
     shown,
     text_lines,
 )
-from timesformer.datasets.rows import parse_row, split_cells, unquote
 from timesformer.io.terminal import printable
 
 PATH_COLUMNS = (

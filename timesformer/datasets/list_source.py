@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from timesformer.config import CfgNode, portable
-from timesformer.datasets.list_lines import ListError
+from timesformer.datasets.list_text import ListError
 from timesformer.datasets.lists import VideoList, read_kinetics
 from timesformer.datasets.ssv2 import read_ssv2
 from timesformer.tables import choose

@@ -13,11 +13,11 @@ from typing import NamedTuple
 import numpy as np
 
 from timesformer.datasets import list_advice
-from timesformer.datasets.classes import FILE, ClassNamesError, read_class_names
+from timesformer.datasets.class_names import FILE, ClassNamesError, names_beside
 from timesformer.datasets.folders import frame_files
-from timesformer.datasets.list_lines import ListError
-from timesformer.datasets.list_rows import located_rows
-from timesformer.datasets.rows import check_row
+from timesformer.datasets.list_lines import check_row
+from timesformer.datasets.list_paths import located_rows
+from timesformer.datasets.list_text import ListError
 from timesformer.video.sources import missing
 
 logger = logging.getLogger(__name__)
@@ -144,7 +144,7 @@ def read_list_file(
 
     ``num_classes`` None: as many as ``classes.txt`` beside it names, or any number without one.
     """
-    names = _class_names(origin.parent / FILE, num_classes)
+    names = _class_names(origin, num_classes)
     limit = num_classes or len(names) or sys.maxsize
     paths, labels, times = [], [], []
     for number, row in located_rows(origin, prefix=prefix, separator=separator):
@@ -177,17 +177,15 @@ def multi_hot(labels: Sequence[Sequence[int]], num_classes: int) -> np.ndarray:
     return hot
 
 
-def _class_names(path: Path, num_classes: int | None) -> tuple[str, ...]:
-    """The names in ``path``, none if there is no such file; ``num_classes`` of them if not None."""
-    if not path.is_file():
-        return ()
+def _class_names(origin: Path, num_classes: int | None) -> tuple[str, ...]:
+    """The names beside a list, none without ``classes.txt``; ``num_classes`` of them if not None."""
     try:
-        names = read_class_names(path)
+        names = names_beside(origin)
     except ClassNamesError as error:
         raise ListError(str(error)) from error
-    if num_classes is not None and len(names) != num_classes:
+    if names and num_classes is not None and len(names) != num_classes:
         raise ListError(
-            f"{path} names {len(names)} classes, but MODEL.NUM_CLASSES is {num_classes}; set it to "
-            f"{len(names)}, or correct or remove the file"
+            f"{origin.with_name(FILE)} names {len(names)} classes, but MODEL.NUM_CLASSES is "
+            f"{num_classes}; set it to {len(names)}, or correct or remove the file"
         )
     return names

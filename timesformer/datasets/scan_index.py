@@ -15,7 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from timesformer.datasets.lists import ListError, VideoList
+from timesformer.datasets.list_text import ListError
+from timesformer.datasets.lists import VideoList
 from timesformer.files import WriteError, write_atomically
 from timesformer.video.images import FOLDER_FPS
 from timesformer.video.remote import is_url
@@ -35,7 +36,7 @@ UNREADABLE = frozenset({"unreadable", "zero frames", "crashed", "no answer"})
 UNKNOWN = "?"
 
 
-class Row(NamedTuple):
+class ScanRow(NamedTuple):
     """One scanned video; ``path`` is relative to the folder of the list."""
 
     path: str
@@ -57,7 +58,8 @@ class Row(NamedTuple):
 
 
 TYPES = {
-    name: str if kind is str else kind.__name__ + "64" for name, kind in Row.__annotations__.items()
+    name: str if kind is str else kind.__name__ + "64"
+    for name, kind in ScanRow.__annotations__.items()
 }
 
 
@@ -104,7 +106,7 @@ def file_state(path: str) -> tuple[int, int] | None:
         return None
 
 
-def read_index(list_file: str | Path, places: Sequence[str | Path] = ()) -> dict[str, Row]:
+def read_index(list_file: str | Path, places: Sequence[str | Path] = ()) -> dict[str, ScanRow]:
     """The rows of a list's index by their path, valid or not; empty without an index.
 
     Args:
@@ -115,12 +117,12 @@ def read_index(list_file: str | Path, places: Sequence[str | Path] = ()) -> dict
         ListError: a file is not an index.
     """
     tables = [_read(path, list_file) for path in _existing(list_file, places)]
-    rows = (Row(*row) for table in tables for row in table.itertuples(index=False, name=None))
+    rows = (ScanRow(*row) for table in tables for row in table.itertuples(index=False, name=None))
     return {row.path: row for row in rows}
 
 
 def write_index(
-    list_file: str | Path, rows: Iterable[Row], elsewhere: str | Path | None = None
+    list_file: str | Path, rows: Iterable[ScanRow], elsewhere: str | Path | None = None
 ) -> Path:
     """Replace the index of a list; a reader sees the old or the new one, never half of it.
 
@@ -131,7 +133,7 @@ def write_index(
     """
     import pandas as pd  # slow to import, and only needed where there is an index
 
-    table = pd.DataFrame(list(rows), columns=list(Row._fields))
+    table = pd.DataFrame(list(rows), columns=list(ScanRow._fields))
     path = index_path(list_file)
     try:
         with write_atomically(path, newline="") as file:
@@ -177,7 +179,7 @@ def known_seconds(videos: VideoList, places: Sequence[str | Path] = ()) -> dict[
     return {i: row_seconds(row) for i, row, _ in rows}
 
 
-def row_seconds(row: Row) -> float:
+def row_seconds(row: ScanRow) -> float:
     """How long the video is that can be seen; frame folders count as 30 frames a second."""
     of_frames = row.frames / (row.fps or FOLDER_FPS)
     return of_frames if row.problem else row.duration_seconds or of_frames
@@ -185,19 +187,19 @@ def row_seconds(row: Row) -> float:
 
 def _valid_rows(
     videos: VideoList, places: Sequence[str | Path], *, unreadable: bool
-) -> Iterator[tuple[int, Row, str]]:
+) -> Iterator[tuple[int, ScanRow, str]]:
     """Index in the list, row and index file of what ``UNREADABLE`` says, or says not.
 
     Of unchanged files only.
     """
-    rows: dict[str, tuple[Row, str]] = {}
+    rows: dict[str, tuple[ScanRow, str]] = {}
     for path in _existing(videos.origin, places):  # a newer one overrules an older one
         table = _read(path, videos.origin)
         for key in rows.keys() & set(table["path"]):
             del rows[key]
         kept = table[table["problem"].isin(UNREADABLE) == unreadable]
         for values in kept.itertuples(index=False, name=None):
-            rows[values[0]] = Row(*values), path.name
+            rows[values[0]] = ScanRow(*values), path.name
     names = {os.path.basename(key) for key in rows}
     for i in range(len(videos.sources) if rows else 0):
         source = videos.sources[i]
@@ -228,16 +230,16 @@ def _read(path: Path, list_file: str | Path) -> "pd.DataFrame":
 
     options = {"keep_default_na": False, "encoding": "utf-8", "encoding_errors": "surrogateescape"}
     try:
-        table = pd.read_csv(path, usecols=Row._fields.__contains__, dtype=TYPES, **options)
-        for name in Row._field_defaults.keys() - set(table):
+        table = pd.read_csv(path, usecols=ScanRow._fields.__contains__, dtype=TYPES, **options)
+        for name in ScanRow._field_defaults.keys() - set(table):
             table[name] = UNKNOWN
-        return table[list(Row._fields)]
+        return table[list(ScanRow._fields)]
     except OSError as error:
         raise ListError(f"index {path} cannot be read: {error.strerror or error}") from error
     except (ValueError, KeyError, OverflowError) as error:
         if _has_columns(path):
             _say_once(f"{path} is damaged ({error}); its videos are taken for not scanned yet")
-            return pd.DataFrame(columns=list(Row._fields))
+            return pd.DataFrame(columns=list(ScanRow._fields))
         raise ListError(
             f"{path} is not an index of videos ({error}); delete it, then run "
             f"tools/check_data.py {list_file}"
@@ -248,7 +250,7 @@ def _has_columns(path: Path) -> bool:
     """Whether a file begins as an index does."""
     with path.open("rb") as file:
         found = set(file.readline(4096).decode(errors="replace").strip().split(","))
-        return found >= set(Row._fields) - Row._field_defaults.keys()
+        return found >= set(ScanRow._fields) - ScanRow._field_defaults.keys()
 
 
 @cache

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from timesformer.datasets.annotations import SPLITS, Entry
-from timesformer.datasets.list_lines import ListError
+from timesformer.datasets.list_text import ListError
 
 _SHARE = 0.1  # of a class for val, and for test, where nothing is said
 _GROUPS = (

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from timesformer.datasets.list_lines import ListError, numbered_lines, shown
-from timesformer.datasets.list_rows import locate
+from timesformer.datasets.list_lines import check_label
+from timesformer.datasets.list_paths import locate
+from timesformer.datasets.list_text import ListError, numbered_lines, shown
 from timesformer.datasets.lists import FRAME_END, PackedStrings, VideoList
-from timesformer.datasets.rows import check_label
 
 logger = logging.getLogger(__name__)
 

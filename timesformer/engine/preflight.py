@@ -21,7 +21,8 @@ from timesformer.config.batch_sizes import num_machines
 from timesformer.datasets import read_list
 from timesformer.datasets.build import build_worker_count
 from timesformer.datasets.flip_map import build_flip_map
-from timesformer.datasets.lists import ListError, VideoList
+from timesformer.datasets.list_text import ListError
+from timesformer.datasets.lists import VideoList
 from timesformer.datasets.machine import open_files_problem
 from timesformer.datasets.scan_index import known_bad, other_places
 from timesformer.engine.fsdp import version_problems

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from sklearn.metrics import confusion_matrix
 
 from timesformer.config import CfgNode, ConfigError, portable
-from timesformer.datasets.list_lines import text_lines
+from timesformer.datasets.list_text import text_lines
 from timesformer.visualize.confusion import draw_histograms, draw_matrices
 
 

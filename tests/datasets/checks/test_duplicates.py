@@ -8,18 +8,20 @@ import pytest
 
 from timesformer.datasets.checks.duplicates import same_bytes, same_look
 from timesformer.datasets.checks.inspection import inspect_video
-from timesformer.datasets.scan_index import Row
+from timesformer.datasets.scan_index import ScanRow
 
 STILL = ("askanything__yoga.mp4", "intel_asl__thanks.mkv", "c3d__v_BaseballPitch_g01_c01.avi")
 
 
 def as_row(path):
-    return Row(path=str(path), label=0, size=1, mtime_ns=0, **inspect_video(str(path))._asdict())
+    return ScanRow(
+        path=str(path), label=0, size=1, mtime_ns=0, **inspect_video(str(path))._asdict()
+    )
 
 
 def of_picture(cells, *, content="", seconds=2.0):
     picture = np.tile(np.asarray(cells, np.uint8).reshape(1, 72), (3, 1)).tobytes().hex()
-    return Row("", 0, 1, 0, 60, 60, 30.0, seconds, 64, 64, "h264", "", "", content, picture)
+    return ScanRow("", 0, 1, 0, 60, 60, 30.0, seconds, 64, 64, "h264", "", "", content, picture)
 
 
 def test_bytes_are_compared_by_their_hash_and_the_first_is_the_original():

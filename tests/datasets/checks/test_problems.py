@@ -4,7 +4,7 @@ from pathlib import Path
 
 from timesformer.datasets.checks.listing import Entry, Listing, Problem
 from timesformer.datasets.checks.problems import find_problems
-from timesformer.datasets.scan_index import Row
+from timesformer.datasets.scan_index import ScanRow
 
 
 def listing(split, *videos):
@@ -14,7 +14,7 @@ def listing(split, *videos):
 
 
 def row(content, *, frames=60, problem="", detail=""):
-    return Row("", 0, 9, 0, frames, 0, 30.0, 2.0, 8, 8, "h264", problem, detail, content, "")
+    return ScanRow("", 0, 9, 0, frames, 0, 30.0, 2.0, 8, 8, "h264", problem, detail, content, "")
 
 
 def found(listings, rows, *, num_classes=None, shortest=lambda fps: 1):

@@ -8,7 +8,7 @@ import numpy as np
 
 from timesformer.datasets.checks.listing import Listing, Problem
 from timesformer.datasets.durations import fit_clips, fitting_rate
-from timesformer.datasets.scan_index import UNREADABLE, Row, row_seconds
+from timesformer.datasets.scan_index import UNREADABLE, ScanRow, row_seconds
 from timesformer.video.sampling import ClipShape
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ TOO_SHORT = "too short"
 
 def clip_advice(
     listings: Sequence[Listing],
-    rows: dict[str, Row],
+    rows: dict[str, ScanRow],
     shape: ClipShape | None,
     *,
     is_configured: bool,
@@ -53,7 +53,7 @@ def short_lines(
             yield f"{TOO_SHORT}: {count} of {total} videos of {each.file.name} are shorter than {clip}"
 
 
-def _seconds(entry: "Entry", rows: dict[str, Row]) -> float | None:
+def _seconds(entry: "Entry", rows: dict[str, ScanRow]) -> float | None:
     row = rows.get(entry.video)
     if row is None or row.problem in UNREADABLE:
         return None

@@ -10,7 +10,7 @@ one wall by at least 0.58. Pictures that are nearly uniform say nothing and are 
 import numpy as np
 
 from timesformer.datasets.checks.video_info import COLUMNS, PICTURES_AT, ROWS
-from timesformer.datasets.scan_index import Row
+from timesformer.datasets.scan_index import ScanRow
 
 NEAR = 0.3  # standard deviations
 NEAR_SECONDS = 0.5
@@ -19,7 +19,7 @@ SEARCHED_CELLS = 8  # the most different cells of a data set, in which neighbour
 CHUNK = 4096  # videos that are looked up at once
 
 
-def same_bytes(rows: dict[str, Row]) -> dict[str, str]:
+def same_bytes(rows: dict[str, ScanRow]) -> dict[str, str]:
     """Videos that have the bytes of an earlier one, and that one."""
     first: dict[str, str] = {}
     found = {}
@@ -31,7 +31,7 @@ def same_bytes(rows: dict[str, Row]) -> dict[str, str]:
     return found
 
 
-def same_look(rows: dict[str, Row]) -> dict[str, str]:
+def same_look(rows: dict[str, ScanRow]) -> dict[str, str]:
     """Videos that look like an earlier one with other bytes, and that one."""
     names, looks = [], []
     for video in rows.keys() - same_bytes(rows).keys():

@@ -5,7 +5,8 @@ from math import nan
 from pathlib import Path
 from typing import NamedTuple
 
-from timesformer.datasets import list_advice, list_rows, lists, rows, ssv2
+from timesformer.datasets import list_advice, list_lines, list_paths, ssv2
+from timesformer.datasets.list_text import ListError
 
 
 class Entry(NamedTuple):
@@ -53,14 +54,14 @@ def find_lists(arguments: list[Path]) -> list[Path]:
             inside = [path / f"{split}.csv" for split in ("train", "val", "test")]
             inside = [file for file in inside if file.is_file()]
             if not inside:
-                raise lists.ListError(
+                raise ListError(
                     f"folder {path} has no train.csv, val.csv or test.csv; name the list files"
                 )
             found += inside
         elif path.is_file():
             found.append(path)
         else:
-            raise lists.ListError(f"list {path} does not exist; check the path")
+            raise ListError(f"list {path} does not exist; check the path")
     return list(dict.fromkeys(found))
 
 
@@ -75,14 +76,14 @@ def read_listing(file: Path, *, prefix: str, separator: str) -> Listing:
     """
     entries: list[Entry] = []
     problems: list[Problem] = []
-    for number, line in list_rows.row_lines(file, prefix=prefix, separator=separator):
+    for number, line in list_paths.row_lines(file, prefix=prefix, separator=separator):
         if not entries and not problems and line.startswith("original_vido_id"):
             return _read_ssv2(file, prefix=prefix)
         where = f"{file}:{number}"
         try:
-            row = rows.parse_row(line, separator, where=where)
-            video = list_rows.find_video(row.path, line, file, prefix, where=where)
-        except lists.ListError as error:
+            row = list_lines.parse_row(line, separator, where=where)
+            video = list_paths.find_video(row.path, line, file, prefix, where=where)
+        except ListError as error:
             detail = str(error).removeprefix(f"{where}: ")
             if not problems:  # what the file seems to be is said once
                 detail += list_advice.explain_line(file, line, prefix, separator)
@@ -91,7 +92,7 @@ def read_listing(file: Path, *, prefix: str, separator: str) -> Listing:
         part = (row.start, row.end)
         entries.append(Entry(file.stem, number, video, row.labels[0], row.labels[1:], part))
     if not entries:
-        raise lists.ListError(
+        raise ListError(
             f"{file}: none of its lines is `path label`"
             + (
                 f"; the first problem, line {problems[0].line}: {problems[0].detail}"
@@ -104,7 +105,7 @@ def read_listing(file: Path, *, prefix: str, separator: str) -> Listing:
 
 def _read_ssv2(file: Path, *, prefix: str) -> Listing:
     if file.stem not in ("train", "val"):
-        raise lists.ListError(
+        raise ListError(
             f"{file} is an SSv2 list of frame images, which must be called train.csv or val.csv; "
             "rename it"
         )

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from timesformer.datasets.checks.duplicates import same_bytes, same_look
 from timesformer.datasets.checks.listing import Entry, Listing, Problem
-from timesformer.datasets.scan_index import Row
+from timesformer.datasets.scan_index import ScanRow
 from timesformer.video.remarks import HDR, ROTATED, UNEVEN
 
 SHOWN = 20  # labels in one message
@@ -49,7 +49,7 @@ class CheckReport(NamedTuple):
 
 def find_problems(
     listings: list[Listing],
-    rows: dict[str, Row],
+    rows: dict[str, ScanRow],
     *,
     num_classes: int | None,
     shortest: Shortest,
@@ -98,7 +98,7 @@ def labels_of(entry: Entry) -> tuple[int, ...]:
 
 
 def _of_entry(
-    entry: Entry, row: Row | None, num_classes: int | None, shortest: Shortest
+    entry: Entry, row: ScanRow | None, num_classes: int | None, shortest: Shortest
 ) -> Iterator[tuple[str, str]]:
     """Kinds and details of what is wrong with one line."""
     for label in labels_of(entry):
@@ -118,7 +118,7 @@ def _of_entry(
         )
 
 
-def _notes(entries: list[tuple[Listing, Entry]], rows: dict[str, Row]) -> list[Problem]:
+def _notes(entries: list[tuple[Listing, Entry]], rows: dict[str, ScanRow]) -> list[Problem]:
     """What is unusual about videos, by kind and in the order of the lists."""
     found = []
     for listing, entry in entries:
@@ -130,7 +130,9 @@ def _notes(entries: list[tuple[Listing, Entry]], rows: dict[str, Row]) -> list[P
     return sorted(found, key=lambda note: order.get(note.kind, len(order)))
 
 
-def _repetitions(entries: list[tuple[Listing, Entry]], rows: dict[str, Row]) -> Iterator[Problem]:
+def _repetitions(
+    entries: list[tuple[Listing, Entry]], rows: dict[str, ScanRow]
+) -> Iterator[Problem]:
     """Files listed more than once, copies of files, re-encoded copies."""
     first: dict[str, Entry] = {}
     copies, looks = (
@@ -150,7 +152,9 @@ def _repetitions(entries: list[tuple[Listing, Entry]], rows: dict[str, Row]) -> 
                 yield _problem(kind + across, listing, entry, detail)
 
 
-def rows_in_order(entries: list[tuple[Listing, Entry]], rows: dict[str, Row]) -> dict[str, Row]:
+def rows_in_order(
+    entries: list[tuple[Listing, Entry]], rows: dict[str, ScanRow]
+) -> dict[str, ScanRow]:
     """``rows`` in the order of the lists, so that the first of two copies is the original."""
     return {entry.video: rows[entry.video] for _, entry in entries if entry.video in rows}
 

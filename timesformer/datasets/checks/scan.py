@@ -13,7 +13,7 @@ from timesformer.datasets.checks.video_info import VideoInfo
 from timesformer.datasets.checks.worker_pool import Result, map_with_timeout
 from timesformer.datasets.scan_index import (
     UNKNOWN,
-    Row,
+    ScanRow,
     file_state,
     read_index,
     row_key,
@@ -34,7 +34,7 @@ Progress = Callable[[Iterable[Result], int], Iterable[Result]]  # (results, tota
 class Scan(NamedTuple):
     """Rows by video file (absent for a missing file), and how many were scanned or reused."""
 
-    rows: dict[str, Row]
+    rows: dict[str, ScanRow]
     scanned: int
     reused: int
 
@@ -107,7 +107,7 @@ def _reusable(
     elsewhere: Path | None,
     *,
     again: bool,
-) -> dict[str, Row]:
+) -> dict[str, ScanRow]:
     rows = {}
     for listing in listings:
         index = read_index(listing.file, [elsewhere] if elsewhere else [])
@@ -120,13 +120,13 @@ def _reusable(
     return rows
 
 
-def _row(result: Result, state: tuple[int, int]) -> Row:
+def _row(result: Result, state: tuple[int, int]) -> ScanRow:
     info = result.value or VideoInfo(problem=result.problem, detail=result.detail)
     size, mtime_ns = state
-    return Row(path="", label=0, size=size, mtime_ns=mtime_ns, **info._asdict())
+    return ScanRow(path="", label=0, size=size, mtime_ns=mtime_ns, **info._asdict())
 
 
-def _write(listings: list[Listing], rows: dict[str, Row], elsewhere: Path | None) -> None:
+def _write(listings: list[Listing], rows: dict[str, ScanRow], elsewhere: Path | None) -> None:
     for listing in listings:
         kept = {}
         for entry in listing.entries:

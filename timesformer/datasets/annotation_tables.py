@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from timesformer.datasets.annotations import SPLIT_NAMES, Annotations, Clip, Source
-from timesformer.datasets.classes import FILE, class_names, read_class_names
+from timesformer.datasets.class_names import class_names, names_beside
 from timesformer.datasets.list_advice import (
     DELIMITERS,
     LABEL_COLUMNS,
@@ -17,9 +17,9 @@ from timesformer.datasets.list_advice import (
     explain_encoding,
     named_row,
 )
-from timesformer.datasets.list_lines import ListError, is_utf_8, numbered_lines, read_text, shown
-from timesformer.datasets.list_rows import locate
-from timesformer.datasets.rows import parse_row
+from timesformer.datasets.list_lines import parse_row
+from timesformer.datasets.list_paths import locate
+from timesformer.datasets.list_text import ListError, is_utf_8, numbered_lines, read_text, shown
 from timesformer.io.spreadsheet import original
 
 
@@ -65,8 +65,7 @@ def read_list(source: Source) -> Annotations:
     names = source.class_names
     for split, path in _files(source, "--train FILE, --val FILE and --test FILE"):
         rows += _list_rows(source, path, split)
-        beside = path.with_name(FILE)
-        names = names or (read_class_names(beside) if beside.is_file() else ())
+        names = names or names_beside(path)
     return _annotations(rows, source, names)
 
 

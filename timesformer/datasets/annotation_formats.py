@@ -10,16 +10,16 @@ from collections.abc import Callable, Iterator, Mapping
 from math import inf
 from pathlib import Path
 
-from timesformer.datasets.annotations import SPLIT_NAMES, Annotations, Clip, Source
-from timesformer.datasets.folders import VIDEO_SUFFIXES
-from timesformer.datasets.list_lines import ListError, numbered_lines, shown
-from timesformer.datasets.table_formats import (
+from timesformer.datasets.annotation_tables import (
     LabelNumbers,
     read_csv,
     read_list,
     read_table,
     split_name,
 )
+from timesformer.datasets.annotations import SPLIT_NAMES, Annotations, Clip, Source
+from timesformer.datasets.folders import VIDEO_SUFFIXES
+from timesformer.datasets.list_text import ListError, numbered_lines, shown
 from timesformer.io.terminal import printable
 
 _SUFFIXES = "|".join(sorted(suffix[1:] for suffix in VIDEO_SUFFIXES))

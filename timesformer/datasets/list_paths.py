@@ -8,21 +8,21 @@ from pathlib import Path
 
 from timesformer.datasets import list_advice
 from timesformer.datasets.folders import VIDEO_SUFFIXES
-from timesformer.datasets.list_lines import (
+from timesformer.datasets.list_lines import ListRow, parse_row
+from timesformer.datasets.list_text import (
     EncodingError,
     ListError,
     is_utf_8,
     numbered_lines,
     shown,
 )
-from timesformer.datasets.rows import Row, parse_row
 from timesformer.video.remote import is_url, join
 from timesformer.video.shards import split_member
 
 logger = logging.getLogger(__name__)
 
 
-def located_rows(origin: Path, *, prefix: str, separator: str) -> Iterator[tuple[int, Row]]:
+def located_rows(origin: Path, *, prefix: str, separator: str) -> Iterator[tuple[int, ListRow]]:
     """The numbered rows of a list, with paths as ``locate`` gives them.
 
     Raises:

@@ -2,10 +2,10 @@
 
 import pytest
 
+from timesformer.datasets.annotation_tables import read_csv, read_list
 from timesformer.datasets.annotations import Source
 from timesformer.datasets.folders import VideoFolder
-from timesformer.datasets.list_lines import ListError
-from timesformer.datasets.table_formats import read_csv, read_list
+from timesformer.datasets.list_text import ListError
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ from math import isnan
 
 import pytest
 
+from timesformer.datasets.annotation_formats import FORMATS
 from timesformer.datasets.annotations import Source, locate
-from timesformer.datasets.classes import class_names
+from timesformer.datasets.class_names import class_names
 from timesformer.datasets.folders import VideoFolder
-from timesformer.datasets.formats import FORMATS
-from timesformer.datasets.rows import ListError
+from timesformer.datasets.list_text import ListError
 
 KINETICS = "label,youtube_id,time_start,time_end,split,is_cc\n"
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from timesformer.datasets.list_lines import (
+from timesformer.datasets.list_text import (
     ListError,
     guess_encoding,
     is_utf_8,
@@ -20,19 +20,28 @@ class ClassNamesError(InputError, ValueError):
     """Class names that cannot be used; the message names the file, the rule and the remedy."""
 
 
-def class_names(dataset: str) -> tuple[str, ...]:
-    """The classes of a public data set: ``class_names("kinetics400")[24]`` is "blowing glass".
+def class_names(given: str | Path) -> tuple[str, ...]:
+    """The classes of a file or a public data set: ``class_names("kinetics400")[24]`` is "blowing glass".
 
     Raises:
-        ClassNamesError: no such data set; the message lists those that ship with the package.
+        ClassNamesError: no such file or data set; the message lists those that ship with the package.
+            Also those of ``read_class_names``.
     """
-    path = FOLDER / f"{dataset}.txt"
+    if Path(given).is_file():
+        return read_class_names(given)
+    path = FOLDER / f"{given}.txt"
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in FOLDER.glob("*.txt")))
         raise ClassNamesError(
-            f"no class names of {dataset!r} ship with the package; it has {known}"
+            f"no class names of {str(given)!r} ship with the package; it has {known}"
         )
     return read_class_names(path)
+
+
+def names_beside(list_file: Path) -> tuple[str, ...]:
+    """The names in ``classes.txt`` beside a list, none without that file; ClassNamesError as below."""
+    path = list_file.with_name(FILE)
+    return read_class_names(path) if path.is_file() else ()
 
 
 def read_class_names(path: str | Path) -> tuple[str, ...]:

@@ -3,8 +3,8 @@ from math import nan
 import numpy as np
 
 from timesformer.datasets.annotations import Entry
-from timesformer.datasets.list_writer import write_lists
 from timesformer.datasets.lists import read_kinetics
+from timesformer.datasets.write_lists import write_lists
 
 
 def test_what_is_written_is_read_back(tmp_path):

@@ -1,6 +1,6 @@
 import pytest
 
-from timesformer.datasets.classes import ClassNamesError, class_names, read_class_names
+from timesformer.datasets.class_names import ClassNamesError, class_names, read_class_names
 
 
 @pytest.mark.parametrize(

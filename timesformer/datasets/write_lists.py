@@ -5,9 +5,9 @@ from math import isnan
 from pathlib import Path
 
 from timesformer.datasets.annotations import Entry
-from timesformer.datasets.classes import FILE
-from timesformer.datasets.list_lines import ListError
-from timesformer.datasets.rows import Row, parse_row, quote
+from timesformer.datasets.class_names import FILE
+from timesformer.datasets.list_lines import ListRow, parse_row, quote
+from timesformer.datasets.list_text import ListError
 from timesformer.files import write_atomically
 from timesformer.io.terminal import printable
 
@@ -68,7 +68,7 @@ def _line(entry: Entry, out: Path) -> str:
 def _is(line: str, path: str, labels: Sequence[int], *, timed: bool) -> bool:
     """Whether ``line`` without quotes is read as this row, and as it always was."""
     try:
-        row: Row = parse_row(line.strip(), " ", "")
+        row: ListRow = parse_row(line.strip(), " ", "")
     except ListError:
         return False
     same = row.path == path == path.strip() and row.labels == tuple(labels)
