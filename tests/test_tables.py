@@ -1,6 +1,6 @@
 import pytest
 
-from timesformer.tables import choose
+from timesformer.tables import choose, format_table
 
 
 def test_a_row_is_found_and_a_wrong_name_lists_the_rows():
@@ -8,3 +8,17 @@ def test_a_row_is_found_and_a_wrong_name_lists_the_rows():
     assert choose(table, "adamw", key="K") == 2
     with pytest.raises(ValueError, match="K is 'adam'; choose one of sgd, adamw"):
         choose(table, "adam", key="K")
+
+
+def test_columns_are_as_wide_as_their_widest_cells_and_a_rule_is_below_the_head():
+    rows = [("run", "top-1 %"), ("\x1b[1m", 7.5), ("日本", "100")]
+    assert format_table(rows, right=[1]).splitlines() == [
+        "run      top-1 %",
+        "-------  -------",
+        "\\x1b[1m      7.5",
+        "日本         100",
+    ]
+
+
+def test_parts_of_a_table_have_the_widths_that_are_given():
+    assert format_table([("a", "b", "")], has_head=False, widths=[3, 2, 9]) == "a    b"

@@ -1,6 +1,6 @@
 """Choices are rows of dict literals; a wrong name gets an error that lists the rows. Rows as text."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from timesformer.io.terminal import padded, printable, width
@@ -19,10 +19,30 @@ def choose(table: Mapping[str, T], name: str, *, key: str) -> T:
     return table[name]
 
 
-def format_table(rows: Sequence[tuple[str, ...]]) -> str:
-    """Columns padded to their widest cell, a rule below the first row; cells are made printable."""
-    rows = [tuple(map(printable, row)) for row in rows]
-    widths = [max(width(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["  ".join(padded(c, w) for c, w in zip(row, widths, strict=True)) for row in rows]
-    lines.insert(1, "  ".join("-" * width for width in widths))
+def format_table(
+    rows: Iterable[Sequence[object]],
+    *,
+    has_head: bool = True,
+    right: Container[int] = (),
+    widths: Sequence[int] = (),
+) -> str:
+    """Rows as lines of printable cells, in columns two blanks apart.
+
+    Args:
+        rows: of equally many cells, at least one.
+        has_head: whether the first row gets a rule below it.
+        right: columns whose cells are aligned right.
+        widths: of the columns, where a table is printed in parts; else those of the widest cells.
+    """
+    cells = [[printable(cell) for cell in row] for row in rows]
+    widths = widths or [max(map(width, column)) for column in zip(*cells, strict=True)]
+    if has_head:
+        cells.insert(1, ["-" * columns for columns in widths])
+    lines = (
+        "  ".join(
+            padded(cell, columns, right=i in right)
+            for i, (cell, columns) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in cells
+    )
     return "\n".join(line.rstrip() for line in lines)

@@ -62,12 +62,12 @@ def test_the_table_adds_up():
     timers.seconds |= {"data wait": 0.1, "copy": 0.0, "forward": 0.3, "backward": 0.4}
     timers._recorded = 2
     lines = timers.table(total=1.0, all_reduce=0.25).splitlines()
-    found = {line[:12].strip(): line[12:].split()[:2] for line in lines[1:]}
+    found = {line[:12].strip(): line[12:].split()[:2] for line in lines[2:]}
     assert list(found) == [*PARTS, "other", "step", "all-reduce"]
     assert found["forward"] == ["150.0", "30"]
     assert found["other"] == ["100.0", "20"]
     assert found["step"] == ["500.0", "100"]
-    assert lines[-1] == "all-reduce       125.0    25 % (part of the above)"
+    assert lines[-1] == "all-reduce      125.0   25 % (part of the above)"
 
 
 def test_fewer_batches_than_asked_for_are_recorded_too(tmp_path, caplog):

@@ -22,6 +22,7 @@ import torch
 from torch.profiler import profile, record_function
 
 from timesformer.runtime import collectives, log
+from timesformer.tables import format_table
 
 logger = logging.getLogger(__name__)
 
@@ -98,11 +99,12 @@ class StepTimers:
     def table(self, total: float, all_reduce: float) -> str:
         """Milliseconds a step and shares of ``total`` seconds."""
         rows = {**self.seconds, "other": total - sum(self.seconds.values())}
-        lines = [f"{'':<12}{'ms a step':>10}{'share':>8}"]
-        for name, seconds in [*rows.items(), ("step", total), ("all-reduce", all_reduce)]:
-            each = 1e3 * seconds / self._recorded
-            lines.append(f"{name:<12}{each:>10.1f}{100 * seconds / total:>6.0f} %")
-        return "\n".join(lines) + " (part of the above)"
+        cells = [
+            (name, f"{1e3 * seconds / self._recorded:.1f}", f"{100 * seconds / total:.0f} %")
+            for name, seconds in [*rows.items(), ("step", total), ("all-reduce", all_reduce)]
+        ]
+        table = format_table([("", "ms a step", "share"), *cells], right=(1, 2))
+        return f"{table} (part of the above)"
 
     def _start(self) -> None:
         self._wait()

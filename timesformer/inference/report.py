@@ -9,7 +9,8 @@ from pathlib import PurePath
 from timesformer.inference.predictor import Prediction
 from timesformer.io.json_text import json_text
 from timesformer.io.spreadsheet import safe_row
-from timesformer.io.terminal import padded, printable, width
+from timesformer.io.terminal import printable, width
+from timesformer.tables import format_table
 from timesformer.video import TimeSpan
 
 COLUMNS = ("video", "rank", "class", "probability", "seconds")
@@ -28,14 +29,14 @@ def as_table(predictions: Iterable[Prediction], top: int, videos: Sequence[str])
         rows: list[Sequence[str]] = []
         if not widths:
             widths = _widths(names, each)
-            rows = [COLUMNS, ["-" * columns for columns in widths]]
+            rows = [COLUMNS]
         if each.error:
-            rows.append((name, "error", printable(each.error)))
+            rows.append((name, "error", each.error, "", ""))
         for rank, best in enumerate([] if each.error else each.top(top), start=1):
             seen = str(each.span or "") if rank == 1 else ""
             share = f"{100 * best.probability:9.2f} %"
-            rows.append((name if rank == 1 else "", str(rank), printable(best.name), share, seen))
-        yield "\n".join("  ".join(map(padded, row, widths)).rstrip() for row in rows)
+            rows.append((name if rank == 1 else "", str(rank), best.name, share, seen))
+        yield format_table(rows, has_head=rows[0] is COLUMNS, widths=widths)
 
 
 def _widths(names: Sequence[str], first: Prediction) -> list[int]:

@@ -42,9 +42,10 @@ def width(text: str) -> int:
     return len(text) + wide - sum(unicodedata.combining(char) > 0 for char in text)
 
 
-def padded(text: str, columns: int) -> str:
-    """``text`` with blanks behind it up to that many columns."""
-    return text + " " * (columns - width(text))
+def padded(text: str, columns: int, *, right: bool = False) -> str:
+    """``text`` with blanks behind it, or before it if it is on the ``right``, up to ``columns``."""
+    blanks = " " * (columns - width(text))
+    return blanks + text if right else text + blanks
 
 
 def verbosity() -> int:

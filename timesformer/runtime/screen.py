@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from timesformer.io.terminal import PrintableFormatter, drop, verbosity
 from timesformer.runtime import signals
+from timesformer.tables import format_table
 
 SHOWN, RESULT = 1, 2  # marks of log lines: for the terminal; with -q too
 COLUMNS = {
@@ -130,7 +131,12 @@ class EpochTable:
 
 
 def _aligned(cells: Mapping[str, str]) -> str:
-    return "  ".join(cells[name].rjust(columns) for name, columns in COLUMNS.items())
+    return format_table(
+        [list(cells.values())],
+        has_head=False,
+        right=range(len(cells)),
+        widths=list(COLUMNS.values()),
+    )
 
 
 def _number(value: float | None, form: str) -> str:
@@ -152,8 +158,7 @@ def results(found: Mapping[str, Any], folder: Path, files: Sequence[str]) -> str
     }
     rows = [(name, f"{score:>9}  {remark}".rstrip()) for name, score, remark in _scores(found)]
     rows += facts.items()
-    columns = max(len(name) for name, _ in rows) + 2
-    return "\n" + "\n".join(f"{name.ljust(columns)}{text}" for name, text in rows)
+    return "\n" + format_table(rows, has_head=False)
 
 
 def _scores(found: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
