@@ -3,6 +3,8 @@
 A command prints such a message without a traceback and ends with status 2.
 """
 
+INPUT_STATUS = 2  # exit status of a command whose input cannot be used
+
 
 class InputError(Exception):
     """Base of the errors of configurations, lists, videos, weights and files that a user gave."""
@@ -10,3 +12,6 @@ class InputError(Exception):
 
 class ConfigError(InputError, ValueError):
     """A configuration that cannot be used; the message names key, value, rule and remedy."""
+
+
+EXPLAINED = (InputError, FloatingPointError)  # by their message, without a traceback

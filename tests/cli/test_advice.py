@@ -1,50 +1,56 @@
-"""Every advice in the texts of the product: the tool, the option, the key and its value exist.
+"""Every advice in the texts of the product: the command, the option, the key and its value exist.
 
-The texts are all string constants of timesformer/ and tools/, docstrings too. An option must be one of
-the tool that is named before it, or of a tool that prints the text.
+The texts are all string constants of timesformer/, docstrings too. An option must be one of the command
+that is named before it, or of a command that prints the text.
 """
 
-import argparse
 import ast
-import importlib.util
 import re
 from functools import cache
 
 import pytest
 
 from tests.conftest import ROOT
-from timesformer.cli.arguments import Parser
+from timesformer.cli.app import PANEL_OF, Lazy
 from timesformer.config import ConfigError
 from timesformer.config.ignored_keys import IGNORED
 from timesformer.config.keys import KEYS, OLD_NAMES
 from timesformer.io import terminal
 
-FILES = [*sorted((ROOT / "timesformer").rglob("*.py")), *sorted((ROOT / "tools").glob("*.py"))]
-TOOLS = [path.stem for path in sorted((ROOT / "tools").glob("*.py"))]
+COMMANDS = tuple(PANEL_OF)
+FILES = sorted((ROOT / "timesformer").rglob("*.py"))
 HOLE = "\0"  # where a text has a value
 
-PRINTED_BY = {  # the tools that print the texts of a module, each of them; of others: some tool
-    "timesformer/cli/predict_options.py": ("predict", "extract_features"),
-    "timesformer/inference/predictor.py": ("predict", "extract_features"),
-    "timesformer/checkpoint/model_spec.py": ("predict", "extract_features", "convert_checkpoint"),
-    "timesformer/datasets/annotations.py": ("prepare_data",),
-    "timesformer/datasets/annotation_formats.py": ("prepare_data",),
-    "timesformer/datasets/annotation_tables.py": ("prepare_data",),
-    "timesformer/datasets/list_advice.py": ("prepare_data",),
-    "timesformer/datasets/splits.py": ("prepare_data",),
-    "timesformer/datasets/checks": ("check_data",),
+PRINTED_BY = {  # the commands that print the texts of a module, each of them; of others: any
+    "timesformer/cli/model.py": ("predict", "features"),
+    "timesformer/inference/predictor.py": ("predict", "features"),
+    "timesformer/checkpoint/model_spec.py": ("predict", "features", "convert"),
+    "timesformer/datasets/annotations.py": ("prepare",),
+    "timesformer/datasets/annotation_formats.py": ("prepare",),
+    "timesformer/datasets/annotation_tables.py": ("prepare",),
+    "timesformer/datasets/list_advice.py": ("prepare",),
+    "timesformer/datasets/splits.py": ("prepare",),
+    "timesformer/datasets/checks": ("check",),
     "timesformer/engine/presets.py": ("finetune",),
-    "timesformer/engine": ("run_net",),
-    "timesformer/runtime/rendezvous.py": ("run_net",),
-    "timesformer/checkpoint/convert.py": ("convert_checkpoint",),
-    "timesformer/checkpoint/inspect.py": ("inspect_checkpoint",),
-    "timesformer/video/shard_writer.py": ("make_shards",),
+    "timesformer/engine": ("train",),
+    "timesformer/runtime/rendezvous.py": ("train",),
+    "timesformer/checkpoint/convert.py": ("convert",),
+    "timesformer/checkpoint/inspect.py": ("inspect",),
+    "timesformer/video/shard_writer.py": ("shards",),
 }
-OF_OTHER_PROGRAMS = {"--porcelain", "--untracked-files", "--shm-size", "--option", "--an-option"}
+OF_OTHER_PROGRAMS = {
+    "--porcelain",
+    "--untracked-files",
+    "--shm-size",
+    "--version",
+    "--nproc-per-node",
+    "--option",
+    "--an-option",
+}
 OF_OTHER_PROGRAMS |= {"--an_option", "--help"}
-OTHER_FILES = {"setup", "NAME"}  # words before .py that are no tools
 
-_TOOL = re.compile(r"(tools/)?\b(\w+)\.py\b")
+_COMMAND = re.compile(r"(?<![\w./-])timesformer ([a-z][a-z-]*)")
+_SCRIPT = re.compile(r"\btools/\w+\.py\b")
 _OPTION = re.compile(rf"(?<![\w-])--[a-z][\w-]*\b(?![-{HOLE}])")
 _KEY = re.compile(
     r"(?<![\w.-])([A-Z][A-Z0-9_]{3,}(?:\.[A-Z][A-Z0-9_]*)+)(?![\w.]*\w)"
@@ -57,36 +63,12 @@ _PROSE = re.compile(  # words after a key that are no value of it
 )
 
 
-class _Built(BaseException):
-    """Carries a parser out of the function that builds it."""
-
-
 @cache
-def parser_of(tool):
-    """The parser of a tool as its main builds it; nothing is run."""
-    path = ROOT / "tools" / f"{tool}.py"
-    spec = importlib.util.spec_from_file_location(f"advice_{tool}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-
-    def built(self, *_):
-        raise _Built(self)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Parser, "parse_args", built)
-        with pytest.raises(_Built) as found:
-            module.main()
-    return found.value.args[0]
-
-
-@cache
-def options_of(tool):
-    """All spellings of the options of a tool and of its parts."""
-    parsers = [parser_of(tool)]
-    for action in parsers[0]._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            parsers += action.choices.values()
-    return {option for parser in parsers for option in parser._option_string_actions}
+def options_of(name):
+    """All spellings of the options of a command and of its parts."""
+    made = Lazy()[name]
+    parts = made.commands.values() if hasattr(made, "commands") else [made]
+    return {option for part in parts for param in part.params for option in param.opts}
 
 
 @cache
@@ -110,31 +92,31 @@ def texts_of(path):
 
 
 def printers_of(file):
-    """The tools that print the texts of a file."""
-    if file.startswith("tools/"):
-        return (file[6:-3],)
-    found = [tools for place, tools in PRINTED_BY.items() if file.startswith(place)]
-    return found[0] if found else TOOLS
+    """The commands that print the texts of a file."""
+    name = file.removeprefix("timesformer/cli/").removesuffix(".py").replace("_", "-")
+    if name in PANEL_OF:
+        return (name,)
+    found = [names for place, names in PRINTED_BY.items() if file.startswith(place)]
+    return found[0] if found else COMMANDS
 
 
 def wrong_options(file, text):
-    """Options of ``text`` that the tool before them, or the one that prints it, does not have."""
-    tools = [(match.start(), match[2]) for match in _TOOL.finditer(text) if match[2] in TOOLS]
+    """Options of ``text`` that the command before them, or the one that prints it, does not have."""
+    commands = [(m.start(), m[1]) for m in _COMMAND.finditer(text) if m[1] in PANEL_OF]
     for match in _OPTION.finditer(text):
-        named = [tool for start, tool in tools if start < match.start()][-1:]
+        named = [name for start, name in commands if start < match.start()][-1:]
         printers = printers_of(file)
-        without = [tool for tool in printers if match[0] not in options_of(tool)]
-        if match[0] in OF_OTHER_PROGRAMS or any(match[0] in options_of(tool) for tool in named):
+        without = [name for name in printers if match[0] not in options_of(name)]
+        if match[0] in OF_OTHER_PROGRAMS or any(match[0] in options_of(name) for name in named):
             continue
-        if without and (printers is not TOOLS or len(without) == len(TOOLS)):
-            yield f"{match[0]} is no option of {', '.join([*named, *without])}"
+        if without and (printers is not COMMANDS or len(without) == len(COMMANDS)):
+            yield f"{match[0]} is not an option of {', '.join([*named, *without])}"
 
 
-def wrong_tools(_, text):
-    """Tools of ``text`` that do not exist."""
-    for match in _TOOL.finditer(text):
-        if match[1] and match[2] not in {*TOOLS, *OTHER_FILES}:
-            yield f"{match[0]} does not exist"
+def wrong_commands(_, text):
+    """Commands of ``text`` that do not exist, and scripts, which a wheel does not have."""
+    yield from (f"{m[0]} does not exist" for m in _COMMAND.finditer(text) if m[1] not in PANEL_OF)
+    yield from (f"{m[0]} is only in a clone; name the command" for m in _SCRIPT.finditer(text))
 
 
 def wrong_keys(file, text):
@@ -168,7 +150,7 @@ def _as_before():
     terminal.set_verbosity(0)
 
 
-@pytest.mark.parametrize("rule", [wrong_tools, wrong_options, wrong_keys])
+@pytest.mark.parametrize("rule", [wrong_commands, wrong_options, wrong_keys])
 def test_every_advice_is_accepted(rule):
     wrong = [
         f"{file}:{line}: {what}"
@@ -179,10 +161,11 @@ def test_every_advice_is_accepted(rule):
 
 
 BAD = {
-    "run tools/prepare_dta.py": wrong_tools,
-    "run tools/check_data.py LIST --agin": wrong_options,
+    "run timesformer prepar": wrong_commands,
+    "run tools/prepare_data.py": wrong_commands,
+    "run timesformer check LIST --agin": wrong_options,
     "pass --no-such-option": wrong_options,
-    "tools/inspect_checkpoint.py FILE --weights": wrong_options,
+    "timesformer inspect FILE --weights": wrong_options,
     "set TRAIN.BACH_SIZE": wrong_keys,
     "set TRAIN.BATCH_SIZE 0": wrong_keys,
     "set TEST.NUM_ENSEMBLE_VIEWS 1001": wrong_keys,
@@ -194,7 +177,7 @@ BAD = {
 
 @pytest.mark.parametrize("text", BAD)
 def test_a_wrong_advice_is_found(text):
-    file = "tools/inspect_checkpoint.py"
+    file = "timesformer/cli/inspect.py"
     assert len(list(BAD[text](file, text))) == 1
-    good = "tools/check_data.py LIST --again, TRAIN.BATCH_SIZE 8 or TEST.PRECISION is bf16"
+    good = "timesformer check LIST --again, TRAIN.BATCH_SIZE 8 or TEST.PRECISION is bf16"
     assert not [what for rule in set(BAD.values()) for what in rule(file, good)]

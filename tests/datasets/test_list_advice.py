@@ -1,13 +1,11 @@
 """Files that are no lists: what the error says they seem to be, and the command that it gives works."""
 
-import importlib.util
 import re
 import shlex
-import sys
 
 import pytest
 
-from tests.conftest import ROOT
+from timesformer.cli.app import run
 from timesformer.datasets.checks.listing import read_listing
 from timesformer.datasets.list_text import guess_encoding
 from timesformer.datasets.lists import ListError, read_kinetics
@@ -44,18 +42,13 @@ CASES = {  # name -> train.csv as text, its encoding, MODEL.NUM_CLASSES, message
 
 
 @pytest.fixture
-def tool(monkeypatch):
-    spec = importlib.util.spec_from_file_location("prepare_data", ROOT / "tools/prepare_data.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-
-    def run(command):
+def tool():
+    def run_command(command):
         words = shlex.split(command)
-        assert words[:2] == ["python", "tools/prepare_data.py"]
-        monkeypatch.setattr(sys, "argv", words[1:])
-        return module.main()
+        assert words[:2] == ["timesformer", "prepare"]
+        return run(words[1:])
 
-    return run
+    return run_command
 
 
 @pytest.fixture
@@ -81,7 +74,7 @@ def test_what_a_file_seems_to_be_is_said_and_the_command_converts_it(folder, too
     (folder / "train.csv").write_bytes(text.encode(encoding))
     with pytest.raises(ListError, match=message) as error:
         read(folder, "train", num_classes)
-    command = re.search(r"python tools/prepare_data\.py .*", str(error.value))[0]
+    command = re.search(r"timesformer prepare .*", str(error.value))[0]
     assert tool(command) == 0, capsys.readouterr().err
     out = folder.with_name("my data-lists")
     assert pairs(read(out, "train", num_classes), folder) == rows
@@ -95,7 +88,7 @@ def test_lists_of_one_data_set_are_converted_together(folder, tool, name):
     (folder / "test.csv").write_text("\n")  # of no kind: not part of the command
     with pytest.raises(ListError) as error:
         read(folder, "val", num_classes)
-    command = re.search(r"python tools/prepare_data\.py .*", str(error.value))[0]
+    command = re.search(r"timesformer prepare .*", str(error.value))[0]
     assert "test.csv" not in command
     assert tool(command) == 0
     out = folder.with_name("my data-lists")

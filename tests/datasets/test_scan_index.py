@@ -132,7 +132,7 @@ def test_training_never_samples_a_known_bad_video(config, caplog):
     with caplog.at_level(logging.INFO):
         loader = build_loader(config, "train")
     assert "train: 1 of 6 videos are known to be unreadable and are never sampled" in caplog.text
-    assert "check them again with: python tools/check_data.py" in caplog.text
+    assert "check them again with: timesformer check" in caplog.text
     seen = set()
     for epoch in range(6):
         loader.batch_sampler.set_epoch(epoch)

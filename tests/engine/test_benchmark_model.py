@@ -7,9 +7,10 @@ import multiprocessing
 import pytest
 import torch
 
+from timesformer.cli.app import run
 from timesformer.config import ConfigError, changed, load_config
 from timesformer.engine import benchmark_model
-from timesformer.engine.benchmark_model import Report, _host_bytes, measure, summary
+from timesformer.engine.benchmark_model import Report, _host_bytes, format_report, measure, summary
 from timesformer.engine.benchmark_variants import (
     Subject,
     Turn,
@@ -20,7 +21,6 @@ from timesformer.engine.benchmark_variants import (
     parse_variants,
 )
 from timesformer.models import build_model
-from tools import benchmark as tool
 
 CPU = torch.device("cpu")
 
@@ -41,7 +41,7 @@ def test_ratios_are_medians_over_turns_not_ratios_of_medians():
     assert row["forward_over_hf"] == 1.5  # of 0.5 2 1.5
     assert row["memory_over_hf"] == 0.5
     assert row["peak_flops"] == 100  # 2 clips of 100 in 2 seconds, the median floor
-    table = tool.format_model(report)
+    table = format_report(report)
     assert "fp32+compile  3000        2.00     1.50  0.67     8000" in table
     assert "hf+fp32       4000        4.00     -" in table
 
@@ -146,16 +146,12 @@ def test_the_tool_prints_a_table_and_writes_json(tiny_yaml, tmp_path, monkeypatc
     monkeypatch.setattr("timesformer.engine.benchmark_variants._MATRIX", {"cpu": 64})
     arguments = ["model", "--cfg", str(tiny_yaml), "--variants", "fp32", "--repeats", "2"]
     file = tmp_path / "model.json"
-    monkeypatch.setattr(
-        "sys.argv", ["benchmark.py", *arguments, "--json", str(file), "NUM_GPUS", "0"]
-    )
-    assert tool.main() == 0
+    assert run([*arguments, "--json", str(file), "NUM_GPUS", "0"], name="benchmark") == 0
     printed = capsys.readouterr().out
     assert "divided_space_time, 0.0 M parameters" in printed
     assert "medians of 2 turns" in printed
     report = json.loads(file.read_text())
     assert len(report["turns"]["fp32"]) == 2
     assert report["summary"]["fp32"]["train_over_floor"] > 0
-    monkeypatch.setattr("sys.argv", ["benchmark.py", *arguments[:-1], "0"])
-    assert tool.main() == 2
-    assert "--repeats and --batch-size must be at least 1" in capsys.readouterr().err
+    assert run([*arguments[:-1], "0"], name="benchmark") == 2
+    assert "Invalid value for '--repeats': " in capsys.readouterr().err

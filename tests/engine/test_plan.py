@@ -1,11 +1,7 @@
-"""The share of a batch that fits, and the tool that prints it."""
-
-import runpy
-import sys
+"""The share of a batch that fits."""
 
 import pytest
 
-from tests.conftest import ROOT
 from timesformer.config import load_config
 from timesformer.engine import memory_estimate
 from timesformer.engine.memory_estimate import GIB, StepMemory, build_plans
@@ -44,31 +40,3 @@ def test_a_row_that_does_not_fit_shows_the_memory_of_one_clip(tiny_yaml, measure
     (plain, recomputed) = plans_of(tiny_yaml, 1, 10)
     assert (plain.fits, plain.clips, plain.gib) == (False, 1, 11)
     assert (recomputed.fits, recomputed.clips) == (True, 2)
-
-
-def call(monkeypatch, capsys, *arguments):
-    monkeypatch.setattr(sys, "argv", ["plan.py", *map(str, arguments)])
-    with pytest.raises(SystemExit) as end:
-        runpy.run_path(str(ROOT / "tools/plan.py"), run_name="__main__")
-    captured = capsys.readouterr()
-    return end.value.code, captured.out, captured.err
-
-
-def test_the_tool_prints_the_plan_and_the_keys(tiny_yaml, measured, monkeypatch, capsys):
-    batch = ["GLOBAL_BATCH_SIZE", 12, "SOLVER.LR_REFERENCE_BATCH", 6]
-    code, out, _ = call(
-        monkeypatch, capsys, "--cfg", tiny_yaml, "--gpus", 2, "--memory", 14, *batch
-    )
-    assert code == 0
-    assert "clips a step       12, 6 of each GPU" in out
-    assert "steps an epoch     2 (24 videos)" in out
-    assert "learning rate      0.006 (0.003 times 2)" in out
-    assert "pass NUM_GPUS 2 TRAIN.BATCH_SIZE 4 TRAIN.ACTIVATION_CHECKPOINT 0" in out
-    keys = out.strip().splitlines()[-1].removeprefix("pass ").split()
-    assert load_config(tiny_yaml, keys).GLOBAL_BATCH_SIZE == 12
-    code, out, _ = call(monkeypatch, capsys, "--cfg", tiny_yaml, "--memory", 8, *batch)
-    assert (code, "nothing fits into 8 GiB" in out) == (1, True)
-    code, _, error = call(monkeypatch, capsys, "--cfg", tiny_yaml, "--gpus", 5, *batch)
-    assert code == 2
-    assert "GLOBAL_BATCH_SIZE is 12, but 5 processes must divide it" in error
-    assert call(monkeypatch, capsys, "--cfg", tiny_yaml, "--gpus", 0)[0] == 2

@@ -2,14 +2,13 @@
 
 import logging
 import os
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from tests.conftest import ROOT
 from timesformer.datasets import scan_index
+from timesformer.datasets.checks import report
 from timesformer.engine import run_record
 from timesformer.evaluation import features
 from timesformer.evaluation.evaluate import Scores
@@ -17,7 +16,6 @@ from timesformer.files import LOG, WriteError
 from timesformer.runtime import log, metrics_csv
 from timesformer.runtime.log import LogFile
 
-sys.path.insert(0, str(ROOT / "tools"))
 LINUX = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the full disk of Linux")
 
 
@@ -48,9 +46,7 @@ def write_index(path):
 
 
 def write_report(path):
-    import check_data
-
-    check_data.write_csv(path, [])
+    report.write_csv(path, [])
 
 
 WRITERS = {

@@ -1,9 +1,9 @@
 """A data folder that cannot be written: the index and the reports lie elsewhere, and are found there."""
 
 import errno
+import math
 import os
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
@@ -13,12 +13,13 @@ import pytest
 
 from tests.conftest import numbered_frame, write_video
 from timesformer import files
+from timesformer.cli.app import run
+from timesformer.cli.check import LONGEST, time_limit
 from timesformer.config import load_config
 from timesformer.datasets import build_dataset, scan_index
 from timesformer.datasets.lists import PackedStrings, VideoList
 from timesformer.datasets.scan_index import ScanRow
 from timesformer.files import WriteError
-from tools import check_data
 
 
 @pytest.fixture
@@ -122,7 +123,6 @@ def test_check_data_and_a_run_work_on_a_read_only_folder(
     read_only, tmp_path, tiny_yaml, capsys, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(sys.modules, "check_data", check_data)
     cfg = tmp_path / "mine.yaml"
     cfg.write_text(f"_BASE_: {tiny_yaml}\nOUTPUT_DIR: {tmp_path}/out\n")
     before = sorted(read_only.iterdir())
@@ -138,15 +138,15 @@ def test_check_data_and_a_run_work_on_a_read_only_folder(
         "3",
     ]
     for known in ("3 scanned, 0 known from the index", "0 scanned, 3 known from the index"):
-        assert check_data.main(command) == 0
+        assert run(command, name="check") == 0
         assert known in capsys.readouterr().out
     assert (tmp_path / "out/check/report.csv").exists()
     overrides = ["DATA.PATH_TO_DATA_DIR", str(read_only)]
     dataset = build_dataset(load_config(str(cfg), overrides), "train")
     assert list(dataset.known_bad) == [1]
-    assert check_data.main([str(read_only), "--workers", "1"]) == 2
+    assert run([str(read_only), "--workers", "1"], name="check") == 2
     assert "pass another --out DIR: " in capsys.readouterr().err
-    assert check_data.main([*command, "--out", str(tmp_path / "mine")]) == 0
+    assert run([*command, "--out", str(tmp_path / "mine")], name="check") == 0
     assert len(list((tmp_path / "mine").glob("*.index.csv"))) == 3
     assert sorted(read_only.iterdir()) == before
 
@@ -164,10 +164,7 @@ def test_a_damaged_index_is_scanned_again_and_named_once(data, value, caplog):
     assert caplog.text.count("train.csv.index.csv is damaged") == 1
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("inf", check_data.LONGEST), ("1e300", None), ("7", 7)]
-)
-def test_a_time_limit_without_end_is_the_longest_that_the_system_waits_for(text, seconds):
-    found = check_data.parse_arguments(["train.csv", "--timeout", text]).timeout
-    assert found == (seconds or check_data.LONGEST)
-    assert found * 1000 < 2**31  # milliseconds of poll(2)
+@pytest.mark.parametrize(("given", "seconds"), [(math.inf, LONGEST), (1e300, LONGEST), (7, 7)])
+def test_a_time_limit_without_end_is_the_longest_that_the_system_waits_for(given, seconds):
+    assert time_limit(given) == seconds
+    assert time_limit(given) * 1000 < 2**31  # milliseconds of poll(2)

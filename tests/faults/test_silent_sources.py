@@ -1,6 +1,5 @@
 """Sources that never answer, met by commands that decode in their own process: named, and given up."""
 
-import importlib.util
 import itertools
 import math
 import os
@@ -10,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from tests.conftest import ROOT, numbered_frame, run_tool, write_video
+from tests.conftest import numbered_frame, run_tool, write_video
 from timesformer.config import load_config
 from timesformer.datasets import clips, load_views
 from timesformer.datasets.annotations import Entry
 from timesformer.datasets.build import build_frame_loader
 from timesformer.datasets.checks import scan
+from timesformer.datasets.prepare import Resize, reencoded
 from timesformer.inference import annotate
 from timesformer.inference.predictor import Prediction
 from timesformer.video import READERS, VideoError
@@ -82,16 +82,15 @@ def test_shards_of_a_list_with_a_pipe_are_refused_by_its_name(tmp_path):
 
 
 def test_a_slow_video_is_not_resized_and_the_others_are(tmp_path):
-    spec = importlib.util.spec_from_file_location("prepare_data", ROOT / "tools/prepare_data.py")
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
     write_video(tmp_path / "in/slow.mp4", [numbered_frame(3)] * 4)
     done = tmp_path / "out/videos-32/done.mp4"
     done.parent.mkdir(parents=True)
     done.touch()  # as a run before has left it
     paths = [tmp_path / "in/slow.mp4", tmp_path / "in/done.mp4"]
     parts = {"train": [Entry(path, (0,), "train", math.nan, math.nan) for path in paths]}
-    kept, failures = tool.resize(parts, tmp_path / "in", tmp_path / "out", 32, 1, time_limit=1e-9)
+    kept, failures = reencoded(
+        parts, tmp_path / "in", tmp_path / "out", Resize(32, 1, time_limit=1e-9)
+    )
     assert [entry.path for entry in kept["train"]] == [done]
     assert len(failures) == 1
     assert failures[0].endswith("slow.mp4: not re-encoded within 1e-09 seconds")

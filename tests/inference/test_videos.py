@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from timesformer.datasets.lists import ListError
+from timesformer.datasets.list_text import ListError
 from timesformer.inference.videos import find_labelled, find_videos
 from timesformer.video import VideoError
 

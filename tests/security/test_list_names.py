@@ -1,13 +1,11 @@
-"""Hostile names of videos, classes and cells through every format of prepare_data: one row a case."""
+"""Hostile names of videos, classes and cells through every format of prepare: one row a case."""
 
 import csv
-import importlib.util
 import json
-import sys
 
 import pytest
 
-from tests.conftest import ROOT
+from timesformer.cli.app import run
 from timesformer.datasets.lists import read_kinetics
 
 NAMES = [
@@ -18,16 +16,8 @@ NAMES = [
 
 
 @pytest.fixture
-def tool(monkeypatch):
-    spec = importlib.util.spec_from_file_location("prepare_data", ROOT / "tools/prepare_data.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["prepare_data.py", *map(str, words)])
-        return module.main()
-
-    return run
+def tool():
+    return lambda *words: run([str(word) for word in words], name="prepare")
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ PREPROCESSING = {  # of a checkpoint without configuration, see provenance.prepr
     "apply_rotation": "DATA.APPLY_ROTATION",
 }
 # Where test views lie unless the file says it: the published code, whose files cannot, never shows the
-# end of a video, and of a single view only its beginning. Its own protocol stays that of run_net.py.
+# end of a video, and of a single view only its beginning. Its own protocol stays that of training.
 COVERING = {"TEST.VIEW_PLACEMENT": "paper"}
 PREDICTING = ("TRAIN.ENABLE", "False", "TEST.ENABLE", "True", "NUM_GPUS", "0")
 PUBLISHED_NAMES = {  # TRAIN.DATASET and classes of the published checkpoints -> data set

@@ -63,7 +63,7 @@ DATA = (
         at_least=0, ours=True, free=True),
     Key("DATA.OVERFIT_BATCHES", 0,
         "Train on as many batches of videos again and again, 50 batches an epoch, each video with its "
-        "middle clip and centre crop, and validate on the same. 0: off. run_net.py --overfit sets the "
+        "middle clip and centre crop, and validate on the same. 0: off. --overfit sets the "
         "rest.",
         at_least=0, ours=True),
     Key("DATA.ENSEMBLE_METHOD", "sum",

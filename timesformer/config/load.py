@@ -7,6 +7,7 @@ from typing import Any
 from yacs.config import CfgNode
 
 from timesformer.config.keys import renamed
+from timesformer.config.shipped import find_config
 from timesformer.config.strict_yaml import read_yaml, read_yaml_file
 from timesformer.config.tree import config_of, current, flatten
 from timesformer.errors import ConfigError
@@ -19,7 +20,8 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> CfgNode:
     """Return the frozen, validated configuration of a run.
 
     Args:
-        path: a YAML file; its ``_BASE_`` key names a file to start from, relative to it.
+        path: a YAML file, or the name of a recipe that ships with the package. The ``_BASE_`` key of a
+            file names a file to start from, relative to it.
         overrides: ``KEY VALUE KEY VALUE ...`` as typed on the command line.
 
     Raises:
@@ -29,11 +31,7 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> CfgNode:
     The published code wanted ``1.0`` for a float and ``False`` for a boolean, and validated its
     defaults only; here ``1``, ``1e-4`` and ``false`` mean what they say, and the result is checked.
     """
-    file = portable(path)
-    if not file.exists():
-        raise ConfigError(
-            f"config file {printable(file)} does not exist; pass --cfg with a file of configs/"
-        )
+    file = find_config(portable(path))
     return config_of(_with_bases(file, ()), overrides, source=str(path))
 
 

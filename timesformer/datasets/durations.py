@@ -73,6 +73,34 @@ def build_clip_shape(cfg: CfgNode) -> ClipShape | None:
     return sampled.shape if isinstance(sampled, DenseSampling) else None
 
 
+def build_fitting_rate(
+    cfg: CfgNode, videos: VideoList, *, is_given: bool, progress: Progress = iter
+) -> tuple[int, str] | None:
+    """The rate that suits the videos of a list, and a line on it; None where no length is known.
+
+    Args:
+        cfg: whose rate is the longest.
+        videos: of the list.
+        is_given: the rate of ``cfg`` was chosen by the user, and is only measured.
+        progress: shows batches of videos that are looked at.
+    """
+    shape = build_clip_shape(cfg)
+    if shape is None:
+        return None
+    seconds = build_durations(cfg, videos, progress)
+    known = seconds[~np.isnan(seconds)]
+    if not len(known):
+        return None
+    rate = shape.rate if is_given else fitting_rate(known, shape)
+    line = str(fit_clips(known, shape._replace(rate=rate)))
+    if is_given:
+        line += ", as given"
+    elif rate < shape.rate:
+        line += f", the longest of the weights is {shape.rate}"
+    unread = len(seconds) - len(known)
+    return rate, line + (f"; {unread} could not be read" if unread else "")
+
+
 def build_durations(cfg: CfgNode, videos: VideoList, progress: Progress = iter) -> np.ndarray:
     """``list_seconds`` with the indices, the time limit and the processes of a configuration."""
     known = known_seconds(videos, other_places(cfg.OUTPUT_DIR))

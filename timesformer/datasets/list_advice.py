@@ -121,7 +121,7 @@ def command(
         words.append("--partial")
     folder = file.parent
     out = folder.with_name(f"{folder.name}-lists") if folder.name else folder / "lists"
-    return printable("python tools/prepare_data.py " + shlex.join([*words, "--out", str(out)]))
+    return printable("timesformer prepare " + shlex.join([*words, "--out", str(out)]))
 
 
 def is_kinetics_header(line: str) -> bool:

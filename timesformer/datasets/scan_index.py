@@ -1,7 +1,7 @@
 """The index of a list: what a scan found in each of its videos, kept beside the list.
 
 ``train.csv.index.csv`` has one row for each video of ``train.csv``. A row is valid while size and
-modification time of its file are those of the scan. ``tools/check_data.py`` writes it, training
+modification time of its file are those of the scan. ``timesformer check`` writes it, training
 reads it. Where the folder of the list cannot be written, the index lies in another place.
 """
 
@@ -219,8 +219,8 @@ def describe_known_bad(
     fate = "never sampled" if split == "train" else "reported as not scored, without decoding"
     return (
         f"{split}: {len(bad)} of {len(videos.labels)} videos are known to be unreadable and are "
-        f"{fate}; found by tools/check_data.py ({path}, {written}), check them again with: "
-        f"python tools/check_data.py {videos.origin} --again"
+        f"{fate}; found by `timesformer check` ({path}, {written}), check them again with: "
+        f"timesformer check {videos.origin} --again"
     )
 
 
@@ -242,7 +242,7 @@ def _read(path: Path, list_file: str | Path) -> "pd.DataFrame":
             return pd.DataFrame(columns=list(ScanRow._fields))
         raise ListError(
             f"{path} is not an index of videos ({error}); delete it, then run "
-            f"tools/check_data.py {list_file}"
+            f"timesformer check {list_file}"
         ) from error
 
 

@@ -15,7 +15,7 @@ are about, 0.6 of the floor, which is a third of the naive way.
 import math
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, TypeVar
 
@@ -24,15 +24,20 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from timesformer.config import CfgNode, changed
+from timesformer.datasets import build_view
 from timesformer.datasets.clips import ClipDataset
 from timesformer.datasets.loader import ClipLoader
 from timesformer.datasets.transforms import cut_clips, sample_crops
 from timesformer.datasets.views import Train, Views
 from timesformer.io.opening import local_url, open_media
+from timesformer.tables import format_table
 from timesformer.video import VideoError, read_video
 from timesformer.video.streams import choose_stream
 
 PUBLISHED_MARGIN = 1024  # ticks of the stream before a span (datasets/decoder.py)
+
+TARGETS = {"train clip": 6, "1 x 3 views": 9, "10 x 3 views": 20}  # times faster than the naive way
 
 T = TypeVar("T")
 
@@ -162,3 +167,55 @@ def _decoded(path: str, start: int) -> "Iterator[av.VideoFrame]":
         stream.codec_context.thread_count = 1
         container.seek(start, stream=stream)
         yield from container.decode(stream)
+
+
+def format_costs(costs: Mapping[str, Cost]) -> str:
+    """The table of costs."""
+    head = (
+        "",
+        "ours ms",
+        "all cores",
+        "floor ms",
+        "naive ms",
+        "ours/floor",
+        "naive/ours",
+        "decoded",
+        "converted",
+        "kept",
+    )
+    rows = [head]
+    for name, cost in costs.items():
+        goal = f" (goal {TARGETS[name]})" if name in TARGETS else ""
+        milliseconds = (cost.ours_ms, cost.all_cores_ms, cost.floor_ms, cost.naive_ms)
+        times = tuple(f"{value:.1f}" for value in milliseconds)
+        ratios = (
+            f"{cost.ours_ms / cost.floor_ms:.2f}",
+            f"{cost.naive_ms / cost.ours_ms:.1f}{goal}",
+        )
+        frames = (f"{cost.decoded:.0f}", f"{cost.converted:.0f}", f"{cost.kept:.0f}")
+        rows.append((name, *times, *ratios, *frames))
+    return format_table(rows)
+
+
+def bottleneck(cost: Cost) -> str:
+    """One line: the part of a training clip that takes longest."""
+    decode = min(cost.floor_ms, cost.read_ms)
+    parts = {
+        "decoding (a smaller or easier codec helps: timesformer prepare --resize)": decode,
+        "opening the file and converting frames": cost.read_ms - decode,
+        "scaling and cropping": cost.ours_ms - cost.read_ms,
+    }
+    name = max(parts, key=parts.__getitem__)
+    return f"bottleneck of a training clip: {name}, {100 * parts[name] / cost.ours_ms:.0f} %"
+
+
+def build_cases(cfg: CfgNode) -> dict[str, Train | Views]:
+    """The requests that are measured: a training clip, and test views of three crops each."""
+    counts = sorted({cfg.TEST.NUM_ENSEMBLE_VIEWS, 1, 10})
+    tests = {
+        f"{views} x 3 views": build_view(
+            changed(cfg, {"TEST.NUM_ENSEMBLE_VIEWS": views, "TEST.NUM_SPATIAL_CROPS": 3}), "test"
+        )
+        for views in counts
+    }
+    return {"train clip": build_view(cfg, "train"), **tests}

@@ -23,9 +23,11 @@ from timesformer.engine.benchmark_variants import (
     clip_shape,
     device_of,
     parse_variant,
+    parse_variants,
 )
 from timesformer.models import build_model
 from timesformer.models.flops import multiply_adds
+from timesformer.tables import format_table
 
 
 class Report(NamedTuple):
@@ -74,6 +76,32 @@ def measure(
         flops=flops,
         turns=turns,
         memory=memory,
+    )
+
+
+def build_report(
+    cfg: CfgNode,
+    names: str,
+    *,
+    batch_size: int | None,
+    repeats: int,
+    with_hf: bool,
+    bar: Callable[..., Iterable[Any]],
+) -> Report:
+    """``measure`` of the variants in ``names``; the batch is by default a process's share."""
+    share = max(1, cfg.TRAIN.BATCH_SIZE // max(1, cfg.NUM_GPUS))
+    variants = parse_variants(names, on_gpu=device_of(cfg).type == "cuda", hf=with_hf)
+    return measure(cfg, variants, batch_size=batch_size or share, repeats=repeats, bar=bar)
+
+
+def build_heading(cfg: CfgNode, report: Report) -> str:
+    """What was measured, on one line."""
+    repeats = len(next(iter(report.turns.values())))
+    return (
+        f"{cfg.TIMESFORMER.ATTENTION_TYPE}, {report.parameters / 1e6:.1f} M parameters, "
+        f"{report.flops / 1e9:.1f} GFLOP a clip of {cfg.DATA.NUM_FRAMES} x "
+        f"{cfg.DATA.TRAIN_CROP_SIZE}²; {report.batch_size} clip(s) a batch on {report.device} "
+        f"({torch.get_num_threads()} threads); medians of {repeats} turns"
     )
 
 
@@ -145,3 +173,25 @@ def _host_bytes(field: str) -> int | None:
     if not record.exists():
         return None
     return 1024 * int(re.search(rf"{field}:\s+(\d+) kB", record.read_text())[1])  # type: ignore[index]
+
+
+def format_report(report: Report) -> str:
+    """The table of variants: times, their ratios to floor and Hugging Face's, memory, peaks."""
+    ratios = ("x floor", "x hf", "clips/s")
+    rows = [("", "forward ms", *ratios, "step ms", *ratios, "MiB", "x hf")]
+    for name, row in summary(report).items():
+        cells = [name]
+        for kind in ("forward", "train"):
+            seconds = row[f"{kind}_seconds"]
+            cells += [f"{1e3 * seconds:.0f}", f"{row[f'{kind}_over_floor']:.2f}"]
+            cells += [_number(row.get(f"{kind}_over_hf")), f"{report.batch_size / seconds:.2f}"]
+        memory = row["memory"] and row["memory"] / 2**20
+        rows.append((*cells, _number(memory, 0), _number(row.get("memory_over_hf"))))
+    peaks = ", ".join(
+        f"{row['peak_flops'] / 1e12:.2f} ({name})" for name, row in summary(report).items()
+    )
+    return f"{format_table(rows)}\n\nmatrix peak, TFLOP/s: {peaks}"
+
+
+def _number(value: float | None, digits: int = 2) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"

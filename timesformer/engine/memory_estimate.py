@@ -101,7 +101,7 @@ class Plan(NamedTuple):
     fits: bool
 
     def keys(self, gpus: int) -> str:
-        """What to pass to run_net.py."""
+        """The KEY VALUE words of a run."""
         return (
             f"NUM_GPUS {gpus} TRAIN.BATCH_SIZE {self.clips * gpus} "
             f"TRAIN.ACTIVATION_CHECKPOINT {self.checkpoint:g} DIST.STRATEGY {self.strategy}"

@@ -8,10 +8,14 @@
 With fewer than 5 training videos a class on average it is the probe too.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import yaml
+
 from timesformer.checkpoint.model_spec import ModelSpec
+from timesformer.config import flat_values
 from timesformer.config.keys import KEYS
 from timesformer.config.tree import flatten
 from timesformer.tables import choose
@@ -23,6 +27,7 @@ MOST_CLIPS = 8  # a batch; of a probe too, whose clips go through the backbone o
 IMAGE_CROP = 224  # pixels; for image weights of any size
 IMAGE_FRAMES, IMAGE_RATE = 8, 32  # of a clip, as published
 JITTER = 8 / 7  # short side / crop at least, as 256 / 224 published
+RATE = "DATA.SAMPLING_RATE"
 NOT_CARRIED = {"MODEL.NUM_CLASSES", "MODEL.LOSS_FUNC", "DATA.MULTI_LABEL", "TEST.DATASET"}
 
 
@@ -136,3 +141,29 @@ def _is_image_vit(weights: ModelSpec, attention: str) -> bool:
     has_settings = not any(note.startswith("no configuration") for note in weights.notes)
     has_settings = has_settings or weights.weights.format.endswith("TimeSformer")
     return attention == "space_only" and not has_settings
+
+
+def clips_before(settings: Path, values: Mapping[str, Any]) -> dict[str, int]:
+    """The key of the clip length of an earlier run of the same weights and videos, which resumes."""
+    text = settings.read_text(encoding="utf-8") if settings.is_file() else "{}"
+    before = flat_values(text, source=str(settings))
+    start = "TRAIN.CHECKPOINT_FILE_PATH"
+    if before.get(start) != values[start] or RATE not in before:
+        return {}
+    return {RATE: before[RATE]}
+
+
+def head_pairs(opts: Sequence[str]) -> list[str]:
+    """The pair of ``opts`` that files without configuration may need: their shapes do not tell it."""
+    pairs = zip(opts[::2], opts[1::2], strict=False)
+    return [text for pair in pairs if pair[0] == "TIMESFORMER.NUM_HEADS" for text in pair]
+
+
+def settings_text(out: Path, values: dict[str, Any]) -> str:
+    """The YAML of OUT/finetune.yaml, a configuration file of its own."""
+    values = values | {"DATA.PATH_TO_DATA_DIR": str(out / "lists"), "OUTPUT_DIR": str(out)}
+    tree: dict[str, Any] = {}
+    for key, value in sorted(values.items()):
+        *section, name = key.split(".")
+        (tree.setdefault(section[0], {}) if section else tree)[name] = value
+    return yaml.safe_dump(tree)

@@ -62,6 +62,11 @@ def build_sheet(cfg: CfgNode, prediction: Prediction) -> "Sheet":
     return Sheet(f"{Path(prediction.video).name}\n{best}", cut.frames.timeline.seconds, rows)
 
 
+def build_copy(prediction: Prediction, cfg: CfgNode, path: Path) -> None:
+    """``annotate`` within the time that ``cfg`` gives a video."""
+    annotate(prediction, path, seconds=cfg.DATA.DECODE_TIMEOUT)
+
+
 def annotate(prediction: Prediction, path: Path, *, seconds: float = 120.0) -> None:
     """Write the video again (H.264 MP4, frame times kept, no sound) with its likeliest class on it.
 

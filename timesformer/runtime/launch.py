@@ -24,16 +24,15 @@ from torch.distributed.elastic.multiprocessing.errors import ProcessFailure, rec
 
 from timesformer.config import CfgNode, ConfigError
 from timesformer.config.batch_sizes import local_processes
-from timesformer.errors import InputError
+from timesformer.errors import EXPLAINED, INPUT_STATUS
 from timesformer.runtime import collectives, log, rendezvous
-from timesformer.runtime.command import INPUT, handled
+from timesformer.runtime.handlers import handled
 from timesformer.runtime.heartbeat import Heartbeat
 from timesformer.runtime.local_rank import await_local_rank_zero
 from timesformer.runtime.run_lock import owned
 
 logger = logging.getLogger(__name__)
 
-EXPLAINED = (InputError, FloatingPointError)  # by their message, without a traceback
 _GRACE_SECONDS = 30.0  # for the other processes to end when one has failed
 _FORWARDED = ("SIGTERM", "SIGUSR1", "SIGUSR2")  # what schedulers send; Windows has not all of them
 
@@ -130,7 +129,7 @@ def work(job: Job) -> None:
     try:
         record(_join_and_work)(job)
     except EXPLAINED:  # it is logged
-        raise SystemExit(INPUT) from None
+        raise SystemExit(INPUT_STATUS) from None
 
 
 def _join_and_work(job: Job) -> None:
@@ -220,7 +219,7 @@ def _start_processes(job: Job, machine: Machine) -> None:
             failure.local_rank,
             failure.signal_name(),
         )
-    elif failure.exitcode != INPUT and isinstance(failure.message, dict):
+    elif failure.exitcode != INPUT_STATUS and isinstance(failure.message, dict):
         logger.error("%s", failure.message["extraInfo"]["py_callstack"])
     raise SystemExit(max(failure.exitcode, 1)) from None
 

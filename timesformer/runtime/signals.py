@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from types import FrameType
 
 from timesformer.runtime import collectives
-from timesformer.runtime.command import handled
+from timesformer.runtime.handlers import handled
 
 SIGNALS = [
     getattr(signal, name)

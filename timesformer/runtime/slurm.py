@@ -1,4 +1,4 @@
-"""One run as a job of SLURM: run_net.py on every machine, saved and queued again when pre-empted.
+"""One run as a job of SLURM: `timesformer train` on every machine, saved and queued again when pre-empted.
 
 The job starts the command of a user and forwards signals of the scheduler to it. The command saves and
 ends, and the job that is queued in its place resumes it.
@@ -10,10 +10,8 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
-RUN_NET = Path(__file__).resolve().parents[2] / "tools" / "run_net.py"
 FIRST_PORT, NUM_PORTS = 20000, 20000  # of the rendezvous, by the number of the job
 SAVE_SECONDS = 110  # of the 120 between the signal and the end
 _LOOK_SECONDS = 0.1
@@ -32,7 +30,7 @@ class SlurmTask:
 
         self.process = subprocess.Popen(self.command(submitit.JobEnvironment()))
         if status := self.process.wait():
-            raise RuntimeError(f"run_net.py ended with status {status}; see the log above")
+            raise RuntimeError(f"timesformer train ended with status {status}; see the log above")
 
     def command(self, job: Any) -> list[str]:
         """Of the machine that ``job``, a ``submitit.JobEnvironment``, describes."""
@@ -42,7 +40,16 @@ class SlurmTask:
             port = FIRST_PORT + int(digits or 0) % NUM_PORTS
             machines += ["--num_shards", str(job.num_nodes), "--shard_id", str(job.node)]
             machines += ["--init_method", f"tcp://{job.hostnames[0]}:{port}"]
-        return [sys.executable, str(RUN_NET), *machines, "--cfg", self.cfg, *self.opts]
+        return [
+            sys.executable,
+            "-m",
+            "timesformer",
+            "train",
+            *machines,
+            "--cfg",
+            self.cfg,
+            *self.opts,
+        ]
 
     def checkpoint(self) -> Any:
         """Called by submitit when the job is pre-empted or out of time: save, then queue it again."""

@@ -87,7 +87,7 @@ def require_memory(count: int, width: int, height: int) -> None:
     if needed > free:
         raise MemoryError(
             f"{count} frames of {width} x {height} pixels need {needed / GIB:.1f} GiB, and "
-            f"{free / GIB:.1f} are free; make it smaller: tools/prepare_data.py --resize 256"
+            f"{free / GIB:.1f} are free; make it smaller: timesformer prepare --resize 256"
         )
 
 

@@ -1,7 +1,7 @@
 """Members of tar shards, read in place: where they lie, and each as a file of its own.
 
 A shard's index (member -> offset, size) is read from ``<shard>.index.json``, which
-``tools/make_shards.py`` writes, else made by walking the tar headers; each process keeps the indices
+``timesformer shards`` writes, else made by walking the tar headers; each process keeps the indices
 that it has used. An index is not trusted: whoever opens a member looks at the header before it, and
 if that is another one, the index is stale and the tar is walked.
 """
@@ -243,7 +243,7 @@ def _walk_again(shard: str, why: str) -> dict[str, Extent]:
             if exists(index_path(shard)):
                 logger.warning(
                     "%s is stale (it %s); the shard is read instead: write it again with "
-                    "tools/make_shards.py, or delete the index",
+                    "timesformer shards, or delete the index",
                     index_path(shard),
                     why,
                 )
@@ -257,7 +257,7 @@ def _walk(shard: str) -> dict[str, Extent]:
             return walk_tar(file)
     except tarfile.TarError as error:
         raise SourceError(
-            f"{shard}: not an uncompressed tar ({error}); make it with tools/make_shards.py"
+            f"{shard}: not an uncompressed tar ({error}); make it with timesformer shards"
         ) from error
 
 

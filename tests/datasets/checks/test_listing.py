@@ -4,7 +4,7 @@ import pytest
 
 from timesformer.datasets.checks.listing import Entry, find_lists, read_listing
 from timesformer.datasets.checks.problems import find_problems
-from timesformer.datasets.lists import ListError
+from timesformer.datasets.list_text import ListError
 
 
 def read(file, separator=" "):

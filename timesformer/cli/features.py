@@ -1,0 +1,127 @@
+"""Write features of videos into a file for other programs.
+
+The file holds, in the order of the list, `features` (videos, D) float32, or (videos, frames, D) with
+--tokens frames, `paths`, `labels` (-1: none), `class_names`, and `made`, a JSON text that says how.
+Videos that cannot be read are named and left out. An image ViT will do as weights: its tokens are
+averaged over the frames.
+
+$ timesformer features train.csv --weights model.pyth --out train.npz
+"""
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from timesformer.cli import model
+from timesformer.cli.app import command
+from timesformer.cli.options import (
+    OUT,
+    Classes,
+    Decoders,
+    Device,
+    Keys,
+    Model,
+    OptionalCfg,
+    Precision,
+    Views,
+)
+from timesformer.io.terminal import printable
+
+if TYPE_CHECKING:
+    from timesformer.datasets.lists import VideoList
+    from timesformer.inference.predictor import Features, Predictor
+
+
+@command(fails="a video cannot be read")
+def main(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="LIST_OR_FOLDER",
+            help="A list of `path label` lines, a folder of videos or of class folders, or a video.",
+        ),
+    ],
+    weights: Model,
+    out: Annotated[Path, typer.Option(*OUT, metavar="NPZ", help="File to write.")],
+    keys: Keys,
+    tokens: Annotated[
+        Literal["cls", "pooled", "frames"],
+        typer.Option(help="Class token, mean of the patch tokens, or that of each frame."),
+    ] = "cls",
+    device: Device = "auto",
+    precision: Precision = "fp32",
+    views: Views = None,
+    classes: Classes = None,
+    cfg: OptionalCfg = None,
+    workers: Decoders = None,
+) -> int:
+    """Write the file."""
+    if out.suffix != ".npz":
+        raise typer.BadParameter(f"--out is {out}, but numpy writes .npz; end the name with it")
+    from timesformer.checkpoint.metadata import preprocessing_of, versions
+    from timesformer.inference.videos import find_labelled
+
+    videos = find_labelled(source)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    predictor = model.open_predictor(
+        weights,
+        device,
+        precision=precision,
+        views=views,
+        classes=classes,
+        cfg=cfg,
+        workers=workers,
+        keys=keys,
+    )
+    found = extract(predictor, videos, tokens)
+    readable = [i for i, each in enumerate(found) if not each.error]
+    if readable:
+        made = {
+            "command": shlex.join(sys.argv),
+            "weights": str(Path(weights).resolve()),
+            "tokens": tokens,
+            "precision": precision,
+            "preprocessing": preprocessing_of(predictor.cfg),
+            "notes": predictor.description.notes,
+            "versions": versions(),
+        }
+        write(out, made, videos, {i: found[i].values.numpy() for i in readable})
+        shape = " x ".join(map(str, (len(readable), *found[readable[0]].values.shape)))
+        print(f"{printable(out)}: {shape} features, {tokens} tokens")
+    if unreadable := len(found) - len(readable):
+        print(f"{unreadable} of {len(found)} videos could not be read", file=sys.stderr)
+    return 1 if unreadable else 0
+
+
+def extract(predictor: "Predictor", videos: "VideoList", tokens: str) -> "list[Features]":
+    """Features of every video; those that cannot be read are named."""
+    found = []
+    stream = predictor.stream_features(videos, tokens=tokens)
+    for each in model.with_progress(stream, total=len(videos.labels)):
+        model.tell_remarks(each)
+        if each.error:
+            model.tell(f"left out: {printable(each.error)}")
+        found.append(each)
+    return found
+
+
+def write(out: Path, made: dict[str, Any], videos: "VideoList", features: dict[int, Any]) -> None:
+    """The file; ``features`` are those of the videos of these indices, ``made`` says how."""
+    import numpy as np
+
+    from timesformer.files import write_atomically
+
+    indices = list(features)
+    with write_atomically(out, "wb", option="--out") as file:
+        np.savez(
+            file,
+            features=np.stack(list(features.values())),
+            paths=np.array([videos.name(index) for index in indices]),
+            labels=videos.labels[indices],
+            class_names=np.array(videos.class_names, dtype=np.str_),
+            made=json.dumps(made, indent=2),
+        )

@@ -1,0 +1,171 @@
+"""Predict the likeliest classes of videos.
+
+The checkpoint says everything else. A video that cannot be read, or whose scores are not finite, gets
+an error instead of classes; the others are predicted.
+
+$ timesformer predict clips/ film.mp4 --weights output/mine/checkpoints/checkpoint_best.pyth
+$ timesformer predict 'clips/*.mp4' --weights model.pyth --top 1 --csv > classes.csv
+"""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from timesformer.cli import model
+from timesformer.cli.app import command
+from timesformer.cli.options import (
+    Classes,
+    Decoders,
+    Device,
+    Keys,
+    Model,
+    OptionalCfg,
+    Precision,
+    Views,
+)
+from timesformer.errors import InputError
+from timesformer.io.terminal import printable
+
+if TYPE_CHECKING:
+    from timesformer.inference.predictor import Prediction, Predictor
+
+
+@command(fails="a video has no prediction, or could not be drawn")
+def main(
+    videos: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE_OR_FOLDER",
+            help="Videos, frame folders, folders of either, URLs, or patterns as 'clips/*.mp4'.",
+        ),
+    ],
+    weights: Model,
+    keys: Keys,
+    device: Device = "auto",
+    precision: Precision = "fp32",
+    views: Views = None,
+    classes: Classes = None,
+    cfg: OptionalCfg = None,
+    workers: Decoders = None,
+    top: Annotated[int, typer.Option(min=1, metavar="K", help="Classes of each video.")] = 5,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of a table.")] = False,
+    contact_sheet: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Draw what the model saw of each video, a PNG each."),
+    ] = None,
+    annotate: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write each video again with its likeliest class on it, an MP4 without sound each.",
+        ),
+    ] = None,
+) -> int:
+    """Predict and print."""
+    if as_json and as_csv:
+        raise typer.BadParameter("--json and --csv exclude each other")
+    from timesformer.inference.report import FORMATS
+    from timesformer.inference.videos import find_videos
+
+    found = find_videos(videos)
+    pictures = Pictures(contact_sheet, annotate)
+    pictures.make_folders(found)
+    predictor = model.open_predictor(
+        weights,
+        device,
+        precision=precision,
+        views=views,
+        classes=classes,
+        cfg=cfg,
+        workers=workers,
+        keys=keys,
+    )
+    tally = Tally()
+    predictions = predict(predictor, found, pictures, tally)
+    form = "json" if as_json else "csv" if as_csv else "table"
+    for rows in FORMATS[form](predictions, top, found):
+        model.show(rows)
+    for number, what in (
+        (tally.nonfinite, "have scores that are not finite"),
+        (tally.unreadable, "could not be read"),
+    ):
+        if number:
+            print(f"{number} of {len(found)} videos {what}", file=sys.stderr)
+    return 1 if tally.unreadable or tally.nonfinite or tally.undrawn else 0
+
+
+@dataclass
+class Tally:
+    """Numbers of videos that failed."""
+
+    nonfinite: int = 0
+    unreadable: int = 0
+    undrawn: int = 0  # pictures that were asked for and could not be made
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Folders for pictures of the predictions; None: not asked for."""
+
+    sheets: Path | None
+    copies: Path | None
+
+    def make_folders(self, videos: list[str]) -> None:
+        """Before the work, so that a folder that cannot be made is known.
+
+        Raises:
+            VideoError: videos lie where their copies are to go, under the same names.
+        """
+        from timesformer.config import portable
+        from timesformer.video import VideoError
+
+        if self.copies is not None:
+            folder = self.copies.resolve()
+            if any(portable(video).resolve().parent == folder for video in videos):
+                raise VideoError(
+                    f"--annotate is {self.copies}, where the videos lie, and would overwrite them; "
+                    "name another folder"
+                )
+        for each in (self.sheets, self.copies):
+            if each is not None:
+                each.mkdir(parents=True, exist_ok=True)
+
+    def draw(self, prediction: "Prediction", name: str, predictor: "Predictor") -> None:
+        """The contact sheet and the annotated copy, if asked for."""
+        if self.sheets is None and self.copies is None:
+            return
+        from timesformer.inference.annotate import build_copy, draw_sheet
+
+        if self.sheets is not None:
+            draw_sheet(prediction, predictor.cfg, self.sheets / f"{name}.png")
+        if self.copies is not None:
+            build_copy(prediction, predictor.cfg, self.copies / f"{name}.mp4")
+
+
+def predict(
+    predictor: "Predictor", videos: list[str], pictures: Pictures, tally: Tally
+) -> "Iterator[Prediction]":
+    """Predictions of all videos, each as soon as it is known and drawn; ``tally`` counts failures."""
+    from timesformer.inference.report import file_names
+
+    stream = model.with_progress(predictor.stream(videos), total=len(videos))
+    for each, name in zip(stream, file_names(videos), strict=True):
+        model.tell_remarks(each)
+        if each.error and len(each.scores):
+            tally.nonfinite += 1
+            model.tell(f"has no prediction: {printable(each.error)}")
+        elif each.error:
+            tally.unreadable += 1
+            model.tell(f"cannot be read: {printable(each.error)}")
+        else:
+            try:
+                pictures.draw(each, name, predictor)
+            except InputError as error:
+                model.tell(f"cannot be drawn: {printable(error)}")
+                tally.undrawn += 1
+        yield each
