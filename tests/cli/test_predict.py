@@ -96,7 +96,10 @@ def test_images_of_a_pattern_are_left_out_and_a_single_one_is_an_error(
     assert f"left out 1 image(s) ({tmp_path}/two/cover.jpg); a folder of frames is" in caplog.text
     status, _, err = tool(tmp_path / "two/cover.jpg", "--weights", weights)
     assert status == 2
-    assert f"cover.jpg: an image is no video; a folder of frames is one: give {tmp_path}/two" in err
+    assert (
+        f"cover.jpg: an image is not a video, but a folder of frames is one: give {tmp_path}/two"
+        in err
+    )
 
 
 def test_pictures_on_request(tool, weights, data_dir, tmp_path):

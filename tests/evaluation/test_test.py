@@ -111,7 +111,7 @@ def test_two_processes_write_the_same_file_as_one_in_passes_of_several_videos(
     caplog.set_level("INFO")
     testing.test(config(*keys, "OUTPUT_DIR", tmp_path / "1"), CPU)
     assert "9 videos of " in caplog.text
-    assert "1 clips each, 4 clip(s) in each forward pass (TEST.FORWARD_BATCH)" in caplog.text
+    assert "1 clips each, 4 clip(s) in each forward batch (TEST.FORWARD_BATCH)" in caplog.text
     said = "scored 8 of 9 videos, 1 unreadable, which count neither as right nor as wrong"
     assert said in caplog.messages
     torch.set_num_threads(threads)

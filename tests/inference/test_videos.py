@@ -70,7 +70,7 @@ def test_an_image_is_no_video(tree):
     with pytest.raises(VideoError) as caught:
         find_videos(["frames/f_1.jpg", "b", "frames/*"])
     assert str(caught.value).splitlines() == [
-        "frames/f_1.jpg: an image is no video; a folder of frames is one: give frames",
+        "frames/f_1.jpg: an image is not a video, but a folder of frames is one: give frames",
         "frames/*: matches only images (frames/f_1.jpg); a folder of frames is one video: give frames",
     ]
 

@@ -1,7 +1,7 @@
 """The one loop of evaluation, clips -> forward -> scores, on any number of processes.
 
 Validation, multi-view testing, prediction, feature extraction and probing all go through
-``score_batches``; ``evaluate`` gathers what it gives from all processes.
+``score_batches``; ``evaluate`` gathers its rows from all processes.
 """
 
 import logging

@@ -76,7 +76,7 @@ def clip_features(model: nn.Module, clips: Tensor) -> Tensor:
 
 
 def _prepare(folder: Path, *, split: str, num_videos: int, num_clips: int) -> None:
-    """Make ``folder``, remove those of other fingerprints, and log what is going to be computed."""
+    """Make ``folder``, remove those of other fingerprints, and log what will be computed."""
     is_known = folder.is_dir()
     for other in folder.parent.glob(f"{split}-*"):
         if other != folder:

@@ -1,7 +1,7 @@
 """Accuracy, average precision, results of classes, view ensembles: pure functions of scores and labels.
 
-Ties have one rule everywhere: of equal scores the lowest class index comes first. A score that is not
-finite (nan or infinite) says nothing, and its row is never right.
+Ties have one rule everywhere: of equal scores the lowest class index comes first. A row with a score
+that is not finite (nan or infinite) is never right.
 """
 
 from typing import NamedTuple
@@ -69,7 +69,7 @@ def ensemble(logits: Tensor, num_views: int, method: str) -> Tensor:
     """One score a class and video, (B * num_views, K) -> (B, K) float32.
 
     ``sum`` adds raw logits, as the published code does; ``max`` takes their maximum; ``softmax``
-    averages class probabilities, as the paper says; ``sigmoid`` those of independent classes.
+    averages class probabilities, as in the paper; ``sigmoid`` averages those of independent classes.
     """
     views: Tensor = logits.float().unflatten(0, (-1, num_views))
     if method == "sum":

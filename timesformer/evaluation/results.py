@@ -95,7 +95,7 @@ def class_summary(
 def class_lines(classes: ClassResults, names: Sequence[str], *, multi_label: bool) -> Iterator[str]:
     """What a person wants to know of the classes, a line each."""
 
-    def called(k: int) -> str:
+    def name(k: int) -> str:
         return printable(names[k]) if names else f"class {k}"
 
     met = np.flatnonzero(classes.videos)
@@ -105,19 +105,19 @@ def class_lines(classes: ClassResults, names: Sequence[str], *, multi_label: boo
             f"mean average precision {classes.mean:.4f} over {len(met)} of {len(classes.videos)} "
             f"classes; chance: {classes.chance:.4f}"
         )
-        shares = [f"{called(k)} {classes.accuracy[k]:.4f}" for k in worst]
+        shares = [f"{name(k)} {classes.accuracy[k]:.4f}" for k in worst]
     else:
         yield (
             f"mean class accuracy {classes.mean:.2f} % over {len(met)} of {len(classes.videos)} "
             f"classes; chance: {classes.chance:.2f} %, always the commonest class: "
             f"{classes.majority:.2f} %"
         )
-        shares = [f"{called(k)} {classes.accuracy[k]:.1f} % of {classes.videos[k]}" for k in worst]
+        shares = [f"{name(k)} {classes.accuracy[k]:.1f} % of {classes.videos[k]}" for k in worst]
     if len(set(classes.accuracy[met])) > 1:  # else none is worse than another
         yield f"worst classes: {', '.join(shares)}"
     if pairs := classes.confused[:SHOWN]:
-        said = [f"{called(i)} taken for {called(j)} ({count})" for i, j, count in pairs]
-        yield f"most confused: {', '.join(said)}"
+        confused = [f"{name(i)} taken for {name(j)} ({count})" for i, j, count in pairs]
+        yield f"most confused: {', '.join(confused)}"
 
 
 def write_predictions(

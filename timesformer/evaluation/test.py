@@ -44,12 +44,12 @@ logger = logging.getLogger(__name__)
 
 
 class NonFiniteScores(Exception):
-    """A test whose scores are not all finite numbers; the files say of which videos."""
+    """A test whose scores are not all finite numbers; the result files name the videos."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the results of a test say of it."""
+    """What the result files record about a test."""
 
     protocol: str
     attention_type: str
@@ -86,7 +86,7 @@ def test(cfg: CfgNode, device: torch.device, newest: Path | None = None) -> None
         (cfg.TRAIN.CHECKPOINT_FILE_PATH, cfg.TIMESFORMER.PRETRAINED_MODEL),
     )
     logger.info(
-        "%d videos of %s, %d clips each, %d clip(s) in each forward pass (TEST.FORWARD_BATCH)",
+        "%d videos of %s, %d clips each, %d clip(s) in each forward batch (TEST.FORWARD_BATCH)",
         len(videos.labels),
         videos.origin,
         scoring.num_views,
@@ -95,7 +95,7 @@ def test(cfg: CfgNode, device: torch.device, newest: Path | None = None) -> None
     facts = Facts(
         f"{cfg.TEST.NUM_ENSEMBLE_VIEWS} temporal views ({cfg.TEST.VIEW_PLACEMENT}) x "
         f"{cfg.TEST.NUM_SPATIAL_CROPS} crops of {cfg.DATA.TEST_CROP_SIZE}, "
-        f"joined by {cfg.DATA.ENSEMBLE_METHOD}, {cfg.TEST.PRECISION}",
+        f"ensembled by {cfg.DATA.ENSEMBLE_METHOD}, {cfg.TEST.PRECISION}",
         cfg.TIMESFORMER.ATTENTION_TYPE,
         source,
         loader.batch_sampler.limited,

@@ -1,4 +1,4 @@
-"""The device that a name means, if PyTorch can compute on it here."""
+"""Names of devices to devices that PyTorch can use on this machine."""
 
 import torch
 
@@ -10,7 +10,7 @@ def open_device(name: str) -> torch.device:
     """The device called ``name``; auto is a GPU if there is one.
 
     Raises:
-        ConfigError: there is none of this name, or it does not work.
+        ConfigError: no such device, or PyTorch cannot use it.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

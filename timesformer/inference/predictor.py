@@ -47,9 +47,9 @@ class Ranked(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """What the model says of one video; ``error`` says why it says nothing.
+    """Class scores of one video, or the ``error`` that there is instead.
 
-    K is 0 then, unless the scores are there, but not finite.
+    With an error K is 0, unless the scores exist but are not finite.
     """
 
     video: str
@@ -57,7 +57,7 @@ class Prediction(NamedTuple):
     probabilities: Tensor  # (K,)
     class_names: tuple[str, ...] = ()
     error: str = ""
-    span: TimeSpan | None = None  # the seconds that were looked at
+    span: TimeSpan | None = None  # the seconds that the clips show
     remarks: tuple[Remark, ...] = ()  # what is unusual about the video
 
     def top(self, k: int = 5) -> list[Ranked]:
@@ -81,7 +81,7 @@ class Prediction(NamedTuple):
 
 
 class Features(NamedTuple):
-    """Features of one video, (D,) or (T, D) float32; ``error`` says why there are none.
+    """Features of one video, (D,) or (T, D) float32; or the ``error`` that there is instead.
 
     As in ``Prediction``, values that are not finite are there too.
     """
@@ -132,13 +132,13 @@ class Predictor:
             path: the checkpoint of a TimeSformer, or an image ViT for features.
             device: auto (a GPU if there is one), cpu, cuda, cuda:1 ...
             precision: fp32 or bf16.
-            views: temporal views x crops of a video, as ``10x3``; None: those of its recipe.
+            views: temporal views x crops of a video, as ``10x3``; None: as in its recipe.
             classes: a data set (``kinetics400``) or a file that names the classes.
-            cfg: a YAML file that says what the checkpoint does not.
+            cfg: a YAML file with what the checkpoint lacks.
             overrides: ``KEY VALUE ...`` pairs of the configuration.
 
         Raises:
-            CheckpointError: no checkpoint, of no TimeSformer, or one that lacks weights.
+            CheckpointError: not a checkpoint, not of a TimeSformer, or one that lacks weights.
             ConfigError: no such device, values that do not fit together, or more views than memory holds.
             ClassNamesError: class names that cannot be read.
         """
@@ -184,7 +184,7 @@ class Predictor:
         return values[0] if is_one(videos) else torch.stack(values)
 
     def stream(self, videos: Videos, *, fps: float = FOLDER_FPS) -> Iterator[Prediction]:
-        """``predict``, each prediction as soon as it is known."""
+        """``predict``, each prediction as soon as it is computed."""
         if not self.description.has_classifier:
             raise CheckpointError(f"{self.description.path} {NO_CLASSIFIER}")
         to_probabilities = build_probabilities(self.cfg)
@@ -195,7 +195,7 @@ class Predictor:
     def stream_features(
         self, videos: Videos, *, tokens: str = "cls", fps: float = FOLDER_FPS
     ) -> Iterator[Features]:
-        """``features``, those of each video as soon as they are known."""
+        """``features``, each video's as soon as they are computed."""
         yield from self._each(videos, fps, build_token_scoring(self.cfg, self.scoring, tokens))
 
     def _each(self, videos: Videos, fps: float, scoring: Scoring) -> Iterator[Features]:

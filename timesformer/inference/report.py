@@ -18,10 +18,10 @@ SECONDS_WIDTH = 17  # as `0.0–8.5 of 43.3 s`
 
 
 def as_table(predictions: Iterable[Prediction], top: int, videos: Sequence[str]) -> Iterator[str]:
-    """The ``top`` likeliest classes of every video, called by its path below a common folder.
+    """The ``top`` likeliest classes of every video, named by its path below a common folder.
 
     A video without a prediction has one row, with the reason in place of classes. The rows of a video
-    are given as soon as its prediction is there; the head with the first of them.
+    are given as soon as its prediction is computed; the head comes with the first ones.
     """
     names = [printable(name) for name in short_names(videos)]
     widths: list[int] = []
@@ -40,7 +40,7 @@ def as_table(predictions: Iterable[Prediction], top: int, videos: Sequence[str])
 
 
 def _widths(names: Sequence[str], first: Prediction) -> list[int]:
-    """Of the columns: what the longest names take, those of classes that will come too."""
+    """Widths of the columns, for the longest names of all videos and classes."""
     classes = first.class_names or [f"class {len(first.scores)}"]
     least = [*map(len, COLUMNS[:-1]), SECONDS_WIDTH]
     least[0] = max(least[0], *map(width, names))

@@ -1,4 +1,4 @@
-"""The videos that a caller means: places, decoded frames, folders, globs and lists."""
+"""Names of files, folders, globs and lists, and decoded frames, to videos."""
 
 import glob
 import logging
@@ -134,7 +134,7 @@ def _places(name: str) -> Iterator[str]:
     elif path.exists():
         if _is_image(path):
             raise VideoError(
-                f"{name}: an image is no video; a folder of frames is one: give {path.parent}"
+                f"{name}: an image is not a video, but a folder of frames is one: give {path.parent}"
             )
         yield str(path)
     elif not glob.has_magic(str(path)):
@@ -166,7 +166,7 @@ def _is_image(path: Path) -> bool:
 def _in_folder(folder: Path) -> Iterator[str]:
     videos = VideoFolder(folder)
     beside = any(path.parent == folder and path.is_file() for path in videos.paths)
-    if not beside:  # images beside videos are no frames
+    if not beside:  # images beside videos are not frames
         try:
             frame_files(folder)
         except VideoError:

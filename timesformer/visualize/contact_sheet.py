@@ -57,7 +57,7 @@ def clip_rows(
         frames: what was read of the video.
         crops: of each temporal view.
         clips: cut from both, in RGB.
-        captions: what to say of each clip besides its crop.
+        captions: text for each clip besides its crop.
         crop_names: 0, 1 or 2 for each crop of a view, start, centre or end; None: random clips.
     """
     names = CROP_NAMES[frames.images.shape[2] >= frames.images.shape[1]]
@@ -83,7 +83,7 @@ def clip_rows(
 
 
 def _describe_crop(crop: Crop, caption: str) -> str:
-    """Scale, place and flip of a clip, and what else there is to say."""
+    """Scale, place and flip of a clip, and its caption."""
     flip = ", then flipped" * crop.flip
     text = f"short side scaled to {crop.short_side}, cut at ({crop.top}, {crop.left}){flip}"
     return f"{text}; {caption}" if caption else text

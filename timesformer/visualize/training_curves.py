@@ -24,7 +24,7 @@ INK, FAINT = "#333333", "#dddddd"
 Point = tuple[float, float]
 
 
-WHOLE = {"train_epoch": "1/1"}  # batches of a row that does not say them
+WHOLE = {"train_epoch": "1/1"}  # of rows without a batch
 
 
 class CurvesError(InputError, ValueError):
@@ -98,7 +98,7 @@ def _source(path: Path) -> Path:
 
 
 def read_log(path: Path) -> list[metrics_csv.Row]:
-    """Rows as ``history.read_rows`` gives them, from the ``json_stats`` lines of a log.
+    """Rows as ``metrics_csv.read_rows`` returns them, from the ``json_stats`` lines of a log.
 
     Of batches that a resumed run trained again the last line counts.
     """
