@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from timesformer.config import load_config
-from timesformer.datasets import build_loader, clips, machine, worker
+from timesformer.datasets import build_loader, clips, loader_worker, resource_limits
 from timesformer.video import read_video
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
@@ -106,10 +106,12 @@ def test_processes_that_die_without_a_video_end_the_run(loader):
     subject = loader()
 
     def die(path, select, **kwargs):
-        os._exit(worker.ENDED)
+        os._exit(loader_worker.ENDED)
 
     subject.dataset.read = die
-    with pytest.raises(machine.LoaderError, match="loader processes end before they read a video"):
+    with pytest.raises(
+        resource_limits.LoaderError, match="loader processes end before they read a video"
+    ):
         list(subject)
 
 

@@ -10,9 +10,9 @@ import sys
 import pytest
 import torch
 
-from tests.faults.test_loader_processes import forked, same
+from tests.datasets.test_loader_processes import forked, same
 from timesformer.config import load_config
-from timesformer.datasets import build_loader, channel, machine
+from timesformer.datasets import build_loader, resource_limits, shared_memory
 from timesformer.engine import preflight
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
@@ -69,7 +69,7 @@ def test_few_descriptors_are_enough_or_an_error_with_its_remedy(batches, spare):
         resource.setrlimit(resource.RLIMIT_NOFILE, (used + spare, used + spare))
         try:
             os._exit(0 if same(batches(), plain) else 1)
-        except machine.LoaderError as error:
+        except resource_limits.LoaderError as error:
             os._exit(3 if "ulimit -n 4096" in str(error) else 4)
 
     assert forked(run) in ([0] if spare == 40 else [0, 3])
@@ -87,7 +87,7 @@ def test_the_limit_of_open_files_is_raised_before_a_run_or_named(tiny_yaml, hard
         problems = list(preflight._loader_problems(cfg))
         now = resource.getrlimit(resource.RLIMIT_NOFILE)
         if is_raised:
-            os._exit(0 if (problems, now) == ([], (min(hard, machine.ENOUGH), hard)) else 1)
+            os._exit(0 if (problems, now) == ([], (min(hard, resource_limits.ENOUGH), hard)) else 1)
         is_said = re.search(r"may open 24 files here.* needs \d+; .*ulimit -n 4096", problems[0])
         os._exit(0 if is_said and now == (24, hard) else 1)
 
@@ -97,7 +97,7 @@ def test_the_limit_of_open_files_is_raised_before_a_run_or_named(tiny_yaml, hard
 def test_without_anonymous_memory_batches_go_through_pipes(batches, monkeypatch):
     plain = batches(0)
     monkeypatch.delattr(os, "memfd_create")
-    assert isinstance(channel.channel_pair()[0], channel.PipeChannel)
+    assert isinstance(shared_memory.channel_pair()[0], shared_memory.PipeChannel)
     assert same(batches(), plain)
 
 
@@ -105,8 +105,8 @@ def test_without_anonymous_memory_batches_go_through_pipes(batches, monkeypatch)
 def test_messages_arrive_as_they_were_sent(monkeypatch, has_memory):
     if not has_memory:
         monkeypatch.delattr(os, "memfd_create")
-    here, there = channel.channel_pair()
-    there.accept_notes()
+    here, there = shared_memory.channel_pair()
+    there.accept_activity()
     pixels = torch.arange(3 << 20, dtype=torch.int64).to(torch.uint8)
     for content, tensor in [
         ("small", None),
@@ -122,12 +122,12 @@ def test_messages_arrive_as_they_were_sent(monkeypatch, has_memory):
         sender.join()
         assert message.content == content
         assert tensor is None or torch.equal(message.tensor, tensor)
-    there.note(7)
+    there.set_activity(7)
     if not has_memory:
-        assert here.receive().content == channel.Note(1, 7)
-    assert here.noted == channel.Note(1, 7)
-    assert not channel.is_readable(here)
+        assert here.receive().content == shared_memory.Activity(1, 7)
+    assert here.activity == shared_memory.Activity(1, 7)
+    assert not shared_memory.is_readable(here)
     there.close()
-    assert channel.is_readable(here)
+    assert shared_memory.is_readable(here)
     with pytest.raises(EOFError):
         here.receive()

@@ -23,7 +23,7 @@ from timesformer.datasets import views
 from timesformer.datasets.augment import Augment, unchanged
 from timesformer.datasets.folders import is_image
 from timesformer.datasets.lists import VideoList
-from timesformer.datasets.machine import open_files_error
+from timesformer.datasets.resource_limits import open_files_error
 from timesformer.datasets.samplers import Key
 from timesformer.datasets.transforms import Crops, cut_clips, sample_crops
 from timesformer.datasets.views import Train, Views
@@ -128,8 +128,8 @@ class ClipDataset(Dataset[Sample]):
             try:
                 return self._sample(index, rng)._replace(failures=tuple(failures))
             except VideoError as error:
-                if of_machine := open_files_error(error):
-                    raise of_machine from error
+                if limit_error := open_files_error(error):
+                    raise limit_error from error
                 failures.append(str(error))
             if not self.view.replaces:
                 nothing = torch.empty(0, dtype=torch.uint8)

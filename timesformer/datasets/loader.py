@@ -1,4 +1,4 @@
-"""The batches of an epoch in order, from loader processes (``team``) or from this one.
+"""The batches of an epoch in order, from loader processes or from this one.
 
 What a loader has given is a position, (epoch, batch): every draw follows from it and the seed, so
 the position is all that a resumed run needs.
@@ -8,9 +8,9 @@ import logging
 from collections.abc import Callable, Iterator
 
 from timesformer.datasets.clips import Batch, ClipDataset, collate
+from timesformer.datasets.loader_processes import LoaderProcesses, pinned
 from timesformer.datasets.remark_list import Remarks
 from timesformer.datasets.samplers import EvalBatches, TrainBatches
-from timesformer.datasets.team import Team, pinned
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class ClipLoader:
     ) -> None:
         """``start_method`` of the processes: spawn, forkserver or fork; None is the system's.
 
-        ``remarks`` takes those of the videos; it is said after an epoch. ``give_up`` is asked while
+        ``remarks`` takes those of the videos; it is logged after an epoch. ``give_up`` is asked while
         a batch is awaited: whether the rest of the epoch is of no use any more.
         """
         self.dataset = dataset
@@ -42,7 +42,7 @@ class ClipLoader:
         self.remarks = remarks or Remarks("", len(dataset))
         self.give_up = give_up
         self.fallbacks = 0  # videos that the configured device did not decode, in this epoch
-        self._team: Team | None = None
+        self._processes: LoaderProcesses | None = None
 
     def __len__(self) -> int:
         return len(self.batch_sampler)
@@ -66,32 +66,32 @@ class ClipLoader:
     @property
     def pids(self) -> list[int]:
         """Of the loader processes that work now."""
-        return self._team.pids if self._team else []
+        return self._processes.pids if self._processes else []
 
     def state_dict(self) -> dict[str, int]:
         """The batch that is due next: {"epoch", "batch"}."""
         return {"epoch": self.batch_sampler.epoch, "batch": self.batch_sampler.start}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on with the batch that was due."""
+        """Continue with the batch that was due."""
         self.batch_sampler.set_epoch(state["epoch"])
         self.batch_sampler.start = state["batch"]
 
     def _batches(self) -> Iterator[Batch]:
-        """The remaining batches; processes live on between epochs."""
+        """The remaining batches; processes are kept between epochs."""
         if not self.num_workers:
             for keys in self.batch_sampler:
                 batch = collate([self.dataset[key] for key in keys])
                 yield pinned(batch) if self.pin_memory else batch
             return
-        if self._team is None:
-            self._team = Team(
+        if self._processes is None:
+            self._processes = LoaderProcesses(
                 self.dataset,
                 self.num_workers,
                 start_method=self.start_method,
                 pin_memory=self.pin_memory,
             )
-        yield from self._team.batches(self.batch_sampler, give_up=self.give_up)
+        yield from self._processes.batches(self.batch_sampler, give_up=self.give_up)
 
     def _note(self, batch: Batch) -> None:
         """Of videos that the GPU does not decode the first is named; usually all are of one codec."""

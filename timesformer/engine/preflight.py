@@ -23,7 +23,7 @@ from timesformer.datasets.build import build_worker_count
 from timesformer.datasets.flip_map import build_flip_map
 from timesformer.datasets.list_text import ListError
 from timesformer.datasets.lists import VideoList
-from timesformer.datasets.machine import open_files_problem
+from timesformer.datasets.resource_limits import open_files_problem
 from timesformer.datasets.scan_index import known_bad, other_places
 from timesformer.engine.fsdp import version_problems
 from timesformer.files import best_checkpoint, checkpoint_folder

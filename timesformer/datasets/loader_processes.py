@@ -1,8 +1,8 @@
-"""Loader processes that may die, stop or hang: every batch comes, in order, or an error does.
+"""Loader processes that may crash, stop or hang: every batch comes, in order, or an error does.
 
-A process that dies, or says nothing for longer than a video may take, is replaced, and its batches are
-made again. That of a video under suspicion (``verdicts``) is made in a new process while no other
-reads anything, so that the memory of the machine is its own.
+A process that ends, or is silent for longer than a video may take, is replaced, and its batches are made
+again. A batch during which a process crashed (``crash_policy``) is made in a new process while no other
+reads anything, so that it has the memory of the machine for itself.
 """
 
 import contextlib
@@ -20,22 +20,28 @@ from typing import Any
 import torch
 
 from timesformer.datasets import clips
-from timesformer.datasets.channel import Channel, Message, Note, channel_pair, is_readable, waitable
 from timesformer.datasets.clips import Batch, ClipDataset
-from timesformer.datasets.machine import LoaderError, open_files_error
-from timesformer.datasets.samplers import Key
-from timesformer.datasets.verdicts import Verdict, Verdicts
-from timesformer.datasets.worker import (
+from timesformer.datasets.crash_policy import Action, CrashPolicy
+from timesformer.datasets.loader_worker import (
     Done,
     Failed,
     Task,
-    unpacked,
-    work,
+    batch_of,
+    run_worker,
+)
+from timesformer.datasets.resource_limits import LoaderError, open_files_error
+from timesformer.datasets.samplers import Key
+from timesformer.datasets.shared_memory import (
+    Activity,
+    Channel,
+    channel_pair,
+    is_readable,
+    waitable,
 )
 
-PREFETCH = 2  # batches of a process: one that it makes, one that waits for it or for the run
+PREFETCH = 2  # batches of a process: one that it makes, one that waits
 POLL_SECONDS = 1.0  # between two looks at processes and signals while a batch is awaited
-NO_NOTE = Note()
+NO_ACTIVITY = Activity()
 START_SECONDS = 300.0  # that a new process may take to import its modules, on a busy machine
 
 
@@ -44,14 +50,14 @@ class _Worker:
     process: Any  # of a multiprocessing context
     channel: Channel
     tasks: deque[Task] = field(default_factory=deque)
-    noted: Note = NO_NOTE
+    activity: Activity = NO_ACTIVITY
     silent: float = 0.0  # seconds without a message or note, while the run listened
     has_started: bool = False
     num_done: int = 0
 
 
-class Team:
-    """The loader processes of one data set; they live on between epochs."""
+class LoaderProcesses:
+    """The loader processes of one data set; they are kept between epochs."""
 
     def __init__(
         self, dataset: ClipDataset, size: int, *, start_method: str | None, pin_memory: bool
@@ -61,13 +67,13 @@ class Team:
         self.context: Any = multiprocessing.get_context(start_method)
         self.numbers = itertools.count()
         self.backlog: deque[Task] = deque()
-        self.suspects: deque[Task] = deque()  # tasks at which a process died
-        self.alone: int | None = None  # the number of the suspect that is tried
+        self.suspects: deque[Task] = deque()  # tasks during which a process crashed
+        self.alone: int | None = None  # the number of the suspect that is being tried
         self.done: dict[int, Any] = {}  # number -> Future of the batch, or the error
-        self.verdicts = Verdicts(dataset, size)
+        self.crashes = CrashPolicy(dataset, size)
         self.pinning = _pinning_thread() if pin_memory else None
         self.workers: list[_Worker] = []
-        multiprocessing.util.Finalize(self, _kill, args=(self.workers,), exitpriority=100)
+        multiprocessing.util.Finalize(self, _kill_all, args=(self.workers,), exitpriority=100)
         self.workers += [self._start() for _ in range(size)]
 
     @property
@@ -81,7 +87,7 @@ class Team:
         Raises:
             LoaderError: the processes cannot work here at all.
         """
-        self._forget()
+        self._reset()
         tasks = (Task(next(self.numbers), keys, {}) for keys in plan)
         order: deque[int] = deque()
         while True:
@@ -92,13 +98,13 @@ class Team:
             if not order:
                 return
             while order[0] not in self.done:
-                self._listen()
+                self._poll()
                 if order[0] not in self.done and give_up():
                     return
             yield _result(self.done.pop(order.popleft()))
 
-    def _forget(self) -> None:
-        """Begin anew: processes that still work for an iteration that was left are replaced."""
+    def _reset(self) -> None:
+        """Start again: replace processes that still work for an iteration that was left."""
         for worker in [worker for worker in self.workers if worker.tasks]:
             self._replace(worker)
         self.backlog.clear()
@@ -109,7 +115,9 @@ class Team:
     def _start(self) -> _Worker:
         try:
             here, there = channel_pair()
-            process = self.context.Process(target=work, args=(there, self.dataset), daemon=True)
+            process = self.context.Process(
+                target=run_worker, args=(there, self.dataset), daemon=True
+            )
             process.start()
         except OSError as error:
             raise open_files_error(error) or LoaderError(
@@ -120,7 +128,7 @@ class Team:
         return _Worker(process, here)
 
     def _replace(self, worker: _Worker) -> None:
-        _kill([worker])
+        _kill_all([worker])
         self.workers[self.workers.index(worker)] = self._start()
 
     def _assign(self) -> None:
@@ -131,39 +139,39 @@ class Team:
             if not any(worker.tasks for worker in self.workers):
                 self.alone = self.suspects[0].number
                 newest = min(self.workers, key=lambda worker: worker.num_done)
-                _give(newest, self.suspects.popleft(), self.verdicts.blamed)
+                _send(newest, self.suspects.popleft(), self.crashes.excluded)
             return
         while self.backlog:
             idlest = min(self.workers, key=lambda worker: len(worker.tasks))
             if len(idlest.tasks) >= PREFETCH:
                 return
-            _give(idlest, self.backlog.popleft(), self.verdicts.blamed)
+            _send(idlest, self.backlog.popleft(), self.crashes.excluded)
 
-    def _listen(self) -> None:
-        """Take what the processes say, for a moment; replace those that are dead or silent."""
+    def _poll(self) -> None:
+        """Wait briefly for messages and take them; replace processes that are dead or silent."""
         ends = [waitable(worker.channel) for worker in self.workers]
         began = time.monotonic()
         wait([*ends, *(worker.process.sentinel for worker in self.workers)], POLL_SECONDS)
         for worker in list(self.workers):
-            is_alive = worker.process.is_alive()  # before its last words are read
+            is_alive = worker.process.is_alive()  # before its last messages are read
             worker.silent += min(time.monotonic() - began, POLL_SECONDS)
-            while is_readable(worker.channel) and self._hear(worker):
+            while is_readable(worker.channel) and self._receive(worker):
                 worker.silent = 0.0
-            if worker.channel.noted != worker.noted:
-                worker.noted, worker.silent = worker.channel.noted, 0.0
+            if worker.channel.activity != worker.activity:
+                worker.activity, worker.silent = worker.channel.activity, 0.0
             if not is_alive or (worker.tasks and worker.silent > self._patience(worker)):
-                self._bury(worker)
+                self._replace_failed(worker)
         self._assign()
 
     def _patience(self, worker: _Worker) -> float:
-        """Seconds without a word; its own watch over a video comes first."""
+        """Seconds of silence that are allowed; the process's own time limit comes first."""
         return (
             self.dataset.time_limit + 2 * clips.GRACE_SECONDS
             if worker.has_started
             else START_SECONDS
         )
 
-    def _hear(self, worker: _Worker) -> bool:
+    def _receive(self, worker: _Worker) -> bool:
         """Take one message; whether there was one."""
         try:
             message = worker.channel.receive()
@@ -172,51 +180,51 @@ class Team:
         except OSError as error:
             raise open_files_error(error) or error from error
         worker.has_started = True
-        said = message.content
-        if isinstance(said, Done | Failed):
-            self._finish(worker, said, message)
+        if isinstance(message.content, Done | Failed):
+            self._store(worker, message.content, message.tensor)
         return True
 
-    def _finish(self, worker: _Worker, said: Done | Failed, message: Message) -> None:
+    def _store(self, worker: _Worker, answer: Done | Failed, tensor: torch.Tensor | None) -> None:
         task = worker.tasks.popleft()
         worker.num_done += 1
-        self.verdicts.of_success(task.keys)
-        if self.alone == said.number:
+        self.crashes.on_success(task.keys)
+        if self.alone == answer.number:
             self.alone = None
-        if isinstance(said, Failed):
-            said.error.__cause__ = _RemoteError(said.text)
-            self.done[said.number] = said.error
+        if isinstance(answer, Failed):
+            answer.error.__cause__ = _RemoteError(answer.text)
+            self.done[answer.number] = answer.error
             return
-        batch = unpacked(said, message.tensor)
-        self.done[said.number] = (
+        assert tensor is not None
+        batch = batch_of(answer, tensor)
+        self.done[answer.number] = (
             batch if self.pinning is None else self.pinning.submit(pinned, batch)
         )
 
-    def _bury(self, worker: _Worker) -> None:
-        """Replace a process that is dead or silent; its tasks are to be done again."""
+    def _replace_failed(self, worker: _Worker) -> None:
+        """Replace a process that is dead or silent, and queue its tasks again."""
         status = worker.process.exitcode  # None: it is silent
-        tasks, video = worker.tasks, worker.noted.value
+        tasks, video = worker.tasks, worker.activity.value
         self._replace(worker)
         if tasks and tasks[0].number == self.alone:
             self.alone = None
-        verdict = self.verdicts.of_death(video, status)
-        if tasks and verdict is Verdict.SUSPECT:
+        action = self.crashes.on_exit(video, status)
+        if tasks and action is Action.RETRY_ALONE:
             self.suspects.append(tasks.popleft())
         self.backlog.extendleft(reversed(tasks))
 
 
 class _RemoteError(Exception):
-    """The traceback of a loader process, as the cause of the error that it tells of."""
+    """The traceback of a loader process, as the cause of the error that it sent."""
 
     def __str__(self) -> str:
         return f"\n{self.args[0]}"
 
 
-def _give(worker: _Worker, task: Task, known_bad: dict[int, str]) -> None:
+def _send(worker: _Worker, task: Task, known_bad: dict[int, str]) -> None:
     worker.tasks.append(task)
     if len(worker.tasks) == 1:
         worker.silent = 0.0
-    with contextlib.suppress(OSError):  # it has just died, which is seen where it is listened to
+    with contextlib.suppress(OSError):  # it has just ended, which the next poll sees
         worker.channel.send(task._replace(known_bad=known_bad))
 
 
@@ -226,8 +234,8 @@ def _result(done: Any) -> Batch:
     return done.result() if isinstance(done, Future) else done
 
 
-def _kill(workers: list[_Worker]) -> None:
-    """End processes whatever they do; a stopped one too."""
+def _kill_all(workers: list[_Worker]) -> None:
+    """End processes, stopped ones too."""
     for worker in workers:
         worker.process.kill()
     for worker in workers:

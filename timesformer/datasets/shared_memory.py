@@ -2,9 +2,9 @@
 
 On Linux a batch travels in anonymous memory, whose descriptor goes through a socket: it is not copied
 on arrival, needs no folder such as /dev/shm, and is gone with its last user, however that one ends.
-Elsewhere it goes through a pipe. No thread sends anything: what fails, fails where it is sent.
+Elsewhere it goes through a pipe. No thread sends anything, so errors are raised where something is sent.
 
-A process also notes the video that it reads, which wakes nobody and survives its death.
+A process also shows which video it reads: that wakes nobody, and can be read after a crash.
 """
 
 import errno
@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-_NOTE = struct.Struct("<qq")  # how many notes there were, the latest
+_ACTIVITY = struct.Struct("<qq")  # how often it was set, the value
 _HEADER = struct.Struct("<QQ")  # bytes of the tensor, bytes of the message
 _INLINE = 8192  # bytes of a message that goes through the socket itself
 
@@ -32,44 +32,44 @@ class Message(NamedTuple):
     tensor: Tensor | None = None
 
 
-class Note(NamedTuple):
-    """What a process noted last, and how often it has noted something."""
+class Activity(NamedTuple):
+    """What a process does: a number, and how often it was set."""
 
     count: int = 0
     value: int = -1
 
 
-class MemoryChannel:
+class SharedMemoryChannel:
     """One end of a socket for descriptors of anonymous memory; messages arrive whole or not at all."""
 
     def __init__(self, end: socket.socket) -> None:
         self._socket = end
-        self._notes: mmap.mmap | None = None
+        self._shared: mmap.mmap | None = None
 
-    def offer_notes(self) -> None:
-        """Send the memory for notes to the other end; the first message."""
-        descriptor = os.memfd_create("timesformer-notes")
+    def offer_activity(self) -> None:
+        """Send the memory of the activity to the other end; the first message."""
+        descriptor = os.memfd_create("timesformer-activity")
         try:
-            _write(descriptor, memoryview(_NOTE.pack(*Note())))
-            socket.send_fds(self._socket, [b"notes"], [descriptor])
-            self._notes = mmap.mmap(descriptor, _NOTE.size)
+            _write(descriptor, memoryview(_ACTIVITY.pack(*Activity())))
+            socket.send_fds(self._socket, [b"activity"], [descriptor])
+            self._shared = mmap.mmap(descriptor, _ACTIVITY.size)
         finally:
             os.close(descriptor)
 
-    def accept_notes(self) -> None:
+    def accept_activity(self) -> None:
         """Take the first message."""
         _, descriptors, _, _ = socket.recv_fds(self._socket, _HEADER.size, 1)
-        self._notes = mmap.mmap(_only(descriptors), _NOTE.size)
+        self._shared = mmap.mmap(_only(descriptors), _ACTIVITY.size)
         os.close(descriptors[0])
 
     @property
-    def noted(self) -> Note:
-        """The latest note of the other end."""
-        return Note(*_NOTE.unpack(self._notes[:]))  # type: ignore[index]
+    def activity(self) -> Activity:
+        """What the other end has set last."""
+        return Activity(*_ACTIVITY.unpack(self._shared[:]))  # type: ignore[index]
 
-    def note(self, value: int) -> None:
-        """Leave a number where the other end finds it."""
-        self._notes[:] = _NOTE.pack(self.noted.count + 1, value)  # type: ignore[index]
+    def set_activity(self, value: int) -> None:
+        """Show a number to the other end."""
+        self._shared[:] = _ACTIVITY.pack(self.activity.count + 1, value)  # type: ignore[index]
 
     def send(self, content: object, tensor: Tensor | None = None) -> None:
         """``tensor`` (N,) uint8.
@@ -123,21 +123,21 @@ class MemoryChannel:
 
 
 class PipeChannel:
-    """One end of a pipe, as a ``MemoryChannel``; a tensor is copied."""
+    """One end of a pipe, as a ``SharedMemoryChannel``; a tensor is copied."""
 
     def __init__(self, end: "Connection[Any, Any]") -> None:
         self.end = end
-        self.noted = Note()
+        self.activity = Activity()
 
-    def offer_notes(self) -> None:
-        """Notes are messages here."""
+    def offer_activity(self) -> None:
+        """The activity is a message here."""
 
-    accept_notes = offer_notes
+    accept_activity = offer_activity
 
-    def note(self, value: int) -> None:
+    def set_activity(self, value: int) -> None:
         """As a message; ``receive`` remembers it."""
-        self.noted = Note(self.noted.count + 1, value)
-        self.send(self.noted)
+        self.activity = Activity(self.activity.count + 1, value)
+        self.send(self.activity)
 
     def send(self, content: object, tensor: Tensor | None = None) -> None:
         array = None if tensor is None else tensor.numpy()
@@ -145,8 +145,8 @@ class PipeChannel:
 
     def receive(self) -> Message:
         content, array = pickle.loads(self.end.recv_bytes())
-        if isinstance(content, Note):
-            self.noted = content
+        if isinstance(content, Activity):
+            self.activity = content
         return Message(content, None if array is None else torch.from_numpy(array))
 
     def fileno(self) -> int:
@@ -156,16 +156,16 @@ class PipeChannel:
         self.end.close()
 
 
-Channel = MemoryChannel | PipeChannel
+Channel = SharedMemoryChannel | PipeChannel
 
 
 def channel_pair() -> tuple[Channel, Channel]:
     """The two ends of a new channel."""
     if _has_anonymous_memory():
         here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        channel = MemoryChannel(here)
-        channel.offer_notes()
-        return channel, MemoryChannel(there)
+        channel = SharedMemoryChannel(here)
+        channel.offer_activity()
+        return channel, SharedMemoryChannel(there)
     one, other = multiprocessing.Pipe()
     return PipeChannel(one), PipeChannel(other)
 

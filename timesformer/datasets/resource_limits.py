@@ -1,4 +1,4 @@
-"""Failures of the machine, which no video is to blame for: open files, memory, processes."""
+"""Limits of the machine that keep videos from being loaded: open files, memory, processes."""
 
 import errno
 import math

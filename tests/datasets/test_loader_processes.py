@@ -12,7 +12,13 @@ import pytest
 import torch
 
 from timesformer.config import load_config
-from timesformer.datasets import build_loader, clips, machine, team, worker
+from timesformer.datasets import (
+    build_loader,
+    clips,
+    loader_processes,
+    loader_worker,
+    resource_limits,
+)
 from timesformer.video import VideoError, read_video
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
@@ -24,7 +30,7 @@ VICTIMS = {"train": "train 5.mp4", "test": "test 4.mp4"}
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch):
     monkeypatch.setattr(clips, "GRACE_SECONDS", 0.3)
-    monkeypatch.setattr(team, "POLL_SECONDS", 0.2)
+    monkeypatch.setattr(loader_processes, "POLL_SECONDS", 0.2)
 
 
 @pytest.fixture
@@ -70,7 +76,7 @@ def signalled(number, flag, *names, times=1):
         (signal.SIGSTOP, "no sign of life"),
     ],
 )
-def test_one_death_blames_no_video(loader, tmp_path, caplog, split, number, said):
+def test_one_crash_excludes_no_video(loader, tmp_path, caplog, split, number, said):
     subject = loader(split, **{"DATA.DECODE_TIMEOUT": 1})
     subject.dataset.read = signalled(number, tmp_path, VICTIMS[split])
     assert same(list(subject), list(loader(split, workers=0)))
@@ -79,7 +85,7 @@ def test_one_death_blames_no_video(loader, tmp_path, caplog, split, number, said
     assert len(subject.pids) == 2
 
 
-def test_the_second_death_blames_the_video_and_says_how(loader, tmp_path, caplog):
+def test_the_second_crash_excludes_the_video_and_says_how(loader, tmp_path, caplog):
     subject = loader()
     subject.dataset.read = signalled(KILLED, tmp_path, VICTIMS["test"], times=2)
     batches = list(subject)
@@ -151,7 +157,11 @@ def failing(error):
             VideoError,
             "11 videos in a row of .*train.csv cannot be read",
         ),
-        (OSError(errno.EMFILE, "Too many open files"), machine.LoaderError, "ulimit -n 4096"),
+        (
+            OSError(errno.EMFILE, "Too many open files"),
+            resource_limits.LoaderError,
+            "ulimit -n 4096",
+        ),
         (ZeroDivisionError("a mistake"), ZeroDivisionError, "a mistake"),
     ],
 )
@@ -168,8 +178,10 @@ def test_a_lack_of_memory_for_a_batch_is_an_error_with_its_remedy(loader, monkey
     def full(samples):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(worker, "collate", full)  # forked processes have it too
-    with pytest.raises(machine.LoaderError, match="no memory for its batch .*docker run --memory"):
+    monkeypatch.setattr(loader_worker, "collate", full)  # forked processes have it too
+    with pytest.raises(
+        resource_limits.LoaderError, match="no memory for its batch .*docker run --memory"
+    ):
         list(loader("test"))
 
 
@@ -183,7 +195,7 @@ def forked(function, *arguments):
 
 
 def test_no_process_stays_behind_a_run_that_is_killed(loader, monkeypatch, tmp_path):
-    monkeypatch.setattr(worker, "ORPHAN_SECONDS", 0.2)
+    monkeypatch.setattr(loader_worker, "ORPHAN_SECONDS", 0.2)
 
     def run():
         subject = loader("train")

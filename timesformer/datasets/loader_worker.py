@@ -1,7 +1,7 @@
-"""A loader process: it reads the videos of one batch after another, and says what it does.
+"""A loader process: it reads the videos of one batch after another.
 
 run -> process    Task
-process -> run    Ready, then for each task Done or Failed; it notes the video that it reads, or -1
+process -> run    Ready, then Done or Failed for each task; its activity is the video that it reads, or -1
 """
 
 import contextlib
@@ -20,10 +20,10 @@ import torch
 from torch import Tensor
 
 from timesformer.datasets import clips
-from timesformer.datasets.channel import Channel, is_readable
 from timesformer.datasets.clips import Batch, ClipDataset, collate
-from timesformer.datasets.machine import memory_error, open_files_error
+from timesformer.datasets.resource_limits import memory_error, open_files_error
 from timesformer.datasets.samplers import Key
+from timesformer.datasets.shared_memory import Channel, is_readable
 
 ORPHAN_SECONDS = 5.0  # between two looks whether the run still lives
 TIMED_OUT = 1  # exit status of a process whose video did not answer in time
@@ -58,30 +58,30 @@ class Failed(NamedTuple):
     text: str
 
 
-def work(channel: Channel, dataset: ClipDataset) -> None:
-    """The life of a loader process; it ends with the run, or by a signal."""
+def run_worker(channel: Channel, dataset: ClipDataset) -> None:
+    """Make batches until the run ends, or a signal comes."""
     torch.set_num_threads(1)  # the processes are the parallelism
     cv2.setNumThreads(0)
-    _leave_signals_to_the_run()
+    _ignore_stop_signals()
     dataset.watch = _Watch(channel, dataset.time_limit)
     parent = os.getppid()
     with contextlib.suppress(EOFError, ConnectionError):  # the run has ended
-        channel.accept_notes()
+        channel.accept_activity()
         channel.send(Ready())
         while True:
             while not is_readable(channel, ORPHAN_SECONDS):
                 if os.getppid() != parent:
                     return
-            _answer(channel, dataset, channel.receive().content)
+            _make_batch(channel, dataset, channel.receive().content)
 
 
-def unpacked(done: Done, clips: Tensor) -> Batch:
+def batch_of(done: Done, clips: Tensor) -> Batch:
     """The batch of ``done``, its clips in the memory that came with it."""
     batch = (torch.from_numpy(v) if isinstance(v, np.ndarray) else v for v in done.batch)
     return Batch(*batch)._replace(clips=clips.view(done.shape))  # type: ignore[arg-type]
 
 
-def _answer(channel: Channel, dataset: ClipDataset, task: Task) -> None:
+def _make_batch(channel: Channel, dataset: ClipDataset, task: Task) -> None:
     dataset.known_bad.update(task.known_bad)
     try:
         batch = collate([dataset[key] for key in task.keys])
@@ -91,13 +91,13 @@ def _answer(channel: Channel, dataset: ClipDataset, task: Task) -> None:
     except ConnectionError:
         raise
     except Exception as error:  # whatever it is, it is raised where the batch is awaited
-        channel.send(Failed(task.number, _told(error), traceback.format_exc()))
+        channel.send(Failed(task.number, _to_raise(error), traceback.format_exc()))
 
 
-def _told(error: Exception) -> Exception:
-    """``error`` as the run should get it: with a remedy if it is the machine's, else unchanged."""
-    if of_machine := open_files_error(error) or memory_error(error):
-        return of_machine
+def _to_raise(error: Exception) -> Exception:
+    """The error that the run gets: with a remedy if it is a limit of the machine, else ``error``."""
+    if limit_error := open_files_error(error) or memory_error(error):
+        return limit_error
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:  # as classes differ in what they can do
@@ -106,7 +106,7 @@ def _told(error: Exception) -> Exception:
 
 
 class _Watch:
-    """Says what is read, and ends the process if it hangs in native code."""
+    """Announces the video that is read, and ends the process if it hangs in native code."""
 
     def __init__(self, channel: Channel, time_limit: float) -> None:
         self.channel = channel
@@ -114,12 +114,12 @@ class _Watch:
 
     @contextlib.contextmanager
     def __call__(self, index: int) -> Iterator[None]:
-        self.channel.note(index)
+        self.channel.set_activity(index)
         try:
             with self._timer() if math.isfinite(self.time_limit) else contextlib.nullcontext():
                 yield
         finally:
-            self.channel.note(-1)
+            self.channel.set_activity(-1)
 
     @contextlib.contextmanager
     def _timer(self) -> Iterator[None]:
@@ -132,10 +132,10 @@ class _Watch:
                 faulthandler.cancel_dump_traceback_later()
 
 
-def _leave_signals_to_the_run() -> None:
-    """Schedulers and terminals signal all processes; loading goes on until the run has saved.
+def _ignore_stop_signals() -> None:
+    """Ignore the signals by which terminals and schedulers stop a run: it still needs batches to save.
 
-    SIGTERM, by which systems end processes, ends this one; no video is blamed for that.
+    SIGTERM ends the process; no video is excluded for that.
     """
     signal.signal(signal.SIGTERM, lambda *_: os._exit(ENDED))
     for name in ("SIGINT", "SIGUSR1", "SIGUSR2"):
