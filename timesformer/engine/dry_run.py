@@ -5,7 +5,6 @@ Two optimizer steps, a batch of validation and of the test, a checkpoint written
 
 import json
 import logging
-import os
 import shutil
 import statistics
 from collections.abc import Iterator, Mapping
@@ -30,6 +29,7 @@ from timesformer.files import LOG, METRICS, RUN_RECORD, best_checkpoint, checkpo
 from timesformer.models import build_model
 from timesformer.models.freeze import freeze
 from timesformer.runtime import log, metrics_csv
+from timesformer.runtime.local_rank import is_main
 from timesformer.runtime.run_lock import emptied
 
 logger = logging.getLogger(__name__)
@@ -59,11 +59,10 @@ def dry_run(cfg: CfgNode, *, init_method: str = "") -> str:
     """
     rehearsal = build_rehearsal(cfg)
     folder = Path(rehearsal.OUTPUT_DIR)
-    is_first = os.environ.get("RANK", "0") == "0"
-    if is_first and cfg.SHARD_ID == 0:
+    if is_main(cfg.SHARD_ID):
         emptied(folder)
     launch_run(rehearsal, init_method=init_method)
-    if not is_first or cfg.SHARD_ID > 0:
+    if not is_main(cfg.SHARD_ID):
         return ""
     checkpoint = read_back(rehearsal, folder) if cfg.TRAIN.ENABLE else ""
     shutil.rmtree(checkpoint_folder(folder), ignore_errors=True)

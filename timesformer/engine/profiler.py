@@ -1,6 +1,5 @@
 """A few training steps under PyTorch's profiler, in a folder of their own."""
 
-import os
 import shutil
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from timesformer.config.presets import in_folder
 from timesformer.engine.run import launch_run
 from timesformer.engine.step_timers import WARM_UP
 from timesformer.files import checkpoint_folder
+from timesformer.runtime.local_rank import is_main
 from timesformer.runtime.run_lock import emptied
 
 FOLDER = "profile"
@@ -36,9 +36,8 @@ def profile_run(cfg: CfgNode, num_steps: int, *, init_method: str = "") -> None:
     }
     profiled = in_folder(cfg, FOLDER, values)
     folder = Path(profiled.OUTPUT_DIR)
-    is_first = os.environ.get("RANK", "0") == "0" and cfg.SHARD_ID == 0
-    if is_first:
+    if is_main(cfg.SHARD_ID):
         emptied(folder)
     launch_run(profiled, init_method=init_method)
-    if is_first:
+    if is_main(cfg.SHARD_ID):
         shutil.rmtree(checkpoint_folder(folder), ignore_errors=True)
