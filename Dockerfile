@@ -2,7 +2,7 @@
 #
 #   docker build -t timesformer .
 #   docker run --gpus all -v /data:/data timesformer \
-#       python tools/run_net.py --cfg configs/Kinetics/TimeSformer_divST_8x32_224.yaml \
+#       timesformer train --cfg Kinetics/TimeSformer_divST_8x32_224 \
 #       DATA.PATH_TO_DATA_DIR /data/kinetics OUTPUT_DIR /data/output
 #
 # The loader needs no shared memory folder. NCCL does where several GPUs talk: add --shm-size 1g then.
@@ -27,4 +27,4 @@ RUN python -m pip install --editable . \
     && chown -R timesformer /opt/timesformer
 
 USER timesformer
-CMD ["python", "tools/run_net.py", "--help"]
+CMD ["timesformer", "--help"]

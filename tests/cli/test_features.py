@@ -85,7 +85,7 @@ def test_wrong_input_is_an_error_without_traceback(tool, weights, data_dir, tmp_
         (["none", "--weights", weights, *out], "none: no such file or folder"),
         ([tmp_path / "wrong.csv", "--weights", weights, *out], "wrong.csv:1: 'a.mp4 one' is not"),
         ([video, "--weights", tmp_path / "lacks.pt", *out], "lacks.pt cannot be read"),
-        ([video, "--weights", tmp_path / "part.pyth", *out], "1 fresh (norm.weight)"),
+        ([video, "--weights", tmp_path / "part.pyth", *out], "are not in the file (norm.weight)"),
         ([video, "--weights", weights, "--out", weights / "f.npz"], "File exists"),
         ([video, "--weights", weights, "--out", "f.txt"], "end the name with it"),
     ):
