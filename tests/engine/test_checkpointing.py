@@ -17,10 +17,10 @@ from timesformer.checkpoint.newest import damage, newest_checkpoint
 from timesformer.config import load_config
 from timesformer.datasets import read_list
 from timesformer.engine import nonfinite, run, trainer
-from timesformer.engine.checkpointing import CheckpointSchedule
+from timesformer.engine.checkpointing import build_checkpoint_schedule
 from timesformer.engine.meters import EpochMeter
 from timesformer.engine.preflight import preflight
-from timesformer.engine.train_state import TrainState
+from timesformer.engine.train_state import build_train_state
 from timesformer.evaluation import validate
 from timesformer.files import best_checkpoint, checkpoint_folder, checkpoint_path, temporary_path
 from timesformer.models import build_model
@@ -300,9 +300,11 @@ def test_skipped_steps_are_looked_for_by_all_processes_together(config, tmp_path
     cfg = config("LOG_PERIOD", 5, "TRAIN.CHECKPOINT_STEPS", 4, "TRAIN.CHECKPOINT_PERIOD", 9,
                  "SOLVER.MAX_EPOCH", 20)  # fmt: skip
     (tmp_path / "out").mkdir()
-    state = TrainState(cfg, build_model(cfg), torch.device("cpu"))
+    state = build_train_state(cfg, build_model(cfg), torch.device("cpu"))
     videos = read_list(cfg, "train")
-    with CheckpointSchedule(cfg, state, {}, videos, 100, log.Scalars()) as saved:
+    with build_checkpoint_schedule(
+        cfg, state, {}, num_batches=100, video_name=videos.name, scalars=log.Scalars()
+    ) as saved:
         meter = EpochMeter(0, 100, log.Scalars(), log_period=5, num_epochs=20)
         for batch[0] in range(1, 11):
             saved.after_step(0, batch[0], meter)

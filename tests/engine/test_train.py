@@ -23,7 +23,7 @@ from timesformer.datasets import build_loader
 from timesformer.engine import run
 from timesformer.engine.optim import build_optimizer, lr_at_epoch, set_lr
 from timesformer.engine.restore import Start, restore
-from timesformer.engine.train_state import TrainState
+from timesformer.engine.train_state import build_train_state
 from timesformer.engine.trainer import build_trainer, seed_step
 from timesformer.models import build_model
 from timesformer.runtime import collectives, log, rendezvous
@@ -239,7 +239,7 @@ def test_two_shards_started_by_hand_train_together(tiny_yaml, tmp_path):
 def trainer(cfg, accumulation):
     torch.manual_seed(0)
     model = build_model(cfg)
-    state = TrainState(cfg, model, CPU)
+    state = build_train_state(cfg, model, CPU)
     made = build_trainer(cfg, model, state, CPU, log.Scalars(None))
     made.settings = dataclasses.replace(made.settings, accumulation=accumulation)
     return made
@@ -339,7 +339,7 @@ class TestRestore:
     def start(self, cfg):
         torch.manual_seed(1)
         model = build_model(cfg)
-        start = restore(cfg, TrainState(cfg, model, CPU))
+        start = restore(cfg, build_train_state(cfg, model, CPU))
         assert start.position.batch == 0
         return start.position.epoch, model
 

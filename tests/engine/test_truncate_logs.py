@@ -1,11 +1,22 @@
+from pathlib import Path
+
 import pytest
 
 from timesformer.checkpoint.save import Position
 from timesformer.config import load_config
+from timesformer.engine import truncate_logs
 from timesformer.engine.restore import Start
 from timesformer.engine.train import build_records
-from timesformer.engine.truncate_logs import rewind, sizes
 from timesformer.files import checkpoint_path
+from timesformer.runtime.log import build_board_folder
+
+
+def sizes(cfg):
+    return truncate_logs.sizes(Path(cfg.OUTPUT_DIR), build_board_folder(cfg))
+
+
+def rewind(cfg, written):
+    truncate_logs.rewind(Path(cfg.OUTPUT_DIR), build_board_folder(cfg), written)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from torch.utils._pytree import tree_leaves
 from timesformer.config import load_config
 from timesformer.datasets.clips import Batch
 from timesformer.engine.meters import EpochMeter
-from timesformer.engine.train_state import TrainState
+from timesformer.engine.train_state import build_train_state
 from timesformer.engine.trainer import build_trainer
 from timesformer.evaluation.scoring import build_scoring
 from timesformer.models import build_model
@@ -103,7 +103,7 @@ def test_a_wait_is_noticed(fake):
 def test_no_step_waits_for_the_gpu(tiny_yaml, fake, options):
     cfg = load_config(tiny_yaml, ["NUM_GPUS", "1", *options.split()])
     model = model_of(cfg)
-    state = TrainState(cfg, model, GPU)
+    state = build_train_state(cfg, model, GPU)
     device = GPU if torch.cuda.is_available() else torch.device("cpu")
     step = build_trainer(cfg, model, state, device, Scalars()).step
     step.micro_batches.steps_on_trial = 0  # which copies gradients, and asks the others

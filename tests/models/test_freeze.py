@@ -12,7 +12,7 @@ from timesformer.config import ConfigError, load_config
 from timesformer.datasets.clips import Batch
 from timesformer.engine import run
 from timesformer.engine.preflight import preflight
-from timesformer.engine.train_state import TrainState
+from timesformer.engine.train_state import build_train_state
 from timesformer.engine.trainer import build_trainer
 from timesformer.models import build_model
 from timesformer.models.freeze import freeze, frozen_names, set_train_mode
@@ -115,7 +115,7 @@ def start(cfg):
     torch.manual_seed(4)
     model = build_model(cfg)
     freeze(model, cfg)
-    return model, TrainState(cfg, model, CPU)
+    return model, build_train_state(cfg, model, CPU)
 
 
 FROZEN = ["TRAIN.FREEZE", "['blocks.0.*', 'patch_embed.*']", "SOLVER.LAYER_DECAY", 0.5]

@@ -6,7 +6,8 @@ every TRAIN.CHECKPOINT_STEPS steps inside an epoch; and after the step that a si
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,7 +19,6 @@ from timesformer.checkpoint.newest import choose_newest
 from timesformer.checkpoint.save import Position
 from timesformer.config import CfgNode
 from timesformer.config.schedule import is_due
-from timesformer.datasets.lists import VideoList
 from timesformer.engine import truncate_logs
 from timesformer.engine.fsdp import is_sharded
 from timesformer.engine.meters import EpochMeter
@@ -29,35 +29,83 @@ from timesformer.runtime import collectives, log, signals
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, kw_only=True)
+class CheckpointSettings:
+    """When and where a run writes checkpoints."""
+
+    folder: str  # OUTPUT_DIR
+    board: Path  # of TensorBoard events
+    num_epochs: int
+    period: int  # epochs between two checkpoints that stay
+    eval_period: int  # epochs between two validations
+    steps: int  # optimizer steps between two checkpoints inside an epoch; 0: none
+    keep: int  # checkpoints of epochs; 0: all
+    log_period: int  # batches
+    is_sharded: bool
+
+
+def build_checkpoint_schedule(
+    cfg: CfgNode,
+    state: TrainState,
+    about: Mapping[str, Any],
+    *,
+    num_batches: int,
+    video_name: Callable[[int], str],
+    scalars: log.Scalars,
+) -> "CheckpointSchedule":
+    """The schedule of a run; see ``CheckpointSchedule``."""
+    settings = CheckpointSettings(
+        folder=cfg.OUTPUT_DIR,
+        board=log.build_board_folder(cfg),
+        num_epochs=cfg.SOLVER.MAX_EPOCH,
+        period=cfg.TRAIN.CHECKPOINT_PERIOD,
+        eval_period=cfg.TRAIN.EVAL_PERIOD,
+        steps=cfg.TRAIN.CHECKPOINT_STEPS,
+        keep=cfg.TRAIN.KEEP_CHECKPOINTS,
+        log_period=cfg.LOG_PERIOD,
+        is_sharded=cfg.DIST.SHARDED_CHECKPOINTS,
+    )
+    about = {"cfg": cfg.dump(), **about}
+    return CheckpointSchedule(
+        settings, state, about, num_batches=num_batches, video_name=video_name, scalars=scalars
+    )
+
+
 class CheckpointSchedule:
-    """Writes the checkpoints of a run, by its first process; waits for the last one at its end."""
+    """Writes the checkpoints of a run, by its first process; waits for the last one at its end.
+
+    Args:
+        settings: when and where.
+        state: of the training.
+        about: further entries of each checkpoint.
+        num_batches: of an epoch.
+        video_name: the name of a training video, for messages.
+        scalars: written out before a checkpoint is.
+    """
 
     def __init__(
         self,
-        cfg: CfgNode,
+        settings: CheckpointSettings,
         state: TrainState,
         about: Mapping[str, Any],
-        videos: VideoList,
+        *,
         num_batches: int,
+        video_name: Callable[[int], str],
         scalars: log.Scalars,
     ) -> None:
-        """``about``: further entries; ``videos``: of training; ``num_batches``: of an epoch."""
-        self.cfg = cfg
+        self.settings = settings
         self.state = state
         self.num_batches = num_batches
-        self.sharded = cfg.DIST.SHARDED_CHECKPOINTS
         self.scalars = scalars
-        self.saver = AsyncWriter(cfg.OUTPUT_DIR, keep=cfg.TRAIN.KEEP_CHECKPOINTS)
-        self.about = {"cfg": cfg.dump(), **about}
+        self.saver = AsyncWriter(settings.folder, keep=settings.keep)
+        self.about = about
         self.newest: Path | None = None  # that this process wrote
-        self.videos = videos
+        self.video_name = video_name
         self.lines = 0  # of the log in this epoch, so far
         self.steps = 0  # of the optimizer, since the process started
         if collectives.is_main():
-            save.remove_leftovers(cfg.OUTPUT_DIR)
-            save.prune(  # makes room, if asked to
-                cfg.OUTPUT_DIR, cfg.TRAIN.KEEP_CHECKPOINTS, state.guard.state_dict()
-            )
+            save.remove_leftovers(settings.folder)
+            save.prune(settings.folder, settings.keep, state.guard.state_dict())  # makes room
 
     def __enter__(self) -> "CheckpointSchedule":
         return self
@@ -67,7 +115,7 @@ class CheckpointSchedule:
     ) -> None:
         if error is None:
             self.saver.wait()
-        elif (unwritten := self.saver.end()) and not save.vanished(self.cfg.OUTPUT_DIR):
+        elif (unwritten := self.saver.end()) and not save.vanished(self.settings.folder):
             logger.error("%s", unwritten)  # beside the reason for which the run ends
 
     def after_step(self, epoch: int, batch: int, meter: EpochMeter) -> None:
@@ -79,11 +127,11 @@ class CheckpointSchedule:
             FloatingPointError: see ``nonfinite``.
         """
         self.steps += 1
-        period, ends = self.cfg.TRAIN.CHECKPOINT_STEPS, signals.agreed(failed=self.saver.failed())
+        period, ends = self.settings.steps, signals.agreed(failed=self.saver.failed())
         if ends:
             self.saver.wait()
-        at_end, stays = batch == self.num_batches, self.is_due(epoch)
-        due = at_end and (stays or self._is_validated(epoch))
+        at_end, stays = batch == self.num_batches, self._is_due(epoch, self.settings.period)
+        due = at_end and (stays or self._is_due(epoch, self.settings.eval_period))
         regular = period > 0 and self.steps % period == 0
         self._look(batch, now=at_end or ends or regular)
         if due or ends or (regular and not self.state.guard.in_a_row):
@@ -97,24 +145,25 @@ class CheckpointSchedule:
 
     def after_validation(self, epoch: int, *, is_best: bool) -> None:
         """The validation after 0-based ``epoch`` is judged: it is not to be repeated."""
-        ends = self.is_due(epoch) or self.state.early_stopping.is_over
+        ends = self._is_due(epoch, self.settings.period) or self.state.early_stopping.is_over
         end = self._path(epoch)
-        best = best_checkpoint(self.cfg.OUTPUT_DIR)
+        best = best_checkpoint(self.settings.folder)
         paths = [end] * ends + [best] * is_best
-        if self.sharded and ends:
+        if self.settings.is_sharded and ends:
             self._save(paths[:1], Position(epoch + 1, 0))
             del paths[0]
         if paths:
             self._save(paths, Position(epoch + 1, 0))
 
     def _path(self, epoch: int, batch: int | None = None) -> Path:
-        return checkpoint_path(self.cfg.OUTPUT_DIR, epoch, batch=batch, is_sharded=self.sharded)
+        run = self.settings
+        return checkpoint_path(run.folder, epoch, batch=batch, is_sharded=run.is_sharded)
 
     def _look(self, batch: int, *, now: bool) -> None:
         """At the pace of the log, whether steps were skipped; all processes at once."""
-        lines = batch // self.cfg.LOG_PERIOD
+        lines = batch // self.settings.log_period
         if now or lines != self.lines:
-            self.state.guard.check(self.videos.name, self._go_back)
+            self.state.guard.check(self.video_name, self._go_back)
         self.lines = lines
 
     def _go_back(self) -> str:
@@ -124,7 +173,7 @@ class CheckpointSchedule:
             CheckpointError: there is none that can be used, or the model is sharded.
         """
         self.saver.wait()
-        older = choose_newest(self.cfg.OUTPUT_DIR, before=self.state.guard.good_steps)
+        older = choose_newest(self.settings.folder, before=self.state.guard.good_steps)
         if older is None:
             raise CheckpointError("there is no checkpoint of other weights to go back to")
         if is_sharded(self.state.model):
@@ -135,12 +184,8 @@ class CheckpointSchedule:
         self.state.load_weights(older)
         return str(older)
 
-    def is_due(self, epoch: int) -> bool:
-        """Whether the end of 0-based ``epoch`` has a checkpoint that stays."""
-        return is_due(epoch, self.cfg.TRAIN.CHECKPOINT_PERIOD, self.cfg.SOLVER.MAX_EPOCH)
-
-    def _is_validated(self, epoch: int) -> bool:
-        return is_due(epoch, self.cfg.TRAIN.EVAL_PERIOD, self.cfg.SOLVER.MAX_EPOCH)
+    def _is_due(self, epoch: int, period: int) -> bool:
+        return is_due(epoch, period, self.settings.num_epochs)
 
     def _save(
         self, paths: list[Path], position: Position, meter: dict[str, Any] | None = None
@@ -150,7 +195,7 @@ class CheckpointSchedule:
         A folder is written by all processes, alone; files by the first.
         """
         self.saver.wait()
-        if paths[0] != best_checkpoint(self.cfg.OUTPUT_DIR):
+        if paths[0] != best_checkpoint(self.settings.folder):
             self.newest = paths[0]
         is_folder = paths[0].suffix == SHARDED
         entries = self.state.payload(is_sharded=is_folder)
@@ -163,7 +208,7 @@ class CheckpointSchedule:
             **entries,
             **self.about,
             "position": position._asdict(),
-            "written": truncate_logs.sizes(self.cfg),
+            "written": truncate_logs.sizes(Path(self.settings.folder), self.settings.board),
         } | ({"meter": meter} if meter else {})
         if is_folder:
             self.saver.save_sharded(payload, paths[0])

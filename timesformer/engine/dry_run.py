@@ -24,7 +24,7 @@ from timesformer.config.presets import in_folder
 from timesformer.datasets import build_loader
 from timesformer.engine.optim import accumulation_steps
 from timesformer.engine.run import launch_run
-from timesformer.engine.train_state import TrainState
+from timesformer.engine.train_state import build_train_state
 from timesformer.files import LOG, METRICS, RUN_RECORD, best_checkpoint, checkpoint_folder
 from timesformer.models import build_model
 from timesformer.models.freeze import freeze
@@ -114,7 +114,7 @@ def read_back(cfg: CfgNode, folder: Path) -> str:
             raise CheckpointError(f"{path} is damaged: {reason}")
         model = build_model(cfg)
         freeze(model, cfg)
-        state = TrainState(cfg, model, torch.device("cpu"))
+        state = build_train_state(cfg, model, torch.device("cpu"))
         state.load(path)
         written = read_file(path)  # again: the optimizer goes on with the tensors that it was given
         resume_check.check_compatible(written, cfg, {}, path=path)

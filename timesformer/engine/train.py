@@ -13,11 +13,11 @@ from timesformer.config import CfgNode
 from timesformer.datasets.build import build_loader, build_worker_count
 from timesformer.datasets.loader import ClipLoader
 from timesformer.engine import truncate_logs
-from timesformer.engine.checkpointing import CheckpointSchedule
+from timesformer.engine.checkpointing import build_checkpoint_schedule
 from timesformer.engine.fsdp import whole_parameters
 from timesformer.engine.parallel import parallelize
 from timesformer.engine.restore import Start, described_start, restore
-from timesformer.engine.train_state import TrainState
+from timesformer.engine.train_state import TrainState, build_train_state
 from timesformer.engine.trainer import build_batch_size, build_trainer
 from timesformer.evaluation import run_header
 from timesformer.evaluation.evaluators import (
@@ -56,7 +56,7 @@ def train(cfg: CfgNode, device: torch.device, run: str = "") -> Path | None:
     if cfg.LOG_MODEL_INFO:
         _log_model(model, cfg)
     freeze(model, cfg)
-    state = TrainState(cfg, model, device)
+    state = build_train_state(cfg, model, device)
     known_bad = len(loader.dataset.known_bad)
     about = metadata.build_metadata(cfg, lists) | resume_check.facts(len(loader), known_bad)
     about |= described_start(cfg) | {RUN: run}
@@ -71,7 +71,9 @@ def train(cfg: CfgNode, device: torch.device, run: str = "") -> Path | None:
         num_workers=build_worker_count(cfg),
         num_repeats=cfg.AUG.NUM_REPEATS,
     )
-    with CheckpointSchedule(cfg, state, about, lists["train"], len(loader), scalars) as saved:
+    with build_checkpoint_schedule(
+        cfg, state, about, num_batches=len(loader), video_name=lists["train"].name, scalars=scalars
+    ) as saved:
         trainer = build_trainer(cfg, model, state, device, scalars, after_step=saved.after_step)
         while start.position.epoch < cfg.SOLVER.MAX_EPOCH and not state.early_stopping.is_over:
             trainer.run_epoch(loader, start)
@@ -96,7 +98,7 @@ def build_records(cfg: CfgNode, start: Start) -> log.Scalars:
             logger.warning("checkpoints that are not of this run are in %s now", aside)
         written = start.payload.get("written", {})
         if written or start.path is None:  # a checkpoint that does not say takes nothing out
-            truncate_logs.rewind(cfg, written)
+            truncate_logs.rewind(Path(cfg.OUTPUT_DIR), log.build_board_folder(cfg), written)
     return log.build_scalars(cfg, epoch=epoch, batch=batch)
 
 

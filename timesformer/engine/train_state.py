@@ -5,6 +5,7 @@ order of videos, clips and augmentation from (seed, epoch, video); dropout, drop
 from (seed, epoch, batch, process). So the position alone brings them back.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,24 +24,37 @@ from timesformer.runtime import collectives
 from timesformer.runtime.precision import Precision
 
 
-class TrainState:
-    """The weights, the optimizer, the scale of the loss, the average and the best validation.
+def build_train_state(cfg: CfgNode, model: nn.Module, device: torch.device) -> "TrainState":
+    """The state that a training begins with.
 
     Args:
         cfg: of the run.
         model: bare, on its device, frozen where it is to be; the same object is trained.
         device: of the model.
     """
+    folder = Path(cfg.OUTPUT_DIR, NONFINITE)
+    return TrainState(
+        model=model,
+        optimizer=build_optimizer(model, cfg),
+        precision=Precision(cfg.TRAIN.PRECISION, device),
+        ema=EMA(model, cfg.TRAIN.EMA_DECAY),
+        early_stopping=EarlyStopping(cfg.SOLVER.EARLY_STOP_PATIENCE),
+        guard=NonFiniteGuard(folder, limit=cfg.SOLVER.MAX_NONFINITE_STEPS),
+        clip_norm=cfg.SOLVER.CLIP_GRAD_NORM,
+    )
 
-    def __init__(self, cfg: CfgNode, model: nn.Module, device: torch.device) -> None:
-        self.model = model
-        self.optimizer = build_optimizer(model, cfg)
-        self.precision = Precision(cfg.TRAIN.PRECISION, device)
-        self.ema = EMA(model, cfg.TRAIN.EMA_DECAY)
-        self.early_stopping = EarlyStopping(cfg.SOLVER.EARLY_STOP_PATIENCE)
-        self.clip_norm = cfg.SOLVER.CLIP_GRAD_NORM
-        folder = Path(cfg.OUTPUT_DIR, NONFINITE)
-        self.guard = NonFiniteGuard(folder, limit=cfg.SOLVER.MAX_NONFINITE_STEPS)
+
+@dataclass(eq=False)
+class TrainState:
+    """The weights, the optimizer, the scale of the loss, the average and the best validation."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    precision: Precision
+    ema: EMA
+    early_stopping: EarlyStopping
+    guard: NonFiniteGuard
+    clip_norm: float  # of all gradients together; 0: no limit
 
     def step(self, finite: Tensor) -> StepResult:
         """Update the weights by the gradients, which are gone then.

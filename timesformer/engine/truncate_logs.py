@@ -7,28 +7,24 @@ be there twice. ``metrics.csv`` knows positions and needs no sizes, see ``histor
 from collections.abc import Mapping
 from pathlib import Path
 
-from timesformer.config import CfgNode
 from timesformer.files import LOG
-from timesformer.runtime import log
 
 _EVENTS = "events.out.tfevents.*"
 
 
-def sizes(cfg: CfgNode) -> dict[str, int]:
-    """Bytes of the log and of the event files, by path in OUTPUT_DIR."""
-    folder = Path(cfg.OUTPUT_DIR)
-    files = [folder / LOG, *log.build_board_folder(cfg).glob(_EVENTS)]
+def sizes(folder: Path, board: Path) -> dict[str, int]:
+    """Bytes of the log in ``folder`` and of the event files in ``board``, by path in ``folder``."""
+    files = [folder / LOG, *board.glob(_EVENTS)]
     return {_name(path, folder): path.stat().st_size for path in files if path.is_file()}
 
 
-def rewind(cfg: CfgNode, written: Mapping[str, int]) -> None:
+def rewind(folder: Path, board: Path, written: Mapping[str, int]) -> None:
     """Take out what was added since ``sizes`` gave ``written``.
 
     Of the log only the ``json_stats`` lines: why a process died stays to be read. Unknown event files
-    outside OUTPUT_DIR may be those of other runs, and stay.
+    outside ``folder`` may be those of other runs, and stay.
     """
-    folder = Path(cfg.OUTPUT_DIR)
-    for path in log.build_board_folder(cfg).glob(_EVENTS):
+    for path in board.glob(_EVENTS):
         size = written.get(_name(path, folder))
         if size is None:
             if path.is_relative_to(folder):
