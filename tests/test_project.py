@@ -146,7 +146,7 @@ def test_the_readme_names_every_room_and_every_module_says_what_it_is():
 
 def test_every_configuration_that_the_readme_names_exists():
     readme = (ROOT / "README.md").read_text()
-    named = re.findall(r"(?:--cfg\s|configs/)(\w+/\w+)(?:\.yaml)?\b", readme)
+    named = re.findall(r"--cfg\s(?:configs/)?([A-Z]\w*[a-z]\w*/\w+)", readme)
     assert len(named) >= 5
     assert set(named) <= set(recipe_names())
 
