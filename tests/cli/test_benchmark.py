@@ -10,7 +10,7 @@ from timesformer.engine.benchmark_data import Cost, median_cost
 from timesformer.video import read_video, sampling
 
 
-def test_the_table_shows_ours_the_floor_and_the_naive_way(tiny_yaml):
+def test_the_table_has_all_requests(tiny_yaml):
     result = run_tool("benchmark.py", "data", "--videos", "2", "--repeats", "1", "--seconds", "0.3",
                       "--json", "--cfg", tiny_yaml, "DATA.NUM_FRAMES", 4)  # fmt: skip
     assert result.returncode == 0, result.stderr
@@ -31,7 +31,7 @@ def test_medians_are_over_videos():
     assert median_cost(costs) == Cost(2.0, 1, 2, 3, 4, 5, 6, 7)
 
 
-def test_the_naive_way_gives_the_clip_that_ours_gives(numbered_video):
+def test_the_published_reader_gives_the_same_clip(numbered_video):
     """It is a fair measure only if it does the same work."""
     shape = sampling.ClipShape(num_frames=4, rate=3, target_fps=30)
 
@@ -41,11 +41,11 @@ def test_the_naive_way_gives_the_clip_that_ours_gives(numbered_video):
     video = numbered_video(20)
     frames = read_video(video, select)
     pts = frames.timeline.pts[select(frames.timeline)[0]]
-    naive = benchmark_data._read_as_published(str(video), (int(pts[0]), int(pts[-1])), 4, 32)
+    published = benchmark_data._read_as_published(str(video), (int(pts[0]), int(pts[-1])), 4, 32)
     crop = transforms.Crop(32, 0, 0, 32)
     ours = cut_clips(frames, [[crop]], reverse_channels=False)
     ours = transforms.normalize(ours, (0.45,) * 3, (0.225,) * 3)[0]
-    assert (ours - naive).abs().max() < 1.01 / 255 / 0.225
+    assert (ours - published).abs().max() < 1.01 / 255 / 0.225
 
 
 def test_a_list_without_a_readable_video_is_named(tiny_yaml, tmp_path, capsys):

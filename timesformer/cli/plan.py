@@ -23,14 +23,13 @@ def main(
 ) -> int:
     """Print the plan."""
     from timesformer.config import load_config
-    from timesformer.engine.memory_estimate import build_plans
-    from timesformer.engine.plan import build_facts, table
+    from timesformer.engine.memory_estimate import build_facts, build_plans, format_plans
 
     wanted = {"NUM_GPUS": gpus, "NUM_SHARDS": nodes, "TRAIN.BATCH_SIZE": 0, "TEST.ENABLE": False}
     config = load_config(cfg, [*keys, *(str(word) for pair in wanted.items() for word in pair)])
     found = list(build_plans(config, world=gpus * nodes, memory_gib=memory))
     print(build_facts(config, gpus * nodes))
-    print(table(found))
+    print(format_plans(found))
     best = next((row for row in found if row.fits), None)
     if best is None:
         print(f"\nnothing fits into {memory:g} GiB: a smaller crop, fewer frames, more GPUs?")

@@ -1,15 +1,15 @@
-"""What reading clips costs on a user's own list, beside the least and the naive that it could cost.
+"""The time of reading clips of a list, beside a lower bound and the published reader.
 
-ours      open, decode, convert, scale and crop, as a loader process does, on one core
-all cores the same where no other process decodes, as with DATA_LOADER.NUM_WORKERS 0
-floor     a plain decode of the same spans, one thread, nothing converted, measured here and now
-naive     the published reader, once for each view: seek to 1024 ticks before the span, decode it and
-          one frame more, keep all frames, convert all of them to RGB, stack them, choose T, normalise
-          those in float at full size, scale, crop. (Without a duration in the header it would even
-          decode the whole file; here it is spared that.)
+ours         open, decode, convert, scale and crop, as a loader process does, on one core
+all cores    the same where no other process decodes, as with DATA_LOADER.NUM_WORKERS 0
+lower bound  a plain decode of the same spans, one thread, nothing converted
+published    the published reader, once for each view: seek to 1024 ticks before the span, decode it and
+             one frame more, keep all frames, convert all of them to RGB, stack them, choose T, normalise
+             those in float at full size, scale, crop. (Without a duration in the header it would decode
+             the whole file; this is not measured.)
 
-Ours cannot fall below decoding the frames that others refer to: in the H.264 clips that the targets
-are about, 0.6 of the floor, which is a third of the naive way.
+Ours has to decode at least the reference frames: 0.6 of the lower bound in the H.264 clips of the
+targets, which is a third of the published reader.
 """
 
 import math
@@ -37,7 +37,11 @@ from timesformer.video.streams import choose_stream
 
 PUBLISHED_MARGIN = 1024  # ticks of the stream before a span (datasets/decoder.py)
 
-TARGETS = {"train clip": 6, "1 x 3 views": 9, "10 x 3 views": 20}  # times faster than the naive way
+TARGETS = {
+    "train clip": 6,
+    "1 x 3 views": 9,
+    "10 x 3 views": 20,
+}  # times faster than the published reader
 
 T = TypeVar("T")
 
@@ -48,15 +52,15 @@ class Cost(NamedTuple):
     ours_ms: float
     read_ms: float  # of ours: open, decode, convert
     all_cores_ms: float  # ours, with threads
-    floor_ms: float
-    naive_ms: float
+    lower_bound_ms: float
+    published_ms: float
     decoded: int
     converted: int
     kept: int  # frames in all clips
 
 
 def measure_video(dataset: ClipDataset, view: Train | Views, index: int, *, repeats: int) -> Cost:
-    """Costs of one video; the three ways take turns, and the median of each counts.
+    """Costs of one video; measured in rounds, and medians count.
 
     Raises:
         VideoError: the video cannot be read.
@@ -71,14 +75,14 @@ def measure_video(dataset: ClipDataset, view: Train | Views, index: int, *, repe
         clips, cut = _timed(partial(cut_clips, frames, crops, reverse_channels=False))
         spans = [(int(pts[0]), int(pts[-1])) for pts in frames.timeline.pts[frames.indices]]
         union = (min(first for first, _ in spans), max(last for _, last in spans))
-        _, floor = _timed(partial(_decode_plainly, path, union))
+        _, bound = _timed(partial(_decode_plainly, path, union))
         num_frames, side = clips.shape[2], clips.shape[-1]
-        naive = [
+        published = [
             _timed(partial(_read_as_published, path, span, num_frames, side)) for span in spans
         ]
         num_crops = len(clips) // len(spans)
-        naive_time = num_crops * sum(seconds for _, seconds in naive)
-        times.append((read + cut, read, threaded + cut, floor, naive_time))
+        published_time = num_crops * sum(seconds for _, seconds in published)
+        times.append((read + cut, read, threaded + cut, bound, published_time))
     return Cost(
         *(1e3 * statistics.median(column) for column in zip(*times, strict=True)),
         decoded=frames.decoded,
@@ -175,10 +179,10 @@ def format_costs(costs: Mapping[str, Cost]) -> str:
         "",
         "ours ms",
         "all cores",
-        "floor ms",
-        "naive ms",
-        "ours/floor",
-        "naive/ours",
+        "lower bound ms",
+        "published ms",
+        "ours/bound",
+        "published/ours",
         "decoded",
         "converted",
         "kept",
@@ -186,11 +190,11 @@ def format_costs(costs: Mapping[str, Cost]) -> str:
     rows = [head]
     for name, cost in costs.items():
         goal = f" (goal {TARGETS[name]})" if name in TARGETS else ""
-        milliseconds = (cost.ours_ms, cost.all_cores_ms, cost.floor_ms, cost.naive_ms)
+        milliseconds = (cost.ours_ms, cost.all_cores_ms, cost.lower_bound_ms, cost.published_ms)
         times = tuple(f"{value:.1f}" for value in milliseconds)
         ratios = (
-            f"{cost.ours_ms / cost.floor_ms:.2f}",
-            f"{cost.naive_ms / cost.ours_ms:.1f}{goal}",
+            f"{cost.ours_ms / cost.lower_bound_ms:.2f}",
+            f"{cost.published_ms / cost.ours_ms:.1f}{goal}",
         )
         frames = (f"{cost.decoded:.0f}", f"{cost.converted:.0f}", f"{cost.kept:.0f}")
         rows.append((name, *times, *ratios, *frames))
@@ -199,7 +203,7 @@ def format_costs(costs: Mapping[str, Cost]) -> str:
 
 def bottleneck(cost: Cost) -> str:
     """One line: the part of a training clip that takes longest."""
-    decode = min(cost.floor_ms, cost.read_ms)
+    decode = min(cost.lower_bound_ms, cost.read_ms)
     parts = {
         "decoding (a smaller or easier codec helps: timesformer prepare --resize)": decode,
         "opening the file and converting frames": cost.read_ms - decode,

@@ -6,7 +6,7 @@ and temporary tensors are in it; the insides of fused kernels, fragmentation and
 """
 
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -18,15 +18,20 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
 from timesformer.config import CfgNode
+from timesformer.datasets import read_list
+from timesformer.datasets.list_text import ListError
 from timesformer.engine.losses import build_loss
+from timesformer.engine.optim import lr_factor
 from timesformer.engine.parallel import keep_less
 from timesformer.models import build_model
 from timesformer.models.block import Block
 from timesformer.runtime.precision import Precision
+from timesformer.tables import format_table
 
 GIB = 1024**3
 CONTEXT_BYTES = GIB  # of a CUDA process: driver, kernels, workspaces of cuBLAS
 MARGIN = 1.05  # fragmentation of the allocator
+COLUMNS = ("strategy", "recompute", "clips a GPU and batch", "batches a step", "GiB a GPU", "fits")
 
 
 class StepMemory(NamedTuple):
@@ -151,6 +156,43 @@ def _count(step: TrainingStep, clips: int, checkpoint: float) -> tuple[int, int,
 
 def _bytes(module: nn.Module) -> int:
     return sum(p.numel() * p.element_size() for p in module.parameters())
+
+
+def build_facts(cfg: CfgNode, world: int) -> str:
+    """The facts of a run that do not depend on memory, as text."""
+    try:
+        videos = len(read_list(cfg, "train").labels)
+        steps = f"{videos * cfg.AUG.NUM_REPEATS // cfg.GLOBAL_BATCH_SIZE} ({videos} videos)"
+    except ListError as error:
+        steps = f"unknown: {error}"
+    solver = cfg.SOLVER
+    factor = lr_factor(cfg.GLOBAL_BATCH_SIZE, cfg.SOLVER.LR_REFERENCE_BATCH)
+    scaled = "" if factor == 1 else f" ({solver.BASE_LR:g} times {factor:g})"
+    return (
+        f"processes          {world}, one a GPU, with {cfg.DATA_LOADER.NUM_WORKERS} loader "
+        "processes each at most\n"
+        f"clips a step       {cfg.GLOBAL_BATCH_SIZE}, {cfg.GLOBAL_BATCH_SIZE // world} of each GPU\n"
+        f"steps an epoch     {steps}\n"
+        f"learning rate      {solver.BASE_LR * factor:g}{scaled}\n"
+        f"clip               {cfg.DATA.NUM_FRAMES} x {cfg.DATA.TRAIN_CROP_SIZE}², "
+        f"{cfg.TRAIN.PRECISION}, {solver.OPTIMIZING_METHOD}\n"
+    )
+
+
+def format_plans(found: Sequence[Plan]) -> str:
+    """The table of plans."""
+    cells = [
+        (
+            row.strategy,
+            "all blocks" if row.checkpoint else "no",
+            str(row.clips),
+            str(row.accumulation),
+            f"{row.gib:.1f}",
+            "yes" if row.fits else "no",
+        )
+        for row in found
+    ]
+    return format_table([COLUMNS, *cells])
 
 
 class _Storages(TorchDispatchMode):
