@@ -138,7 +138,7 @@ def clip_length(settings: Path, values: Mapping[str, Any], opts: Sequence[str]) 
         cfg,
         read_list(cfg, "train"),
         is_given=is_given,
-        progress=lambda loader: progress(loader, total=len(loader), title="durations"),
+        progress=lambda results, total: progress(results, total=total, title="durations"),
     )
     if fitting is None:
         return {}

@@ -6,30 +6,31 @@ Frame folders count as 30 frames a second.
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from timesformer.config import CfgNode
 from timesformer.datasets.build import build_sampling, build_worker_count
-from timesformer.datasets.clips import Batch, ClipDataset
+from timesformer.datasets.checks.inspection import video_seconds
+from timesformer.datasets.checks.worker_pool import Result, map_with_timeout
+from timesformer.datasets.folders import is_image
 from timesformer.datasets.list_source import build_dataset_name
 from timesformer.datasets.lists import VideoList
-from timesformer.datasets.loader import ClipLoader
-from timesformer.datasets.samplers import EvalBatches
 from timesformer.datasets.scan_index import known_seconds, other_places
-from timesformer.datasets.views import DenseSampling, Views
-from timesformer.video import Frames, FrameSelector, read_video
-from timesformer.video.frames import choose_frames
+from timesformer.datasets.views import DenseSampling
 from timesformer.video.images import FOLDER_FPS
 from timesformer.video.sampling import ClipShape
-from timesformer.video.timeline import Indices, Timeline
 
 ENOUGH = 0.9  # of the videos must hold a whole clip
 ROUNDING = 1e-3  # seconds; times of containers have that much
-VIDEOS_A_BATCH = 4
 
-Progress = Callable[[ClipLoader], Iterable[Batch]]
+Progress = Callable[[Iterable[Result], int], Iterable[Result]]  # (results, total) -> results
+
+
+def no_progress(results: Iterable[Result], total: int) -> Iterable[Result]:
+    """``results``, shown nowhere."""
+    return results
 
 
 class ClipFit(NamedTuple):
@@ -74,7 +75,7 @@ def build_clip_shape(cfg: CfgNode) -> ClipShape | None:
 
 
 def build_fitting_rate(
-    cfg: CfgNode, videos: VideoList, *, is_given: bool, progress: Progress = iter
+    cfg: CfgNode, videos: VideoList, *, is_given: bool, progress: Progress = no_progress
 ) -> tuple[int, str] | None:
     """The rate that suits the videos of a list, and a line on it; None where no length is known.
 
@@ -82,7 +83,7 @@ def build_fitting_rate(
         cfg: whose rate is the longest.
         videos: of the list.
         is_given: the rate of ``cfg`` was chosen by the user, and is only measured.
-        progress: shows batches of videos that are looked at.
+        progress: shows that results arrive.
     """
     shape = build_clip_shape(cfg)
     if shape is None:
@@ -101,7 +102,9 @@ def build_fitting_rate(
     return rate, line + (f"; {unread} could not be read" if unread else "")
 
 
-def build_durations(cfg: CfgNode, videos: VideoList, progress: Progress = iter) -> np.ndarray:
+def build_durations(
+    cfg: CfgNode, videos: VideoList, progress: Progress = no_progress
+) -> np.ndarray:
     """``list_seconds`` with the indices, the time limit and the processes of a configuration."""
     known = known_seconds(videos, other_places(cfg.OUTPUT_DIR))
     workers, limit = build_worker_count(cfg), cfg.DATA.DECODE_TIMEOUT
@@ -114,69 +117,29 @@ def list_seconds(
     *,
     workers: int,
     time_limit: float,
-    progress: Progress = iter,
+    progress: Progress = no_progress,
 ) -> np.ndarray:
     """(N,) seconds of the videos of a list; nan where a video cannot be read in ``time_limit``.
 
-    Those that are not ``known``, by index, are found by listing packets in ``workers`` loader
+    Those that are not ``known``, by index, are found by listing packets in ``workers``
     processes. Of a part of a file, its seconds.
     """
     found = np.array([known.get(i, np.nan) for i in range(len(videos.labels))])
-    unknown = np.flatnonzero(np.isnan(found))
-    for i in unknown.tolist():
-        if len(files := videos.files(i)) > 1:
+    unknown: dict[str, list[int]] = {}
+    for i in np.flatnonzero(np.isnan(found)).tolist():
+        files = videos.files(i)
+        if len(files) > 1 or is_image(files[0]):
             found[i] = len(files) / FOLDER_FPS
-    for batch in progress(_loader(videos, np.flatnonzero(np.isnan(found)), workers, time_limit)):
-        for index, span in zip(batch.indices.tolist(), batch.spans, strict=True):
-            found[index] = span.duration_seconds if span else np.nan
+        else:
+            unknown.setdefault(files[0], []).append(i)
+    results = map_with_timeout(
+        video_seconds, list(unknown), workers=max(workers, 1), seconds=time_limit
+    )
+    for result in progress(results, len(unknown)):
+        found[unknown[result.item]] = np.nan if result.problem else result.value
     for i in range(len(found)):
         if part := videos.segment(i):
             start, end = part
             start, end = np.nan_to_num(start, nan=0.0), np.nan_to_num(end, nan=np.inf)
             found[i] = min(end, found[i]) - start
     return found
-
-
-def _loader(videos: VideoList, chosen: np.ndarray, workers: int, limit: float) -> ClipLoader:
-    """Batches whose spans have the lengths of the ``chosen`` videos; their clips are black dots."""
-    dataset = ClipDataset(
-        videos._replace(segments=None),  # of which the whole file is looked at
-        Views(_FirstFrame(), 1, "paper", short_side=2, crop=2, crops=(1,)),
-        seed=0,
-        read=_read_timeline,
-        time_limit=limit,
-    )
-    batches = EvalBatches(
-        len(videos.labels), batch_size=VIDEOS_A_BATCH, rank=0, world=1, chosen=chosen
-    )
-    return ClipLoader(dataset, batches, num_workers=min(workers, len(batches)), pin_memory=False)
-
-
-class _FirstFrame:
-    """A sampling that looks at the first frame."""
-
-    def random(self, rng: np.random.Generator) -> FrameSelector:
-        return self.views(1, "paper")
-
-    def views(self, num_views: int, placement: str) -> FrameSelector:
-        return lambda timeline: np.zeros((1, 1), np.int64)
-
-    def shortage(self, timeline: Timeline) -> None:
-        return None
-
-
-class _TimelineReady(Exception):
-    """Ends a reader before it decodes; the argument is the timeline."""
-
-
-def _read_timeline(path: str, select: FrameSelector, **options: Any) -> Frames:
-    """A black dot in place of the chosen frames, with the timeline of the video."""
-
-    def stop(timeline: Timeline) -> Indices:
-        raise _TimelineReady(timeline)
-
-    try:
-        return read_video(path, stop, **options)
-    except _TimelineReady as ready:
-        (timeline,) = ready.args
-    return choose_frames(timeline, select).frames(np.zeros((1, 2, 2, 3), np.uint8))

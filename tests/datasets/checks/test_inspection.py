@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import numbered_frame, write_video
-from timesformer.datasets.checks.inspection import inspect_video, thumbnail_strip
+from timesformer.datasets.checks.inspection import inspect_video, thumbnail_strip, video_seconds
 from timesformer.datasets.checks.video_info import VideoInfo, picture
 
 
@@ -131,3 +131,9 @@ def test_a_strip_is_four_frames_side_by_side(numbered_video):
 def test_a_strip_needs_a_frame(empty_video):
     with pytest.raises(ValueError, match="no decodable frame; re-encode it"):
         thumbnail_strip(str(empty_video))
+
+
+def test_the_length_of_a_video_is_known_without_decoding(numbered_video, monkeypatch):
+    monkeypatch.setattr("timesformer.video.by_list.ListedRun.decode", None)
+    monkeypatch.setattr("timesformer.video.reader.decode_whole", None)
+    assert video_seconds(str(numbered_video(45))) == pytest.approx(1.5)

@@ -1,5 +1,6 @@
 """Every item gets an answer: values, exceptions, dead and hanging processes."""
 
+import math
 import os
 import time
 
@@ -32,6 +33,11 @@ def test_hanging_and_dying_items_leave_the_others_alone():
     assert answers["abort"][1:] == (None, "crashed", "crashed the decoder (signal 6)")
     assert answers["exit"][1:] == (None, "crashed", "crashed the decoder (exit status 3)")
     assert answers["raise"][1:] == (None, "crashed", "RuntimeError: broken")
+
+
+def test_no_time_limit_is_one_too():
+    (answer,) = map_with_timeout(act, ["a"], workers=1, seconds=math.inf)
+    assert answer.value == "A"
 
 
 def test_nothing_to_do_starts_no_process(monkeypatch):

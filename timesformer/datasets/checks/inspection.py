@@ -32,7 +32,7 @@ from timesformer.video.packets import list_packets
 from timesformer.video.reader import read_video
 from timesformer.video.sources import open_binary
 from timesformer.video.streams import claims, display_matrix, remarks
-from timesformer.video.timeline import Timeline
+from timesformer.video.timeline import Indices, Timeline
 from timesformer.video.whole import VideoError, decode_whole, open_video
 
 SLACK = 2  # frames that a sound file may lack: placeholders of packed AVIs, headers off by one
@@ -63,6 +63,27 @@ def content_hash(path: str | Path) -> str:
         while chunk := file.read(CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+class _TimelineReady(Exception):
+    """Ends a reader before it decodes; the argument is the timeline."""
+
+
+def video_seconds(path: str) -> float:
+    """How long a video is; no frame is decoded if the packets tell it.
+
+    Raises:
+        VideoError: it cannot be read.
+    """
+
+    def stop(timeline: Timeline) -> Indices:
+        raise _TimelineReady(timeline)
+
+    try:
+        timeline = read_video(path, stop).timeline
+    except _TimelineReady as ready:
+        (timeline,) = ready.args
+    return round(timeline.duration_seconds, 3)
 
 
 def thumbnail_strip(path: str) -> bytes:

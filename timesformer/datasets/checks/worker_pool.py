@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 NO_ANSWER = "no answer"
 CRASHED = "crashed"
 START_SECONDS = 300.0  # that a new process may take to import its modules, on a busy machine
+LONGEST_WAIT = 3600.0  # seconds, where there is no time limit
 READY = "ready"
 
 
@@ -45,7 +46,7 @@ def map_with_timeout(
         function: of one item, importable by name; an exception becomes a crash of that item.
         items: what to work on.
         workers: processes.
-        seconds: time limit of one item.
+        seconds: time limit of one item; inf: none.
     """
     queue = list(reversed(items))
     pool = [_start(function) for _ in range(min(workers, len(items)))]
@@ -53,8 +54,8 @@ def map_with_timeout(
     try:
         while missing:
             now = time.monotonic()
-            patience = min(worker.deadline for worker in pool) - now
-            ready = set(wait([worker.pipe for worker in pool], timeout=max(patience, 0)))
+            pause = min(max(min(worker.deadline for worker in pool) - now, 0), LONGEST_WAIT)
+            ready = set(wait([worker.pipe for worker in pool], timeout=pause))
             for worker in list(pool):
                 heard = worker.pipe in ready
                 result, alive = _hear(worker) if heard else _late(worker, seconds)
