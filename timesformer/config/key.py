@@ -1,7 +1,7 @@
 """One configuration key: name, default, meaning, and which values it takes."""
 
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from operator import ge, gt, le, lt
 from typing import Any
 
@@ -63,3 +63,8 @@ class Key:
             raise ConfigError(f"{self.name} is {value!r}; choose {self.allowed}{self.note}")
         if not all(_COMPARE[name](value, bound) for name, bound in self._bounds.items()):
             raise ConfigError(f"{self.name} is {value}, but must be {self.allowed}")
+
+
+def free(*keys: Key) -> tuple[Key, ...]:
+    """A section of keys that decide no number of a training."""
+    return tuple(replace(key, free=True) for key in keys)

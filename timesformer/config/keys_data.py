@@ -1,6 +1,6 @@
 """Keys of the data: DATA, DATA_LOADER, AUG and MIXUP."""
 
-from timesformer.config.key import Key
+from timesformer.config.key import Key, free
 
 # A row a key, which the formatter would break into a line an argument.
 # fmt: off
@@ -24,20 +24,19 @@ DATA = (
         at_least=1, scored=True),
     Key("DATA.TARGET_FPS", 30, "Frame rate that SAMPLING_RATE refers to.", at_least=1, scored=True),
     Key("DATA.MEAN", [0.45, 0.45, 0.45], "Mean of R, G and B, pixel range 0 .. 1.", scored=True),
-    Key("DATA.STD", [0.225, 0.225, 0.225], "Standard deviation of R, G and B, pixel range 0 .. 1.",
-        scored=True),
+    Key("DATA.STD", [0.225, 0.225, 0.225],
+        "Standard deviation of R, G and B, pixel range 0 .. 1.", scored=True),
     Key("DATA.TRAIN_JITTER_SCALES", [256, 320],
         "Range of the random short side in training, in pixels. Validation uses the smaller one.",
         scored=True),
     Key("DATA.INV_UNIFORM_SAMPLE", False, "Draw the short side uniformly in 1 / size instead of size."),
-    Key("DATA.TRAIN_CROP_SIZE", 224, "Side of the square crop in training and validation.", at_least=1,
-        scored=True),
-    Key("DATA.TEST_CROP_SIZE", 256, "Side of the square crop in testing.", at_least=1,
-        scored=True, free=True),
+    Key("DATA.TRAIN_CROP_SIZE", 224,
+        "Side of the square crop in training and validation.", at_least=1, scored=True),
+    Key("DATA.TEST_CROP_SIZE", 256,
+        "Side of the square crop in testing.", at_least=1, scored=True, free=True),
     Key("DATA.RANDOM_FLIP", True, "Flip half of the training clips left to right."),
     Key("DATA.REVERSE_INPUT_CHANNEL", False,
-        "Give the model BGR instead of RGB, as published SSv2 checkpoints were trained.",
-        scored=True),
+        "Give the model BGR instead of RGB, as published SSv2 checkpoints were trained.", scored=True),
     Key("DATA.APPLY_ROTATION", False,
         "Turn frames as a player would where a file asks for it (phones held upright). Published code "
         "uses frames as they are stored, and so do checkpoints that were trained with it.",
@@ -63,23 +62,20 @@ DATA = (
         at_least=0, ours=True, free=True),
     Key("DATA.OVERFIT_BATCHES", 0,
         "Train on as many batches of videos again and again, 50 batches an epoch, each video with its "
-        "middle clip and centre crop, and validate on the same. 0: off. --overfit sets the "
-        "rest.",
-        at_least=0, ours=True),
+        "middle clip and centre crop, and validate on the same. 0: off. run_net.py --overfit sets the "
+        "rest.", at_least=0, ours=True),
     Key("DATA.ENSEMBLE_METHOD", "sum",
         "How the views of a video become one score: sum of logits, max of logits, or softmax (ours): the "
         "mean of the class probabilities, as the paper describes it; of sigmoids if MULTI_LABEL.",
         choices=("sum", "max", "softmax"), scored=True, free=True),
 )
 
-DATA_LOADER = (
+DATA_LOADER = free(
     Key("DATA_LOADER.NUM_WORKERS", 8,
-        "Loader processes of each training process. 0 loads in the training process.", at_least=0,
-        free=True),
-    Key("DATA_LOADER.PIN_MEMORY", True, "Use page-locked batches, for faster copies to a GPU.",
-        free=True),
+        "Loader processes of each training process. 0 loads in the training process.", at_least=0),
+    Key("DATA_LOADER.PIN_MEMORY", True, "Use page-locked batches, for faster copies to a GPU."),
     Key("DATA_LOADER.ENABLE_MULTI_THREAD_DECODE", False,
-        "Let the decoder use several threads a video: for few workers on many cores.", free=True),
+        "Let the decoder use several threads a video: for few workers on many cores."),
 )
 
 # Of training clips, after scale, crop and flip. One draw for all frames of a clip. The published
@@ -88,10 +84,8 @@ AUG = (
     Key("AUG.NUM_REPEATS", 1,
         "Clips that a video gives to its batch: other frames, crops and draws, read at once. BATCH_SIZE "
         "counts clips, so a batch holds BATCH_SIZE / NUM_REPEATS videos and an epoch has NUM_REPEATS "
-        "times as many batches.",
-        at_least=1, ours=True),
-    Key("AUG.AUTO_AUGMENT", "",
-        "Empty: none. trivialaugment: one operation of random strength.",
+        "times as many batches.", at_least=1, ours=True),
+    Key("AUG.AUTO_AUGMENT", "", "Empty: none. trivialaugment: one operation of random strength.",
         choices=("", "randaugment", "trivialaugment"), ours=True),
     Key("AUG.RAND_AUGMENT_NUM_OPS", 2,
         "Operations of randaugment, one after the other.", at_least=1, ours=True),
@@ -99,10 +93,9 @@ AUG = (
         "Strength of the operations of randaugment.", at_least=0, at_most=30, ours=True),
     Key("AUG.COLOR_JITTER", [0.0, 0.0, 0.0, 0.0],
         "Largest change of brightness, contrast, saturation (0.4: factors 0.6 .. 1.4) and hue (turns of "
-        "the colour circle, 0 .. 0.5).",
-        ours=True),
-    Key("AUG.GRAYSCALE_PROB", 0.0, "Probability that a clip becomes grey.",
-        at_least=0, at_most=1, ours=True),
+        "the colour circle, 0 .. 0.5).", ours=True),
+    Key("AUG.GRAYSCALE_PROB", 0.0,
+        "Probability that a clip becomes grey.", at_least=0, at_most=1, ours=True),
     Key("AUG.BLUR_PROB", 0.0,
         "Probability that a clip is blurred (Gaussian, standard deviation 0.1 .. 2 pixels).",
         at_least=0, at_most=1, ours=True),
@@ -111,8 +104,7 @@ AUG = (
         at_least=0, at_most=1, ours=True),
     Key("AUG.FLIP_MAP", "",
         "JSON file {class: class} of classes that a flip turns into each other, as left and right: names "
-        "of classes.txt in PATH_TO_DATA_DIR, or ids. Empty: a flip changes no label.",
-        ours=True),
+        "of classes.txt in PATH_TO_DATA_DIR, or ids. Empty: a flip changes no label.", ours=True),
 )
 
 MIXUP = (
