@@ -77,6 +77,11 @@ def test_rooms_import_from_above(path):
             assert ROOMS.index(room(module)) <= ROOMS.index(own), f"{name} imports {module}"
 
 
+def test_pictures_and_pages_know_no_configuration():
+    for path in (PACKAGE / "visualize").glob("*.py"):
+        assert "config" not in {room(module) for module in imported(path)}, path
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -11,8 +11,8 @@ from timesformer.config import load_config
 from timesformer.datasets import load_views
 from timesformer.datasets.augment import build_augment
 from timesformer.datasets.augment_record import describe_augment
+from timesformer.inference.sheets import build_sampling_sheet
 from timesformer.visualize import contact_sheet
-from timesformer.visualize.sampling import build_sheet
 
 AUGMENTED = [
     *("AUG.AUTO_AUGMENT", "randaugment", "AUG.COLOR_JITTER", "[0.4, 0.4, 0.4, 0.1]"),
@@ -50,7 +50,7 @@ def test_the_frames_of_every_view_are_printed_and_drawn(show, numbered_video):
 
 def test_the_sheet_holds_the_very_clips_of_a_test(tiny_yaml, numbered_video):
     video, cfg = numbered_video(60, width=128), load_config(tiny_yaml, ["TEST.BATCH_SIZE", "6"])
-    sheet = build_sheet(cfg, video, split="test", num_clips=1, augment=False)
+    sheet = build_sampling_sheet(cfg, video, split="test", num_clips=1, augment=False)
     views = (load_views(video, cfg) * 0.225 + 0.45) * 255
     for row, view in zip(sheet.rows, views, strict=True):
         assert np.abs(row.clip - view.permute(1, 2, 3, 0).numpy()).max() < 0.01

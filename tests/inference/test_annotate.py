@@ -11,10 +11,9 @@ import pytest
 import torch
 
 from tests.conftest import frame_number, numbered_frame
-from timesformer import Predictor
 from timesformer.files import WriteError, write_atomically
 from timesformer.inference import annotate
-from timesformer.inference.predictor import Prediction, build_batches
+from timesformer.inference.predictor import Prediction
 from timesformer.video import VideoError
 
 
@@ -141,30 +140,3 @@ def _until_full(path, mode, *, option, after):
 
     with write_atomically(path, mode, option=option) as file:
         yield Disk(file)
-
-
-def test_the_sheet_has_a_row_for_every_view_that_the_model_saw(
-    trained, data_dir, tmp_path, monkeypatch
-):
-    from timesformer.visualize import contact_sheet
-
-    sheets = []
-    draw = contact_sheet.draw
-    monkeypatch.setattr(contact_sheet, "draw", lambda sheet: sheets.append(sheet) or draw(sheet))
-    _, path = trained("DATA.REVERSE_INPUT_CHANNEL", "True")
-    predictor = Predictor.from_checkpoint(path)
-    (found,) = predictor.predict(data_dir / "videos/test 0.mp4")
-    annotate.draw_sheet(found, predictor.cfg, tmp_path / "sheet.png")
-    assert cv2.imread(str(tmp_path / "sheet.png")) is not None
-    (sheet,) = sheets
-    assert sheet.title.startswith(f"test 0.mp4\n{found.top(1)[0].name} ")
-    assert len(sheet.rows) == 6
-    batch = next(iter(build_batches(predictor.cfg, _listed(found.video), predictor.device, 1)))
-    shown = [torch.from_numpy(row.clip).permute(3, 0, 1, 2).flip(0) for row in sheet.rows]
-    assert torch.equal(torch.stack(shown), batch.clips)
-
-
-def _listed(video):
-    from timesformer.inference.videos import listed_videos
-
-    return listed_videos(video)

@@ -7,7 +7,13 @@ import pytest
 
 from timesformer.runtime.metrics_csv import MetricsCSV
 from timesformer.visualize import training_curves
-from timesformer.visualize.training_curves import CurvesError, draw, read_run, read_runs, smooth
+from timesformer.visualize.training_curves import (
+    CurvesError,
+    draw_curves,
+    read_run,
+    read_runs,
+    smooth,
+)
 
 
 def published_line(**stats):
@@ -128,7 +134,7 @@ def test_smoothing_is_a_weighted_mean_of_the_values_so_far():
 def test_the_picture_has_a_line_a_run_and_says_what_is_missing(write, tmp_path):
     first, second = write("first", ""), write("second", step(1, 2, 3.0) + step(1, 4, 0.5))
     table(first, epochs=3)
-    figure = draw(read_runs([first, second]))
+    figure = draw_curves(read_runs([first, second]))
     loss, scores, _, speed = figure.axes
     assert [axes.get_title(loc="left") for axes in figure.axes] == [
         "training loss", "validation top-1, %", "learning rate", "clips / s",
@@ -148,7 +154,7 @@ def test_the_picture_has_a_line_a_run_and_says_what_is_missing(write, tmp_path):
 
 def test_a_loss_that_goes_to_zero_is_drawn_on_a_logarithmic_scale(write):
     falling = "".join(step(e, b, 10.0 ** -(4 * e + b)) for e in (1, 2) for b in (1, 2, 3, 4))
-    figure = draw([read_run(write("falling", falling))])
+    figure = draw_curves([read_run(write("falling", falling))])
     assert figure.axes[0].get_yscale() == "log"
 
 

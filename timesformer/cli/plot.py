@@ -27,11 +27,11 @@ def main(
 ) -> None:
     """Write the picture."""
     from timesformer.files import write_atomically
-    from timesformer.visualize.training_curves import CurvesError, draw, read_runs
+    from timesformer.visualize.training_curves import CurvesError, draw_curves, read_runs
 
     if out.suffix.lower() != ".png":
         raise CurvesError(f"--out is {out}, but the picture is a PNG; end the name with .png")
     found = read_runs(runs)
     with write_atomically(out, "wb", option="--out") as file:
-        draw(found).savefig(file, format="png")
+        draw_curves(found).savefig(file, format="png")
     print(f"{out}: {', '.join(run.name for run in found)}")

@@ -139,10 +139,12 @@ class Pictures:
         """The contact sheet and the annotated copy, if asked for."""
         if self.sheets is None and self.copies is None:
             return
-        from timesformer.inference.annotate import build_copy, draw_sheet
+        from timesformer.inference.annotate import build_copy
+        from timesformer.inference.sheets import build_prediction_sheet, write_sheet
 
         if self.sheets is not None:
-            draw_sheet(prediction, predictor.cfg, self.sheets / f"{name}.png")
+            sheet = build_prediction_sheet(predictor.cfg, prediction)
+            write_sheet(sheet, self.sheets / f"{name}.png", option="--contact-sheet")
         if self.copies is not None:
             build_copy(prediction, predictor.cfg, self.copies / f"{name}.mp4")
 

@@ -38,17 +38,15 @@ def main(
     if out.suffix.lower() != ".png":
         raise typer.BadParameter(f"--out is {out}, but the sheet is a PNG; end the name with .png")
     from timesformer.config import load_config
-    from timesformer.files import write_atomically
+    from timesformer.inference.sheets import build_sampling_sheet, write_sheet
     from timesformer.video import VideoError
-    from timesformer.visualize.contact_sheet import draw, table
-    from timesformer.visualize.sampling import build_sheet
+    from timesformer.visualize.contact_sheet import frame_table
 
     config = load_config(cfg, keys)
     if not video.exists():
         raise VideoError(f"{video}: no such video or folder; check the path")
     split = split or ("train" if augment else "test")
-    sheet = build_sheet(config, video, split=split, num_clips=clips, augment=augment)
-    with write_atomically(out, "wb", option="--out") as file:
-        draw(sheet).savefig(file, format="png")
-    print(table(sheet))
+    sheet = build_sampling_sheet(config, video, split=split, num_clips=clips, augment=augment)
+    write_sheet(sheet, out, option="--out")
+    print(frame_table(sheet))
     print(f"\n{out}: {len(sheet.rows)} clips")

@@ -1,18 +1,15 @@
-"""Predictions to look at: what the model saw of a video, and the video with its class on it."""
+"""A video written again with its likeliest class on it."""
 
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import av
 import cv2
 import numpy as np
 
 from timesformer.config import CfgNode, portable
-from timesformer.datasets.build import build_frame_loader, build_view
-from timesformer.datasets.clips import cut_video
 from timesformer.datasets.folders import frame_files
 from timesformer.files import write_atomically
 from timesformer.inference.predictor import Prediction
@@ -26,40 +23,11 @@ from timesformer.video.streams import claims, display_matrix, turn
 from timesformer.video.timeline import from_decoder
 from timesformer.video.whole import open_video
 
-if TYPE_CHECKING:
-    from timesformer.visualize.contact_sheet import Sheet
-
 H264 = {"crf": "20", "preset": "veryfast"}
 TICKS = Fraction(1, 90000)  # of a second; MPEG's clock, fine enough for any frame rate
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 BAR = 0.09  # height of the bar with the text, in heights of the frame
 LEAST_BAR = 22  # pixels
-
-
-def draw_sheet(prediction: Prediction, cfg: CfgNode, path: Path) -> None:
-    """Write the views that the model saw of the video as a contact sheet (PNG), its classes on top.
-
-    Raises:
-        VideoError: the video cannot be read.
-    """
-    from timesformer.visualize.contact_sheet import draw
-
-    sheet = build_sheet(cfg, prediction)
-    with write_atomically(path, "wb", option="--contact-sheet") as file:
-        draw(sheet).savefig(file, format=path.suffix.lstrip(".") or "png")
-
-
-def build_sheet(cfg: CfgNode, prediction: Prediction) -> "Sheet":
-    """The views that ``prediction`` is from, and the likeliest classes as title."""
-    from timesformer.visualize.contact_sheet import Sheet, clip_rows
-
-    view = build_view(cfg, "test")
-    read = partial(build_frame_loader(cfg), prediction.video)
-    cut = cut_video(read, view, np.random.default_rng(0))  # test views draw nothing
-    captions = [""] * len(cut.clips)
-    rows = clip_rows(cut.frames, cut.crops, cut.clips, captions=captions, crop_names=view.crops)
-    best = ", ".join(f"{each.name} {100 * each.probability:.1f} %" for each in prediction.top(3))
-    return Sheet(f"{Path(prediction.video).name}\n{best}", cut.frames.timeline.seconds, rows)
 
 
 def build_copy(prediction: Prediction, cfg: CfgNode, path: Path) -> None:

@@ -23,7 +23,7 @@ COLORS = [f"C{i}" for i in range(10)]
 CROP_NAMES = {True: ("left", "centre", "right"), False: ("top", "centre", "bottom")}  # wide?
 
 
-class Row(NamedTuple):
+class ClipRow(NamedTuple):
     """One clip of the sheet."""
 
     name: str
@@ -35,12 +35,12 @@ class Row(NamedTuple):
     clip: np.ndarray  # (T, S, S, 3) uint8
 
 
-class Sheet(NamedTuple):
+class ContactSheet(NamedTuple):
     """Everything that is drawn and printed."""
 
     title: str
     seconds: np.ndarray  # (N,) of every frame of the video
-    rows: list[Row]
+    rows: list[ClipRow]
 
 
 def clip_rows(
@@ -50,7 +50,7 @@ def clip_rows(
     *,
     captions: Sequence[str],
     crop_names: Sequence[int] | None,
-) -> list[Row]:
+) -> list[ClipRow]:
     """The rows of ``clips`` (views * crops, 3, T, S, S) uint8.
 
     Args:
@@ -61,7 +61,7 @@ def clip_rows(
         crop_names: 0, 1 or 2 for each crop of a view, start, centre or end; None: random clips.
     """
     names = CROP_NAMES[frames.images.shape[2] >= frames.images.shape[1]]
-    rows: list[Row] = []
+    rows: list[ClipRow] = []
     for view, numbers in enumerate(frames.indices):
         middle = frames.images[frames.index[view][len(numbers) // 2]]
         for i, crop in enumerate(crops[view]):
@@ -69,7 +69,7 @@ def clip_rows(
             if crop_names is not None:
                 name = f"view {view + 1}, {names[crop_names[i]]} crop"
             rows.append(
-                Row(
+                ClipRow(
                     name,
                     caption=_describe_crop(crop, captions[len(rows)]),
                     view=view,
@@ -95,7 +95,7 @@ def _box_in_frame(crop: Crop, frame: np.ndarray) -> tuple[float, float, float]:
     return crop.left * scale, crop.top * scale, crop.size * scale
 
 
-def draw(sheet: Sheet) -> Figure:
+def draw_contact_sheet(sheet: ContactSheet) -> Figure:
     """The sheet: a timeline, and below it a row for each clip."""
     num_views = sheet.rows[-1].view + 1
     num_shown = min(len(sheet.rows[0].indices), MOST_SHOWN)
@@ -129,7 +129,7 @@ def draw(sheet: Sheet) -> Figure:
     return figure
 
 
-def _draw_timeline(axes: Axes, sheet: Sheet, num_views: int) -> None:
+def _draw_timeline(axes: Axes, sheet: ContactSheet, num_views: int) -> None:
     """The whole video as a grey bar, above it a lane of marks for each temporal view."""
     end = max(float(sheet.seconds[-1]), 1e-3)
     axes.barh(0, end, left=0, height=0.9, color="0.85")
@@ -148,7 +148,7 @@ def _draw_timeline(axes: Axes, sheet: Sheet, num_views: int) -> None:
     axes.spines[["top", "right", "left"]].set_visible(False)
 
 
-def _draw_frame(axes: Axes, row: Row) -> None:
+def _draw_frame(axes: Axes, row: ClipRow) -> None:
     """The middle frame as decoded, the crop bright in it."""
     color = COLORS[row.view % len(COLORS)]
     left, top, side = row.box
@@ -164,7 +164,7 @@ def _draw_frame(axes: Axes, row: Row) -> None:
     _head(axes, row.name, color=color, size=9, weight="bold")
 
 
-def _draw_clip(axes: Axes, row: Row, seconds: np.ndarray) -> None:
+def _draw_clip(axes: Axes, row: ClipRow, seconds: np.ndarray) -> None:
     """The frames of a clip side by side, each below its number and time."""
     count = len(row.indices)
     shown = np.linspace(0, count - 1, min(count, MOST_SHOWN)).round().astype(int)
@@ -205,7 +205,7 @@ def _head(axes: Axes, text: str, *, color: str, size: int, weight: str = "normal
     )
 
 
-def table(sheet: Sheet) -> str:
+def frame_table(sheet: ContactSheet) -> str:
     """Frame numbers and times of each temporal view."""
     lines = [sheet.title, ""]
     first_of_view = {row.view: row for row in reversed(sheet.rows)}

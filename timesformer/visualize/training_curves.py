@@ -166,7 +166,7 @@ def smooth(values: Sequence[float], span: float) -> list[float]:
     return averages
 
 
-def draw(runs: Sequence[Run]) -> "Figure":
+def draw_curves(runs: Sequence[Run]) -> "Figure":
     """Loss, validation, learning rate and throughput of ``runs``, one colour each."""
     from matplotlib import colormaps
     from matplotlib.figure import Figure

@@ -13,6 +13,7 @@ from timesformer.datasets.checks.scan import Progress, Scan
 from timesformer.datasets.checks.worker_pool import map_with_timeout
 from timesformer.files import write_atomically, write_error
 from timesformer.io.spreadsheet import safe_row
+from timesformer.tables import format_table
 
 MOST_SHOWN = 20  # problems on the terminal; the reports have all
 DETAIL_WIDTH = 90  # characters of a detail on the terminal
@@ -96,8 +97,7 @@ def report_lines(
     report: CheckReport, summary: list[tuple[str, str]], short: Sequence[str]
 ) -> Iterator[str]:
     """The summary, the kinds of problems, and the first of them; of short videos a line a list."""
-    width = max(len(name) for name, _ in summary)
-    yield from (f"{name.ljust(width)}  {value}" for name, value in summary)
+    yield from format_table(summary, has_head=False).splitlines()
     if not report.problems:
         yield "\nno problems"
     named = [each for each in report.problems if each.kind != TOO_SHORT]

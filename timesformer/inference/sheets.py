@@ -1,4 +1,4 @@
-"""Which frames and crops of a video become clips, as a contact sheet."""
+"""Contact sheets: which frames and crops of a video become clips, in a run or for a prediction."""
 
 import dataclasses
 from functools import partial
@@ -11,12 +11,22 @@ from timesformer.datasets import build_view, clips
 from timesformer.datasets.augment import build_augment, unchanged
 from timesformer.datasets.augment_record import describe_augment
 from timesformer.datasets.build import build_frame_loader
-from timesformer.visualize.contact_sheet import MOST_SHOWN, Row, Sheet, clip_rows
+from timesformer.files import write_atomically
+from timesformer.inference.predictor import Prediction
+from timesformer.visualize.contact_sheet import (
+    MOST_SHOWN,
+    ClipRow,
+    ContactSheet,
+    clip_rows,
+    draw_contact_sheet,
+)
 
 WHAT = {"test": "test views", "val": "validation clip", "train": "training clips"}
 
 
-def build_sheet(cfg: CfgNode, video: Path, *, split: str, num_clips: int, augment: bool) -> Sheet:
+def build_sampling_sheet(
+    cfg: CfgNode, video: Path, *, split: str, num_clips: int, augment: bool
+) -> ContactSheet:
     """The clips of a video, exactly as a run with ``cfg`` takes them.
 
     Args:
@@ -51,10 +61,32 @@ def build_sheet(cfg: CfgNode, video: Path, *, split: str, num_clips: int, augmen
         what += " (the AUG section asks for no augmentation)" if plain else " with augmentation"
     bgr = cfg.DATA.REVERSE_INPUT_CHANNEL
     order = ", drawn as RGB, given to the model as BGR" if bgr else ""
-    return Sheet(_title(video.name, what, seconds, rows) + order, seconds, rows)
+    return ContactSheet(_title(video.name, what, seconds, rows) + order, seconds, rows)
 
 
-def _title(name: str, what: str, seconds: np.ndarray, rows: list[Row]) -> str:
+def build_prediction_sheet(cfg: CfgNode, prediction: Prediction) -> ContactSheet:
+    """The views that the model saw of the video, titled with its likeliest classes.
+
+    Raises:
+        VideoError: the video cannot be read.
+    """
+    view = build_view(cfg, "test")
+    read = partial(build_frame_loader(cfg), prediction.video)
+    cut = clips.cut_video(read, view, np.random.default_rng(0))  # test views draw nothing
+    captions = [""] * len(cut.clips)
+    rows = clip_rows(cut.frames, cut.crops, cut.clips, captions=captions, crop_names=view.crops)
+    best = ", ".join(f"{each.name} {100 * each.probability:.1f} %" for each in prediction.top(3))
+    title = f"{Path(prediction.video).name}\n{best}"
+    return ContactSheet(title, cut.frames.timeline.seconds, rows)
+
+
+def write_sheet(sheet: ContactSheet, path: Path, *, option: str) -> None:
+    """Write the picture (PNG); an error names the ``option`` of the command that chose ``path``."""
+    with write_atomically(path, "wb", option=option) as file:
+        draw_contact_sheet(sheet).savefig(file, format="png")
+
+
+def _title(name: str, what: str, seconds: np.ndarray, rows: list[ClipRow]) -> str:
     """Two lines: the video, and what the sheet shows of it."""
     height, width = rows[0].frame.shape[:2]
     num_frames, side = rows[0].clip.shape[:2]
