@@ -129,18 +129,6 @@ def scores_of(values, indices, labels=None, failures=None):
     return Scores(torch.as_tensor(values), labels, torch.as_tensor(indices), failures or {}, {})
 
 
-def test_parts_of_processes_are_merged_in_list_order():
-    parts = [
-        scores_of([[3.0]], [3], failures={1: "early"}),
-        scores_of([[0.0], [2.0]], [0, 2], failures={4: "late"}),
-        merge([]),
-    ]
-    merged = merge(parts)
-    assert merged.indices.tolist() == merged.labels.tolist() == [0, 2, 3]
-    assert merged.values.ravel().tolist() == [0, 2, 3]
-    assert list(merged.failures.items()) == [(1, "early"), (4, "late")]
-
-
 VIDEOS = VideoList(PackedStrings(["a, b.mp4", "c.mp4"]), np.array([1, 0]), "list.csv")
 SCORES = scores_of([[0.25, 0.75]], [0], [1], {1: 'cut off, "half"'})
 
