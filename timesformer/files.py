@@ -1,7 +1,7 @@
 """The names of a run's files, and the one way to write a file: whole or not at all.
 
 The content goes to a hidden temporary file in the same folder, reaches the disk, and then gets its
-name. Whatever happens before that moment, an older file of that name is as it was.
+name. Until that moment an older file of that name is unchanged.
 """
 
 import contextlib

@@ -178,7 +178,7 @@ def test_class_names_must_be_as_many_as_the_classes(tmp_path):
 
 def test_a_video_is_no_checkpoint(data_dir):
     with pytest.raises(
-        CheckpointError, match=r"test 0\.mp4 is no weights file, but a video .*wanted"
+        CheckpointError, match=r"test 0\.mp4 is not a weights file, but a video .*wanted"
     ):
         read_model_spec(data_dir / "videos/test 0.mp4")
 

@@ -170,7 +170,7 @@ def test_what_is_no_training_does_not_become_a_sharded_checkpoint(tmp_path):
 def test_a_folder_of_something_else_is_not_replaced(tmp_path):
     torch.save(payload(0), tmp_path / "a.pyth")
     made = Source.of(read_model_spec(tmp_path / "a.pyth", overrides=["TIMESFORMER.NUM_HEADS", "2"]))
-    with pytest.raises(CheckpointError, match="is no sharded checkpoint; give a new name"):
+    with pytest.raises(CheckpointError, match="is not a sharded checkpoint; give a new name"):
         WRITERS["sharded"](made, tmp_path, torch.float32)
 
 

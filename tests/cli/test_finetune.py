@@ -206,7 +206,7 @@ class TestInputThatCannotBeUsed:
 
     def test_a_video_as_weights(self, refused, clips):
         video = next((clips / "dark").iterdir())
-        assert f"{video} is no weights file, but a video" in refused(clips, video)
+        assert f"{video} is not a weights file, but a video" in refused(clips, video)
 
     def test_weights_that_are_not_there(self, refused, tmp_path):
         assert "gone.pyth does not exist" in refused(source=tmp_path / "gone.pyth")

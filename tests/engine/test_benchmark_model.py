@@ -106,8 +106,8 @@ def test_names_become_variants():
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ("fp8", "'fp8' is no variant; write fp32, tf32"),
-        ("hf+bf16+compile", "is no variant"),
+        ("fp8", "'fp8' is not a variant; write fp32, tf32"),
+        ("hf+bf16+compile", "is not a variant"),
         ("tf32", "variant tf32 needs a GPU; a CPU has fp32 and bf16"),
     ],
 )

@@ -187,7 +187,7 @@ def test_the_time_limit_ends_a_run_like_a_signal(config, whole, tmp_path, monkey
         with pytest.raises(SystemExit) as end:
             run.run(cfg)
     assert end.value.code == 0
-    place = "after epoch 1, batch 4 of 6; it is saved, the same command goes on from there"
+    place = "after epoch 1, batch 4 of 6; it is saved, the same command resumes there"
     assert f"ended by TRAIN.MAX_MINUTES {place}" in (tmp_path / "stdout.log").read_text()
     record = json.loads((tmp_path / "run.json").read_text())
     assert (record["status"], record["reason"]) == (

@@ -91,6 +91,6 @@ def _scheme(state: Mapping[str, Tensor]) -> str:
         return "joint_space_time" if "time_embed" in state else "space_only"
     if steps not in _SCHEME_OF_STEPS:
         raise ValueError(
-            f"its blocks have {', '.join(sorted(parts))}, which is no scheme known here"
+            f"its blocks have {', '.join(sorted(parts))}, which is not a scheme known here"
         )
     return _SCHEME_OF_STEPS[steps]

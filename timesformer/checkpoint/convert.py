@@ -80,7 +80,9 @@ def write_folder(source: Source, path: Path, dtype: torch.dtype) -> Path:
             "which is what a sharded checkpoint is for; write published or safetensors"
         )
     if path.exists() and not is_sharded(path):
-        raise CheckpointError(f"--out is {path}, which is no sharded checkpoint; give a new name")
+        raise CheckpointError(
+            f"--out is {path}, which is not a sharded checkpoint; give a new name"
+        )
     write_sharded(path, payload)
     return path
 

@@ -1,4 +1,4 @@
-"""Files and folders of weights to their content, whatever wrote them; code in them is never run."""
+"""Files and folders of weights to their content, from any program; code in them is never run."""
 
 import errno
 import json
@@ -121,7 +121,7 @@ def _reading(path: Path, read: Callable[[], Any]) -> Any:
         return read()
     except CheckpointError:
         raise
-    except Exception as error:  # parsers raise whatever they like
+    except Exception as error:  # parsers raise any kind of error
         system = isinstance(error, OSError) and error.errno not in (None, *_OF_CONTENT)
         if system or isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
             raise UnreadableError(_not_given(path, error)) from error
@@ -155,7 +155,7 @@ def read_config(path: str | Path, name: str) -> dict[str, Any]:
         found = json.loads(_text(beside))
     except (ValueError, RecursionError) as error:
         raise CheckpointError(
-            f"{printable(beside)} is no JSON ({first_line(error)}); copy it again"
+            f"{printable(beside)} is not JSON ({first_line(error)}); copy it again"
         ) from error
     except OSError as error:
         raise UnreadableError(_not_given(beside, error)) from error
@@ -266,11 +266,11 @@ def _explain(path: Path, error: Exception) -> str:
         head = file.read(256).lstrip().lower()
     for start, what in _NO_WEIGHTS:
         if head.startswith(start):
-            return f"checkpoint {name} is no weights file, but {what}"
+            return f"checkpoint {name} is not a weights file, but {what}"
     if video := _video(path):
         return (
-            f"checkpoint {name} is no weights file, but {video}; weights are wanted here, as .pyth, .pt "
-            "or .safetensors"
+            f"checkpoint {name} is not a weights file, but {video}; weights are wanted here, as .pyth, "
+            ".pt or .safetensors"
         )
     return (
         f"checkpoint {name} cannot be read ({path.stat().st_size} bytes, {type(error).__name__}: "

@@ -152,7 +152,7 @@ def refuse_nonfinite(state: Mapping[str, Tensor], source: str) -> None:
     if bad:
         raise CheckpointError(
             f"{source} holds NaN or infinity in {len(bad)} of {len(state)} tensors ({_some(bad)}), and "
-            "weights must be finite: the training that wrote it has diverged, or the file was harmed. "
+            "weights must be finite: the training that wrote it has diverged, or the file is corrupted. "
             "Use an earlier checkpoint (to resume from the one before, delete this one), or copy it again"
         )
 

@@ -3,7 +3,7 @@
 nothing, or no checkpoint          a new run
 a run of the same start            resumes; if it is finished, it is only tested again
 a finished run of another start    is set aside, and the new one runs
-an unfinished run of another one   stays as it is: ``agreement`` refuses the start
+an unfinished run of another one   stays as it is: ``resume_check`` refuses the start
 TRAIN.AUTO_RESUME False            any earlier run is set aside
 """
 

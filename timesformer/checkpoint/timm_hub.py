@@ -20,7 +20,7 @@ def fetch(path: str | Path) -> Weights:
     """The weights that timm calls ``NAME``, for ``timm/NAME``; downloaded once, then from the cache.
 
     Raises:
-        CheckpointError: timm has no such model, it cannot be fetched, or it is no plain ViT.
+        CheckpointError: timm has no such model, it cannot be fetched, or it is not a plain ViT.
     """
     import timm
 

@@ -214,7 +214,7 @@ def build_test_cutter(cfg: CfgNode) -> Callable[[clips.ReadFrames], clips.CutVid
 
 
 def build_normalizer(cfg: CfgNode) -> Callable[[Tensor], Tensor]:
-    """From uint8 clips to what the model takes; runs on whatever device the clips are on."""
+    """From uint8 clips to what the model takes; runs on the device of the clips."""
     return partial(transforms.normalize, mean=tuple(cfg.DATA.MEAN), std=tuple(cfg.DATA.STD))
 
 

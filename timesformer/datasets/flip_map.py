@@ -14,7 +14,7 @@ def build_flip_map(cfg: CfgNode) -> np.ndarray | None:
     """The label that each class has once flipped, (K,); None without AUG.FLIP_MAP.
 
     Raises:
-        ConfigError: the file is missing, is no JSON object, names a class that does not exist, or
+        ConfigError: the file is missing, is not a JSON object, names a class that does not exist, or
             gives a class two opposites.
     """
     if not cfg.AUG.FLIP_MAP:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from timesformer.io.terminal import printable
 from timesformer.video import VideoError
 
-# Of the containers and elementary streams that PyAV's FFmpeg reads, whatever they are called.
+# Of the containers and elementary streams that PyAV's FFmpeg reads, under any name.
 _MPEG_4 = "mp4 m4v mov qt 3gp 3g2 mj2 psp ismv f4v flv mkv mk3d webm"
 _AVI = "avi divx xvid wmv asf dvr-ms wtv rm rmvb ivr ogv ogg ogm"
 _MPEG = "mpg mpeg mpe mpv mpv2 m1v m2v mp2v m2p vob vro mod tod ts tp trp m2t mts m2ts"
@@ -61,7 +61,7 @@ class Unused(NamedTuple):
 
 
 class VideoFolder:
-    """The video files and frame folders below ``root``, found by name whatever their suffix.
+    """The video files and frame folders below ``root``, found by name with any suffix.
 
     A folder that holds images and no video files is one video; its name is the video's. Linked
     folders are followed, but none into itself. ``unused`` counts what is part of no video.
@@ -177,7 +177,7 @@ class _Folder:
 
 
 def _reason(entry: "os.DirEntry[str]") -> Unused | None:
-    """Why a file or folder is no part of a video; None if it may be one."""
+    """Why a file or folder is not a part of a video; None if it may be one."""
     name = entry.name
     if name.lower() in DESKTOP:
         return Unused(name, "written by the desktop")

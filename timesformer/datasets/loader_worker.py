@@ -90,7 +90,7 @@ def _make_batch(channel: Channel, dataset: ClipDataset, task: Task) -> None:
         channel.send(Done(task.number, arrays, tuple(batch.clips.shape)), batch.clips.reshape(-1))
     except ConnectionError:
         raise
-    except Exception as error:  # whatever it is, it is raised where the batch is awaited
+    except Exception as error:  # it is raised where the batch is awaited
         channel.send(Failed(task.number, _to_raise(error), traceback.format_exc()))
 
 

@@ -90,7 +90,7 @@ def items_of(videos: VideoList) -> list[Item]:
 
     Raises:
         ShardError: some do not exist, or are folders of frames.
-        SourceError: one is no regular file.
+        SourceError: one is not a regular file.
         TimeLimitError: a server does not answer.
     """
     if missing := videos.missing():

@@ -169,7 +169,7 @@ class EvalBatches(Sampler[list[Key]]):
     ) -> None:
         """``chosen``: the indices of a part of the videos; None: all; ``limited``: what part, to say.
 
-        Groups of several videos are batches themselves, whatever ``batch_size``.
+        Groups of several videos are batches themselves, for any ``batch_size``.
         """
         everything = np.arange(num_videos) if chosen is None else chosen
         groups = np.arange(len(everything)) // together

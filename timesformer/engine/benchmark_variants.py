@@ -149,7 +149,7 @@ def parse_variant(name: str) -> Variant:
     match = _NAME.fullmatch(name)
     if match is None or (match[1] and (match[3] or match[4])):
         raise ConfigError(
-            f"{name!r} is no variant; write fp32, tf32, bf16 or fp16, with +compile, +checkpoint or "
+            f"{name!r} is not a variant; write fp32, tf32, bf16 or fp16, with +compile, +checkpoint or "
             "both behind it, or hf+ before it"
         )
     return Variant(name, match[2], bool(match[3]), bool(match[4]), bool(match[1]))

@@ -141,7 +141,7 @@ class CheckpointSchedule:
         if ends:
             self.saver.wait()
             place = f"epoch {epoch + 1}, batch {batch} of {self.num_batches}"
-            signals.end(f"after {place}; it is saved, the same command goes on from there")
+            signals.end(f"after {place}; it is saved, the same command resumes there")
 
     def after_validation(self, epoch: int, *, is_best: bool) -> None:
         """The validation after 0-based ``epoch`` is judged: it is not to be repeated."""

@@ -116,7 +116,7 @@ def read_back(cfg: CfgNode, folder: Path) -> str:
         freeze(model, cfg)
         state = build_train_state(cfg, model, torch.device("cpu"))
         state.load(path)
-        written = read_file(path)  # again: the optimizer goes on with the tensors that it was given
+        written = read_file(path)  # again: the optimizer keeps the tensors that it was given
         resume_check.check_compatible(written, cfg, {}, path=path)
         if lost := list(_differing(_resumed(written), _resumed(state.payload()))):
             raise CheckpointError(

@@ -151,7 +151,7 @@ def environment() -> Json:
 
 
 def results(folder: Path, rows: list[metrics_csv.Row]) -> Json:
-    """The last and the best validation, and the last test, of those that there are."""
+    """The last and the best validation, and the last test, as far as they exist."""
     found: Json = {}
     validated = [row for row in rows if row["type"] == "val_epoch"]
     if validated:

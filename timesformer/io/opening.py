@@ -75,7 +75,7 @@ def local_url(path: str | Path) -> str:
 
     Raises:
         FileNotFoundError: no such file.
-        SourceError: it is no regular file.
+        SourceError: it is not a regular file.
     """
     if not os.fspath(path):
         raise SourceError("the name of a file is empty; give its path")

@@ -64,9 +64,9 @@ def hides_bars() -> bool:
 
 
 def drop(stream: TextIO) -> None:
-    """Let what goes to a stream that nobody reads vanish, so that its end is no error either."""
+    """Discard output to a stream that nobody reads, so that closing it raises no error either."""
     try:
         with open(os.devnull, "w") as nowhere:
             os.dup2(nowhere.fileno(), stream.fileno())
-    except (OSError, ValueError):  # it is no file of the system
+    except (OSError, ValueError):  # not a file of the system
         return

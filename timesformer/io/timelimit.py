@@ -1,4 +1,4 @@
-"""Work that may never answer: it is given up after its time, and the command goes on.
+"""Work that may never answer: after its time limit it is abandoned, and the command continues.
 
 Native code that waits in the system cannot be stopped from within its process. It works in a thread
 of its own, which is left alone when its time is over and does not keep the command from ending.

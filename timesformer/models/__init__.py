@@ -35,6 +35,6 @@ def _timesformer(cfg: CfgNode) -> TimeSformer:
 
 
 MODELS = {
-    "vit_base_patch16_224": _timesformer,  # the published name, whatever the size
+    "vit_base_patch16_224": _timesformer,  # the published name, for any size
     "TimeSformer": _timesformer,
 }

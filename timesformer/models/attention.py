@@ -23,7 +23,7 @@ from timesformer.models.linear import Linear, linear, product_of
 
 LAYER_NORM_EPS = 1e-6  # as published
 TOKENS = "g n (m d) -> g m n d"  # groups of tokens as attention takes them, with m heads
-SHORT = 256  # tokens whose explicit attention matrix is no burden on memory
+SHORT = 256  # tokens whose explicit attention matrix fits into memory easily
 CUDA_BATCHES = 65535  # batches, and heads, of one kernel launch
 
 

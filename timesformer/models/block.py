@@ -64,7 +64,7 @@ class Block(nn.Module):
         return self.run(cls, grid, patches=patches)
 
     def run(self, cls: Tensor, grid: Tensor, *, patches: bool) -> tuple[Tensor, Tensor | None]:
-        """The forward pass, whatever becomes of its activations."""
+        """The forward pass; how activations are kept is decided elsewhere."""
         patches = patches or self.as_published
         for step in self.steps[:-1]:
             cls, grid = self.attend(step, cls, grid)

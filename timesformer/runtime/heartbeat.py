@@ -50,7 +50,7 @@ class Heartbeat:
 
         Raises:
             RendezvousError: the check of another machine has failed, or its process is dead; and
-                whatever ``check`` raises here.
+                what ``check`` raises here.
         """
         store, rank = self.info.store, self.info.rank
         if rank in self.hosts:

@@ -18,7 +18,7 @@ def read_folder(files: Sequence[str | Path], select: FrameSelector) -> Frames:
     """The frames that ``select`` chooses from image files, one frame each, in the order given.
 
     Raises:
-        VideoError: the list is empty, a file is missing or is no image, or sizes differ.
+        VideoError: the list is empty, a file is missing or is not an image, or sizes differ.
     """
     if not files:
         raise VideoError("a frame folder without frames; remove it from the list")

@@ -172,7 +172,7 @@ def tar_index(shard: str) -> dict[str, Extent]:
     """Where the members of a tar lie, by name; later members of the same name win, as in tar.
 
     Raises:
-        SourceError: the file is no uncompressed tar, or cannot be read.
+        SourceError: the file is not an uncompressed tar, or cannot be read.
     """
     with foreign_errors(shard):
         version = _version(shard)

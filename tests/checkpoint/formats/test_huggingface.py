@@ -109,7 +109,7 @@ def test_as_many_names_as_classes(tmp_path):
     with pytest.raises(CheckpointError, match="names 2 classes, but its classifier has 3"):
         read_weights(tmp_path)
     (tmp_path / "config.json").write_text("{")
-    with pytest.raises(CheckpointError, match=r"config.json is no JSON"):
+    with pytest.raises(CheckpointError, match=r"config.json is not JSON"):
         read_weights(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""The content of a weights file, whatever its format: our names, and what else it says."""
+"""The content of a weights file of any format: our names, and what else it says."""
 
 import re
 from collections.abc import Iterable, Mapping

@@ -68,7 +68,7 @@ def folder_strip(folder: str) -> bytes:
 
 
 def _decode(data: bytes, flags: int) -> np.ndarray | None:
-    """None of what is no image."""
+    """None for a file that is not an image."""
     return cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
 
 

@@ -59,7 +59,7 @@ def find_problems(
     Args:
         listings: its lists.
         rows: of the videos that exist.
-        num_classes: labels are 0 .. num_classes - 1; None: whatever the lists hold.
+        num_classes: labels are 0 .. num_classes - 1; None: those of the lists.
         shortest: frames that a video of some frame rate must have; fewer are too short.
     """
     entries = [(listing, entry) for listing in listings for entry in listing.entries]
