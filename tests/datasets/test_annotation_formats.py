@@ -194,10 +194,12 @@ def test_ssv2_json_calls_videos_by_their_id(root, files):
     assert rows == [("2", (1,), "train"), ("1.webm", (0,), "val")]
     assert names == ("Pushing something", "Pulling something")
     (folder / "something-something-v2-train.json").write_text('[{"id": "2", "template": "Eating"}]')
-    with pytest.raises(ListError, match="train, video 2: template 'Eating' is not in the labels"):
+    with pytest.raises(
+        ListError, match="train.json, video 2: template 'Eating' is not in the labels"
+    ):
         read("ssv2", Source(videos, (folder,)))
     (folder / "something-something-v2-train.json").write_text("[")
-    with pytest.raises(ListError, match=r"train\.json cannot be read"):
+    with pytest.raises(ListError, match=r"train\.json is not valid JSON"):
         read("ssv2", Source(videos, (folder,)))
 
 

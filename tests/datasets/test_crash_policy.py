@@ -26,7 +26,7 @@ def crashes():
     [
         ([(0, -9)], [RETRY_ALONE], ""),
         ([(0, -9), (0, -11)], [RETRY_ALONE, EXCLUDE], "twice (SIGSEGV)"),
-        ([(0, None), (0, None)], [RETRY_ALONE, EXCLUDE], "twice (no sign of life)"),
+        ([(0, None), (0, None)], [RETRY_ALONE, EXCLUDE], "twice (not responding)"),
         (
             [(0, -9), (1, -9), (0, -9)],
             [RETRY_ALONE, RETRY_ALONE, EXCLUDE],

@@ -73,7 +73,7 @@ def signalled(number, flag, *names, times=1):
         (signal.SIGKILL, "SIGKILL, out of memory?"),
         (signal.SIGSEGV, "SIGSEGV"),
         (signal.SIGABRT, "SIGABRT"),
-        (signal.SIGSTOP, "no sign of life"),
+        (signal.SIGSTOP, "not responding"),
     ],
 )
 def test_one_crash_excludes_no_video(loader, tmp_path, caplog, split, number, said):

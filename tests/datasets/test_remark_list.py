@@ -42,8 +42,8 @@ def test_without_a_folder_the_first_are_named_and_escaped(caplog):
     remarks = Remarks("test", 9)
     remarks.add([Remark("truncated", "half of it", f"{i}\x1b.mp4") for i in range(5)] * 2)
     remarks.add([Remark("HDR", "PQ", "1.mp4")])
-    remarks.say()
-    remarks.say()
+    remarks.log()
+    remarks.log()
     assert caplog.messages == [
         r"5 of 9 test videos are truncated; 0\x1b.mp4: half of it; 1\x1b.mp4: half of it; "
         r"2\x1b.mp4: half of it; ...",

@@ -1,11 +1,11 @@
-"""Work that never answers is given up, in order, and never keeps a process."""
+"""Calls that never return are given up, and never keep a process."""
 
 import threading
 import time
 
 import pytest
 
-from timesformer.io.timelimit import TimeLimitError, answers, each_within, within
+from timesformer.io.timelimit import TimeLimitError, each_within, map_in_threads, within
 
 
 def test_answers_come_in_order_whoever_is_first():
@@ -13,21 +13,25 @@ def test_answers_come_in_order_whoever_is_first():
         time.sleep(0.05 if number == 0 else 0)
         return number * 10
 
-    assert answers(slow_first, [0, 1, 2, 3], seconds=9, at_once=3) == [0, 10, 20, 30]
-    assert answers(slow_first, [], seconds=9, at_once=3) == []
+    assert map_in_threads(slow_first, [0, 1, 2, 3], seconds=9, at_once=3) == [0, 10, 20, 30]
+    assert map_in_threads(slow_first, [], seconds=9, at_once=3) == []
 
 
 def test_what_never_answers_is_named_and_left_alone():
     for_ever = threading.Event()
     began = time.monotonic()
     with pytest.raises(TimeLimitError, match=r"^b: no answer within 0\.2 seconds$"):
-        answers(lambda name: name == "b" and for_ever.wait(60), list("abc"), seconds=0.2, at_once=2)
+        map_in_threads(
+            lambda name: name == "b" and for_ever.wait(60), list("abc"), seconds=0.2, at_once=2
+        )
     assert time.monotonic() - began < 30
     for_ever.set()
 
 
 def test_many_quick_answers_may_take_longer_than_one_limit_together():
-    assert answers(lambda _: time.sleep(0.02), range(30), seconds=0.4, at_once=1) == [None] * 30
+    assert (
+        map_in_threads(lambda _: time.sleep(0.02), range(30), seconds=0.4, at_once=1) == [None] * 30
+    )
 
 
 def test_errors_are_raised_where_the_answer_is_awaited():

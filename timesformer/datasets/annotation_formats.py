@@ -4,7 +4,6 @@ A parser gets a ``Source`` and returns ``Annotations``: what the files say, name
 Add a format by a function and a row of ``FORMATS``.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from math import inf
@@ -20,6 +19,7 @@ from timesformer.datasets.annotation_tables import (
 from timesformer.datasets.annotations import SPLIT_NAMES, Annotations, Clip, Source
 from timesformer.datasets.folders import VIDEO_SUFFIXES
 from timesformer.datasets.list_text import ListError, numbered_lines, shown
+from timesformer.datasets.ssv2 import read_annotations, read_templates
 from timesformer.io.terminal import printable
 
 _SUFFIXES = "|".join(sorted(suffix[1:] for suffix in VIDEO_SUFFIXES))
@@ -28,7 +28,6 @@ _FRAMES_LINE = re.compile(r"(?P<name>.*?\S)\s+(?P<num_frames>\d+)(?P<numbers>(?:
 _UCF_CLASS = re.compile(r"(\d+)\s+(\S+)")
 _HMDB_LIST = re.compile(r"(?P<name>.+)_test_split(?P<fold>\d+)\.txt")
 _HMDB_SPLITS = {"1": "train", "2": "test", "0": ""}  # 0: in neither
-_BRACKETS = str.maketrans("", "", "[]")
 
 
 def read_kinetics_csv(source: Source) -> Annotations:
@@ -131,17 +130,12 @@ def read_hmdb51(source: Source) -> Annotations:
 def read_ssv2_json(source: Source) -> Annotations:
     """Something-Something v2: labels, train and validation JSON in a folder; videos called by id."""
     folder = _folder(source, "something-something-v2-labels.json, -train.json and -validation.json")
-    labels = {name: int(label) for name, label in _read_json(folder, "labels").items()}
-    clips = []
-    for split, part in (("train", "train"), ("val", "validation")):
-        for video in _read_json(folder, part):
-            template = video["template"].translate(_BRACKETS)
-            if template not in labels:
-                raise ListError(
-                    f"{folder}, {part}, video {video['id']}: template {template!r} is not in the "
-                    "labels file; take all files from one release"
-                )
-            clips.append(Clip(video["id"], (labels[template],), split))
+    labels = read_templates(folder)
+    clips = [
+        Clip(name, (label,), split)
+        for split, part in (("train", "train"), ("val", "validation"))
+        for name, label in read_annotations(folder, part, labels)
+    ]
     return Annotations(clips, tuple(sorted(labels, key=labels.__getitem__)))
 
 
@@ -220,11 +214,3 @@ def _folder(source: Source, content: str) -> Path:
     if len(source.annotations) != 1 or not source.annotations[0].is_dir():
         raise ListError(f"this format needs --annotations FOLDER, of {content}")
     return source.annotations[0]
-
-
-def _read_json(folder: Path, part: str) -> "dict[str, str] | list[dict[str, str]]":  # type: ignore[type-arg]
-    path = folder / f"something-something-v2-{part}.json"
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ListError(f"{path} cannot be read: {error}") from error

@@ -149,7 +149,7 @@ def _annotations(rows: Sequence[Labelled], source: Source, names: Sequence[str])
     texts = [text for row in rows for text in row.labels]
     numbers = all(text.lstrip("-").isdigit() for text in texts)
     if not numbers and not names:
-        names = sorted(set(texts))
+        names = tuple(sorted(set(texts)))
     number_of = LabelNumbers(names)
     clips = []
     for row in rows:

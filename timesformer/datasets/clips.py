@@ -1,4 +1,4 @@
-"""Videos to samples: read a video once, take its clips, and never hide a video that breaks.
+"""Videos to samples: read each video once, cut its clips, and report every unreadable video.
 
 Every random draw comes from (seed, epoch, video): a clip is the same on any number of workers and
 processes, and in a resumed run.
@@ -39,8 +39,8 @@ from timesformer.video import (
 )
 from timesformer.video.remarks import Remark
 
-GRACE_SECONDS = 2.0  # beyond the time limit: decoding that answers at all gives up by itself
-MAX_REPLACEMENTS = 10  # of one clip, before training gives up: the list itself must be wrong
+GRACE_SECONDS = 2.0  # beyond the time limit, at which a decoder that is alive stops by itself
+MAX_REPLACEMENTS = 10  # of one clip; after more the list itself must be wrong
 
 ReadVideo = Callable[..., Frames]  # (path, select, *, multi_thread, time_limit) -> Frames
 ReadFrames = Callable[[FrameSelector], Frames]  # of one video
@@ -174,7 +174,7 @@ class ClipDataset(Dataset[Sample]):
         )
 
     def _remarks(self, index: int, frames: Frames) -> tuple[Remark, ...]:
-        """Those of the reader, and what the video lacks; parts are as long as their list says."""
+        """Those of the reader, and missing frames; the length of a part is what its list says."""
         found, name = list(frames.remarks), self.videos.name(index)
         # None of a folder of frames, whose list is all that says how many there are to be.
         if frames.timeline.promised is not None and not self.videos.segment(index):
@@ -198,7 +198,7 @@ class ClipDataset(Dataset[Sample]):
 
 
 def read_within(seconds: float, read: Callable[[], Frames], *, name: str) -> Frames:
-    """``read()``, which may never answer.
+    """``read()``, given up after a time limit.
 
     Raises:
         VideoError: it did not answer within ``seconds``, and a grace; or its own.

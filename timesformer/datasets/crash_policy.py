@@ -79,7 +79,7 @@ class CrashPolicy:
 def how(status: int | None) -> str:
     """An exit status in words."""
     if status is None:
-        return "no sign of life"
+        return "not responding"
     if status >= 0:
         return f"exit status {status}"
     name = signal.Signals(-status).name

@@ -41,7 +41,7 @@ _NAMED = re.compile(
 
 
 def explain_line(file: Path, line: str, prefix: str, separator: str) -> str:
-    """What ``file`` seems to be, of which ``line`` is not a row; empty if there is no telling."""
+    """What ``file`` seems to be, since ``line`` is not a row; empty if that is unknown."""
     if line.startswith('"') and line.count('"') % 2:
         return (
             ". The quoted path does not end on its line; a file name with a line end cannot be in a "

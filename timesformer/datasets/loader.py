@@ -48,7 +48,7 @@ class ClipLoader:
         return len(self.batch_sampler)
 
     def __iter__(self) -> Iterator[Batch]:
-        """The batches that are left of the epoch; fewer if ``give_up`` said so."""
+        """The batches that are left of the epoch; fewer after ``give_up``."""
         due = len(self) - self.batch_sampler.start
         for batch in self._batches():
             due -= 1
@@ -57,7 +57,7 @@ class ClipLoader:
             yield batch
         if due > 0:
             return
-        self.remarks.say()
+        self.remarks.log()
         if self.fallbacks:
             logger.warning("%d videos of this epoch were decoded on the CPU", self.fallbacks)
             self.fallbacks = 0

@@ -25,7 +25,7 @@ from timesformer.datasets.resource_limits import memory_error, open_files_error
 from timesformer.datasets.samplers import Key
 from timesformer.datasets.shared_memory import Channel, is_readable
 
-ORPHAN_SECONDS = 5.0  # between two looks whether the run still lives
+ORPHAN_SECONDS = 5.0  # between two checks that the run is alive
 TIMED_OUT = 1  # exit status of a process whose video did not answer in time
 ENDED = 128 + signal.SIGTERM  # that of a process that was asked to end
 

@@ -29,7 +29,7 @@ from timesformer.errors import InputError
 from timesformer.files import write_atomically
 from timesformer.io.opening import require_regular
 from timesformer.io.terminal import hides_bars, printable
-from timesformer.io.timelimit import answers
+from timesformer.io.timelimit import map_in_threads
 from timesformer.video import shards, sources
 from timesformer.video.shard_writer import (
     HEADERS,
@@ -106,7 +106,7 @@ def items_of(videos: VideoList) -> list[Item]:
         )
     for path in filter(sources.is_local_file, videos.sources):
         require_regular(path)
-    sizes = answers(
+    sizes = map_in_threads(
         sources.size_of,
         videos.sources,
         seconds=sources.CHECK_SECONDS,

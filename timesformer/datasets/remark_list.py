@@ -1,4 +1,4 @@
-"""What a split's videos have in common that a person should know: one line a kind, and a list."""
+"""Log what is unusual about the videos of a split: one line a kind, and all of them in a CSV file."""
 
 import csv
 import logging
@@ -35,8 +35,8 @@ class Remarks:
         for remark in remarks:
             self.found.setdefault((remark.kind, remark.name), remark)
 
-    def say(self) -> None:
-        """One line for each kind that was not said before; all remarks go to the list."""
+    def log(self) -> None:
+        """Log a line for each new kind; write all remarks to the list."""
         self._write()
         for kind in dict.fromkeys(kind for kind, _ in self.found):
             if kind in self._said:

@@ -213,7 +213,7 @@ def _valid_rows(
 def describe_known_bad(
     videos: VideoList, bad: dict[int, str], *, split: str, places: Sequence[str | Path] = ()
 ) -> str:
-    """The log line on ``bad``: how many, who found them, what becomes of them, how to check again."""
+    """The log line on ``bad``: how many, how they were found and are treated, and how to check again."""
     path = _existing(videos.origin, places)[-1]
     written = time.strftime("%Y-%m-%d %H:%M", time.localtime(path.stat().st_mtime))
     fate = "never sampled" if split == "train" else "reported as not scored, without decoding"

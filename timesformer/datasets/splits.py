@@ -19,7 +19,7 @@ import numpy as np
 from timesformer.datasets.annotations import SPLITS, Entry
 from timesformer.datasets.list_text import ListError
 
-_SHARE = 0.1  # of a class for val, and for test, where nothing is said
+_SHARE = 0.1  # of a class for val, and for test, by default
 _GROUPS = (
     re.compile(r".*_(?P<group>g\d+)(?:_|$).*"),
     re.compile(r"(?P<group>.+)_[fhul]_[nc]m_np\d+_(?:fr|ba|le|ri)_(?:bad|med|goo)_\d+"),

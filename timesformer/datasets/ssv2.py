@@ -3,7 +3,9 @@
 import json
 import logging
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -42,24 +44,13 @@ def read_ssv2(
             "DATA.MULTI_LABEL is True, but an SSv2 video has one label; set it to False"
         )
     folder = Path(folder)
-    labels = _read_json(folder / "something-something-v2-labels.json")
-    if not isinstance(labels, dict):
-        raise ListError(f"{folder}: the labels file must be a JSON object of template: id")
+    labels = read_templates(folder)
     part = "train" if split == "train" else "validation"
-    annotation = folder / f"something-something-v2-{part}.json"
+    annotation = annotation_file(folder, part)
     origin = folder / ("train.csv" if split == "train" else "val.csv")
     frames = _read_frame_list(origin, prefix)
     sources, targets, without = [], [], 0
-    for number, video in enumerate(_read_json(annotation)):
-        try:
-            name, template = str(video["id"]), video["template"].translate(_BRACKETS)
-        except (TypeError, KeyError, AttributeError):
-            raise ListError(
-                f"{annotation}: entry {number} is {str(video)[:80]!r}, but must have id and template"
-            ) from None
-        if template not in labels:
-            raise ListError(f"{annotation}: template {template!r} is not in the labels file")
-        label = int(labels[template])
+    for name, label in read_annotations(folder, part, labels):
         check_label(label, num_classes, where=f"{annotation}, video {name}")
         if name in frames:
             sources.append(FRAME_END.join(frames[name]))
@@ -69,7 +60,7 @@ def read_ssv2(
         logger.warning("%s: %d annotated videos have no frames in %s", annotation, without, origin)
     if not sources:
         raise ListError(f"{origin} and {annotation} have no video id in common")
-    names = tuple(sorted(labels, key=lambda name: int(labels[name])))
+    names = tuple(sorted(labels, key=labels.__getitem__))
     return VideoList(
         PackedStrings(sources),
         np.array(targets, dtype=np.int64),
@@ -78,9 +69,50 @@ def read_ssv2(
     )
 
 
-def _read_json(path: Path) -> "list[dict[str, str]] | dict[str, str]":  # type: ignore[type-arg]
+def annotation_file(folder: Path, part: str) -> Path:
+    """The labels, or the videos of train or validation, in ``folder``."""
+    return folder / f"something-something-v2-{part}.json"
+
+
+def read_templates(folder: Path) -> dict[str, int]:
+    """The label of each template.
+
+    Raises:
+        ListError: the labels file is missing or is not a JSON object.
+    """
+    labels = _read_json(annotation_file(folder, "labels"))
+    if not isinstance(labels, dict):
+        raise ListError(f"{folder}: the labels file must be a JSON object of template: id")
+    return {template: int(label) for template, label in labels.items()}
+
+
+def read_annotations(
+    folder: Path, part: str, labels: Mapping[str, int]
+) -> Iterator[tuple[str, int]]:
+    """Id and label of each video of ``part``, train or validation.
+
+    Raises:
+        ListError: the file is missing or not valid JSON, or a video has an unknown template.
+    """
+    path = annotation_file(folder, part)
+    for number, video in enumerate(_read_json(path)):
+        try:
+            name, template = str(video["id"]), video["template"].translate(_BRACKETS)
+        except (TypeError, KeyError, AttributeError):
+            raise ListError(
+                f"{path}: entry {number} is {str(video)[:80]!r}, but must have id and template"
+            ) from None
+        if template not in labels:
+            raise ListError(
+                f"{path}, video {name}: template {template!r} is not in the labels file; take all "
+                "files from one release"
+            )
+        yield name, labels[template]
+
+
+def _read_json(path: Path) -> Any:
     if not path.is_file():
-        raise ListError(f"list {path} does not exist; SSv2 needs it in DATA.PATH_TO_DATA_DIR")
+        raise ListError(f"list {path} does not exist; SSv2 needs it beside its other files")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

@@ -1,7 +1,7 @@
 """Work that may never answer: after its time limit it is abandoned, and the command continues.
 
-Native code that waits in the system cannot be stopped from within its process. It works in a thread
-of its own, which is left alone when its time is over and does not keep the command from ending.
+Native code that waits in the system cannot be stopped from within its process. It runs in a thread of
+its own, which is abandoned after the time limit and does not keep the command from ending.
 """
 
 import threading
@@ -14,12 +14,12 @@ from timesformer.errors import InputError
 T = TypeVar("T")
 R = TypeVar("R")
 
-_LOOK_SECONDS = 0.5  # between two looks for Ctrl-C, where a wait does not end for it
+_LOOK_SECONDS = 0.5  # between two checks for Ctrl-C, where it does not end a wait
 _END = object()
 
 
 class TimeLimitError(InputError, TimeoutError):
-    """No answer in time; the message names what was asked, and the limit."""
+    """A call took too long; the message names it and the limit."""
 
 
 def within(seconds: float, work: Callable[[], T], *, what: str) -> T:
@@ -28,7 +28,7 @@ def within(seconds: float, work: Callable[[], T], *, what: str) -> T:
     Raises:
         TimeLimitError: it takes longer than ``seconds``; ``what`` says what it is.
     """
-    return answers(lambda _: work(), [what], seconds=seconds, at_once=1)[0]
+    return map_in_threads(lambda _: work(), [what], seconds=seconds, at_once=1)[0]
 
 
 def each_within(seconds: float, items: Iterable[T], *, what: str) -> Iterator[T]:
@@ -38,7 +38,7 @@ def each_within(seconds: float, items: Iterable[T], *, what: str) -> Iterator[T]
         yield item  # type: ignore[misc]
 
 
-def answers(
+def map_in_threads(
     function: Callable[[T], R], items: Sequence[T], *, seconds: float, at_once: int
 ) -> list[R]:
     """``function`` of each of ``items``, in order; ``at_once`` threads work on them.
@@ -46,14 +46,14 @@ def answers(
     Raises:
         TimeLimitError: one of them takes longer than ``seconds``.
     """
-    team = _Team(function, items)
+    work = _SharedWork(function, items)
     for _ in range(min(at_once, len(items))):
-        threading.Thread(target=team.work, daemon=True).start()
-    return team.wait(seconds)
+        threading.Thread(target=work.run, daemon=True).start()
+    return work.wait(seconds)
 
 
-class _Team:
-    """What threads share that work on the same items; errors are raised by who waits."""
+class _SharedWork:
+    """The state that the threads share; errors are raised in the waiting thread."""
 
     def __init__(self, function: Callable[[Any], Any], items: Sequence[Any]) -> None:
         self.function = function
@@ -64,7 +64,7 @@ class _Team:
         self.started: dict[int, float] = {}  # of the items that are worked on
         self.next = 0
 
-    def work(self) -> None:
+    def run(self) -> None:
         while True:
             with self.changed:
                 number = self.next
@@ -75,7 +75,7 @@ class _Team:
             error = result = None
             try:
                 result = self.function(self.items[number])
-            except BaseException as raised:  # of any kind: it belongs to the thread that waits
+            except BaseException as raised:  # of any kind: raised in the waiting thread
                 error = raised
             with self.changed:
                 del self.started[number]

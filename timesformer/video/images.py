@@ -11,7 +11,7 @@ from timesformer.video.sources import open_binary
 from timesformer.video.timeline import Timeline
 from timesformer.video.whole import VideoError
 
-FOLDER_FPS = 30.0  # of frame folders, which do not tell
+FOLDER_FPS = 30.0  # assumed of frame folders
 
 
 def read_folder(files: Sequence[str | Path], select: FrameSelector) -> Frames:

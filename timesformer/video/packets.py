@@ -1,6 +1,6 @@
 """What a container says without decoding: which frames there are, and where decoding can start.
 
-Most files tell it exactly: every packet has a time of its own and gives the frame of that time. In
+In most files that is exact: every packet has a time of its own and gives the frame of that time. In
 others only the decoder knows which frames there are and in which order; the list says why.
 """
 
@@ -128,7 +128,7 @@ def _entry(packet: "av.Packet", position: int, picture: Picture) -> _Listed:
 
 
 def _doubt(packet: "av.Packet", picture: Picture) -> str:
-    """Why a packet does not tell which frame it gives; empty if it does."""
+    """Why it is unknown which frame a packet gives; empty if it is known."""
     if packet.pts is None:
         return "packets have no times"
     if not picture.is_shown:

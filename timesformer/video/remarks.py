@@ -1,4 +1,4 @@
-"""What is unusual about a video that can be read all the same: named once, never in silence."""
+"""What is unusual about a video that can be read; every such thing is reported once."""
 
 from typing import NamedTuple
 

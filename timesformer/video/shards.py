@@ -16,7 +16,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from timesformer.video.remote import SourceError, exists, foreign_errors, is_url, open_file
+from timesformer.io.opening import SourceError
+from timesformer.video.remote import exists, foreign_errors, is_url, open_file
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +103,7 @@ def find_member(shard: str, member: str) -> Extent:
 
 
 def members_of(shard: str, wanted: set[str]) -> set[str]:
-    """Those of ``wanted`` that a shard has; a stale index is noticed if it lacks one."""
+    """The members of ``wanted`` that a shard has; an index that lacks one is checked."""
     index = tar_index(shard)
     if lacking := wanted.difference(index):
         index = _walk_again(shard, f"does not name {min(lacking)!r}")

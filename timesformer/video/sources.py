@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 from timesformer.io.opening import local_url
-from timesformer.io.timelimit import answers
+from timesformer.io.timelimit import map_in_threads
 from timesformer.video.remote import exists, foreign_errors, is_url, open_file
 from timesformer.video.shards import find_member, members_of, open_member, split_member
 
@@ -92,7 +92,7 @@ def missing(paths: Iterable[str]) -> list[int]:
             absent.append(i)
 
     def ask(function: Callable[[str], R], names: Sequence[str]) -> list[R]:
-        return answers(function, names, seconds=CHECK_SECONDS, at_once=CHECKS_AT_ONCE)
+        return map_in_threads(function, names, seconds=CHECK_SECONDS, at_once=CHECKS_AT_ONCE)
 
     found = ask(exists, [path for _, path in remote])
     absent += [i for (i, _), there in zip(remote, found, strict=True) if not there]

@@ -39,8 +39,8 @@ class Timeline(NamedTuple):
     even: bool | None = None
 
     @property
-    def seconds(self) -> np.ndarray:
-        """(N,) float64 time of each frame after the first one."""
+    def seconds(self) -> NDArray[np.float64]:
+        """Time of each frame after the first one, (N,)."""
         if not len(self.pts):
             return np.zeros(0)
         return (self.pts - self.pts[0]) * self._tick()

@@ -31,8 +31,8 @@ def readable(path: str | Path) -> Iterator[None]:
         if isinstance(error, VideoError):
             raise
         if isinstance(error, SourceError):
-            said = str(error)
-            raise VideoError(said if name in said else f"{name}: {said}") from error
+            reason = str(error)
+            raise VideoError(reason if name in reason else f"{name}: {reason}") from error
         raise VideoError(
             f"{name}: cannot be decoded ({type(error).__name__}: {error}); "
             "re-encode it or remove it from the list"
@@ -83,9 +83,9 @@ def decode_whole(
     """
     times: list[int | None] = []
     with open_video(path, multi_thread=multi_thread) as (container, stream):
-        said = claims(container, stream)
+        claimed = claims(container, stream)
         decoder = Decoder(container, stream)
         for frame in decoder.frames(check):
             visit(len(times), frame)
             times.append(frame.pts)
-    return from_decoder(times, said, promised=max(promised, len(times))), decoder.errors
+    return from_decoder(times, claimed, promised=max(promised, len(times))), decoder.errors

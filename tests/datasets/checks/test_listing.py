@@ -38,7 +38,7 @@ def test_prefix_and_separator_are_as_in_training(tmp_path):
         ("words\n", "none of its lines .* line 1: 'words' is not `path label`"),
         (
             "original_vido_id video_id frame_id path labels\n",
-            "SSv2 needs it in DATA.PATH_TO_DATA_DIR",
+            "SSv2 needs it beside its other files",
         ),
     ],
 )

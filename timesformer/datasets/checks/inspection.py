@@ -50,8 +50,8 @@ def inspect_video(path: str) -> VideoInfo:
         info = info._replace(content=content_hash(path))
         return _inspect(path, info)
     except VideoError as error:
-        said = str(error).removeprefix(f"{printable(path)}: ")
-        return info._replace(problem=UNREADABLE, detail=said)
+        reason = str(error).removeprefix(f"{printable(path)}: ")
+        return info._replace(problem=UNREADABLE, detail=reason)
     except _DECODER_ERRORS as error:
         return info._replace(problem=UNREADABLE, detail=_reason(error))
 
@@ -70,7 +70,7 @@ class _TimelineReady(Exception):
 
 
 def video_seconds(path: str) -> float:
-    """How long a video is; no frame is decoded if the packets tell it.
+    """How long a video is; no frame is decoded if the packets suffice.
 
     Raises:
         VideoError: it cannot be read.
@@ -101,8 +101,8 @@ def thumbnail_strip(path: str) -> bytes:
 
 def _inspect(path: str, info: VideoInfo) -> VideoInfo:
     with open_video(path) as (container, stream):
-        said = claims(container, stream)
-        promised = list_packets(container, stream, said).timeline.promised or 0
+        claimed = claims(container, stream)
+        promised = list_packets(container, stream, claimed).timeline.promised or 0
         tagged = float(_tagged_seconds(stream) or 0)
         codec = stream.codec_context.name
     wanted = places(promised, PICTURES_AT)
@@ -119,7 +119,7 @@ def _inspect(path: str, info: VideoInfo) -> VideoInfo:
     count = len(timeline.pts)
     info = info._replace(
         frames=count,
-        header_frames=said.frames,
+        header_frames=claimed.frames,
         fps=round(timeline.fps, 3),
         duration_seconds=round(timeline.duration_seconds, 3),
         width=first[0].width if first else 0,
@@ -143,7 +143,7 @@ def _judge(frames: int, promised: int, *, unseen: float, errors: list[str]) -> t
     """Kind and explanation of what is wrong, both empty for a sound file.
 
     ``unseen`` is the time between the last frame and the end that a tag of the track gives, in
-    frames: it tells of truncation where the header counts no frames (mkv).
+    frames: it shows truncation where the header counts no frames (mkv).
     """
     because = f" ({errors[0]})" if errors else ""
     if not frames:

@@ -1,4 +1,4 @@
-"""The lines of a list as entries, and its wrong lines as problems: nothing ends at the first one."""
+"""The lines of a list as entries, and all its wrong lines as problems."""
 
 import sys
 from math import nan
@@ -85,7 +85,7 @@ def read_listing(file: Path, *, prefix: str, separator: str) -> Listing:
             video = list_paths.find_video(row.path, line, file, prefix, where=where)
         except ListError as error:
             detail = str(error).removeprefix(f"{where}: ")
-            if not problems:  # what the file seems to be is said once
+            if not problems:  # explained once
                 detail += list_advice.explain_line(file, line, prefix, separator)
             problems.append(Problem("not a line", str(file), number, "", "", detail))
             continue

@@ -20,7 +20,7 @@ from timesformer.datasets.scan_index import (
     write_index,
 )
 from timesformer.io.terminal import printable
-from timesformer.io.timelimit import TimeLimitError, answers, within
+from timesformer.io.timelimit import TimeLimitError, map_in_threads, within
 from timesformer.video.remote import is_url
 from timesformer.video.sources import CHECK_SECONDS, CHECKS_AT_ONCE
 
@@ -96,7 +96,7 @@ def _states(videos: Iterable[str], seconds: float) -> dict[str, tuple[int, int]]
     names = list(dict.fromkeys(videos))
     local = {name: file_state(name) for name in names if not is_url(name)}
     remote = [name for name in names if is_url(name)]
-    states = answers(ask, remote, seconds=math.inf, at_once=CHECKS_AT_ONCE)
+    states = map_in_threads(ask, remote, seconds=math.inf, at_once=CHECKS_AT_ONCE)
     found = local | dict(zip(remote, states, strict=True))
     return {name: state for name in names if (state := found[name]) is not None}
 

@@ -108,13 +108,13 @@ def _assign(worker: _Worker, queue: list[str], seconds: float) -> None:
 
 
 def _hear(worker: _Worker) -> tuple[Result | None, bool]:
-    """What a ready worker says, and whether it lives."""
+    """The message of a ready worker, and whether the worker is alive."""
     try:
-        said = worker.pipe.recv()
+        message = worker.pipe.recv()
     except (EOFError, OSError):
         worker.process.join(5)
         return _failure(worker, CRASHED, f"crashed the decoder ({_status(worker)})"), False
-    return (None if said == READY else said), True
+    return (None if message == READY else message), True
 
 
 def _late(worker: _Worker, seconds: float) -> tuple[Result | None, bool]:
