@@ -1,4 +1,4 @@
-"""A rehearsal of a run: everything once, in a folder of its own; then what the whole run needs.
+"""A dry run: every part of a run once, in a folder of its own; then an estimate of the whole run.
 
 Two optimizer steps, a batch of validation and of the test, a checkpoint written and resumed from.
 """
@@ -39,7 +39,7 @@ STEPS = 2
 
 
 class WholeRun(NamedTuple):
-    """How much the whole run does; a part that does not run has 0 batches."""
+    """The lengths of the whole run; a part that is disabled has 0 batches."""
 
     train: int  # batches of an epoch
     val: int
@@ -86,7 +86,7 @@ def build_rehearsal(cfg: CfgNode) -> CfgNode:
 
 
 def _tested(named: str, folder: str, *, trains: bool) -> str:
-    """The checkpoint that the test of the whole run is of, if there is one yet; else empty."""
+    """The checkpoint that the whole run would test, if it exists already; else empty."""
     if not trains and named in ("", "best"):  # not in the folder of the rehearsal
         return str((best_checkpoint(folder) if named else newest_checkpoint(folder)) or "")
     if named and portable(named).resolve().is_relative_to(Path(folder).resolve()):
@@ -100,7 +100,7 @@ def build_accumulation(cfg: CfgNode) -> int:
 
 
 def read_back(cfg: CfgNode, folder: Path) -> str:
-    """Resume a new training from each checkpoint in ``folder`` and compare; the size of one, in words.
+    """Resume a new training from each checkpoint in ``folder`` and compare; returns the size as text.
 
     Raises:
         CheckpointError: there is none, it is damaged, or something does not come back as it was written.
@@ -127,7 +127,7 @@ def read_back(cfg: CfgNode, folder: Path) -> str:
 
 
 def _resumed(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """What resuming takes from a checkpoint; the options of the optimizer are the configuration's."""
+    """The entries of a checkpoint that a resume uses; optimizer options come from the configuration."""
     names = ("model_state", "ema_state", "scaler_state", "best", "guard")
     optimizer = payload["optimizer_state"]
     groups = [group["params"] for group in optimizer["param_groups"]]
@@ -136,7 +136,7 @@ def _resumed(payload: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _differing(one: Any, other: Any, name: str = "") -> Iterator[str]:
-    """Names of what differs between two trees, bit by bit."""
+    """Names of the entries that differ between two trees, to the bit."""
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         for key in [*one, *(key for key in other if key not in one)]:
             yield from _differing(
@@ -165,7 +165,7 @@ def build_whole_run(cfg: CfgNode) -> WholeRun:
 
 
 def summary(folder: Path, whole: WholeRun, checkpoint: str) -> list[str]:
-    """What the rehearsal in ``folder`` says of the whole run, in lines."""
+    """An estimate of the whole run from the dry run in ``folder``, in lines."""
     rows = metrics_csv.read_rows(folder / METRICS)
     steps = [row for row in rows if row["type"] == "train_iter"]
     found = _read(folder / RUN_RECORD)

@@ -50,7 +50,7 @@ class StepMemory(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingStep:
-    """What is computed in a step, and kept between two."""
+    """The computation of a step, and the state kept between steps."""
 
     make_model: Callable[[], nn.Module]
     loss: nn.Module
@@ -88,7 +88,7 @@ def step_memory(step: TrainingStep, *, checkpoint: float) -> StepMemory:
 
 
 def device_bytes(memory: StepMemory, clips: int, *, shards: int = 1, on_gpu: bool) -> int:
-    """``memory.peak`` and what surrounds it on a GPU."""
+    """``memory.peak`` with fragmentation and, on a GPU, the CUDA context."""
     return int(memory.peak(clips, shards=shards) * MARGIN) + (CONTEXT_BYTES if on_gpu else 0)
 
 
@@ -196,7 +196,7 @@ def format_plans(found: Sequence[Plan]) -> str:
 
 
 class _Storages(TorchDispatchMode):
-    """Bytes of all storages that operations have made and nobody has freed."""
+    """Bytes of all storages that operations have allocated and that are not freed."""
 
     def __init__(self) -> None:
         super().__init__()

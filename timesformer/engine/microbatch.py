@@ -31,11 +31,11 @@ Backward = Callable[[Tensor], None]
 
 
 class OutOfMemory(InputError, RuntimeError):
-    """A step that cannot be made smaller here; the message says what can be done."""
+    """A batch that cannot be cut further; the message has the remedy."""
 
 
 class MicroBatches:
-    """Forward and backward passes of a wrapped model, in as many parts as have turned out to fit."""
+    """Forward and backward passes of a wrapped model, in as many parts as memory requires."""
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
@@ -151,7 +151,7 @@ def _copy_gradients(model: nn.Module) -> list[Tensor | None]:
 
 
 def _put_gradients(model: nn.Module, grads: list[Tensor | None]) -> None:
-    """Undo what a failed attempt has added; without ``grads`` there were none."""
+    """Restore the gradients before a failed attempt; none if ``grads`` is empty."""
     parameters = _trained(model)
     for parameter, grad in zip(parameters, grads or [None] * len(parameters), strict=True):
         if grad is None:

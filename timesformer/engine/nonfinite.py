@@ -1,4 +1,4 @@
-"""Optimizer steps whose loss or gradient is not finite: skipped, counted, written down, survived.
+"""Optimizer steps whose loss or gradient is not finite: skipped, counted, and recorded in files.
 
 A skipped step leaves weights and optimizer as they were. SOLVER.MAX_NONFINITE_STEPS of them in a row
 mean that the weights themselves are bad. Once in a run they are replaced by those of a checkpoint, and
@@ -47,7 +47,7 @@ class _Batch(NamedTuple):
 
 
 class NonFiniteGuard:
-    """Keeps what the last steps were made of until it is known whether they were skipped.
+    """Keeps the batches of the last steps until it is known whether these were skipped.
 
     Args:
         folder: for a file about each skipped step.

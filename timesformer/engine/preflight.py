@@ -1,4 +1,4 @@
-"""What can be known before a run starts: GPUs, lists, videos, checkpoints, the output folder.
+"""Checks before a run starts: GPUs, lists, videos, checkpoints, the output folder.
 
 All problems are reported together, before a process is started or a frame decoded.
 """
@@ -39,7 +39,7 @@ _LOADER_FILES = 8  # of a loader process: channels and batches, of two splits
 
 
 def preflight(cfg: CfgNode) -> None:
-    """Raise one ConfigError that lists everything that would stop the run later, or return."""
+    """Raise one ConfigError that lists all problems that would stop the run later."""
     problems = [*_device_problems(cfg), *_output_problems(cfg), *_checkpoint_problems(cfg)]
     problems += [*_board_problems(cfg), *_decoder_problems(cfg), *_arithmetic_problems(cfg)]
     problems += [*_freeze_problems(cfg), *_resume_problems(cfg), *_loader_problems(cfg)]
@@ -93,7 +93,7 @@ def _loader_problems(cfg: CfgNode) -> Iterator[str]:
 
 
 def _output_problems(cfg: CfgNode) -> Iterator[str]:
-    """The folder, and that of its checkpoints, which may be a link to another disk."""
+    """Problems of OUTPUT_DIR and its folder of checkpoints, which may be a link to another disk."""
     checkpoints = checkpoint_folder(cfg.OUTPUT_DIR)
     if os.path.lexists(checkpoints) and not checkpoints.is_dir():
         to = f"a link to {checkpoints.readlink()}" if checkpoints.is_symlink() else "a file"
@@ -155,7 +155,7 @@ def _file(cfg: CfgNode, key: str) -> Path:
 
 
 def _check_fit(cfg: CfgNode, key: str) -> None:
-    """Raise CheckpointError if what ``key`` names cannot give the configured model its weights."""
+    """Raise CheckpointError if the file of ``key`` does not fit the configured model."""
     with torch.device("meta"):
         model = build_model(cfg)
     section, name = key.split(".")
@@ -166,7 +166,7 @@ def _check_fit(cfg: CfgNode, key: str) -> None:
 
 
 def _resume_problems(cfg: CfgNode) -> Iterator[str]:
-    """What differs from the run that OUTPUT_DIR holds, and whether its weights are of use."""
+    """Differences from the run in OUTPUT_DIR, and weights of it that are not finite."""
     if not cfg.TRAIN.ENABLE:
         return
     try:
@@ -195,7 +195,7 @@ def _freeze_problems(cfg: CfgNode) -> Iterator[str]:
 
 
 def _board_problems(cfg: CfgNode) -> Iterator[str]:
-    """Files of TENSORBOARD.* figures, if there are going to be any."""
+    """Problems of the files of TENSORBOARD.* figures, if they are enabled."""
     board = cfg.TENSORBOARD
     if not (cfg.TRAIN.ENABLE and board.ENABLE):
         return

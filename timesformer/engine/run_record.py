@@ -163,7 +163,7 @@ def results(folder: Path, rows: list[metrics_csv.Row]) -> Json:
 
 
 def peak_ram_gib() -> float | None:
-    """Highest memory of this process, without its loader processes; None: the system does not say."""
+    """Peak memory of this process, without its loader processes; None where the system lacks it."""
     try:
         import resource
     except ImportError:  # Windows
@@ -173,7 +173,7 @@ def peak_ram_gib() -> float | None:
 
 
 def _measured(start: str, rows: list[metrics_csv.Row]) -> Json:
-    """What is known at the end of a session that began at ``start``."""
+    """The measured entries of a session that began at ``start``."""
     end = _now()
     speeds = [
         float(row["clips_per_second"])
@@ -190,7 +190,7 @@ def _measured(start: str, rows: list[metrics_csv.Row]) -> Json:
 
 
 def _write(path: Path, sessions: list[Json], run: str) -> None:
-    """The file of all ``sessions``; its head says how the last one stands."""
+    """Write all ``sessions``; the head of the file has the status of the last one."""
     last = sessions[-1]
     head = {
         "status": last["status"],

@@ -81,7 +81,7 @@ class StepTimers:
         self.seconds[name] += time.perf_counter() - started
 
     def batches(self, batches: Iterable[T]) -> Iterator[T]:
-        """``batches``; the log gets the table, the folder the trace, after the last recorded step."""
+        """``batches``; after the last recorded step the table is logged and the trace written."""
         iterator = iter(batches)
         for i in itertools.count():
             if self.num_steps and i == WARM_UP:

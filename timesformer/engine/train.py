@@ -105,7 +105,7 @@ def build_records(cfg: CfgNode, start: Start) -> log.Scalars:
 def _evaluate(
     state: TrainState, evaluators: Mapping[str, Evaluator], epoch: int, scalars: log.Scalars
 ) -> dict[str, Figures]:
-    """What each evaluator finds after 0-based ``epoch``, by its name."""
+    """The figures of each evaluator after 0-based ``epoch``, by name."""
     if not evaluators:
         return {}
     with whole_parameters(state.model):

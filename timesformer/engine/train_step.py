@@ -14,7 +14,7 @@ from timesformer.engine.train_state import TrainState
 
 
 class BatchResult(NamedTuple):
-    """What one batch gave: detached, on the device, and without a sync."""
+    """Loss and logits of one batch: detached, on the device, without a sync."""
 
     loss: Tensor  # a scalar, mean over the clips
     logits: Tensor  # (B, K)

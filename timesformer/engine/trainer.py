@@ -29,7 +29,7 @@ AfterStep = Callable[[int, int, EpochMeter], None]  # 0-based epoch, its batches
 
 @dataclasses.dataclass(frozen=True)
 class EpochSettings:
-    """What the loop needs to know of a run."""
+    """The settings of the loop."""
 
     num_epochs: int
     seed: int
@@ -57,7 +57,7 @@ class Trainer:
         self.after_step = after_step
 
     def run_epoch(self, loader: ClipLoader, start: Start) -> None:
-        """Every batch of ``loader`` from ``start`` on; an incomplete last group steps with what it has."""
+        """Train on the batches of ``loader`` from ``start`` on; an incomplete last group steps too."""
         run, state = self.settings, self.step.state
         set_train_mode(state.model)
         epoch, first_batch = start.position
@@ -103,7 +103,7 @@ def build_trainer(
     *,
     after_step: AfterStep = lambda epoch, batch, meter: None,
 ) -> Trainer:
-    """The loop of ``model``, that of ``state`` in its wrapper; logs what an optimizer step takes."""
+    """The loop of ``model``, the wrapped model of ``state``; logs the batches of an optimizer step."""
     batch_size = build_batch_size(cfg)
     accumulation = optim.accumulation_steps(batch_size, cfg.GLOBAL_BATCH_SIZE)
     factor = optim.lr_factor(cfg.GLOBAL_BATCH_SIZE, cfg.SOLVER.LR_REFERENCE_BATCH)
@@ -140,12 +140,12 @@ def _group(batch: int, accumulation: int, num_batches: int) -> range:
 
 
 def _stops_alone() -> bool:
-    """Whether the wait for a batch is to end; several processes end together, after a step."""
+    """Whether to stop waiting for a batch; several processes stop together, after a step."""
     return collectives.world_size() == 1 and signals.requested()
 
 
 def seed_step(seed: int, epoch: int, step: int) -> None:
-    """Seed what a step draws (drop path, dropout, mixup), so that a resumed run draws the same.
+    """Seed the random draws of a step (drop path, dropout, mixup), so that a resumed run repeats them.
 
     Each process draws its own; the published code gave all of them the same masks.
     """

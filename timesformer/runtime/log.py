@@ -81,7 +81,7 @@ class LogFile(logging.FileHandler):
 
 
 def say(logger: logging.Logger, message: str, *arguments: object, at: int = SHOWN) -> None:
-    """A line for the file and, of the first process, the terminal; ``at`` RESULT with -q too."""
+    """Log a line to the file and, in the first process, to the terminal; ``at`` RESULT with -q too."""
     logger.info(message, *arguments, extra={"shown": at}, stacklevel=2)
 
 
@@ -123,7 +123,7 @@ def gpu_memory() -> str:
 
 
 def ram_gib() -> float:
-    """Memory that this process uses now."""
+    """Memory of this process now."""
     return psutil.Process().memory_info().rss / GIB
 
 
@@ -143,7 +143,7 @@ class Scalars:
         metrics: MetricsCSV | None = None,
         table: EpochTable | None = None,
     ) -> None:
-        """``folder`` of TensorBoard events; None: none. ``table`` gets every row too."""
+        """``folder``: of TensorBoard events, None for none; ``table``: gets every row too."""
         self._metrics = metrics
         self._table = table
         self._writer = None
@@ -174,7 +174,7 @@ class Scalars:
             self._writer.add_figure(name, figure, step)
 
     def flush(self) -> None:
-        """Put everything into the files."""
+        """Write everything to the files."""
         if self._writer is not None:
             self._writer.flush()
 
@@ -184,7 +184,7 @@ class Scalars:
 
 
 def build_scalars(cfg: CfgNode, *, epoch: int, batch: int = 0) -> Scalars:
-    """``metrics.csv`` of OUTPUT_DIR from where the run (re)starts on; TensorBoard if enabled.
+    """``metrics.csv`` of OUTPUT_DIR, without rows later than the start; TensorBoard if enabled.
 
     ``batch`` of ``epoch``, both 0-based, is due.
     """
@@ -202,5 +202,5 @@ def build_scalars(cfg: CfgNode, *, epoch: int, batch: int = 0) -> Scalars:
 
 
 def build_board_folder(cfg: CfgNode) -> Path:
-    """Where TensorBoard events go."""
+    """The folder of TensorBoard events."""
     return Path(cfg.OUTPUT_DIR) / (cfg.TENSORBOARD.LOG_DIR or f"runs-{cfg.TRAIN.DATASET}")

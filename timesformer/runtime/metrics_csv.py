@@ -56,7 +56,7 @@ class MetricsCSV:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The whole rows of a ``metrics.csv``, none if there is no such file."""
+    """The complete rows of a ``metrics.csv``; none if there is no such file."""
     if not path.is_file():
         return []
     text = path.read_text(encoding="utf-8", errors="replace")
@@ -65,7 +65,7 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def position(row: Row) -> tuple[int, int]:
-    """The batch, (0-based epoch, batch), that was due when the row was written."""
+    """The batch, (0-based epoch, batch), that came next when the row was written."""
     epoch, batch = int(row["epoch"]), int(row["batch"])
     return (epoch - 1, batch) if row["type"] == "train_iter" else (epoch, 0)
 
@@ -82,7 +82,7 @@ def _badness(row: Row) -> float:
 
 
 def _is_whole(row: Row) -> bool:
-    """Whether a row has a place in the run, and a value in every column."""
+    """Whether a row has a position and a value in every column."""
     try:
         position(row)
     except (KeyError, TypeError, ValueError):

@@ -16,7 +16,7 @@ _HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Precision:
-    """One name of the table above, on one device; the products of fp32 are a global switch there.
+    """One name of the table above, on one device; on a GPU it sets PyTorch's global switch of fp32.
 
     The calls of a training step, in this order: ``autocast`` around the forward pass, ``backward``,
     ``unscale`` where the gradients themselves are wanted (clipping), ``step``.

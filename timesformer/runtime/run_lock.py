@@ -43,7 +43,7 @@ _owned: dict[str, tuple[int, "_Lock"]] = {}  # by folder: process id, and its lo
 
 
 class FolderInUse(InputError):
-    """Another process works in OUTPUT_DIR; the message says which, since when, and what to do."""
+    """Another process works in OUTPUT_DIR; the message names it, its start, and the remedy."""
 
 
 @contextlib.contextmanager
@@ -97,10 +97,10 @@ def emptied(output_dir: str | Path, *, names: Collection[str] = ()) -> None:
 
 
 class _Lock:
-    """The open file. It must not be opened a second time by its owner: closing that frees the lock."""
+    """The open lock file. Its owner must not open it again: closing any copy frees the lock."""
 
     def __init__(self, path: Path) -> None:
-        """Raises OSError: the file can be neither written nor made."""
+        """Raises OSError: the file cannot be opened or created."""
         self.path = path
         self.descriptor = _open(path)
         self.ended = threading.Event()
@@ -123,7 +123,7 @@ class _Lock:
         self.toucher.start()
 
     def _try(self, places: list[int]) -> bool:
-        """``take`` of the open file; whether it is still the one that others open too."""
+        """Try to lock the open file; False if another file has taken its place."""
         works = [_lock_byte(self.descriptor, place) for place in places]
         if not self._is_in_place():
             return False
@@ -135,11 +135,11 @@ class _Lock:
         return self._is_in_place()
 
     def hand_over(self) -> None:
-        """Let the first of the processes that are started now have its part of the lock."""
+        """Release the second lock, for the first of the processes that are started now."""
         _unlock_byte(self.descriptor, _WORKER)
 
     def read(self) -> dict[str, Any]:
-        """Who owns the folder, or owned it and died; empty: its owner has ended in order."""
+        """The owner of the folder, which may be dead; empty after an orderly end."""
         try:
             os.lseek(self.descriptor, 0, os.SEEK_SET)
             found = json.loads(os.read(self.descriptor, 1 << 16) or b"{}")
@@ -148,7 +148,7 @@ class _Lock:
         return found if isinstance(found, dict) else {}
 
     def close(self) -> None:
-        """Give the folder back, without a trace."""
+        """Release the locks and delete the file."""
         self.ended.set()
         if self.toucher is not None:
             self.toucher.join()
@@ -160,7 +160,7 @@ class _Lock:
             os.close(self.descriptor)
 
     def _is_in_place(self) -> bool:
-        """Whether the open file is the one that others open too."""
+        """Whether the open file is still the one at its path."""
         try:
             return os.path.samestat(os.fstat(self.descriptor), self.path.stat())
         except OSError as error:
@@ -169,7 +169,7 @@ class _Lock:
             return False
 
     def _await(self, owner: dict[str, Any], *, can_lock: bool) -> None:
-        """Wait for a sign of an owner whose lock is not seen here; raise FolderInUse if it comes.
+        """Wait for a touch by an owner whose lock is not visible here; raise FolderInUse if it comes.
 
         An owner that ends in order empties the file and deletes it.
         """
@@ -238,7 +238,7 @@ def _named(owner: dict[str, Any]) -> str:
 
 
 def _is_alive(owner: dict[str, Any]) -> bool:
-    """Whether a process of this host is the one that wrote ``owner``, not a later one of its number."""
+    """Whether the process that wrote ``owner`` on this host is alive; a later one may have its number."""
     try:
         since = datetime.datetime.fromisoformat(str(owner.get("since"))).timestamp()
         return psutil.Process(int(owner["process"])).create_time() <= since + 1

@@ -80,7 +80,7 @@ class EpochTable:
         is_validated: Callable[[int], bool] = lambda epoch: True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``first_batch`` of the first epoch that comes; ``is_validated`` of 0-based epochs."""
+        """``first_batch``: of the first epoch; ``is_validated``: of 0-based epochs."""
         self.num_epochs = num_epochs
         self.skipped_batches = first_batch
         self.multi_label = multi_label
@@ -91,7 +91,7 @@ class EpochTable:
         self.trained: Mapping[str, Any] = {}
 
     def add(self, row: Mapping[str, Any]) -> Iterator[str]:
-        """The lines that a row of metrics.csv completes."""
+        """The lines of the table that a row of metrics.csv completes."""
         if row["type"] == "train_epoch":
             self.trained = row
             if not self.is_validated(row["epoch"] - 1):
@@ -120,7 +120,7 @@ class EpochTable:
         return _number(row.get("map"), ".4f") if self.multi_label else _percent(row)
 
     def _left(self, row: Mapping[str, Any]) -> str:
-        """The time, if the epochs to come take as long as this one with its validation."""
+        """The time left, if every epoch takes as long as this one with its validation."""
         now = self.clock()
         share = 1 - self.skipped_batches / max(row.get("batches", 1), 1)
         took, self.started, self.skipped_batches = now - self.started, now, 0
@@ -148,7 +148,7 @@ def _percent(row: Mapping[str, Any]) -> str:
 
 
 def results(found: Mapping[str, Any], folder: Path, files: Sequence[str]) -> str:
-    """The table at the end, of the entries of test_results.json, and the ``files`` of ``folder``."""
+    """The final table: the entries of test_results.json, and the ``files`` in ``folder``."""
     unreadable = f", {found['unreadable']} unreadable" if found["unreadable"] else ""
     limited = f"; LIMITED to {found['limited']}" if found.get("limited") else ""
     facts = {
@@ -162,7 +162,7 @@ def results(found: Mapping[str, Any], folder: Path, files: Sequence[str]) -> str
 
 
 def _scores(found: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Name, value, and what it has to be compared with."""
+    """Name, value, and the level of chance."""
     chance, common = found.get("chance_acc"), found.get("majority_acc")
     remark = "" if chance is None else f"(chance {chance:.2f} %"
     remark += "" if common is None else f", always the commonest class {common:.2f} %"

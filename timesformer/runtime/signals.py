@@ -32,7 +32,7 @@ class Interrupted(Exception):
 
     @property
     def status(self) -> int:
-        """For the exit of the process: 0 for a scheduler that is going to start it again."""
+        """The exit status: 0 for a scheduler, which will start the run again."""
         return BY_KEYBOARD if signal.SIGINT in _noted else 0
 
 
@@ -49,7 +49,7 @@ def listening(seconds: float = math.inf) -> Iterator[None]:
 
 
 def requested() -> bool:
-    """Whether this process got a signal, or its time is over."""
+    """Whether this process got a signal, or has reached its time limit."""
     return bool(_noted) or time.monotonic() >= _deadline[0]
 
 

@@ -19,13 +19,13 @@ _LOOK_SECONDS = 0.1
 
 @dataclasses.dataclass
 class SlurmTask:
-    """What submitit runs on every machine, and asks what to queue when the job must go."""
+    """The task that submitit runs on every machine, and queues again when the job is pre-empted."""
 
     cfg: str  # YAML file
     opts: tuple[str, ...]  # KEY VALUE pairs
 
     def __call__(self) -> None:
-        """Raises RuntimeError if the run fails: so the job is marked as failed."""
+        """Raises RuntimeError if the run fails, so that the job is marked as failed."""
         import submitit
 
         self.process = subprocess.Popen(self.command(submitit.JobEnvironment()))
@@ -33,7 +33,7 @@ class SlurmTask:
             raise RuntimeError(f"timesformer train ended with status {status}; see the log above")
 
     def command(self, job: Any) -> list[str]:
-        """Of the machine that ``job``, a ``submitit.JobEnvironment``, describes."""
+        """The command line on one machine; ``job`` is a ``submitit.JobEnvironment``."""
         machines = []
         if job.num_nodes > 1:
             digits = "".join(filter(str.isdigit, str(job.job_id)))
