@@ -62,8 +62,8 @@ DATA = (
         at_least=0, ours=True, free=True),
     Key("DATA.OVERFIT_BATCHES", 0,
         "Train on as many batches of videos again and again, 50 batches an epoch, each video with its "
-        "middle clip and centre crop, and validate on the same. 0: off. run_net.py --overfit sets the "
-        "rest.", at_least=0, ours=True),
+        "middle clip and centre crop, and validate on the same. 0: off. --overfit of `timesformer train` "
+        "sets the rest.", at_least=0, ours=True),
     Key("DATA.ENSEMBLE_METHOD", "sum",
         "How the views of a video become one score: sum of logits, max of logits, or softmax (ours): the "
         "mean of the class probabilities, as the paper describes it; of sigmoids if MULTI_LABEL.",

@@ -20,7 +20,7 @@ TRAIN = (
         free=True),
     Key("TRAIN.BATCH_SIZE", 64,
         "Clips per forward pass on one machine, over all its GPUs. 0 (ours): GLOBAL_BATCH_SIZE, shared "
-        "among all machines. tools/plan.py says what fits into memory.", at_least=1),
+        "among all machines. `timesformer plan` says what fits into memory.", at_least=1),
     Key("TRAIN.EVAL_PERIOD", 10,
         "Epochs between two validations. The last epoch has one.", at_least=1, free=True),
     Key("TRAIN.CHECKPOINT_PERIOD", 10,
@@ -36,15 +36,16 @@ TRAIN = (
         "then use the average. 0: no average.", at_least=0, below=1, ours=True),
     Key("TRAIN.MAX_MINUTES", 0.0,
         "Minutes after which a run, its test too, saves and exits with status 0. The same command resumes "
-        "it. 0: no limit. run_net.py --max-time sets it.", at_least=0, ours=True, free=True),
+        "it. 0: no limit. --max-time of `timesformer train` sets it.", at_least=0, ours=True, free=True),
     Key("TRAIN.PROFILE_STEPS", 0,
-        "Batches to run under PyTorch's profiler, after two to warm up. run_net.py --profile sets it.",
-        at_least=0, ours=True),
+        "Batches to run under PyTorch's profiler, after two to warm up. --profile of `timesformer train` "
+        "sets it.", at_least=0, ours=True),
     Key("TRAIN.AUTO_RESUME", True,
         "Resume from the newest checkpoint in OUTPUT_DIR/checkpoints, if there is one.", free=True),
     Key("TRAIN.RESUME_ANYWAY", False,
         "Resume although settings that decide the numbers (model, schedule, batches, seed, lists) differ "
-        "from the checkpoint. run_net.py --override sets it.", ours=True, was="TRAIN.OVERRIDE", free=True),
+        "from the checkpoint. --override of `timesformer train` sets it.",
+        ours=True, was="TRAIN.OVERRIDE", free=True),
     Key("TRAIN.CHECKPOINT_FILE_PATH", "",
         "Checkpoint to start from. Without FINETUNE its optimizer state and epoch count are used too.",
         free=True),
