@@ -29,10 +29,12 @@ COMMANDS = {  # with {names} of what the test makes
 SHORT = {"convert_checkpoint.py", "plan.py", "prepare_data.py", "make_shards.py"}
 
 
-def wait_for_torch(process, *, seconds=60):
-    """Until a command has begun: it imports torch in its ``main``."""
+def wait_for_imports(process, *, seconds=60):
+    """Until a command has begun: it imports numpy in its ``main``."""
     limit = time.monotonic() + seconds
-    while not any("libtorch" in each.path for each in psutil.Process(process.pid).memory_maps()):
+    while not any(
+        "_multiarray_umath" in each.path for each in psutil.Process(process.pid).memory_maps()
+    ):
         assert time.monotonic() < limit
         time.sleep(0.01)
 
@@ -66,7 +68,7 @@ def test_an_interrupted_command_says_one_line_and_leaves_nothing(
         )
     below = {}
     for tool in SHORT:
-        wait_for_torch(started[tool])
+        wait_for_imports(started[tool])
         below[tool] = interrupt(started[tool], number)
     time.sleep(2)  # most are importing, some work already
     for tool in started.keys() - SHORT:

@@ -105,6 +105,9 @@ def command(
             epilog=STATUS.format(f"1 {fails}; " if fails else ""),
         )
         made.name = main.__name__
+        for param in made.params:
+            if param.param_type_name == "argument":
+                param.metavar = param.metavar or param.name.upper()
         made.params += _verbosity_options()
         made.interrupted = interrupted
         return made

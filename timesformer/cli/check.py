@@ -38,7 +38,7 @@ def time_limit(seconds: float) -> float:
 )
 def main(
     lists: Annotated[
-        list[Path], typer.Argument(metavar="LIST", help="Lists of one data set, or its folder.")
+        list[Path], typer.Argument(readable=False, help="Lists of one data set, or its folder.")
     ],
     keys: Keys,
     cfg: Annotated[
