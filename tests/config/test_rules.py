@@ -17,7 +17,6 @@ def load(tmp_path):
     ("overrides", "message"),
     [
         (["MODEL.ARCH", "slowfast"], "MODEL.ARCH is 'slowfast'; choose one of vit .*not part"),
-        (["MODEL.MODEL_NAME", "SlowFast"], "MODEL_NAME is 'SlowFast'; choose one of vit_base"),
         (["MODEL.LOSS_FUNC", "bce"], "choose one of cross_entropy, bce_logit .*use bce_logit"),
         (["TIMESFORMER.ATTENTION_TYPE", "divided"], "choose one of divided_space_time"),
         (["DATA.DECODING_BACKEND", "torchvision"], "choose one of pyav, torchcodec"),

@@ -21,6 +21,8 @@ from timesformer.engine.benchmark_variants import (
     parse_variants,
 )
 from timesformer.models import build_model
+from timesformer.models.recompute import Checkpointed
+from timesformer.models.speedups import SPEEDUPS, ShortAttention
 
 CPU = torch.device("cpu")
 
@@ -66,7 +68,7 @@ def test_training_and_forward_run_in_the_named_arithmetic(cfg):
     subject = Subject(cfg, parse_variant("bf16+checkpoint"), 2, CPU)
     kinds = []
     subject.model.blocks[0].mlp.register_forward_hook(lambda m, i, out: kinds.append(out.dtype))
-    assert all(block.recompute for block in subject.model.blocks)
+    assert all(isinstance(block, Checkpointed) for block in subject.model.blocks)
     before = subject.model.head.weight.detach().clone()
     subject.forward()
     assert torch.equal(subject.model.head.weight, before)
@@ -94,6 +96,13 @@ def test_hugging_face_has_the_same_size(cfg):
     Subject(cfg, parse_variant("hf+fp32"), 1, CPU)
 
 
+def test_a_speedup_can_be_left_out(cfg):
+    parsed = parse_variants("fp32-short_attention, bf16+checkpoint-all", on_gpu=False, hf=False)
+    assert [variant.without for variant in parsed] == [("short_attention",), tuple(SPEEDUPS)]
+    model = Subject(cfg, parsed[0], 1, CPU).model
+    assert not any(isinstance(module, ShortAttention) for module in model.modules())
+
+
 def test_names_become_variants():
     assert parse_variants("fp32, bf16+compile+checkpoint", on_gpu=False, hf=True) == [
         Variant("fp32", "fp32"),
@@ -108,6 +117,10 @@ def test_names_become_variants():
     [
         ("fp8", "'fp8' is not a variant; write fp32, tf32"),
         ("hf+bf16+compile", "is not a variant"),
+        (
+            "fp32-two_matrices",
+            "leaves out two_matrices, which is not a speed-up; choose one of patch",
+        ),
         ("tf32", "variant tf32 needs a GPU; a CPU has fp32 and bf16"),
     ],
 )

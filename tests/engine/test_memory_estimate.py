@@ -14,15 +14,17 @@ from timesformer.engine.memory_estimate import (
     step_memory,
 )
 from timesformer.engine.optim import build_optimizer
-from timesformer.engine.parallel import keep_less
+from timesformer.engine.parallel import set_activation_memory
 from timesformer.models import build_model
+from timesformer.models.speedups import speed_up
 from timesformer.runtime.precision import Precision
 
 
 def measured(cfg, clips, checkpoint):
     """Bytes of parameters and optimizer state, and the peak of the second step beside them."""
     model = build_model(cfg)
-    keep_less(model, share=checkpoint, lean=True)
+    speed_up(model, without=["recompute_cheap"])
+    set_activation_memory(model, share=checkpoint, lean=True)
     optimizer, loss = build_optimizer(model, cfg), build_loss(cfg)
     precision = Precision(cfg.TRAIN.PRECISION, torch.device("cpu"))
 
@@ -64,7 +66,7 @@ def test_the_estimate_is_the_memory_of_the_allocator(tiny_yaml, options, checkpo
 
 
 def test_shards_share_the_states_and_a_gpu_has_a_context():
-    memory = StepMemory(states=800, fixed=10, clip=5, largest_block=20)
+    memory = StepMemory(states=800, fixed=10, clip=5, largest_layer=20)
     assert memory.peak(2) == 800 + 10 + 10
     assert memory.peak(2, shards=8) == 100 + 2 * 20 + 10 + 10
     assert device_bytes(memory, 2, on_gpu=False) == 861

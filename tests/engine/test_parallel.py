@@ -6,10 +6,11 @@ from torch import nn
 
 from timesformer.config import load_config
 from timesformer.engine.optim import build_optimizer
-from timesformer.engine.parallel import keep_less, parallelize
+from timesformer.engine.parallel import parallelize, set_activation_memory
 from timesformer.models import build_model
 from timesformer.models.attention import SCHEMES
-from timesformer.models.block import Block
+from timesformer.models.recompute import Checkpointed, RecomputingBlock
+from timesformer.models.speedups import speed_up
 from timesformer.models.timesformer import TimeSformer
 
 CPU = torch.device("cpu")
@@ -36,9 +37,9 @@ def gradients(model):
 def test_recomputed_activations_give_the_very_same_gradients(scheme):
     """Drop path and dropout on: the second forward pass must draw what the first one drew."""
     rates = {"drop_path_rate": 0.5, "drop_rate": 0.2, "attn_drop_rate": 0.2}
-    loss, plain = gradients(model_of(scheme, **rates))
+    loss, plain = gradients(speed_up(model_of(scheme, **rates)))
     model, calls = model_of(scheme, **rates), []
-    keep_less(model, share=1.0, lean=True)
+    set_activation_memory(speed_up(model, without=["recompute_cheap"]), share=1.0, lean=True)
     for block in model.blocks:
         block.mlp.fc1.register_forward_pre_hook(lambda *_: calls.append(1))
     recomputed_loss, recomputed = gradients(model)
@@ -56,11 +57,10 @@ def test_recomputed_activations_give_the_very_same_gradients(scheme):
     [(0.0, [0, 0, 0, 0]), (0.25, [0, 0, 0, 1]), (0.5, [0, 1, 0, 1]), (1.0, [1, 1, 1, 1])],
 )
 def test_a_share_of_the_blocks_is_spread_evenly(share, chosen):
-    blocks = nn.ModuleList(
-        Block(8, num_heads=2, mlp_ratio=1.0, scheme="space_only") for _ in range(4)
-    )
-    keep_less(blocks, share=share, lean=True)
-    assert [block.recompute for block in blocks] == chosen
+    model = TimeSformer(img_size=8, patch_size=4, embed_dim=8, depth=4, num_heads=2)
+    set_activation_memory(model, share=share, lean=True)
+    assert [isinstance(block, Checkpointed) for block in model.blocks] == chosen
+    assert [not isinstance(block, RecomputingBlock) for block in model.blocks] == chosen
 
 
 def test_wrapping_renames_no_parameter(tiny_yaml):

@@ -151,47 +151,6 @@ def _weights(attn, x):
     return (q @ k.mT * q.shape[-1] ** -0.5).softmax(dim=-1)
 
 
-@pytest.mark.parametrize("step", [TIME, WIDTH], ids=["time", "width"])
-def test_an_untransposed_grid_attends_like_its_groups(step):
-    attn = SelfAttention(D, 2).double()
-    grid = torch.randn(2, T, H, W, D, dtype=torch.float64)
-    heads = attn.heads(grid, step.layout)
-    got = attn.mixed(heads, step.layout, layer=attn.proj, t=T, h=H, w=W)
-    assert torch.allclose(got, merge(step, attn(split(step, grid)), grid.shape), atol=1e-12)
-
-
-def test_the_temporal_step_copies_no_queries_keys_or_values():
-    attn, grid = SelfAttention(D, 2), torch.randn(2, T, H, W, D)
-    for x in attn.heads(grid, TIME.layout):
-        assert x.shape == (2, H * W * 2, T, D // 2)
-        assert x._base is not None  # a view
-        assert x.stride(3) == 1  # what fused kernels ask for
-
-
-@pytest.mark.parametrize("tokens", [8, 197, 300])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_attention_is_softmax_of_products(dtype, tokens):
-    q, k, v = torch.randn(3, 2, 3, tokens, 16).to(dtype).requires_grad_().unbind()
-    got = attention(q, k, v)
-    expected = ((q.double() @ k.double().mT) / 4).softmax(dim=-1) @ v.double()
-    tolerance = {torch.float32: 1e-5, torch.bfloat16: 2e-2}[dtype]
-    assert got.dtype == dtype
-    assert torch.allclose(got.double(), expected, atol=tolerance)
-    weight = torch.randn_like(expected)
-    for x in (q, k, v):
-        (a,) = torch.autograd.grad(got, x, weight.to(dtype), retain_graph=True)
-        (b,) = torch.autograd.grad(expected, x, weight, retain_graph=True)
-        assert torch.allclose(a.double(), b.double(), atol=4 * tolerance, rtol=4 * tolerance)
-
-
-@pytest.mark.parametrize("tokens", [8, 300])
-def test_dropout_of_attention_keeps_the_mean_in_either_form(tokens):
-    x = torch.ones(64, 2, tokens, 16, dtype=torch.bfloat16)
-    dropped = attention(x, x, x, drop=0.5)
-    assert not torch.equal(dropped, x)
-    assert dropped.float().mean() == pytest.approx(1.0, abs=0.05)
-
-
 @pytest.mark.cuda
 def test_more_groups_than_a_kernel_launch_takes(monkeypatch):
     q = torch.randn(attention_module.CUDA_BATCHES + 10, 1, 4, 16, device="cuda")
@@ -232,21 +191,6 @@ def test_stochastic_depth_drops_whole_groups_and_keeps_the_bias_of_temporal_fc()
     dropped = (out == grid).all(dim=-1)
     assert torch.equal(dropped, dropped[:, :, :1, :1].expand_as(dropped))
     assert 0 < dropped[:, :, 0, 0].float().mean() < 1
-
-
-@pytest.mark.parametrize("step", [TIME, WIDTH], ids=["time", "width"])
-def test_groups_are_drawn_in_the_order_of_their_pattern(step):
-    """So that a seed gives the masks that it always gave."""
-    blk = block(scheme_with(step), drop_path=0.5).train()
-    cls, grid = torch.zeros(2, 1, D).double(), torch.randn(2, T, H, W, D).double()
-    torch.manual_seed(3)
-    _, out = blk.attend(step, cls, grid)
-    groups = split(step, grid)
-    torch.manual_seed(3)
-    keep = groups.new_empty(len(groups), 1, 1).bernoulli_(0.5)
-    update = getattr(blk, f"{step.prefix}attn")(getattr(blk, f"{step.prefix}norm1")(groups))
-    update = getattr(blk, f"{step.prefix}fc")(2 * keep * update)
-    assert torch.allclose(out, grid + merge(step, update, grid.shape), atol=1e-12)
 
 
 def test_the_mlp_of_a_clip_is_dropped_for_all_its_tokens_at_once():

@@ -33,13 +33,13 @@ def trained_names(model):
 
 def test_the_backbone_is_all_but_the_head(config):
     model = build_model(config())
-    freeze(model, config("TRAIN.FREEZE", "backbone"))
+    freeze(model, ["backbone"])
     assert trained_names(model) == {"head.weight", "head.bias"}
 
 
 def test_patterns_are_those_of_file_names(config):
     model = build_model(config())
-    freeze(model, config("TRAIN.FREEZE", "['patch_embed.*', '*_embed', 'blocks.[0].attn*']"))
+    freeze(model, ["patch_embed.*", "*_embed", "blocks.[0].attn*"])
     names = {name for name, _ in model.named_parameters()}
     assert names - trained_names(model) == {
         "patch_embed.proj.weight", "patch_embed.proj.bias", "pos_embed", "time_embed",
@@ -73,7 +73,7 @@ def test_a_frozen_backbone_gives_the_same_features_each_time(config):
     clips = torch.randn(2, 3, 4, 32, 32)
     model.train()
     assert not torch.equal(model.forward_features(clips), model.forward_features(clips))
-    freeze(model, cfg)
+    freeze(model, cfg.TRAIN.FREEZE)
     set_train_mode(model)
     assert torch.equal(model.forward_features(clips), model.forward_features(clips))
     assert model.head.training
@@ -81,7 +81,7 @@ def test_a_frozen_backbone_gives_the_same_features_each_time(config):
 
 def test_only_what_is_wholly_frozen_is_in_evaluation_mode(config):
     model = build_model(config("TRAIN.FREEZE", "['blocks.0.*', 'blocks.1.attn.*']", *RANDOM))
-    freeze(model, config("TRAIN.FREEZE", "['blocks.0.*', 'blocks.1.attn.*']"))
+    freeze(model, ["blocks.0.*", "blocks.1.attn.*"])
     set_train_mode(model)
     assert not any(module.training for module in model.blocks[0].modules())
     assert not model.blocks[1].attn.training
@@ -114,7 +114,7 @@ def steps(model, state, cfg, rank=0, world=1):
 def start(cfg):
     torch.manual_seed(4)
     model = build_model(cfg)
-    freeze(model, cfg)
+    freeze(model, cfg.TRAIN.FREEZE)
     return model, build_train_state(cfg, model, CPU)
 
 

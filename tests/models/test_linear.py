@@ -1,14 +1,11 @@
-"""Products against PyTorch's own; what is kept of them against what autograd keeps by itself."""
-
-import weakref
+"""Products against PyTorch's own."""
 
 import pytest
 import torch
-from torch import nn
 from torch.nn import functional as F
 
 from timesformer.models import linear as linear_module
-from timesformer.models.linear import Linear, linear, product_of
+from timesformer.models.linear import linear
 
 SHAPES = [(7, 6), (2, 5, 6), (1, 2, 3, 4, 6)]
 
@@ -82,64 +79,3 @@ def test_a_second_derivative_is_refused_and_never_wrong():
     if linear_module._has_onednn():
         with pytest.raises(RuntimeError, match="once_differentiable"):
             grad.sum().backward()
-
-
-@pytest.mark.parametrize("autocast", [False, True])
-def test_what_is_made_again_gives_the_same_gradients(autocast):
-    torch.manual_seed(0)
-    norm, layers = nn.LayerNorm(6), [Linear(6, 4), Linear(6, 4)]
-    source = torch.randn(3, 5, 6, requires_grad=True)
-    parameters = [source, *norm.parameters(), *(p for layer in layers for p in layer.parameters())]
-    results = []
-    for lean in (False, True):
-        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
-            a, b = product_of(
-                norm, source, layer=lambda made: [layer(made) for layer in layers], lean=lean
-            )
-        results.append([a, b, *torch.autograd.grad(a.sin().sum() + b.cos().sum(), parameters)])
-    error = 2e-2 if autocast else 0.0  # the 16-bit gradients are added in 16 bits
-    for a, b in zip(*results, strict=True):
-        assert torch.allclose(a, b, rtol=error, atol=error)
-
-
-@pytest.mark.parametrize(("lean", "held"), [(False, True), (True, False)])
-def test_what_is_made_again_is_not_kept(lean, held):
-    source, layer, made = torch.randn(50, 6, requires_grad=True), Linear(6, 4), []
-
-    def make(x):
-        y = F.gelu(x)
-        made.append(weakref.ref(y.untyped_storage()))
-        return y
-
-    result = product_of(make, source, layer=layer, lean=lean)
-    assert (made[0]() is not None) == held
-    result.sum().backward()
-    assert len(made) == 1 + lean
-    assert made[-1]() is None
-
-
-def test_it_is_made_once_for_all_layers_and_again_in_another_backward_pass():
-    source, layers = torch.randn(5, 6, requires_grad=True), [Linear(6, 4) for _ in range(3)]
-    calls = []
-    y = product_of(
-        lambda x: calls.append(1) or x.sin(),
-        source, layer=lambda made: sum(layer(made) for layer in layers), lean=True,
-    )  # fmt: skip
-    for expected in (2, 3):
-        y.sum().backward(retain_graph=True)
-        assert len(calls) == expected
-
-
-def test_a_source_that_was_changed_in_place_is_an_error():
-    source, layer = torch.randn(5, 6), Linear(6, 4)
-    y = product_of(torch.sin, source, layer=layer, lean=True)
-    source.add_(1)
-    with pytest.raises(RuntimeError, match="computed again was changed in place"):
-        y.sum().backward()
-
-
-def test_nothing_is_made_again_without_gradients():
-    source, layer = torch.randn(5, 6), Linear(6, 4)
-    with torch.inference_mode():
-        y = product_of(torch.sin, source, layer=layer, lean=True)
-    assert torch.equal(y, layer(source.sin()))

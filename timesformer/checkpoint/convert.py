@@ -19,7 +19,8 @@ from timesformer.checkpoint.model_spec import ModelSpec
 from timesformer.checkpoint.payload import check_entries, unknown_classes
 from timesformer.checkpoint.save import write_sharded
 from timesformer.files import atomic_path, write_atomically
-from timesformer.models import build_model
+from timesformer.models import TIMESFORMERS, build_model
+from timesformer.models.classifier import classifier_parameters
 
 WEIGHTS = "model.safetensors"  # in a folder for transformers
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -152,7 +153,7 @@ def check(written: Path, description: ModelSpec) -> str:
         model = build_model(description.cfg)
     report = load_weights(model, written, strict=description.has_classifier)
     if (
-        set(report.newly_initialized) - {"head.weight", "head.bias"}
+        set(report.newly_initialized) - set(classifier_parameters(model))
         or report.unused
         or report.resized
     ):
@@ -204,7 +205,11 @@ def _checkpoint(source: Source, dtype: torch.dtype) -> dict[str, Any]:
 
 
 def _check_for_huggingface(description: ModelSpec) -> None:
-    sizes = description.cfg.TIMESFORMER
+    sizes, name = description.cfg.TIMESFORMER, description.cfg.MODEL.MODEL_NAME
+    if name not in TIMESFORMERS:
+        raise CheckpointError(
+            f"the model is {name}, not a TimeSformer; write published or safetensors"
+        )
     if sizes.ATTENTION_TYPE not in SCHEMES:
         raise CheckpointError(
             f"transformers has no {sizes.ATTENTION_TYPE} attention, only "

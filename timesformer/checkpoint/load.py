@@ -211,7 +211,10 @@ def _describe(weights: Weights, payload: Any, path: str | Path) -> None:
         weights.about.setdefault("epoch", meta["epoch"])
     if "cfg" in payload and weights.format == "image ViT":
         weights.format = "TimeSformer"
-    sizes = _timesformer_section(weights.about.get("cfg"), path)
+    said = _sections(weights.about.get("cfg"), path)
+    if weights.format == "unknown":
+        weights.format = str(_mapping(said.get("MODEL")).get("MODEL_NAME", weights.format))
+    sizes = _mapping(said.get("TIMESFORMER"))
     heads, eps = sizes.get("NUM_HEADS"), sizes.get("NORM_EPS")
     weights.num_heads = heads if isinstance(heads, int) and heads > 0 else None
     weights.norm_eps = float(eps) if isinstance(eps, int | float) and eps > 0 else weights.norm_eps
@@ -224,8 +227,8 @@ def _is_config(text: str) -> bool:
         return False
 
 
-def _timesformer_section(text: str | None, path: str | Path) -> Mapping[str, Any]:
-    """The TIMESFORMER keys of a configuration; the published code has few of them.
+def _sections(text: str | None, path: str | Path) -> Mapping[str, Any]:
+    """The sections of a configuration.
 
     Raises:
         CheckpointError: it cannot be read.
@@ -236,7 +239,7 @@ def _timesformer_section(text: str | None, path: str | Path) -> Mapping[str, Any
         tree = read_yaml(text, source=f"{path}: its cfg")
     except ConfigError as error:
         raise CheckpointError(str(error)) from error
-    return _mapping(_mapping(tree).get("TIMESFORMER"))
+    return _mapping(tree)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -13,8 +13,8 @@ from timesformer.checkpoint.files import CheckpointError
 from timesformer.checkpoint.formats import Weights
 from timesformer.checkpoint.formats.image_vit import is_video
 from timesformer.io.terminal import printable
+from timesformer.models.classifier import Classifier, classifier_parameters
 
-_HEAD = ("head.weight", "head.bias")
 _KEYS = {  # of what distinguishes architectures
     "attention_type": "TIMESFORMER.ATTENTION_TYPE",
     "patch_size": "TIMESFORMER.PATCH_SIZE",
@@ -81,9 +81,10 @@ def match(
         source, weights.format, inflated=sorted(inflated), unused=weights.dropped[:]
     )
     report.notes.extend(weights.notes)
-    fitted, wrong = _sort(weights.state | inflated, target, report, time_resize)
+    fitted, wrong = _sort(bare, weights.state | inflated, report, time_resize)
     _refuse_foreign(bare, weights, wrong, source)
-    if whole := [name for name, value in fitted.items() if not value.is_floating_point()]:
+    real = {name: value for name, value in fitted.items() if target[name].is_floating_point()}
+    if whole := [name for name, value in real.items() if not value.is_floating_point()]:
         raise CheckpointError(
             f"{source} holds {fitted[whole[0]].dtype} where weights are real numbers "
             f"({_some(whole)}): it is quantized; give the file that it was made from"
@@ -94,9 +95,10 @@ def match(
             f"{'almost nothing' if fitted else 'nothing'} in {source} fits the model: it has "
             f"{_some(sorted(weights.state))}, the model wants {_some(list(target))}"
         )
-    if not fitted.keys() >= set(_HEAD):  # never a classifier that is half the file's
-        fitted = {key: value for key, value in fitted.items() if key not in _HEAD}
-        report.notes.append(_new_classifier(weights.state, target))
+    head = classifier_parameters(bare)
+    if not fitted.keys() >= set(head):  # never a classifier that is half the file's
+        fitted = {key: value for key, value in fitted.items() if key not in head}
+        report.notes.append(_new_classifier(weights.state, target, head[0]))
     report.loaded.extend(fitted)
     report.newly_initialized.extend(key for key in target if key not in fitted)
     if mismatches := _mismatches(bare, weights, report):
@@ -113,12 +115,13 @@ def match(
 
 
 def _sort(
+    model: Classifier,
     state: Mapping[str, Tensor],
-    target: Mapping[str, Tensor],
     report: LoadReport,
     time_resize: str,
 ) -> tuple[dict[str, Tensor], list[str]]:
     """What fits, resized if need be, and the shapes that do not; the rest goes to ``report``."""
+    target, head = model.state_dict(), classifier_parameters(model)
     fitted: dict[str, Tensor] = {}
     wrong = []
     for key, value in state.items():
@@ -126,7 +129,7 @@ def _sort(
             report.unused.append(key)
         elif value.shape == target[key].shape:
             fitted[key] = value
-        elif key in _HEAD:
+        elif key in head:
             continue
         elif (resized := _resize(key, value, target[key], time_resize)) is not None:
             fitted[key] = resized
@@ -157,7 +160,7 @@ def refuse_nonfinite(state: Mapping[str, Tensor], source: str) -> None:
         )
 
 
-def unwrap(model: nn.Module) -> nn.Module:
+def unwrap(model: nn.Module) -> Classifier:
     """The model inside a DDP wrapper, or itself."""
     return getattr(model, "module", model)
 
@@ -167,24 +170,25 @@ def _is_finite(value: Tensor) -> bool:
     return not value.numel() or all(map(math.isfinite, torch.aminmax(value.detach().float())))
 
 
-def _refuse_foreign(model: nn.Module, weights: Weights, wrong: list[str], source: str) -> None:
+def _refuse_foreign(model: Classifier, weights: Weights, wrong: list[str], source: str) -> None:
     """Raise if shapes differ that say which architecture it is, or heads that shapes do not say."""
-    heads = model.blocks[0].attn.num_heads
-    if not wrong and weights.num_heads in (None, heads):
+    heads = getattr(model, "num_heads", None)
+    if not wrong and (heads is None or weights.num_heads in (None, heads)):
         return
     shapes = f"{len(wrong)} tensors differ in shape: {'; '.join(wrong[:4])}" if wrong else ""
     differing = _differences(model, weights)
+    keys = "MODEL.MODEL_NAME" if heads is None else "TIMESFORMER.*"
     raise CheckpointError(
         f"{source} is of another architecture, "
-        + "; ".join(filter(None, [differing, shapes, "set TIMESFORMER.* to the sizes of the file"]))
+        + "; ".join(filter(None, [differing, shapes, f"set {keys} to the sizes of the file"]))
     )
 
 
-def _mismatches(model: nn.Module, weights: Weights, report: LoadReport) -> str:
+def _mismatches(model: Classifier, weights: Weights, report: LoadReport) -> str:
     """What has no counterpart without a reason in the kind of file, and the sizes that differ."""
     starts = not is_video(weights.state)
     added = tuple(name.rsplit("attn.", 1)[0] for name in report.inflated if "attn." in name)
-    allowed = {*_HEAD, *weights.absent, *(["time_embed"] if starts else [])}
+    allowed = {*classifier_parameters(model), *weights.absent, *(["time_embed"] if starts else [])}
     missing = [
         key
         for key in report.newly_initialized
@@ -199,13 +203,13 @@ def _mismatches(model: nn.Module, weights: Weights, report: LoadReport) -> str:
     return f"{', '.join(parts)}; {differing or 'names differ'}"
 
 
-def _differences(model: nn.Module, weights: Weights) -> str:
+def _differences(model: Classifier, weights: Weights) -> str:
     """The sizes in which file and model differ: ``depth 3 in the file, 2 in the model (KEY)``."""
     try:
         theirs, ours = infer(weights.state)._asdict(), infer(model.state_dict())._asdict()
     except ValueError:
         return ""
-    theirs["num_heads"], ours["num_heads"] = weights.num_heads, model.blocks[0].attn.num_heads
+    theirs["num_heads"], ours["num_heads"] = weights.num_heads, model.num_heads
     for sizes, names in ((theirs, weights.state), (ours, model.state_dict())):
         sizes["pre_norm"] = "norm_pre.weight" in names
     return ", ".join(
@@ -231,10 +235,10 @@ def _resize(key: str, value: Tensor, target: Tensor, time_resize: str) -> Tensor
         return None
 
 
-def _new_classifier(state: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> str:
-    if "head.weight" not in state:
+def _new_classifier(state: Mapping[str, Tensor], target: Mapping[str, Tensor], weight: str) -> str:
+    if weight not in state:
         return "the classifier is newly initialized, the file has none"
-    theirs, ours = list(state["head.weight"].shape[:1]), list(target["head.weight"].shape[:1])
+    theirs, ours = list(state[weight].shape[:1]), list(target[weight].shape[:1])
     return (
         "the classifier is newly initialized, its classes differ: file "
         f"{', '.join(map(str, theirs)) or 'none'}, model {ours[0]}"

@@ -8,12 +8,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike, fspath
 from typing import Any, NamedTuple
 
+import torch
+
 from timesformer.checkpoint import timm_hub
 from timesformer.checkpoint.architecture import HEAD_WIDTH, Architecture, infer, usual_heads
 from timesformer.checkpoint.load import CheckpointError, Weights, read_weights
 from timesformer.config import CfgNode, ConfigError, config_of, flat_values, load_config, portable
 from timesformer.config.keys import KEYS
 from timesformer.datasets.class_names import class_names
+from timesformer.models import TIMESFORMERS, build_model
+from timesformer.models.classifier import classifier_parameters
 
 PREPROCESSING = {  # of a checkpoint without configuration, see provenance.preprocessing_of
     "num_frames": "DATA.NUM_FRAMES",
@@ -56,10 +60,7 @@ class ModelSpec(NamedTuple):
     cfg: CfgNode
     class_names: tuple[str, ...]  # one a class, or none if nobody knows
     notes: tuple[str, ...]  # what had to be assumed
-
-    @property
-    def has_classifier(self) -> bool:
-        return "head.weight" in self.weights.state
+    has_classifier: bool
 
 
 def read_model_spec(
@@ -82,15 +83,19 @@ def read_model_spec(
         ConfigError: values that do not fit together.
         ClassNamesError: class names that cannot be read.
     """
-    weights = _read(fspath(path))
+    weights, overrides = _read(fspath(path)), tuple(overrides)
+    text = weights.about.get("cfg")
+    own = flat_values(text, source=str(path)) if isinstance(text, str) else {}
     try:
         found = infer(weights.state)
     except ValueError as error:
-        raise CheckpointError(f"{path} is not a checkpoint of a TimeSformer: {error}") from error
-    text = weights.about.get("cfg")
-    own = flat_values(text, source=str(path)) if isinstance(text, str) else {}
+        cfg = _other_config(str(path), own, cfg_file, overrides)
+        if cfg is None:
+            raise CheckpointError(
+                f"{path} is not a checkpoint of a TimeSformer: {error}"
+            ) from error
+        return _spec(str(path), weights, own, cfg, [], _num_classes(cfg, weights), classes)
     if cfg_file is None:
-        overrides = tuple(overrides)
         guessed = _guesses_heads(weights, found, {*own, *overrides[::2]}, str(path))
         values, notes = _values(own, weights, found, source=str(path), guessed=guessed)
         cfg = _config(values, (*PREDICTING, *overrides), path=str(path))
@@ -102,14 +107,53 @@ def read_model_spec(
                 f"{path} is of another architecture: TIMESFORMER.{key} is {cfg.TIMESFORMER[key]}, but its "
                 f"weights have {size}; set TIMESFORMER.{key} {size}"
             )
-    names, note = _class_names(own, weights, found, classes)
-    if names and found.num_classes is not None and len(names) != found.num_classes:
+    return _spec(str(path), weights, own, cfg, notes, found.num_classes, classes)
+
+
+def _spec(
+    path: str,
+    weights: Weights,
+    own: Mapping[str, Any],
+    cfg: CfgNode,
+    notes: Sequence[str],
+    num_classes: int | None,
+    classes: str | PathLike[str] | None,
+) -> ModelSpec:
+    """With the names of the classes; ``num_classes`` is None for weights without a classifier."""
+    names, note = _class_names(own, weights, num_classes, classes)
+    if names and num_classes is not None and len(names) != num_classes:
         raise CheckpointError(
             f"{classes or path} names {len(names)} classes, but the classifier of {path} has "
-            f"{found.num_classes}; give the names of its own classes with --classes, a line each"
+            f"{num_classes}; give the names of its own classes with --classes, a line each"
         )
-    notes = filter(None, [*weights.notes, *notes, note])
-    return ModelSpec(str(path), weights, cfg, names, tuple(notes))
+    said = tuple(filter(None, [*weights.notes, *notes, note]))
+    return ModelSpec(path, weights, cfg, names, said, num_classes is not None)
+
+
+def _other_config(
+    path: str,
+    own: Mapping[str, Any],
+    cfg_file: str | PathLike[str] | None,
+    overrides: Sequence[str],
+) -> CfgNode | None:
+    """The configuration of a model that is not a TimeSformer; None: nothing names such a model."""
+    overrides = (*PREDICTING, *overrides)
+    if cfg_file is not None:
+        cfg = load_config(fspath(cfg_file), overrides)
+    else:
+        cfg = _config(_scored(own), overrides, path=path)
+    return None if cfg.MODEL.MODEL_NAME in TIMESFORMERS else cfg
+
+
+def _num_classes(cfg: CfgNode, weights: Weights) -> int | None:
+    with torch.device("meta"):
+        head = classifier_parameters(build_model(cfg))[0]
+    return len(weights.state[head]) if head in weights.state else None
+
+
+def _scored(own: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys that decide a score, and the name of the model."""
+    return {key: value for key, value in own.items() if key in KEYS and KEYS[key].scored}
 
 
 def _config(values: Mapping[str, Any], overrides: Sequence[str], *, path: str) -> CfgNode:
@@ -146,8 +190,7 @@ def _values(
 ) -> tuple[dict[str, Any], list[str]]:
     """Flat keys and values of a configuration, and notes on what is no more than an assumption."""
     if own:
-        scored = {key: value for key, value in own.items() if key in KEYS and KEYS[key].scored}
-        values = _sizes(found, weights) | scored
+        values = _sizes(found, weights) | _scored(own)
         if not _is_published(own):
             return values, []
         values |= COVERING
@@ -220,7 +263,7 @@ def _describe_assumptions(values: Mapping[str, Any], *, guessed: bool) -> str:
 def _class_names(
     own: Mapping[str, Any],
     weights: Weights,
-    found: Architecture,
+    num_classes: int | None,
     classes: str | PathLike[str] | None,
 ) -> tuple[tuple[str, ...], str]:
     """The names of the classes, and a note if they are missing or assumed."""
@@ -228,9 +271,9 @@ def _class_names(
         return class_names(portable(fspath(classes))), ""
     if weights.class_names:
         return weights.class_names, ""
-    if found.num_classes is None:
+    if num_classes is None:
         return (), ""
-    known = PUBLISHED_NAMES.get((own.get("TRAIN.DATASET"), found.num_classes))
+    known = PUBLISHED_NAMES.get((own.get("TRAIN.DATASET"), num_classes))
     if known and _is_published(own):
         return class_names(known), f"the classes are called as those of {known}"
     return (), "no class names: classes go by their number; name them with --classes"

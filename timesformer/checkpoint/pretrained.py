@@ -6,7 +6,9 @@ from fvcore.common.config import CfgNode
 from torch import nn
 
 from timesformer.checkpoint import start
-from timesformer.checkpoint.load import CheckpointError, LoadReport, load_weights, unwrap
+from timesformer.checkpoint.load import CheckpointError, LoadReport, load_weights
+from timesformer.models.classifier import Classifier
+from timesformer.models.timesformer import TimeSformer
 
 # (patch, width, depth, heads) of the ImageNet ViTs that timm has; the first is what the published
 # code downloaded (jx_vit_base_p16_224: pretrained on ImageNet-21k, fine-tuned on ImageNet-1k).
@@ -21,7 +23,7 @@ IMAGENET_VITS = {
 }
 
 
-def load_start(cfg: CfgNode, model: nn.Module, name: str, *, cut: bool = False) -> LoadReport:
+def load_start(cfg: CfgNode, model: Classifier, name: str, *, cut: bool = False) -> LoadReport:
     """Weights to train from: ``name`` is a path, ``timm/NAME``, or empty for ImageNet's.
 
     Args:
@@ -49,7 +51,8 @@ def load_start(cfg: CfgNode, model: nn.Module, name: str, *, cut: bool = False) 
 
 def refuse_other_epsilon(cfg: CfgNode, model: nn.Module, name: str | Path) -> None:
     """Raise CheckpointError if weights gave the model another epsilon than the configuration's."""
-    eps = unwrap(model).norm.eps
+    norms = [module for module in model.modules() if isinstance(module, nn.LayerNorm)]
+    eps = norms[0].eps if norms else cfg.TIMESFORMER.NORM_EPS
     if eps != cfg.TIMESFORMER.NORM_EPS:
         raise CheckpointError(
             f"the norms of {name} have epsilon {eps:g}, and TIMESFORMER.NORM_EPS is "
@@ -57,19 +60,20 @@ def refuse_other_epsilon(cfg: CfgNode, model: nn.Module, name: str | Path) -> No
         )
 
 
-def load_imagenet(model: nn.Module) -> LoadReport:
+def load_imagenet(model: Classifier) -> LoadReport:
     """Give ``model`` the weights of the ImageNet ViT of its shape, through timm and its cache.
 
     Raises:
         CheckpointError: timm has no ViT of this shape, or its weights cannot be fetched.
     """
-    block = model.blocks[0]
-    shape = (model.patch_size, model.norm.weight.numel(), len(model.blocks), block.attn.num_heads)
     ways_out = (
         "set TIMESFORMER.PRETRAINED_MODEL to a checkpoint file, or to none for random weights, or "
         "start from TRAIN.CHECKPOINT_FILE_PATH with TRAIN.FINETUNE True"
     )
-    if shape not in IMAGENET_VITS or block.mlp.fc1.out_features != 4 * shape[1]:
+    if not isinstance(model, TimeSformer):
+        raise CheckpointError(f"there are no ImageNet weights for {model.kind}; {ways_out}")
+    shape = (model.patch_size, model.num_features, len(model.blocks), model.num_heads)
+    if shape not in IMAGENET_VITS or model.blocks[0].mlp.fc1.out_features != 4 * shape[1]:
         raise CheckpointError(
             "there are no ImageNet weights for a ViT of patch {}, width {}, depth {}, heads {}; "
             "{}".format(*shape, ways_out)

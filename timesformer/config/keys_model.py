@@ -9,8 +9,8 @@ MODEL = (
     Key("MODEL.ARCH", "vit", "Family of the model. The published default, slowfast, could not be built.",
         choices=("vit",), note=" (SlowFast, ResNet and X3D are not part of this project)"),
     Key("MODEL.MODEL_NAME", "vit_base_patch16_224",
-        "Name of the model. Both names mean the model of the TIMESFORMER section.",
-        choices=("vit_base_patch16_224", "TimeSformer"), scored=True),
+        "Name of the model, a row of timesformer.models.MODELS. vit_base_patch16_224 and TimeSformer "
+        "mean the model of the TIMESFORMER section.", scored=True),
     Key("MODEL.NUM_CLASSES", 400,
         "Classes of the data set. Labels are 0 .. NUM_CLASSES - 1.", at_least=1, scored=True),
     Key("MODEL.LOSS_FUNC", "cross_entropy",

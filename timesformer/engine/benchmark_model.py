@@ -20,7 +20,6 @@ from timesformer.engine.benchmark_variants import (
     Subject,
     Turn,
     Variant,
-    clip_shape,
     device_of,
     parse_variant,
     parse_variants,
@@ -57,7 +56,7 @@ def measure(
     device = device_of(cfg)
     with torch.device("meta"):
         shadow = build_model(cfg)
-    flops = 2 * multiply_adds(shadow, (1, *clip_shape(cfg)))
+    flops = 2 * multiply_adds(shadow)
     memory = {
         variant.name: _memory(cfg, variant, batch_size) for variant in bar(variants, desc="memory")
     }

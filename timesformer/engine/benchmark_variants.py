@@ -14,22 +14,24 @@ from timesformer.config import CfgNode, ConfigError, changed
 from timesformer.engine.optim import OPTIMIZERS, build_optimizer
 from timesformer.engine.parallel import parallelize
 from timesformer.models import build_model
+from timesformer.models.speedups import SPEEDUPS
 from timesformer.runtime.precision import Precision
 
-_NAME = re.compile(r"(hf\+)?(fp32|tf32|bf16|fp16)(\+compile)?(\+checkpoint)?")
+_NAME = re.compile(r"(hf\+)?(fp32|tf32|bf16|fp16)(\+compile)?(\+checkpoint)?(?:-(\w+))?")
 _MATRIX = {"cpu": 2048, "cuda": 8192}  # rows and columns of the products that measure the peak
 _CALLS = {"cpu": 1, "cuda": 5}  # of one measurement: a GPU wants a queue
 _WARM_UP = 2  # steps that compile, allocate, and fill the optimizer's state
 
 
 class Variant(NamedTuple):
-    """One way to run the model, from a name such as ``bf16+compile`` or ``hf+fp32``."""
+    """One way to run the model, named as ``bf16+compile``, ``fp32-one_matrix`` or ``hf+fp32``."""
 
     name: str
     precision: str
     compiled: bool = False
     checkpointed: bool = False
     by_hf: bool = False  # Hugging Face's model of the same size
+    without: tuple[str, ...] = ()  # names of speed-ups that are left out
 
 
 class Turn(NamedTuple):
@@ -84,7 +86,9 @@ class Subject:
             model = build_model(cfg).to(device)
             self.optimizer = build_optimizer(model, cfg)
             switched = _with_switches(cfg, variant)
-            self.model = parallelize(model, switched, device, self.optimizer)
+            self.model = parallelize(
+                model, switched, device, self.optimizer, without=variant.without
+            )
         self.clips = torch.randn(batch_size, *clip_shape(cfg), device=device)
         self.labels = torch.randint(cfg.MODEL.NUM_CLASSES, (batch_size,), device=device)
         for _ in range(_WARM_UP):
@@ -147,12 +151,18 @@ class Subject:
 def parse_variant(name: str) -> Variant:
     """The variant of one name."""
     match = _NAME.fullmatch(name)
-    if match is None or (match[1] and (match[3] or match[4])):
+    if match is None or (match[1] and (match[3] or match[4] or match[5])):
         raise ConfigError(
             f"{name!r} is not a variant; write fp32, tf32, bf16 or fp16, with +compile, +checkpoint or "
-            "both behind it, or hf+ before it"
+            "both behind it, then -SPEEDUP to leave one out, or -all; or hf+ before it"
         )
-    return Variant(name, match[2], bool(match[3]), bool(match[4]), bool(match[1]))
+    without = () if match[5] is None else SPEEDUPS if match[5] == "all" else (match[5],)
+    if unknown := set(without) - SPEEDUPS.keys():
+        raise ConfigError(
+            f"variant {name} leaves out {unknown.pop()}, which is not a speed-up; choose one of "
+            f"{', '.join(SPEEDUPS)}, all"
+        )
+    return Variant(name, match[2], bool(match[3]), bool(match[4]), bool(match[1]), tuple(without))
 
 
 def clip_shape(cfg: CfgNode) -> tuple[int, int, int, int]:

@@ -113,7 +113,7 @@ def read_back(cfg: CfgNode, folder: Path) -> str:
         if reason := damage(path):
             raise CheckpointError(f"{path} is damaged: {reason}")
         model = build_model(cfg)
-        freeze(model, cfg)
+        freeze(model, cfg.TRAIN.FREEZE)
         state = build_train_state(cfg, model, torch.device("cpu"))
         state.load(path)
         written = read_file(path)  # again: the optimizer keeps the tensors that it was given

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from timesformer.checkpoint import save
+from timesformer.models.speedups import speed_up
 
 
 class EMA:
@@ -19,7 +20,7 @@ class EMA:
         """``model``: bare, before it is wrapped."""
         self.model = model
         self._blend = get_ema_multi_avg_fn(decay)
-        self._averaged = copy.deepcopy(model).requires_grad_(False) if decay else None
+        self._averaged = speed_up(copy.deepcopy(model)).requires_grad_(False) if decay else None
         self._has_begun = False
 
     @property
@@ -33,6 +34,8 @@ class EMA:
             return
         if self._has_begun:
             self._blend([*self._averaged.parameters()], [*self.model.parameters()], None)
+            for mine, theirs in zip(self._averaged.buffers(), self.model.buffers(), strict=True):
+                mine.copy_(theirs)
         else:
             self._averaged.load_state_dict(self.model.state_dict())
             self._has_begun = True

@@ -1,6 +1,6 @@
 """FSDP2: every process keeps a part of each parameter, its gradient and its optimizer state.
 
-A block's parameters are gathered while it computes. Names stay, and ``distributed.whole`` puts the
+A layer's parameters are gathered while it computes. Names stay, and ``distributed.whole`` puts the
 parts together again: every checkpoint is an ordinary one.
 """
 
@@ -14,12 +14,12 @@ from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-from timesformer.models.block import Block
+from timesformer.models.classifier import Classifier, layers
 
 _NEEDED = "set_reshard_after_forward"  # of FSDPModule, since PyTorch 2.8
 
 
-def shard(model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device) -> nn.Module:
+def shard(model: Classifier, optimizer: torch.optim.Optimizer, device: torch.device) -> nn.Module:
     """``model`` in place, and the state that ``optimizer`` has for it; weights are the first process's."""
     with torch.no_grad():
         for tensor in [*model.parameters(), *model.buffers()]:
@@ -27,8 +27,8 @@ def shard(model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.devi
     whole = dict(model.named_parameters())
     world = dist.group.WORLD  # not a group of the mesh's own, whose time limit would be another
     mesh = DeviceMesh.from_group(world, device.type)
-    for block in [module for module in model.modules() if isinstance(module, Block)]:
-        fully_shard(block, mesh=mesh)
+    for layer in layers(model):
+        fully_shard(layer, mesh=mesh)
     fully_shard(model, mesh=mesh)
     parts = dict(model.named_parameters())
     _shard_optimizer(optimizer, {whole[name]: parts[name] for name in whole}, mesh)

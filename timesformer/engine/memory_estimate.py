@@ -22,9 +22,10 @@ from timesformer.datasets import read_list
 from timesformer.datasets.list_text import ListError
 from timesformer.engine.losses import build_loss
 from timesformer.engine.optim import lr_factor
-from timesformer.engine.parallel import keep_less
+from timesformer.engine.parallel import set_activation_memory
 from timesformer.models import build_model
-from timesformer.models.block import Block
+from timesformer.models.classifier import Classifier, layers
+from timesformer.models.speedups import speed_up
 from timesformer.runtime.precision import Precision
 from timesformer.tables import format_table
 
@@ -40,11 +41,11 @@ class StepMemory(NamedTuple):
     states: int  # parameters, gradients and optimizer state
     fixed: int  # of the peak beside them, for any batch
     clip: int  # of the peak for each clip
-    largest_block: int  # parameters of a block
+    largest_layer: int  # parameters of a layer
 
     def peak(self, clips: int, *, shards: int = 1) -> int:
-        """With ``clips`` at once; FSDP keeps 1 / ``shards`` of the states and two whole blocks."""
-        gathered = 0 if shards == 1 else 2 * self.largest_block
+        """With ``clips`` at once; FSDP keeps 1 / ``shards`` of the states and two whole layers."""
+        gathered = 0 if shards == 1 else 2 * self.largest_layer
         return self.states // shards + gathered + self.fixed + clips * self.clip
 
 
@@ -52,9 +53,8 @@ class StepMemory(NamedTuple):
 class TrainingStep:
     """The computation of a step, and the state kept between steps."""
 
-    make_model: Callable[[], nn.Module]
+    make_model: Callable[[], Classifier]
     loss: nn.Module
-    clip_shape: tuple[int, int, int, int]  # (3, T, H, W)
     precision: str
     recompute_cheap_ops: bool
     kept_values: int  # of the optimizer and the average of the weights, for each parameter
@@ -62,12 +62,11 @@ class TrainingStep:
 
 def build_step(cfg: CfgNode) -> TrainingStep:
     """The training step of a run."""
-    size, solver = cfg.DATA.TRAIN_CROP_SIZE, cfg.SOLVER
+    solver = cfg.SOLVER
     moments = int(solver.MOMENTUM > 0) if solver.OPTIMIZING_METHOD == "sgd" else 2
     return TrainingStep(
         make_model=partial(build_model, cfg),
         loss=build_loss(cfg),
-        clip_shape=(3, cfg.DATA.NUM_FRAMES, size, size),
         precision=cfg.TRAIN.PRECISION,
         recompute_cheap_ops=cfg.TRAIN.RECOMPUTE_CHEAP_OPS,
         kept_values=moments + int(cfg.TRAIN.EMA_DECAY > 0),
@@ -79,12 +78,12 @@ def step_memory(step: TrainingStep, *, checkpoint: float) -> StepMemory:
 
     Args:
         step: of the run.
-        checkpoint: share of the blocks that recompute their activations.
+        checkpoint: share of the layers that recompute their activations.
     """
     counted = [_count(step, clips, checkpoint) for clips in (2, 3)]
-    (states, two, block), (_, three, _) = counted
+    (states, two, layer), (_, three, _) = counted
     clip = three - two
-    return StepMemory(states, two - 2 * clip - states, clip, block)
+    return StepMemory(states, two - 2 * clip - states, clip, layer)
 
 
 def device_bytes(memory: StepMemory, clips: int, *, shards: int = 1, on_gpu: bool) -> int:
@@ -137,19 +136,22 @@ def build_plans(cfg: CfgNode, *, world: int, memory_gib: float) -> Iterator[Plan
 
 
 def _count(step: TrainingStep, clips: int, checkpoint: float) -> tuple[int, int, int]:
-    """Bytes of the states, of the peak of a step, and of the largest block."""
+    """Bytes of the states, of the peak of a step, and of the largest layer."""
     device = torch.device("cpu")  # has the fused attention of GPUs: no matrix of weights is kept
     with torch.device("meta"):
         model = step.make_model()
     with FakeTensorMode(allow_non_fake_inputs=True), _Storages() as storages:
         model.to_empty(device=device)
-        keep_less(model, share=checkpoint, lean=step.recompute_cheap_ops)
-        frames, labels = torch.empty(clips, *step.clip_shape), torch.zeros(clips, dtype=torch.int64)
+        speed_up(model, without=["recompute_cheap"])
+        set_activation_memory(model, share=checkpoint, lean=step.recompute_cheap_ops)
+        frames, labels = (
+            torch.empty(clips, *model.input_spec),
+            torch.zeros(clips, dtype=torch.int64),
+        )
         with Precision(step.precision, device).autocast():
             logits = model(frames)  # which live as long as the step
         step.loss(logits.float(), labels).backward()
-        blocks = [module for module in model.modules() if isinstance(module, Block)]
-        largest = max(_bytes(block) for block in blocks)
+        largest = max(_bytes(layer) for layer in layers(model))
         kept = _bytes(model) * step.kept_values
         return 2 * _bytes(model) + kept, storages.peak + kept, largest
 

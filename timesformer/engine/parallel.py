@@ -1,9 +1,10 @@
-"""A model that trains: activation checkpointing -> compile -> DDP or FSDP2, in this order.
+"""A model that trains: speed-ups -> activation checkpointing -> compile -> DDP or FSDP2, in this order.
 
 Nothing here renames a parameter: checkpoints of wrapped models are those of bare ones.
 """
 
 import contextlib
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 
 import torch
@@ -13,16 +14,28 @@ from torch.nn.parallel import DistributedDataParallel
 
 from timesformer.config import CfgNode
 from timesformer.engine.fsdp import shard
-from timesformer.models.block import Block
+from timesformer.models.classifier import Classifier, layers
+from timesformer.models.recompute import checkpointed, recompute_cheap
+from timesformer.models.speedups import speed_up
 from timesformer.runtime import collectives
 from timesformer.tables import choose
 
 
 def parallelize(
-    model: nn.Module, cfg: CfgNode, device: torch.device, optimizer: torch.optim.Optimizer
+    model: Classifier,
+    cfg: CfgNode,
+    device: torch.device,
+    optimizer: torch.optim.Optimizer,
+    *,
+    without: Collection[str] = (),
 ) -> nn.Module:
-    """``model``, changed in place, in the wrapper of the configured strategy; ``optimizer`` follows."""
-    keep_less(model, share=cfg.TRAIN.ACTIVATION_CHECKPOINT, lean=cfg.TRAIN.RECOMPUTE_CHEAP_OPS)
+    """``model``, changed in place, in the wrapper of the configured strategy; ``optimizer`` follows.
+
+    ``without``: speed-ups to leave out.
+    """
+    speed_up(model, without=[*without, "recompute_cheap"])
+    lean = cfg.TRAIN.RECOMPUTE_CHEAP_OPS and "recompute_cheap" not in without
+    set_activation_memory(model, share=cfg.TRAIN.ACTIVATION_CHECKPOINT, lean=lean)
     if cfg.TRAIN.COMPILE:
         model.compile(fullgraph=True)  # in place: torch.compile(model) would rename the parameters
     if not collectives.is_distributed():
@@ -31,12 +44,16 @@ def parallelize(
     return wrap(model, optimizer, device)
 
 
-def keep_less(model: nn.Module, *, share: float, lean: bool) -> None:
-    """Let a share of the blocks, evenly spread, keep no activations, and the others, if lean, few."""
-    blocks = [module for module in model.modules() if isinstance(module, Block)]
-    for i, block in enumerate(blocks):
-        block.lean = lean
-        block.recompute = int((i + 1) * share) > int(i * share)
+def set_activation_memory(model: Classifier, *, share: float, lean: bool) -> None:
+    """A share of the layers, evenly spread, keeps no activations; the others, if ``lean``, keep few.
+
+    After all other rewrites.
+    """
+    for i, layer in enumerate(layers(model)):
+        if int((i + 1) * share) > int(i * share):
+            checkpointed(layer)
+    if lean:
+        recompute_cheap(model)
 
 
 def gradient_exchange(model: nn.Module, *, now: bool) -> AbstractContextManager[None]:

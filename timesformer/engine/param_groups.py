@@ -1,10 +1,8 @@
 """Parameter groups of an optimizer: learning rates by depth, weight decay by kind.
 
-    scale of a parameter    with L = SOLVER.LAYER_DECAY, for a model of D blocks
-    head                    SOLVER.HEAD_LR_RATIO
-    norm                    1
-    block i, from 0         L ** (D - i): the last one L, the first one L ** D
-    embeddings              L ** (D + 1): patches, class token, position, time
+    scale of a parameter    with L = SOLVER.LAYER_DECAY, for a model of N ``layer_groups``
+    classifier              SOLVER.HEAD_LR_RATIO
+    layer group i, from 0   L ** (N - 1 - i): the last one 1, the first one L ** (N - 1)
 
 as in BEiT (https://arxiv.org/abs/2106.08254). A group carries its factor as ``lr_scale``.
 """
@@ -14,6 +12,7 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from timesformer.config import CfgNode
+from timesformer.models.classifier import Classifier, parameter_depths
 
 Group = dict[str, Any]
 
@@ -25,7 +24,7 @@ class _Kind(NamedTuple):
     decays: bool
 
 
-def parameter_groups(model: nn.Module, cfg: CfgNode) -> list[nn.Parameter] | list[Group]:
+def parameter_groups(model: Classifier, cfg: CfgNode) -> list[nn.Parameter] | list[Group]:
     """The trainable parameters of ``model`` (bare) as its optimizer takes them.
 
     One list in the order of the model, as published, unless a key of the module docstring or
@@ -49,18 +48,17 @@ def parameter_groups(model: nn.Module, cfg: CfgNode) -> list[nn.Parameter] | lis
 
 
 def lr_scales(
-    model: nn.Module, *, layer_decay: float, head_ratio: float
+    model: Classifier, *, layer_decay: float, head_ratio: float
 ) -> dict[nn.Parameter, float]:
     """Factor of the learning rate of each parameter, see the module docstring."""
-    depth = len(model.blocks)
-    scales = dict.fromkeys(model.parameters(), layer_decay ** (depth + 1))
-    for i, block in enumerate(model.blocks):
-        scales |= dict.fromkeys(block.parameters(), layer_decay ** (depth - i))
-    scales |= dict.fromkeys(model.norm.parameters(), 1.0)
-    return scales | dict.fromkeys(model.head.parameters(), head_ratio)
+    depths, last = parameter_depths(model), len(model.layer_groups()) - 1
+    return {
+        parameter: layer_decay ** (last - depths[name]) if name in depths else head_ratio
+        for name, parameter in model.named_parameters()
+    }
 
 
-def _undecayed(model: nn.Module) -> set[nn.Parameter]:
-    """Norms and biases; the class token and the embeddings too, which are offsets as biases are."""
-    own = model.parameters(recurse=False)  # cls_token, pos_embed, time_embed
-    return {parameter for parameter in model.parameters() if parameter.ndim <= 1} | set(own)
+def _undecayed(model: Classifier) -> set[nn.Parameter]:
+    """Norms and biases, and what the model names; all are offsets."""
+    offsets = {model.get_parameter(name) for name in model.no_weight_decay()}
+    return offsets | {parameter for parameter in model.parameters() if parameter.ndim <= 1}

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from timesformer.checkpoint import metadata, resume_check, save
 from timesformer.checkpoint.newest import RUN
@@ -30,6 +29,7 @@ from timesformer.evaluation.evaluators import (
 from timesformer.evaluation.probe import build_probe_loaders
 from timesformer.files import checkpoint_path
 from timesformer.models import build_model
+from timesformer.models.classifier import Classifier
 from timesformer.models.freeze import freeze
 from timesformer.runtime import collectives, log
 
@@ -54,8 +54,8 @@ def train(cfg: CfgNode, device: torch.device, run: str = "") -> Path | None:
     log.say(logger, "%s", run_header.build_model_line(cfg, model))
     log.say(logger, "%s", run_header.build_data_line(cfg, lists))
     if cfg.LOG_MODEL_INFO:
-        _log_model(model, cfg)
-    freeze(model, cfg)
+        _log_model(model)
+    freeze(model, cfg.TRAIN.FREEZE)
     state = build_train_state(cfg, model, device)
     known_bad = len(loader.dataset.known_bad)
     about = metadata.build_metadata(cfg, lists) | resume_check.facts(len(loader), known_bad)
@@ -113,11 +113,11 @@ def _evaluate(
         return {name: each.run(model, epoch, scalars) for name, each in evaluators.items()}
 
 
-def _log_model(model: nn.Module, cfg: CfgNode) -> None:
+def _log_model(model: Classifier) -> None:
     if collectives.is_main():
         from timesformer.models.flops import model_info
 
-        logger.info("%s", model_info(model, cfg))
+        logger.info("%s", model_info(model))
 
 
 def _log_loader(loader: ClipLoader, *, clips: int, num_workers: int, num_repeats: int) -> None:

@@ -13,7 +13,7 @@ import shutil
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from timesformer.config import CfgNode
 from timesformer.datasets.build import build_normalizer, build_worker_count
@@ -25,6 +25,7 @@ from timesformer.datasets.scan_index import file_state
 from timesformer.evaluation.evaluate import Scores, evaluate, merge
 from timesformer.evaluation.scoring import Scoring
 from timesformer.files import write_atomically
+from timesformer.models.classifier import Classifier, classifier_parameters
 from timesformer.runtime import collectives
 from timesformer.runtime.precision import Precision
 
@@ -34,7 +35,7 @@ CHUNK = 256  # videos; the most that an interruption costs
 
 
 def build_features(
-    cfg: CfgNode, model: nn.Module, dataset: ClipDataset, device: torch.device, *, split: str
+    cfg: CfgNode, model: Classifier, dataset: ClipDataset, device: torch.device, *, split: str
 ) -> list[Scores]:
     """Features (N, D) of TRAIN.PROBE_CLIPS clips of every training video, of one of other videos.
 
@@ -69,7 +70,7 @@ def build_features(
     ]  # fmt: skip
 
 
-def clip_features(model: nn.Module, clips: Tensor) -> Tensor:
+def clip_features(model: Classifier, clips: Tensor) -> Tensor:
     """What the backbone computes of clips, (N, D) float32."""
     rows: Tensor = model.forward_features(clips).float()  # type: ignore[operator]
     return rows
@@ -95,7 +96,7 @@ def _prepare(folder: Path, *, split: str, num_videos: int, num_clips: int) -> No
 
 
 def _chunk(
-    folder: Path, epoch: int, first: int, model: nn.Module, loader: ClipLoader, scoring: Scoring
+    folder: Path, epoch: int, first: int, model: Classifier, loader: ClipLoader, scoring: Scoring
 ) -> Scores:
     """The features of CHUNK videos from ``first`` on, by the clips that training draws in ``epoch``."""
     path = folder / f"{epoch:03d}-{first:09d}.pt"
@@ -114,11 +115,12 @@ def _chunk(
     return found
 
 
-def build_fingerprint(cfg: CfgNode, model: nn.Module, videos: VideoList, num_clips: int) -> str:
+def build_fingerprint(cfg: CfgNode, model: Classifier, videos: VideoList, num_clips: int) -> str:
     """SHA-256 of what decides the features: frozen weights, videos, preprocessing, draws."""
     digest = hashlib.sha256()
+    classifier = classifier_parameters(model)
     for name, value in model.state_dict().items():
-        if not name.startswith("head."):
+        if name not in classifier:
             digest.update(name.encode())
             digest.update(value.detach().cpu().contiguous().numpy().tobytes())
     for i in range(len(videos.labels)):

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from timesformer.config import CfgNode
 from timesformer.datasets.lists import VideoList
 from timesformer.files import CONFIG, LOG
 from timesformer.io.terminal import printable
+from timesformer.models.classifier import Classifier
 from timesformer.runtime import collectives
 
 NAME_WIDTH = 9
@@ -33,14 +33,15 @@ def build_device_line(cfg: CfgNode, device: str) -> str:
     return _line("device", ", ".join(parts))
 
 
-def build_model_line(cfg: CfgNode, model: nn.Module) -> str:
+def build_model_line(cfg: CfgNode, model: Classifier) -> str:
     """Kind, size and input of the model."""
     millions = sum(parameter.numel() for parameter in model.parameters()) / 1e6
     side = cfg.DATA.TRAIN_CROP_SIZE if cfg.TRAIN.ENABLE else cfg.DATA.TEST_CROP_SIZE
     every = _ordinal(cfg.DATA.SAMPLING_RATE)
     clip = f"clips of {cfg.DATA.NUM_FRAMES} frames (every {every}), {side} x {side}"
-    kind = cfg.TIMESFORMER.ATTENTION_TYPE
-    return _line("model", f"{kind}, {millions:.{1 if millions >= 1 else 2}f} M parameters, {clip}")
+    return _line(
+        "model", f"{model.kind}, {millions:.{1 if millions >= 1 else 2}f} M parameters, {clip}"
+    )
 
 
 def build_data_line(cfg: CfgNode, lists: Mapping[str, VideoList]) -> str:

@@ -36,6 +36,7 @@ from timesformer.evaluation.results import (
 from timesformer.evaluation.scoring import build_scoring
 from timesformer.files import CLASSES, PREDICTIONS, RESULTS, best_checkpoint
 from timesformer.models import build_model
+from timesformer.models.speedups import speed_up
 from timesformer.runtime import collectives, local_rank, log, screen
 from timesformer.runtime.precision import Precision
 from timesformer.video import VideoError
@@ -74,7 +75,7 @@ def test(cfg: CfgNode, device: torch.device, newest: Path | None = None) -> None
     scoring = build_scoring(cfg, device, precision.autocast)
     loader = build_loader(cfg, "test", folder=cfg.OUTPUT_DIR, together=scoring.videos_together)
     videos: VideoList = loader.dataset.videos
-    model = build_model(cfg).to(device).eval()
+    model = speed_up(build_model(cfg).to(device)).eval()
     if not cfg.TRAIN.ENABLE:
         log.say(logger, "%s", run_header.build_model_line(cfg, model))
         log.say(logger, "%s", run_header.build_data_line(cfg, {"test": videos}))

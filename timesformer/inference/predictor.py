@@ -26,7 +26,8 @@ from timesformer.inference.videos import Videos, build_image_views, is_one, list
 from timesformer.inference.view_options import refuse_too_many, view_overrides
 from timesformer.io.terminal import printable
 from timesformer.models import build_model
-from timesformer.models.timesformer import TimeSformer
+from timesformer.models.classifier import Classifier, classifier_parameters
+from timesformer.models.speedups import speed_up
 from timesformer.tables import choose
 from timesformer.video import TimeSpan, VideoError
 from timesformer.video.images import FOLDER_FPS
@@ -34,7 +35,6 @@ from timesformer.video.remarks import Remark
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 NOTHING = torch.empty(0)
-HEAD = ("head.weight", "head.bias")
 
 
 class Ranked(NamedTuple):
@@ -97,7 +97,7 @@ class Predictor:
     """A model with all that it takes to use it; ``from_checkpoint`` makes one."""
 
     def __init__(
-        self, model: TimeSformer, description: ModelSpec, *, device: torch.device, precision: str
+        self, model: Classifier, description: ModelSpec, *, device: torch.device, precision: str
     ) -> None:
         self.model = model
         self.description = description
@@ -253,16 +253,19 @@ def _nonfinite(name: str, row: Tensor) -> str:
     return f"{printable(name)}: {metrics.describe_nonfinite(row)}"
 
 
-def _build(description: ModelSpec) -> TimeSformer:
+def _build(description: ModelSpec) -> Classifier:
     """The described model on the CPU, its parameters the tensors of the file."""
     with torch.device("meta"):  # fresh values would be thrown away
         model = build_model(description.cfg)
     weights = description.weights
-    state = {key: value.float() for key, value in weights.state.items()}
+    state = {
+        key: value.float() if value.is_floating_point() else value
+        for key, value in weights.state.items()
+    }
     report = match(
         model, replace(weights, state=state), source=description.path, strict=False, assign=True
     )
-    needless = () if description.has_classifier else HEAD
+    needless = () if description.has_classifier else classifier_parameters(model)
     refuse_unless_tested(
         replace(
             report,
@@ -271,5 +274,5 @@ def _build(description: ModelSpec) -> TimeSformer:
         )
     )
     if not description.has_classifier:
-        model.head = nn.Identity()
-    return model
+        model.reset_classifier(0)
+    return speed_up(model)

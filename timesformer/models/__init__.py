@@ -1,18 +1,28 @@
 """The models a configuration can name: (B, 3, T, H, W) -> logits (B, NUM_CLASSES)."""
 
-from torch import nn
+from collections.abc import Callable
 
-from timesformer.config import CfgNode
+from timesformer.config import CfgNode, ConfigError
+from timesformer.models.classifier import Classifier
 from timesformer.models.timesformer import TimeSformer
 from timesformer.tables import choose
 
 
-def build_model(cfg: CfgNode) -> nn.Module:
-    """The configured model with freshly drawn weights; reads no file and no network."""
-    return choose(MODELS, cfg.MODEL.MODEL_NAME, key="MODEL.MODEL_NAME")(cfg)
+def build_model(cfg: CfgNode) -> Classifier:
+    """The configured model with freshly drawn weights; reads no file and no network.
+
+    Raises:
+        ConfigError: there is no such model.
+    """
+    try:
+        build = choose(MODELS, cfg.MODEL.MODEL_NAME, key="MODEL.MODEL_NAME")
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    return build(cfg)
 
 
-def _timesformer(cfg: CfgNode) -> TimeSformer:
+def build_timesformer(cfg: CfgNode) -> TimeSformer:
+    """The model of the TIMESFORMER section."""
     return TimeSformer(
         img_size=cfg.DATA.TRAIN_CROP_SIZE,
         num_frames=cfg.DATA.NUM_FRAMES,
@@ -34,7 +44,19 @@ def _timesformer(cfg: CfgNode) -> TimeSformer:
     )
 
 
-MODELS = {
-    "vit_base_patch16_224": _timesformer,  # the published name, for any size
-    "TimeSformer": _timesformer,
+def build_r3d_18(cfg: CfgNode) -> Classifier:
+    """R3D-18; of the configuration it takes classes, frames and size."""
+    from timesformer.models.baselines.r3d import R3D18  # torchvision takes long to import
+
+    return R3D18(
+        num_classes=cfg.MODEL.NUM_CLASSES,
+        num_frames=cfg.DATA.NUM_FRAMES,
+        img_size=cfg.DATA.TRAIN_CROP_SIZE,
+    )
+
+
+TIMESFORMERS = ("vit_base_patch16_224", "TimeSformer")  # the published name, for every size; ours
+MODELS: dict[str, Callable[[CfgNode], Classifier]] = {
+    **dict.fromkeys(TIMESFORMERS, build_timesformer),
+    "r3d_18": build_r3d_18,
 }

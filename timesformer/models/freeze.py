@@ -10,20 +10,21 @@ from fnmatch import fnmatchcase
 
 from torch import nn
 
-from timesformer.config import CfgNode, ConfigError
+from timesformer.config import ConfigError
+from timesformer.models.classifier import Classifier, classifier_parameters
 
 logger = logging.getLogger(__name__)
 
-BACKBONE = "backbone"  # everything but the head
+BACKBONE = "backbone"  # everything but the classifier
 
 
-def freeze(model: nn.Module, cfg: CfgNode) -> None:
-    """Take the gradients from the parameters of ``model`` (bare) that TRAIN.FREEZE names.
+def freeze(model: Classifier, patterns: Sequence[str]) -> None:
+    """Take the gradients from the parameters of ``model`` (bare) that ``patterns`` name.
 
     Raises:
         ConfigError: see ``frozen_names``.
     """
-    names = frozen_names(model, cfg.TRAIN.FREEZE)
+    names = frozen_names(model, patterns)
     if not names:
         return
     for name in names:
@@ -37,17 +38,17 @@ def freeze(model: nn.Module, cfg: CfgNode) -> None:
     )
 
 
-def frozen_names(model: nn.Module, patterns: Sequence[str]) -> set[str]:
-    """Names of the parameters that ``patterns`` match (fnmatch; ``backbone`` is all but the head).
+def frozen_names(model: Classifier, patterns: Sequence[str]) -> set[str]:
+    """Names of the parameters that ``patterns`` match (fnmatch; ``backbone`` is all but the classifier).
 
     Raises:
         ConfigError: a pattern that matches nothing, or nothing left to train.
     """
     names = [name for name, _ in model.named_parameters()]
-    head = {f"head.{name}" for name, _ in model.head.named_parameters()}
+    classifier = set(classifier_parameters(model))
     frozen: set[str] = set()
     for pattern in patterns:
-        found = set(names) - head if pattern == BACKBONE else _matching(names, pattern)
+        found = set(names) - classifier if pattern == BACKBONE else _matching(names, pattern)
         if not found:
             raise ConfigError(
                 f"TRAIN.FREEZE has {pattern!r}, but no parameter is called so; use backbone, or "
@@ -57,23 +58,32 @@ def frozen_names(model: nn.Module, patterns: Sequence[str]) -> set[str]:
     if len(frozen) == len(names):
         raise ConfigError(
             f"TRAIN.FREEZE is {list(patterns)}, which freezes every parameter, so that there is "
-            "nothing to train; leave the head out, as backbone does"
+            "nothing to train; leave the classifier out, as backbone does"
         )
     return frozen
 
 
-def set_train_mode(model: nn.Module) -> None:
+def set_train_mode(model: Classifier) -> None:
     """``model`` (bare) in training mode, its frozen parts in evaluation mode.
 
-    A part is frozen if all its parameters are. The dropout after the embeddings, which has none, goes
-    with the patch embedding.
+    A part is frozen if all its parameters are. A part without parameters, as a dropout, goes with the
+    other modules of its layer group.
     """
     model.train()
     for module in model.modules():
-        parameters = list(module.parameters())
-        if parameters and not any(parameter.requires_grad for parameter in parameters):
+        if _is_frozen([module]):
             module.eval()
-    model.embed_drop.train(model.patch_embed.training)
+    named = dict(model.named_modules())
+    for group in model.layer_groups():
+        modules = [named[name] for name in group if name in named]
+        if _is_frozen(modules):
+            for module in modules:
+                module.eval()
+
+
+def _is_frozen(modules: Sequence[nn.Module]) -> bool:
+    parameters = [parameter for module in modules for parameter in module.parameters()]
+    return bool(parameters) and not any(parameter.requires_grad for parameter in parameters)
 
 
 def _matching(names: Sequence[str], pattern: str) -> set[str]:

@@ -1,28 +1,14 @@
-"""Linear layers by the fastest exact routine, without keeping what is cheap to compute again.
-
-A product must keep its input for the gradient of its weight. Where the input is a norm or a GELU, what
-it was made of is kept anyway, so ``product_of`` drops the input and computes it once more.
-"""
+"""Linear layers by the fastest exact routine."""
 
 import contextlib
 import functools
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.amp import is_autocast_available
+from torch import Tensor
 from torch.autograd.function import once_differentiable
-from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional as F
-
-
-class Linear(nn.Linear):
-    """``nn.Linear`` through ``linear``."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return linear(x, self.weight, self.bias)
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -34,31 +20,8 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """
     if not _is_for_onednn(x, weight):
         return F.linear(x, weight, bias)
-    return _OneDNNLinear.apply(x, weight, bias)
-
-
-def product_of(
-    make: Callable[..., Tensor], *sources: Tensor, layer: Callable[[Tensor], Any], lean: bool
-) -> Any:
-    """``layer(make(*sources))``; if ``lean``, it keeps the sources and not what was made of them.
-
-    Args:
-        make: a cheap operation without random numbers, which needs its sources for their gradients.
-        sources: nobody may change them in place before the backward pass.
-        layer: linear layers, or anything else that saves its input.
-        lean: False where memory is of no concern, or activations are recomputed anyway.
-    """
-    made = make(*sources)
-    if not lean or not torch.is_grad_enabled() or torch.compiler.is_compiling():
-        return layer(made)  # a compiler decides by itself what to keep
-    device = made.device.type
-    if is_autocast_available(device) and torch.is_autocast_enabled(
-        device
-    ):  # else the layer would save a copy of its own
-        made = made.to(torch.get_autocast_dtype(device))
-    again = _Again(make, sources, made)
-    with saved_tensors_hooks(again.pack, again.unpack):
-        return layer(made)
+    product: Tensor = _OneDNNLinear.apply(x, weight, bias)
+    return product
 
 
 def without_autocast(device: str) -> AbstractContextManager[Any]:
@@ -66,45 +29,6 @@ def without_autocast(device: str) -> AbstractContextManager[Any]:
     if device == "meta":  # is_autocast_available says so too, but PyTorch 2.11 cannot compile it
         return contextlib.nullcontext()
     return torch.autocast(device, enabled=False)
-
-
-class _Again:
-    """What is saved of one tensor: how it was made."""
-
-    def __init__(
-        self, make: Callable[..., Tensor], sources: tuple[Tensor, ...], made: Tensor
-    ) -> None:
-        self.make = make
-        self.sources = [source.detach() for source in sources]
-        self.versions = [source._version for source in self.sources]
-        self.dtype = made.dtype
-        self.storage = _storage(made)
-        self.saved = self.left = 0  # how often it was saved, and not asked for yet
-        self.made: Tensor | None = None
-
-    def pack(self, tensor: Tensor) -> Any:
-        if _storage(tensor) != self.storage:
-            return tensor
-        self.saved += 1
-        self.left = self.saved
-        return tensor.size(), tensor.stride(), tensor.storage_offset()
-
-    def unpack(self, kept: Any) -> Tensor:
-        if isinstance(kept, Tensor):
-            return kept
-        if [source._version for source in self.sources] != self.versions:
-            raise RuntimeError("a tensor that is to be computed again was changed in place")
-        if self.made is None:
-            self.made = self.make(*self.sources).to(self.dtype)
-        made = self.made
-        self.left -= 1
-        if not self.left:
-            self.made, self.left = None, self.saved
-        return made.as_strided(*kept)
-
-
-def _storage(tensor: Tensor) -> int:
-    return tensor.untyped_storage()._cdata
 
 
 class _OneDNNLinear(torch.autograd.Function):
@@ -127,7 +51,7 @@ class _OneDNNLinear(torch.autograd.Function):
 
 def _multiply(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """The operation that torch.compile, too, puts in the place of a linear layer on a CPU."""
-    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")  # type: ignore[no-any-return]
 
 
 def _is_for_onednn(x: Tensor, weight: Tensor) -> bool:

@@ -12,13 +12,12 @@ from torch.nn import functional as F
 
 from timesformer.models.attention import LAYER_NORM_EPS, SCHEMES
 from timesformer.models.block import Block
-from timesformer.models.linear import linear
+from timesformer.models.classifier import Classifier
+from timesformer.models.initial import INIT_STD, draw_weights
 from timesformer.tables import choose
 
-INIT_STD = 0.02  # as published
 
-
-class TimeSformer(nn.Module):
+class TimeSformer(Classifier):
     """Clip classifier, (B, 3, T, H, W) -> logits (B, num_classes).
 
     Parameters carry the names and the order of the published release (a5ef29a, models/vit.py);
@@ -54,7 +53,10 @@ class TimeSformer(nn.Module):
         choose(SCHEMES, attention_type, key="attention_type")
         if img_size < patch_size:
             raise ValueError(f"img_size is {img_size}, less than one patch of {patch_size}")
-        self.attention_type = attention_type
+        self.input_spec = (3, num_frames, img_size, img_size)
+        self.num_features = embed_dim
+        self.num_heads = num_heads  # which no shape tells
+        self.kind = attention_type
         self.per_frame = attention_type == "space_only"  # frames never meet before the head
         self.patch_size = patch_size
         self.grid_size = img_size // patch_size
@@ -82,14 +84,10 @@ class TimeSformer(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.LayerNorm):
                 module.eps = norm_eps
-        self.init_weights(
-            linear_std=linear_std, pos_embed_std=pos_embed_std, time_embed_std=time_embed_std
+        draw_weights(
+            self, linear_std=linear_std, pos_embed_std=pos_embed_std, time_embed_std=time_embed_std
         )
         self.register_load_state_dict_pre_hook(_strip_published_prefix)
-
-    def forward(self, clip: Tensor) -> Tensor:
-        """Logits (B, num_classes) of clips, or of their ``forward_features`` (B, D) computed before."""
-        return self.head(clip if clip.ndim == 2 else self.forward_features(clip))
 
     def forward_features(self, clip: Tensor) -> Tensor:
         """Normalised class token, (B, 3, T, H, W) -> (B, D).
@@ -97,24 +95,27 @@ class TimeSformer(nn.Module):
         Raises:
             ValueError: the input is not a batch of RGB clips, or smaller than one patch.
         """
-        return self.norm(self._tokens(clip, patches=False)[0])
+        return self.norm(self.encode(clip)[0])
 
     def forward_tokens(self, clip: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised class token (B, D) and patch tokens (B, T, h, w, D), errors as above."""
-        cls, grid = self._tokens(clip, patches=True)
+        cls, grid = self.encode(clip)
         return self.norm(cls), self.norm(grid)
 
-    def _tokens(self, clip: Tensor, *, patches: bool) -> tuple[Tensor, Tensor | None]:
-        self._check(clip)
+    def encode(self, clip: Tensor) -> tuple[Tensor, Tensor]:
+        """The same before the norm."""
         cls, grid = self.embed(clip)
-        for block in self.blocks[:-1]:
+        for block in self.blocks:
             cls, grid = block(cls, grid)
-        cls, grid = self.blocks[-1](cls, grid, patches=patches)
         if self.per_frame:
-            frames = (-1, clip.shape[2])
-            cls = cls.unflatten(0, frames).mean(dim=1)
-            grid = None if grid is None else grid.squeeze(1).unflatten(0, frames)
-        return cls[:, 0], grid
+            grid = grid.squeeze(1).unflatten(0, (-1, clip.shape[2]))
+        return self.pool(cls, clip), grid
+
+    def pool(self, cls: Tensor, clip: Tensor) -> Tensor:
+        """Class token of each clip, (B, D); the space-only scheme has one for each frame."""
+        if self.per_frame:
+            cls = cls.unflatten(0, (-1, clip.shape[2])).mean(dim=1)
+        return cls[:, 0]
 
     def embed(self, clip: Tensor) -> tuple[Tensor, Tensor]:
         """Class token (B, 1, D) and patch grid (B, T, h, w, D) with their position embeddings.
@@ -140,58 +141,18 @@ class TimeSformer(nn.Module):
 
     def time_embedding(self, t: int) -> Tensor:
         """Frame embedding, nearest-resized if need be, (T, 1, 1, D)."""
-        embed = self.time_embed
+        embed: Tensor = self.time_embed
         if t != embed.shape[1]:
             embed = F.interpolate(embed.mT, size=t, mode="nearest").mT
         return rearrange(embed, "1 t d -> t 1 1 d")
 
-    def init_weights(
-        self,
-        *,
-        linear_std: float = INIT_STD,
-        pos_embed_std: float = INIT_STD,
-        time_embed_std: float = 0.0,
-    ) -> None:
-        """Draw every initial value; the defaults are the published ones.
+    def no_weight_decay(self) -> set[str]:
+        return {name for name, _ in self.named_parameters(recurse=False)}
 
-        ==========================  =====================================================
-        linear weights of blocks    truncated normal, ``linear_std``; published 0.02
-        head, cls_token             truncated normal, 0.02
-        biases; norms               0; weight 1, bias 0
-        patch convolution           PyTorch's default
-        pos_embed                   truncated normal, ``pos_embed_std``; published 0.02
-        time_embed                  normal, ``time_embed_std``; published 0
-        fc of prefixed steps        0: an untrained block is the image model's block
-        ==========================  =====================================================
-
-        The published values suit a pretrained start. From scratch, large embeddings and weights
-        let the first block combine place and time at once; see configs/Motion.
-        """
-        if self.cls_token.is_meta:
-            return  # no values to draw, and normal_ would import the compiler for it, two seconds
-        for module in self.modules():
-            if isinstance(module, nn.Linear):
-                std = INIT_STD if module is self.head else linear_std
-                nn.init.trunc_normal_(module.weight, std=std)
-                nn.init.zeros_(module.bias)
-        nn.init.trunc_normal_(self.cls_token, std=INIT_STD)
-        nn.init.trunc_normal_(self.pos_embed, std=pos_embed_std)
-        if not self.per_frame:
-            nn.init.normal_(self.time_embed, std=time_embed_std)
-        for block in self.blocks:
-            for layer in block.fc_layers():
-                nn.init.zeros_(layer.weight)
-
-    def _check(self, clip: Tensor) -> None:
-        if clip.ndim != 5 or clip.shape[1] != 3:
-            raise ValueError(
-                f"input is {tuple(clip.shape)}, but must be (batch, 3, frames, height, width)"
-            )
-        if min(clip.shape[3:]) < self.patch_size:
-            raise ValueError(
-                f"frames are {clip.shape[3]} x {clip.shape[4]}, less than one patch of "
-                f"{self.patch_size}"
-            )
+    def layer_groups(self) -> list[tuple[str, ...]]:
+        own = tuple(name for name, _ in self.named_parameters(recurse=False))
+        blocks = [(f"blocks.{i}",) for i in range(len(self.blocks))]
+        return [(*own, "patch_embed", "embed_drop", "norm_pre"), *blocks, ("norm",)]
 
 
 class PatchEmbed(nn.Module):
@@ -202,12 +163,24 @@ class PatchEmbed(nn.Module):
         self.proj = nn.Conv2d(3, dim, kernel_size=patch_size, stride=patch_size)
 
     def forward(self, clip: Tensor) -> Tensor:
-        size = self.proj.kernel_size[0]
-        h, w = (length // size for length in clip.shape[3:])
-        whole = clip[..., : h * size, : w * size]
-        # A convolution would leave tokens scattered in memory, and every block would have to copy.
-        patches = rearrange(whole, "b c t (h p) (w q) -> b t h w (c p q)", p=size, q=size)
-        return linear(patches, self.proj.weight.flatten(1), self.proj.bias)
+        check(clip, self.proj.kernel_size[0])
+        return self.project(clip)
+
+    def project(self, clip: Tensor) -> Tensor:
+        patches = self.proj(rearrange(clip, "b c t h w -> (b t) c h w"))
+        return rearrange(patches, "(b t) d h w -> b t h w d", t=clip.shape[2])
+
+
+def check(clip: Tensor, patch_size: int) -> None:
+    """Raise ValueError unless ``clip`` is a batch of RGB clips of at least one patch."""
+    if clip.ndim != 5 or clip.shape[1] != 3:
+        raise ValueError(
+            f"input is {tuple(clip.shape)}, but must be (batch, 3, frames, height, width)"
+        )
+    if min(clip.shape[3:]) < patch_size:
+        raise ValueError(
+            f"frames are {clip.shape[3]} x {clip.shape[4]}, less than one patch of {patch_size}"
+        )
 
 
 def _strip_published_prefix(
