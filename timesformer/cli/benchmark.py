@@ -82,7 +82,10 @@ def model(
     keys: Keys,
     variants: Annotated[
         str,
-        typer.Option(metavar="NAMES", help="fp32, tf32, bf16, fp16, with +compile, +checkpoint."),
+        typer.Option(
+            metavar="NAMES",
+            help="fp32, tf32, bf16, fp16, with +compile, +checkpoint; then -SPEEDUP or -all to leave out.",
+        ),
     ] = "fp32,bf16,bf16+compile,bf16+checkpoint",
     compare: Annotated[
         Literal["hf"] | None, typer.Option(help="With Hugging Face's model of the same size.")
