@@ -22,7 +22,7 @@ from timesformer.evaluation import run_header
 from timesformer.evaluation.evaluators import (
     VALIDATION,
     Evaluator,
-    Figures,
+    Metrics,
     build_evaluators,
     due_after,
 )
@@ -104,7 +104,7 @@ def build_records(cfg: CfgNode, start: Start) -> log.Scalars:
 
 def _evaluate(
     state: TrainState, evaluators: Mapping[str, Evaluator], epoch: int, scalars: log.Scalars
-) -> dict[str, Figures]:
+) -> dict[str, Metrics]:
     """The figures of each evaluator after 0-based ``epoch``, by name."""
     if not evaluators:
         return {}

@@ -42,6 +42,7 @@ def summary(folder: Path) -> tuple[str, ...]:
     path = folder / RESULTS
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
+        scores: tuple[str, ...]
         if "map" in found:  # several labels a video
             scores = (f"map {_number(found['map'], '.4f')}", "-")
         else:

@@ -31,7 +31,7 @@ class Scores(NamedTuple):
     spans: dict[int, TimeSpan | None] = {}  # noqa: RUF012  index -> the seconds that its clips show
 
 
-class Progress(NamedTuple):
+class LoopProgress(NamedTuple):
     """How far the loop is on this process."""
 
     batch: int  # from 1
@@ -40,7 +40,7 @@ class Progress(NamedTuple):
     eta: str
 
 
-AfterBatch = Callable[[Progress, Batch, Tensor], None]  # the rows are on the device
+AfterBatch = Callable[[LoopProgress, Batch, Tensor], None]  # the rows are on the device
 
 
 def evaluate(
@@ -72,7 +72,7 @@ def evaluate(
         if after_batch is not None:
             seconds = (time.perf_counter() - started) / i
             left = log.eta(seconds * (num_batches - i))
-            after_batch(Progress(i, num_batches, seconds, left), batch, rows)
+            after_batch(LoopProgress(i, num_batches, seconds, left), batch, rows)
         if signals.requested():
             break
     signals.end_if_agreed(moment)

@@ -17,7 +17,7 @@ from timesformer.runtime import log
 
 VALIDATION = "val"  # the evaluation that chooses the best checkpoint
 
-Figures = dict[str, float]  # name -> value
+Metrics = dict[str, float]  # name -> value
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,13 @@ class Evaluator:
     """An evaluation with its own rhythm."""
 
     period: int  # epochs between two runs; the last epoch is always evaluated
-    run: Callable[[nn.Module, int, log.Scalars], Figures]  # (bare model, 0-based epoch, scalars)
+    run: Callable[[nn.Module, int, log.Scalars], Metrics]  # (bare model, 0-based epoch, scalars)
 
 
 def build_evaluators(
     cfg: CfgNode, val: ClipLoader, device: torch.device, best: dict[str, float]
 ) -> dict[str, Evaluator]:
-    """The evaluations of a training by name; ``best`` keeps the best figures of the run."""
+    """The evaluations of a training by name; ``best`` keeps the best metrics of the run."""
     validator = build_validator(cfg, val, device, best)
     return {VALIDATION: Evaluator(cfg.TRAIN.EVAL_PERIOD, validator.run)}
 

@@ -61,7 +61,7 @@ def describe_unreadable(origin: str, reasons: Iterable[str]) -> str:
 
 
 def measure(scores: Scores) -> tuple[dict[str, float], ClassResults]:
-    """The published figures of finite scores, and those of single classes."""
+    """The published metrics of finite scores, and the results of single classes."""
     values, labels = scores.values, scores.labels
     classes = metrics.class_results(values, labels)
     if labels.ndim == 2:
@@ -175,7 +175,7 @@ def write_classes(
 
 
 def write_results(path: Path, results: Mapping[str, Any]) -> None:
-    """The summary as JSON; figures that are not there are null."""
+    """The summary as JSON; missing metrics are null."""
     with write_atomically(path) as file:
         file.write(json_text(results) + "\n")
 

@@ -20,7 +20,7 @@ from timesformer.datasets import build_loader
 from timesformer.datasets.clips import Batch
 from timesformer.datasets.lists import VideoList
 from timesformer.evaluation import run_header
-from timesformer.evaluation.evaluate import Progress, Scores, evaluate
+from timesformer.evaluation.evaluate import LoopProgress, Scores, evaluate
 from timesformer.evaluation.results import (
     class_lines,
     class_summary,
@@ -94,12 +94,12 @@ def test(cfg: CfgNode, device: torch.device, newest: Path | None = None) -> None
         scoring.forward_batch,
     )
     facts = Facts(
-        f"{cfg.TEST.NUM_ENSEMBLE_VIEWS} temporal views ({cfg.TEST.VIEW_PLACEMENT}) x "
+        protocol=f"{cfg.TEST.NUM_ENSEMBLE_VIEWS} temporal views ({cfg.TEST.VIEW_PLACEMENT}) x "
         f"{cfg.TEST.NUM_SPATIAL_CROPS} crops of {cfg.DATA.TEST_CROP_SIZE}, "
         f"ensembled by {cfg.DATA.ENSEMBLE_METHOD}, {cfg.TEST.PRECISION}",
-        cfg.TIMESFORMER.ATTENTION_TYPE,
-        source,
-        loader.batch_sampler.limited,
+        attention_type=cfg.TIMESFORMER.ATTENTION_TYPE,
+        weights=source,
+        limited=loader.batch_sampler.limited,
     )
     started = time.perf_counter()
     scores = evaluate(model, loader, scoring, title="test", after_batch=_log_batch)
@@ -150,7 +150,7 @@ def load_tested(
     return str(path)
 
 
-def _log_batch(progress: Progress, _: Batch, __: Tensor) -> None:
+def _log_batch(progress: LoopProgress, _: Batch, __: Tensor) -> None:
     """The published line of one batch, of this process."""
     position = {"cur_iter": str(progress.batch), "eta": progress.eta}
     log.json_stats(logger, {"split": "test_iter", **position, "time_diff": progress.seconds})
@@ -188,7 +188,7 @@ def _report(
     part = {"limited": facts.limited} if facts.limited else {}
     if part:
         logger.warning("the accuracy is of a part of the test: LIMITED to %s", facts.limited)
-    found = _no_figures(scores) if nonfinite else _figures(folder, scores, names, part)
+    found = _no_metrics(scores) if nonfinite else _metrics(folder, scores, names, part)
     results = {
         **found,
         "videos": total,
@@ -209,15 +209,15 @@ def _report(
         raise NonFiniteScores(describe_all_nonfinite(nonfinite.values(), total, PREDICTIONS))
 
 
-def _no_figures(scores: Scores) -> dict[str, None]:
+def _no_metrics(scores: Scores) -> dict[str, None]:
     """An accuracy of the videos that happen to have finite scores would not be one of the list."""
     return dict.fromkeys(["map"] if scores.labels.ndim == 2 else ["top1_acc", "top5_acc"])
 
 
-def _figures(
+def _metrics(
     folder: Path, scores: Scores, names: Sequence[str], part: dict[str, str]
 ) -> dict[str, Any]:
-    """Measure, log, and write the results of the classes; returns the figures."""
+    """Measure, log, and write the results of the classes; returns the metrics."""
     multi_label = scores.labels.ndim == 2
     found, classes = measure(scores)
     printed = {name: f"{v:.2f}" if name.endswith("acc") else v for name, v in found.items()}

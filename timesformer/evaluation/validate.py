@@ -14,7 +14,7 @@ from timesformer.config import CfgNode
 from timesformer.datasets.clips import Batch
 from timesformer.datasets.loader import ClipLoader
 from timesformer.evaluation import metrics
-from timesformer.evaluation.evaluate import Progress, Scores, evaluate
+from timesformer.evaluation.evaluate import LoopProgress, Scores, evaluate
 from timesformer.evaluation.probe import build_input_normalizer
 from timesformer.evaluation.results import NAMED, describe_unreadable
 from timesformer.evaluation.scoring import Scoring
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_BETTER = {"top1_err": min, "top5_err": min, "map": max}
+_BETTER = {"top1_err": min, "top5_err": min, "map": max}  # metric -> which of two values is better
 
 DrawFigures = Callable[[np.ndarray, np.ndarray], "dict[str, Figure]"]  # predicted, true (N,)
 Measure = Callable[[Tensor, Tensor], dict[str, float]]  # scores (N, K), labels (N,) or (N, K)
@@ -36,7 +36,7 @@ Measure = Callable[[Tensor, Tensor], dict[str, float]]  # scores (N, K), labels 
 
 @dataclass
 class Validator:
-    """Top-1 and top-5 errors over exactly the readable videos of the val list, or other figures."""
+    """Top-1 and top-5 errors over exactly the readable videos of the val list, or other metrics."""
 
     loader: ClipLoader
     scoring: Scoring
@@ -59,7 +59,7 @@ class Validator:
         self.loader.batch_sampler.set_epoch(epoch)
         started = time.perf_counter()
 
-        def log_batch(progress: Progress, batch: Batch, rows: Tensor) -> None:
+        def log_batch(progress: LoopProgress, batch: Batch, rows: Tensor) -> None:
             if progress.batch % self.log_period == 0 and len(batch.labels):
                 self._log_batch(progress, batch, rows, epoch)
 
@@ -71,16 +71,16 @@ class Validator:
             problem = describe_unreadable(origin, scores.failures.values())
             local_rank.raise_once(VideoError(problem), status=2)
         nonfinite = self._nonfinite(scores)
-        figures = {} if nonfinite else self.measure(scores.values, scores.labels)
-        found = figures | {"videos": len(scores.indices), "unreadable": len(scores.failures)}
-        self._report(figures, found, nonfinite, epoch, time.perf_counter() - started, scalars)
+        found = {} if nonfinite else self.measure(scores.values, scores.labels)
+        found |= {"videos": len(scores.indices), "unreadable": len(scores.failures)}
+        self._report(found, nonfinite, epoch, time.perf_counter() - started, scalars)
         if self.draw is not None and scalars and not nonfinite:
             predicted = metrics.likeliest(scores.values, 1)[:, 0]
             for tag, figure in self.draw(predicted.numpy(), scores.labels.numpy()).items():
                 scalars.add_figure(tag, figure, epoch + 1)
         return found
 
-    def _log_batch(self, progress: Progress, batch: Batch, rows: Tensor, epoch: int) -> None:
+    def _log_batch(self, progress: LoopProgress, batch: Batch, rows: Tensor, epoch: int) -> None:
         """The published line of one batch, of this process."""
         labels = batch.labels.to(rows.device)
         errors = {f"top{k}_err": 100.0 - metrics.accuracy(rows, labels, k) for k in (1, 5)}
@@ -113,7 +113,6 @@ class Validator:
 
     def _report(
         self,
-        figures: dict[str, float],
         found: dict[str, float],
         nonfinite: int,
         epoch: int,
@@ -121,10 +120,11 @@ class Validator:
         scalars: log.Scalars,
     ) -> None:
         """Curves, the row of ``metrics.csv``, and the published line."""
-        for name, value in figures.items():
+        measured = {name: found[name] for name in _BETTER if name in found}
+        for name, value in measured.items():
             best = f"{_BETTER[name].__name__}_{name}"
             self.best[best] = _BETTER[name](self.best.get(best, value), value)
-        titled = {f"Val/{name[0].upper()}{name[1:]}": value for name, value in figures.items()}
+        titled = {f"Val/{name[0].upper()}{name[1:]}": value for name, value in measured.items()}
         scalars.add(titled, epoch + 1)
         batches = len(self.loader)
         row = {"type": "val_epoch", "epoch": epoch + 1, "batch": 0, "batches": batches}
@@ -150,7 +150,7 @@ class Validator:
 def build_validator(
     cfg: CfgNode, loader: ClipLoader, device: torch.device, best: dict[str, float]
 ) -> Validator:
-    """The configured validation of ``loader``; it keeps the best figures of the run in ``best``."""
+    """The configured validation of ``loader``; it keeps the best metrics of the run in ``best``."""
     precision, board = Precision(cfg.TRAIN.PRECISION, device), cfg.TENSORBOARD
     draw = None
     if board.ENABLE and (board.CONFUSION_MATRIX.ENABLE or board.HISTOGRAM.ENABLE):

@@ -33,7 +33,7 @@ from timesformer.video import TimeSpan, VideoError
 from timesformer.video.images import FOLDER_FPS
 from timesformer.video.remarks import Remark
 
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+PRECISIONS = {"fp32": None, "bf16": torch.bfloat16}  # -> the dtype of autocast
 NOTHING = torch.empty(0)
 
 
@@ -104,15 +104,13 @@ class Predictor:
         self.cfg = description.cfg
         self.class_names = description.class_names
         self.device = device
-        self.dtype = choose(PRECISIONS, precision, key="precision")
-        half = self.dtype != torch.float32
-        kind = self.dtype if half else None
-        autocast = partial(torch.autocast, device.type, dtype=kind, enabled=half)
+        dtype = choose(PRECISIONS, precision, key="precision")
+        autocast = partial(torch.autocast, device.type, dtype=dtype, enabled=dtype is not None)
         self.scoring = build_scoring(description.cfg, device, autocast)
-        if half:  # once, and not again for every batch: the same numbers
+        if dtype is not None:  # once, and not again for every batch: the same numbers
             for module in model.modules():
                 if isinstance(module, nn.Linear | nn.Conv2d):
-                    module.to(self.dtype)
+                    module.to(dtype)
 
     @classmethod
     def from_checkpoint(
