@@ -12,6 +12,7 @@ from timesformer.checkpoint.convert import (
     huggingface_config,
     refuse_overwriting,
 )
+from timesformer.checkpoint.files import Checkpoint
 from timesformer.checkpoint.load import CheckpointError, Weights, load_weights, read_file
 from timesformer.checkpoint.model_card import model_card
 from timesformer.checkpoint.model_spec import read_model_spec
@@ -106,7 +107,7 @@ def test_the_published_layout_can_be_trained_on(source, tmp_path):
     ours, made = source()
     written = WRITERS["published"](made, tmp_path / "a.pyth", torch.float32)
     optimizer = torch.optim.SGD(ours.parameters(), lr=0.1, momentum=0.9)
-    assert load_train_state(written, ours, optimizer).payload["epoch"] == 6
+    assert load_train_state(Checkpoint.read(written), ours, optimizer).payload["epoch"] == 6
     assert all(name.startswith("model.") for name in read_file(written)["model_state"])
     bare = WRITERS["safetensors"](made, tmp_path / "b", torch.float32)
     assert "optimizer_state" not in read_file(bare)

@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from timesformer.checkpoint import pretrained, resize
+from timesformer.checkpoint.files import Checkpoint
 from timesformer.checkpoint.load import CheckpointError, load_weights
 from timesformer.checkpoint.resume import load_train_state
 from timesformer.models.timesformer import TimeSformer
@@ -309,7 +310,7 @@ def test_another_optimizer_is_not_gone_on_with(tmp_path, saved, now):
     payload = {"epoch": 0, "model_state": net.state_dict(), "optimizer_state": optimizer_state}
     torch.save(payload, tmp_path / "file")
     with pytest.raises(CheckpointError, match="does not fit SOLVER.OPTIMIZING_METHOD"):
-        load_train_state(tmp_path / "file", net, kinds[now](net.parameters()))
+        load_train_state(Checkpoint.read(tmp_path / "file"), net, kinds[now](net.parameters()))
 
 
 def test_grids_are_resized_smoothly():

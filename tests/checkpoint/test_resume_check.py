@@ -8,6 +8,7 @@ import yaml
 from tests.conftest import TINY
 from tests.engine.test_train import stats
 from timesformer.checkpoint import resume_check
+from timesformer.checkpoint.files import Checkpoint
 from timesformer.checkpoint.load import CheckpointError
 from timesformer.config import ConfigError, load_config
 from timesformer.config.keys import OLD_NAMES
@@ -60,7 +61,7 @@ def test_what_decides_the_numbers_must_be_as_it_was(begun, key, value, said):
     path = out / "checkpoints/checkpoint_epoch_00001.pyth"
     assert f"{path} was written by a run with different settings" in text
     assert said in text
-    assert "pass --override to go on" in text
+    assert "pass --override to resume" in text
     assert text.count(" then, ") == 1
 
 
@@ -82,7 +83,9 @@ def test_videos_found_unreadable_since_are_noticed(begun):
     _, out, config = begun
     payload = {"sampling": resume_check.facts(6, 0)["sampling"]}
     with pytest.raises(CheckpointError, match="videos known to be unreadable: 0 then, 2 now"):
-        resume_check.check_compatible(payload, config(), resume_check.facts(6, 2), path=out)
+        resume_check.check_compatible(
+            Checkpoint(out, payload), config().dump(), resume_check.facts(6, 2)
+        )
 
 
 def test_what_decides_no_number_may_differ_and_override_goes_on(begun, caplog):
@@ -100,9 +103,8 @@ def test_what_decides_no_number_may_differ_and_override_goes_on(begun, caplog):
 
 def test_published_checkpoints_without_these_entries_are_not_compared(begun):
     _, out, config = begun
-    resume_check.check_compatible(
-        {"epoch": 3, "cfg": "NUM_GPUS: 8\nAVA:\n  BGR: false\n"}, config(), {}, path=out
-    )
+    entries = {"epoch": 3, "cfg": "NUM_GPUS: 8\nAVA:\n  BGR: false\n"}
+    resume_check.check_compatible(Checkpoint(out, entries), config().dump(), {})
 
 
 def test_a_checkpoint_with_the_old_names_of_keys_is_of_the_same_run(begun):
@@ -112,7 +114,9 @@ def test_a_checkpoint_with_the_old_names_of_keys_is_of_the_same_run(begun):
         section, name = now.split(".")
         old[section][then.split(".")[1]] = old[section].pop(name)
     old["TEST"]["VIEW_PLACEMENT"] = "released"
-    resume_check.check_compatible({"epoch": 0, "cfg": yaml.safe_dump(old)}, cfg, {}, path=out)
+    found = Checkpoint(out, {"epoch": 0, "cfg": yaml.safe_dump(old)})
+    resume_check.check_compatible(found, cfg.dump(), {})
     old["SOLVER"]["REFERENCE_BATCH_SIZE"] = 7
+    found = Checkpoint(out, {"epoch": 0, "cfg": yaml.safe_dump(old)})
     with pytest.raises(CheckpointError, match="SOLVER.LR_REFERENCE_BATCH: 7 then, 0 now"):
-        resume_check.check_compatible({"epoch": 0, "cfg": yaml.safe_dump(old)}, cfg, {}, path=out)
+        resume_check.check_compatible(found, cfg.dump(), {})

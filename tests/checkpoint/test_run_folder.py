@@ -122,7 +122,7 @@ def test_an_unfinished_run_of_another_start_is_refused_and_each_way_out_works(ag
     assert "'random weights' then, 'the weights of" in text
     assert "TRAIN.CHECKPOINT_FILE_PATH" in text
     assert (
-        "Give the command as it was to go on, use another OUTPUT_DIR or TRAIN.AUTO_RESUME" in text
+        "Give the command as it was to resume, use another OUTPUT_DIR or TRAIN.AUTO_RESUME" in text
     )
     assert not (out / "checkpoints/earlier-1").exists()
     with pytest.raises(CheckpointError, match="'random weights' then"):  # whoever starts it

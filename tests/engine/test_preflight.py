@@ -13,7 +13,6 @@ from timesformer.config import ConfigError, load_config
 from timesformer.datasets import scan_index
 from timesformer.datasets.scan_index import ScanRow
 from timesformer.engine.preflight import preflight
-from timesformer.files import checkpoint_path
 from timesformer.models import build_model
 
 
@@ -110,14 +109,11 @@ def test_a_checkpoint_that_does_not_fit_is_found_before_training(config, tmp_pat
 KEYS = ["TRAIN.CHECKPOINT_FILE_PATH", "TEST.CHECKPOINT_FILE_PATH", "TIMESFORMER.PRETRAINED_MODEL"]
 
 
-@pytest.mark.parametrize("key", [*KEYS, "AUTO_RESUME"])
+@pytest.mark.parametrize("key", KEYS)
 def test_weights_that_are_not_finite_are_found_before_the_run(config, tmp_path, key):
     model = build_model(config())
     model.norm.weight.data[5] = torch.nan
     path, keys = tmp_path / "model.pyth", [key, tmp_path / "model.pyth"]
-    if key == "AUTO_RESUME":
-        path, keys = checkpoint_path(tmp_path / "out", 0), []
-        path.parent.mkdir(parents=True)
     state, options = save.named_state(model), config(*keys)
     torch.save({"epoch": 0, "model_state": state, "optimizer_state": {}}, path)
     with pytest.raises(ConfigError, match=r"NaN or infinity in 1 of .*norm.weight.* finite"):

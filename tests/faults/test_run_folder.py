@@ -9,7 +9,7 @@ import torch
 
 from timesformer.checkpoint import save as run_checkpoint
 from timesformer.checkpoint.load import CheckpointError
-from timesformer.checkpoint.newest import candidates, newest_checkpoint, run_of
+from timesformer.checkpoint.newest import candidates, newest_checkpoint, newest_entries, run_of
 from timesformer.checkpoint.sharded import write_sharded
 from timesformer.config import ConfigError, load_config
 from timesformer.engine.preflight import preflight
@@ -101,7 +101,7 @@ def test_what_is_no_checkpoint_of_this_run_is_named_and_passed_over(tmp_path, ca
     assert PASSED_OVER[make] in caplog.text
     assert bool(caplog.records) == bool(PASSED_OVER[make])
     caplog.clear()
-    assert newest_checkpoint(tmp_path, is_said=False) == newest
+    assert newest_entries(tmp_path).path == newest
     assert not caplog.records
 
 
@@ -119,7 +119,9 @@ def test_where_nothing_is_left_a_run_does_not_start_from_scratch(tmp_path, make)
 
 def of_nobody(folder):
     save(folder, 3)
-    return PermissionError(13, "Permission denied"), "cannot be read: Permission denied; that says"
+    return PermissionError(
+        13, "Permission denied"
+    ), "cannot be read: Permission denied. Nothing is known of its content"
 
 
 def of_a_broken_disk(folder):

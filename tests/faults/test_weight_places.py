@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.checkpoint.test_load import model
-from timesformer.checkpoint.files import read_entries, read_file
+from timesformer.checkpoint.files import read_checkpoint, read_file
 from timesformer.checkpoint.load import CheckpointError, UnreadableError, load_weights
 
 
@@ -54,7 +54,7 @@ def test_what_is_no_file_of_weights_is_named(tmp_path, kind, message):
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.ESTALE, errno.EMFILE])
-@pytest.mark.parametrize("read", [read_file, read_entries])
+@pytest.mark.parametrize("read", [read_file, read_checkpoint])
 def test_what_the_system_does_not_give_is_not_damaged(tmp_path, monkeypatch, number, read):
     torch.save({"a": torch.ones(1)}, tmp_path / "file")
     opened = io.open

@@ -9,7 +9,7 @@ from tests.checkpoint.test_load import model
 from timesformer import Predictor
 from timesformer.checkpoint import resume_check
 from timesformer.checkpoint.convert import WRITERS, Source
-from timesformer.checkpoint.files import read_entries
+from timesformer.checkpoint.files import Checkpoint, read_checkpoint
 from timesformer.checkpoint.inspect import as_text, summarize
 from timesformer.checkpoint.model_spec import read_model_spec
 from timesformer.checkpoint.resume import load_train_state
@@ -134,9 +134,12 @@ def resume(path, folder):
     (folder / "c.yaml").write_text(CFG + "NUM_GPUS: 0\n")
     cfg = load_config(folder / "c.yaml")
     data = {"train": {"sha256": "0", "list": "a", "videos": 1}}
-    resume_check.check_compatible(read_entries(path), cfg, {"data": data}, path=path)
+    found = Checkpoint(path, read_checkpoint(path, entries_only=True))
+    resume_check.check_compatible(found, cfg.dump(), {"data": data})
     net = model(seed=2)
-    load_train_state(path, net, torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9))
+    load_train_state(
+        Checkpoint.read(path), net, torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    )
 
 
 @pytest.mark.parametrize("case", [*ENTRIES, *WHOLE])

@@ -8,6 +8,7 @@ import torch
 from tests.checkpoint.test_load import model
 from tests.conftest import payload
 from timesformer.checkpoint import resume_check
+from timesformer.checkpoint.files import Checkpoint
 from timesformer.checkpoint.load import CheckpointError, load_weights
 from timesformer.checkpoint.model_spec import read_model_spec
 from timesformer.config import ConfigError, load_config
@@ -80,7 +81,9 @@ def test_in_a_checkpoint_it_is_one_message_everywhere(tmp_path, attack):
     calls = (
         lambda: load_weights(model(), path),
         lambda: read_model_spec(path),
-        lambda: resume_check.check_compatible(content, load_config(cfg), {}, path=path),
+        lambda: resume_check.check_compatible(
+            Checkpoint(path, content), load_config(cfg).dump(), {}
+        ),
     )
     for call in calls:
         with pytest.raises(InputError, match=message) as error:

@@ -8,11 +8,12 @@ import stat
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
 from timesformer.checkpoint import hub
+from timesformer.checkpoint.explain import explain, first_line
 from timesformer.checkpoint.formats import paddle, sharded
 from timesformer.checkpoint.formats.pickles import read_pickle
 from timesformer.checkpoint.formats.torch_file import TORCH, is_torch_file, read_torch
@@ -27,12 +28,6 @@ ABOUT = "timesformer"
 _REFUSED = re.compile(r"(?:[Uu]nsupported (?:global: )?GLOBAL|[Uu]nsupported class) ([\w.]+)")
 _HEAD = 64  # bytes
 _MOST_JSON = 1 << 26  # bytes of an index; the largest ones have 1 MiB
-_NO_WEIGHTS = (
-    (b"version https://git-lfs", "a pointer of Git LFS: fetch the file itself with `git lfs pull`"),
-    (b"<!doctype html", "a web page: download the file again"),
-    (b"<html", "a web page: download the file again"),
-)
-
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -54,6 +49,23 @@ class UnreadableError(CheckpointError):
 
     Nothing is known of its content then, so it must not be taken for damaged.
     """
+
+
+class Checkpoint(NamedTuple):
+    """A checkpoint of a run: where it is, and its entries."""
+
+    path: Path
+    entries: dict[str, Any]
+
+    @classmethod
+    def read(cls, path: str | Path) -> "Checkpoint":
+        """Of a file of any format.
+
+        Raises:
+            CheckpointError: see ``read_file``.
+        """
+        entries = read_file(path)
+        return cls(Path(path), entries if isinstance(entries, dict) else {})
 
 
 def weights_path(path: str | Path) -> Path:
@@ -131,7 +143,7 @@ def _reading(path: Path, read: Callable[[], Any]) -> Any:
                 "and code in a file is never run; where you trust it, save its weights alone: "
                 "torch.save(model.state_dict(), FILE)"
             ) from error
-        raise CheckpointError(_explain(path, error)) from error
+        raise CheckpointError(explain(path, error)) from error
 
 
 def _not_given(path: Path, error: Exception) -> str:
@@ -174,22 +186,25 @@ def read_metadata(path: str | Path) -> dict[str, str]:
     return {key: text for key, text in said.items() if key not in (ABOUT, "format")}
 
 
-def first_line(error: Exception) -> str:
-    """The beginning of a message that may be long, without what would steer a terminal."""
-    return printable(str(error).strip().partition("\n")[0][:160])
+def read_checkpoint(path: Path, *, entries_only: bool = False) -> dict[str, Any]:
+    """A checkpoint of ours, read once, every record compared with its checksum.
 
-
-def read_entries(path: Path) -> dict[str, Any]:
-    """What a checkpoint of ours says; tensors of weights and optimizer have no values, or are left out.
+    With ``entries_only`` a small part of it is read: tensors of weights and optimizer have no values,
+    or are left out.
 
     Raises:
         UnreadableError: the system does not give it.
-        CheckpointError: it is damaged, or no checkpoint.
+        CheckpointError: it is damaged, or not a checkpoint.
     """
-    read = sharded.read_plain if path.is_dir() else partial(read_torch, meta=True)
+    read: Callable[[Path], Any]
+    if path.is_dir():
+        whole = partial(sharded.read_sharded, is_ours=True)
+        read = sharded.read_plain if entries_only else whole
+    else:
+        read = partial(read_torch, meta=entries_only, verify=not entries_only)
     found = _reading(path, lambda: read(_find_file(path)))
     if not isinstance(found, dict):
-        raise CheckpointError(f"{printable(path)} holds a {type(found).__name__}, no checkpoint")
+        raise CheckpointError(f"{printable(path)} holds a {type(found).__name__}, not a checkpoint")
     return found
 
 
@@ -253,43 +268,3 @@ def _text(path: Path) -> str:
     if path.stat().st_size > _MOST_JSON:
         raise CheckpointError(f"{printable(path)} is JSON of {path.stat().st_size} bytes, no index")
     return path.read_text(encoding="utf-8")
-
-
-def _explain(path: Path, error: Exception) -> str:
-    name = printable(path)
-    if path.is_dir():
-        return (
-            f"sharded checkpoint {name} cannot be read ({type(error).__name__}: "
-            f"{first_line(error)}); it is not whole: copy the folder again"
-        )
-    with path.open("rb") as file:
-        head = file.read(256).lstrip().lower()
-    for start, what in _NO_WEIGHTS:
-        if head.startswith(start):
-            return f"checkpoint {name} is not a weights file, but {what}"
-    if video := _video(path):
-        return (
-            f"checkpoint {name} is not a weights file, but {video}; weights are wanted here, as .pyth, "
-            ".pt or .safetensors"
-        )
-    return (
-        f"checkpoint {name} cannot be read ({path.stat().st_size} bytes, {type(error).__name__}: "
-        f"{first_line(error)}); it is truncated or not a PyTorch file: copy it again"
-    )
-
-
-def _video(path: Path) -> str:
-    """What a video or picture is, in words; empty for anything else, and for lists of other files."""
-    import av
-
-    from timesformer.io.opening import local_url, open_media
-
-    try:
-        with open_media(local_url(path), name=path) as container:
-            stream = container.streams.video[0]
-            next(container.decode(stream))
-            size = f"{stream.codec_context.width} x {stream.codec_context.height}"
-            kind = "a picture" if container.format.name.endswith("_pipe") else "a video"
-            return f"{kind} ({stream.codec_context.name}, {size})"
-    except (av.error.FFmpegError, OSError, IndexError, StopIteration, ValueError):
-        return ""

@@ -5,19 +5,15 @@ be read, or holds code, ends the run, since it may be the newest. And where no c
 run does not start from scratch as if there were none.
 """
 
-import errno
-import functools
 import json
 import logging
 import stat
-import zipfile
-import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from timesformer.checkpoint.files import UnreadableError, read_entries
-from timesformer.checkpoint.formats import sharded
+from timesformer.checkpoint.files import Checkpoint, UnreadableError, read_checkpoint
 from timesformer.checkpoint.formats.sharded import PLAIN
 from timesformer.checkpoint.load import CheckpointError, first_line
 from timesformer.checkpoint.payload import check_entries, unknown_classes
@@ -48,29 +44,55 @@ def candidates(output_dir: str | Path) -> list[Path]:
         raise CheckpointError(_unreadable(folder, error)) from error
 
 
-def newest_checkpoint(
-    output_dir: str | Path, *, before: int | None = None, is_said: bool = True
-) -> Path | None:
+def read_newest(output_dir: str | Path, *, before: int | None = None) -> Checkpoint | None:
     """The newest checkpoint of this run in OUTPUT_DIR that is whole; None: there are none at all.
+
+    All processes call it together. The first one chooses; each reads the file once.
 
     Args:
         output_dir: of the run.
         before: that has seen fewer good steps, see ``engine/nonfinite.py``.
-        is_said: name in the log what is passed over.
 
     Raises:
         CheckpointError: one that may be the newest cannot be read or holds code; or none is of use.
     """
+    found = _newest(output_dir, read_checkpoint, before=before) if collectives.is_main() else None
+    path = collectives.broadcast_object(found and found.path)
+    return Checkpoint(path, read_checkpoint(path)) if path and found is None else found
+
+
+def newest_entries(output_dir: str | Path, *, is_said: bool = False) -> Checkpoint | None:
+    """``read_newest`` by the small parts of the files, whose tensors may be damaged and are left out.
+
+    ``is_said``: name in the log what is passed over.
+    """
+    return _newest(output_dir, partial(read_checkpoint, entries_only=True), is_said=is_said)
+
+
+def newest_checkpoint(output_dir: str | Path, *, before: int | None = None) -> Path | None:
+    """The path of ``read_newest``, for one process alone."""
+    found = _newest(output_dir, read_checkpoint, before=before)
+    return found and found.path
+
+
+def _newest(
+    output_dir: str | Path,
+    read: Callable[[Path], dict[str, Any]],
+    *,
+    before: int | None = None,
+    is_said: bool = True,
+) -> Checkpoint | None:
     run, found = run_of(output_dir), candidates(output_dir)
     left_out = []
     for path in reversed(found):
-        if reason := _why_not(path, run):
+        entries, reason = _read_own(path, run, read)
+        if entries is None:
             if reason != _GONE:
                 if is_said:
                     logger.warning("checkpoint %s %s", printable(path), reason)
                 left_out.append(f"{printable(path.name)} {reason}")
-        elif before is None or _good_steps(path) < before:
-            return path
+        elif before is None or entries.get("guard", {}).get("good_steps", 0) < before:
+            return Checkpoint(path, entries)
     if left_out and len(left_out) == len(found):
         lines = "\n  ".join(left_out)
         raise CheckpointError(
@@ -98,37 +120,46 @@ def damage(path: Path) -> str:
         CheckpointError: it cannot be read, which says nothing about it, or holds code.
     """
     try:
-        if path.is_dir():
-            return _parsing_problem(path) or sharded.damage(path)
-        return _bad_record(path) or _parsing_problem(path)
-    except FileNotFoundError as error:
-        return f"{error.filename} is missing"
-    except OSError as error:
-        raise CheckpointError(_unreadable(path, error)) from error
-    except TypeError as error:  # of what should be a size and a checksum
-        return first_line(error)
+        read_checkpoint(path)
+    except CheckpointError as error:
+        return _damage(error)
+    return ""
 
 
 _GONE = "has gone"  # another process has deleted it since
 
 
-def _why_not(path: Path, run: str) -> str:
-    """Why a candidate is passed over, for a message; empty if it is one of ours and whole."""
+def _read_own(
+    path: Path, run: str, read: Callable[[Path], dict[str, Any]]
+) -> tuple[dict[str, Any] | None, str]:
+    """What a candidate holds; or None and why it is passed over, for a message."""
     if reason := _odd_file(path):
-        return reason
-    if harm := _known_damage(path, _state(path)):
-        return f"is left out, it is damaged: {harm}; delete it"
-    entries = read_entries(path)
+        return None, reason
+    try:
+        entries = read(path)
+    except CheckpointError as error:
+        if not path.exists():
+            return None, _GONE
+        return None, f"is left out, it is damaged: {_damage(error)}; delete it"
     _refuse_foreign(path, entries)
     if other := other_content(path, entries):
-        return f"is passed over: its content is of {other}; rename it or remove it"
+        return None, f"is passed over: its content is of {other}; rename it or remove it"
     theirs = entries.get(RUN, "")
     if run and theirs and theirs != run:
-        return (
+        return None, (
             f"is passed over: it is of another run ({theirs}, and {RUN_RECORD} here is of {run}); remove "
             "it, or use it in an OUTPUT_DIR of its own"
         )
-    return ""
+    return entries, ""
+
+
+def _damage(error: CheckpointError) -> str:
+    """What the parser said; raises ``error`` where it is not about damage."""
+    if isinstance(error, UnreadableError) or _CODE in str(error):
+        raise error
+    cause = error.__cause__
+    real = cause if isinstance(cause, Exception) else error
+    return first_line(real) or type(real).__name__
 
 
 def _refuse_foreign(path: Path, entries: dict[str, Any]) -> None:
@@ -163,73 +194,11 @@ def _odd_file(path: Path) -> str:
     return f"is passed over: it is {kinds.get(kind, 'a device')}, not {wanted}; remove it"
 
 
-@functools.lru_cache(maxsize=256)
-def _known_damage(path: Path, _state: tuple[tuple[str, int, int, int], ...]) -> str:
-    """``damage``, once for the files of a state: it reads all of them."""
-    return damage(path)
-
-
-def _state(path: Path) -> tuple[tuple[str, int, int, int], ...]:
-    try:
-        files = sorted(path.iterdir()) if path.is_dir() else [path]
-        found = [(file.name, file.stat()) for file in files]
-    except OSError:
-        return ()
-    return tuple((name, s.st_ino, s.st_size, s.st_mtime_ns) for name, s in found)
-
-
-def _bad_record(path: Path) -> str:
-    """The zip record that has not its checksum; all is read here, so that errors are the system's."""
-    if not zipfile.is_zipfile(path):  # as before PyTorch 1.6, without checksums; or no checkpoint
-        with path.open("rb") as file:
-            file.read(1)
-        return ""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            bad = archive.testzip()
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, ValueError) as error:
-        return str(error)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # that is a wrong offset in the file
-            raise
-        return str(error)
-    return f"{bad} does not have its checksum" if bad else ""
-
-
-def _parsing_problem(path: Path) -> str:
-    try:
-        read_entries(path)
-    except UnreadableError:
-        raise
-    except CheckpointError as error:
-        if _CODE in str(error):
-            raise
-        cause = error.__cause__
-        real = cause if isinstance(cause, Exception) else error
-        return first_line(real) or type(real).__name__
-    return ""
-
-
 def _unreadable(path: Path, error: OSError) -> str:
     return (
         f"checkpoint {printable(path)} cannot be read: {error.strerror or error}; that says nothing "
         "about what it holds, so the run stops: make it readable, or move it away"
     )
-
-
-def _good_steps(path: Path) -> int:
-    """Those that the weights of a whole checkpoint are made of; 0: it does not say."""
-    guard: Mapping[str, Any] = read_entries(path).get("guard", {})
-    steps: int = guard.get("good_steps", 0)
-    return steps
-
-
-def choose_newest(output_dir: str, *, before: int | None = None) -> Path | None:
-    """``newest_checkpoint``, as the first process sees it."""
-    newest = None
-    if collectives.is_main():
-        newest = newest_checkpoint(output_dir, before=before)
-    return collectives.broadcast_object(newest)
 
 
 def in_order(folder: Path) -> list[Path]:

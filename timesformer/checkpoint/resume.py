@@ -1,17 +1,16 @@
 """A checkpoint of a training back into its model and optimizer, to go on from."""
 
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
+from timesformer.checkpoint.files import Checkpoint
 from timesformer.checkpoint.load import (
     CheckpointError,
     LoadReport,
     convert_names,
     load_state,
-    read_file,
 )
 from timesformer.checkpoint.match import refuse_nonfinite
 from timesformer.checkpoint.payload import check_entries
@@ -38,7 +37,7 @@ class Resumed(NamedTuple):
 
 
 def load_train_state(
-    path: Path,
+    found: Checkpoint,
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     *,
@@ -50,10 +49,9 @@ def load_train_state(
         CheckpointError: the file does not fit exactly, its weights or their average are not finite, or
             it has no epoch or optimizer state.
     """
-    payload = read_file(path)
-    if isinstance(payload, dict):
-        check_entries(payload, path)
-    if not isinstance(payload, dict) or not {"epoch", "optimizer_state"} <= payload.keys():
+    path, payload = found
+    check_entries(payload, path)
+    if not {"epoch", "optimizer_state"} <= payload.keys():
         raise CheckpointError(
             f"{path} holds no epoch and optimizer state to go on from; set TRAIN.FINETUNE True to "
             "start from its weights alone"
@@ -83,13 +81,6 @@ def load_train_state(
         ) from error
     position = Position(**payload.get("position", {"epoch": payload["epoch"] + 1, "batch": 0}))
     return Resumed(position, report, payload)
-
-
-def refuse_diverged(path: Path) -> None:
-    """Raise CheckpointError if weights of a checkpoint, or their average, are not finite."""
-    payload = read_file(path, mmap=True)
-    for name in ("model_state", "ema_state"):
-        refuse_nonfinite(payload.get(name, {}), str(path))
 
 
 def _with_options(state: dict[str, Any], groups: list[dict[str, Any]]) -> dict[str, Any]:

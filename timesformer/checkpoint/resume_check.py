@@ -7,14 +7,14 @@ the lists, and the weights that it started from must be as they were, unless TRA
 
 import logging
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from timesformer.checkpoint import start
+from timesformer.checkpoint.files import Checkpoint
 from timesformer.checkpoint.load import CheckpointError
 from timesformer.checkpoint.payload import check_entries
 from timesformer.checkpoint.run_folder import flat_configuration, is_own_newest, start_of
-from timesformer.config import CfgNode, flat_values
+from timesformer.config import flat_values
 from timesformer.config.keys import KEYS
 
 logger = logging.getLogger(__name__)
@@ -46,35 +46,35 @@ def facts(num_batches: int, num_unreadable: int) -> dict[str, Any]:
 
 
 def check_compatible(
-    payload: Mapping[str, Any], cfg: CfgNode, now: Mapping[str, Any], *, path: Path
+    found: Checkpoint, configuration: str, now: Mapping[str, Any], *, resume_anyway: bool = False
 ) -> None:
-    """Name what differs between the checkpoint ``payload`` and this run.
+    """Name the differences between a checkpoint and this run.
 
     Args:
-        payload: content of ``path``; entries that published files lack are not compared.
-        cfg: of this run.
+        found: the checkpoint; entries that published files lack are not compared.
+        configuration: of this run, YAML.
         now: the entries of a checkpoint of this run that are known: ``data``, ``facts``, ``started_from``.
-        path: of the checkpoint.
+        resume_anyway: TRAIN.RESUME_ANYWAY.
 
     Raises:
-        CheckpointError: a fatal difference, and TRAIN.RESUME_ANYWAY is False.
+        CheckpointError: a difference is fatal, and not ``resume_anyway``.
     """
-    check_entries(payload, path)
-    found = [
-        *_of_configuration(payload, cfg, path),
-        *_of_start(payload, now, path),
-        *_of_data(payload, now),
-        *_of_facts(payload, now),
+    check_entries(found.entries, found.path)
+    differences = [
+        *_of_configuration(found, configuration),
+        *_of_start(found, now),
+        *_of_data(found.entries, now),
+        *_of_facts(found.entries, now),
     ]
-    serious = [difference for difference in found if difference.is_fatal]
-    if serious and not cfg.TRAIN.RESUME_ANYWAY:
-        lines = "\n  ".join(map(str, serious))
+    fatal = [difference for difference in differences if difference.is_fatal]
+    if fatal and not resume_anyway:
+        lines = "\n  ".join(map(str, fatal))
         raise CheckpointError(
-            f"{path} was written by a run with different settings:\n  {lines}\nGive the command as it was "
-            "to go on, use another OUTPUT_DIR or TRAIN.AUTO_RESUME False to start anew, or pass "
-            "--override to go on with what is new"
+            f"{found.path} was written by a run with different settings:\n  {lines}\nGive the command as "
+            "it was to resume, use another OUTPUT_DIR or TRAIN.AUTO_RESUME False to start anew, or pass "
+            "--override to resume with the new settings"
         )
-    for difference in found:
+    for difference in differences:
         logger.log(
             logging.WARNING if difference.is_fatal else logging.INFO,
             "%s differs from the checkpoint: %s", "overridden" if difference.is_fatal else "harmless",
@@ -82,9 +82,9 @@ def check_compatible(
         )  # fmt: skip
 
 
-def _of_configuration(payload: Mapping[str, Any], cfg: CfgNode, path: Path) -> Iterator[Difference]:
-    saved = flat_configuration(payload, path)
-    for key, now in flat_values(cfg.dump(), source="this run").items():
+def _of_configuration(found: Checkpoint, configuration: str) -> Iterator[Difference]:
+    saved = flat_configuration(found)
+    for key, now in flat_values(configuration, source="this run").items():
         if key in saved and saved[key] != now:
             yield Difference(key, saved[key], now, not KEYS[key].free)
 
@@ -108,14 +108,12 @@ def _of_facts(payload: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Di
             yield Difference(name, saved[name], value, is_fatal=True)
 
 
-def _of_start(
-    payload: Mapping[str, Any], now: Mapping[str, Any], path: Path
-) -> Iterator[Difference]:
-    then, starts = start_of(payload, path), now.get(start.KEY)
-    if then is None or starts is None or is_own_newest(path, starts):
+def _of_start(found: Checkpoint, now: Mapping[str, Any]) -> Iterator[Difference]:
+    then, starts = start_of(found), now.get(start.KEY)
+    if then is None or starts is None or is_own_newest(found.path, starts):
         return
     if start.differs(then, starts):
         names = ", ".join(start.KEYS)
         yield Difference(f"start ({names})", *map(start.described, (then, starts)), is_fatal=True)
     elif starts["sha256"] and not then["sha256"]:
-        logger.info("%s has no hash of what it started from; the paths agree", path)
+        logger.info("%s has no hash of what it started from; the paths agree", found.path)

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from timesformer.checkpoint import start
-from timesformer.checkpoint.files import read_entries
-from timesformer.checkpoint.newest import RUN, candidates, newest_checkpoint, run_of
+from timesformer.checkpoint.files import Checkpoint
+from timesformer.checkpoint.newest import RUN, candidates, newest_entries, run_of
 from timesformer.checkpoint.save import move_aside
 from timesformer.config import CfgNode, flat_values
 from timesformer.files import (
@@ -38,13 +38,12 @@ _WRITTEN = (RUN_RECORD, METRICS, LOG, RESULTS, PREDICTIONS, CLASSES, CONFIG, NON
 
 
 class Standing(NamedTuple):
-    """The checkpoint to resume from and its ``entries``; None and empty for a new run.
+    """The checkpoint to resume from, without its tensors; None for a new run.
 
     ``earlier``: the run that is in the way of this one, described; empty: there is none.
     """
 
-    newest: Path | None
-    entries: Mapping[str, Any]
+    newest: Checkpoint | None
     earlier: str = ""
 
 
@@ -58,18 +57,17 @@ def standing(cfg: CfgNode, *, is_said: bool = False) -> Standing:
     """
     if not cfg.TRAIN.AUTO_RESUME:
         there = candidates(cfg.OUTPUT_DIR) or os.path.lexists(best_checkpoint(cfg.OUTPUT_DIR))
-        return Standing(None, {}, "an earlier run" if there else "")
-    newest = newest_checkpoint(cfg.OUTPUT_DIR, is_said=is_said)
+        return Standing(None, "an earlier run" if there else "")
+    newest = newest_entries(cfg.OUTPUT_DIR, is_said=is_said)
     if newest is None:
-        return Standing(None, {})
-    entries = read_entries(newest)
-    then = start_of(entries, newest)
-    if then is None or cfg.TRAIN.RESUME_ANYWAY or not is_finished(entries, newest, cfg):
-        return Standing(newest, entries)
+        return Standing(None)
+    then = start_of(newest)
+    if then is None or cfg.TRAIN.RESUME_ANYWAY or not is_finished(newest, cfg):
+        return Standing(newest)
     now = start.identity(cfg, then)
-    if not start.differs(then, now) or is_own_newest(newest, now):
-        return Standing(newest, entries)
-    return Standing(None, {}, f"the finished run that started from {start.described(then)}")
+    if not start.differs(then, now) or is_own_newest(newest.path, now):
+        return Standing(newest)
+    return Standing(None, f"the finished run that started from {start.described(then)}")
 
 
 def clear(cfg: CfgNode) -> str:
@@ -93,24 +91,24 @@ def clear(cfg: CfgNode) -> str:
 
 def run_id(cfg: CfgNode) -> str:
     """The id of the run that resumes in OUTPUT_DIR, or a new one."""
-    newest = standing(cfg) if cfg.TRAIN.ENABLE else Standing(None, {})
-    known = newest.entries.get(RUN) if newest.newest else ""
-    goes_on = newest.newest is not None or not cfg.TRAIN.ENABLE
-    return str(known or (run_of(cfg.OUTPUT_DIR) if goes_on else "") or uuid.uuid4().hex)
+    newest = standing(cfg).newest if cfg.TRAIN.ENABLE else None
+    known = newest.entries.get(RUN) if newest else ""
+    resumes = newest is not None or not cfg.TRAIN.ENABLE
+    return str(known or (run_of(cfg.OUTPUT_DIR) if resumes else "") or uuid.uuid4().hex)
 
 
-def start_of(entries: Mapping[str, Any], path: Path) -> dict[str, Any] | None:
-    """Where the run of the checkpoint ``path`` started from; of older checkpoints by its configuration."""
-    said = entries.get(start.KEY)
-    return said if said else start.said_by(flat_configuration(entries, path))
+def start_of(found: Checkpoint) -> dict[str, Any] | None:
+    """Where the run of a checkpoint started from; of older ones by its configuration."""
+    said: dict[str, Any] | None = found.entries.get(start.KEY)
+    return said or start.said_by(flat_configuration(found))
 
 
-def is_finished(entries: Mapping[str, Any], path: Path, cfg: CfgNode) -> bool:
-    """Whether the run of the checkpoint ``path`` has trained all of its epochs, or stopped early.
+def is_finished(found: Checkpoint, cfg: CfgNode) -> bool:
+    """Whether the run of a checkpoint has trained all of its epochs, or stopped early.
 
     ``cfg`` says how many epochs for files that have no configuration.
     """
-    said = flat_configuration(entries, path)
+    said, entries = flat_configuration(found), found.entries
     epochs = said.get("SOLVER.MAX_EPOCH", cfg.SOLVER.MAX_EPOCH)
     patience = said.get("SOLVER.EARLY_STOP_PATIENCE", 0)
     done = entries.get("position", {}).get("epoch", entries.get("epoch", -1) + 1)
@@ -124,13 +122,13 @@ def is_own_newest(newest: Path, now: Mapping[str, Any]) -> bool:
     return now["how"] == start.TRAINING and named.exists() and named.samefile(newest)
 
 
-def flat_configuration(entries: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    """{"TRAIN.ENABLE": True, ...} of the checkpoint ``path``; empty if it has no configuration.
+def flat_configuration(found: Checkpoint) -> dict[str, Any]:
+    """{"TRAIN.ENABLE": True, ...} of a checkpoint; empty if it has no configuration.
 
     Raises:
         ConfigError: it is not plain YAML.
     """
-    return flat_values(str(entries.get("cfg") or "{}"), source=str(path))
+    return flat_values(str(found.entries.get("cfg") or "{}"), source=str(found.path))
 
 
 def _written_by_a_run(cfg: CfgNode) -> Iterator[Path]:

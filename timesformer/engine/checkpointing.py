@@ -15,7 +15,7 @@ from typing import Any
 from timesformer.checkpoint import save
 from timesformer.checkpoint.async_save import AsyncWriter
 from timesformer.checkpoint.load import CheckpointError
-from timesformer.checkpoint.newest import choose_newest
+from timesformer.checkpoint.newest import read_newest
 from timesformer.checkpoint.save import Position
 from timesformer.config import CfgNode
 from timesformer.config.schedule import is_due
@@ -173,16 +173,16 @@ class CheckpointSchedule:
             CheckpointError: there is none that can be used, or the model is sharded.
         """
         self.saver.wait()
-        older = choose_newest(self.settings.folder, before=self.state.guard.good_steps)
+        older = read_newest(self.settings.folder, before=self.state.guard.good_steps)
         if older is None:
             raise CheckpointError("there is no checkpoint of other weights to go back to")
         if is_sharded(self.state.model):
             raise CheckpointError(
                 "a sharded model (DIST.STRATEGY fsdp) does not go back while it runs: move the "
-                f"checkpoints that are newer than {older} away"
+                f"checkpoints that are newer than {older.path} away"
             )
         self.state.load_weights(older)
-        return str(older)
+        return str(older.path)
 
     def _is_due(self, epoch: int, period: int) -> bool:
         return is_due(epoch, period, self.settings.num_epochs)

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from timesformer.checkpoint import resume_check
-from timesformer.checkpoint.files import num_bytes
-from timesformer.checkpoint.load import CheckpointError, read_file
+from timesformer.checkpoint.files import Checkpoint, num_bytes
+from timesformer.checkpoint.load import CheckpointError
 from timesformer.checkpoint.newest import damage, newest_checkpoint
 from timesformer.config import CfgNode, portable
 from timesformer.config.batch_sizes import num_machines
@@ -115,10 +115,10 @@ def read_back(cfg: CfgNode, folder: Path) -> str:
         model = build_model(cfg)
         freeze(model, cfg.TRAIN.FREEZE)
         state = build_train_state(cfg, model, torch.device("cpu"))
-        state.load(path)
-        written = read_file(path)  # again: the optimizer keeps the tensors that it was given
-        resume_check.check_compatible(written, cfg, {}, path=path)
-        if lost := list(_differing(_resumed(written), _resumed(state.payload()))):
+        state.load(Checkpoint.read(path))
+        found = Checkpoint.read(path)  # again: the optimizer keeps the tensors of the first
+        resume_check.check_compatible(found, cfg.dump(), {})
+        if lost := list(_differing(_resumed(found.entries), _resumed(state.payload()))):
             raise CheckpointError(
                 f"{path} does not give back what was written, {len(lost)} entries differ: "
                 f"{', '.join(lost[:4])}; it would not resume: report this"

@@ -13,7 +13,6 @@ from timesformer.checkpoint import hub, resume_check, start
 from timesformer.checkpoint.load import CheckpointError, load_tested
 from timesformer.checkpoint.metadata import fingerprint
 from timesformer.checkpoint.pretrained import load_start
-from timesformer.checkpoint.resume import refuse_diverged
 from timesformer.checkpoint.run_folder import standing, start_of
 from timesformer.checkpoint.timm_hub import is_name
 from timesformer.config import CfgNode, ConfigError, portable
@@ -166,17 +165,17 @@ def _check_fit(cfg: CfgNode, key: str) -> None:
 
 
 def _resume_problems(cfg: CfgNode) -> Iterator[str]:
-    """Differences from the run in OUTPUT_DIR, and weights of it that are not finite."""
+    """Differences from the run in OUTPUT_DIR, whose tensors are read when it resumes."""
     if not cfg.TRAIN.ENABLE:
         return
     try:
-        found = standing(cfg, is_said=True)
-        if found.newest is None:
+        newest = standing(cfg, is_said=True).newest
+        if newest is None:
             return
-        now = {start.KEY: start.identity(cfg, start_of(found.entries, found.newest))}
+        now = {start.KEY: start.identity(cfg, start_of(newest))}
         now["data"] = {split: fingerprint(read_list(cfg, split)) for split in ("train", "val")}
-        resume_check.check_compatible(found.entries, cfg, now, path=found.newest)
-        refuse_diverged(found.newest)
+        anyway = cfg.TRAIN.RESUME_ANYWAY
+        resume_check.check_compatible(newest, cfg.dump(), now, resume_anyway=anyway)
     except ListError:
         return  # reported with the list
     except CheckpointError as error:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from timesformer.checkpoint import resume_check
-from timesformer.checkpoint.load import CheckpointError
-from timesformer.checkpoint.newest import choose_newest
+from timesformer.checkpoint.files import Checkpoint, CheckpointError
+from timesformer.checkpoint.newest import read_newest
 from timesformer.checkpoint.pretrained import load_start
 from timesformer.checkpoint.resume import Resumed
 from timesformer.checkpoint.run_folder import standing, start_of
@@ -49,12 +49,13 @@ def restore(cfg: CfgNode, state: TrainState, now: Mapping[str, Any] | None = Non
         CheckpointError: what is named cannot be used, or the run differs from the one to resume.
     """
     # 1. This run, interrupted; a fine-tuning too, which the published code restarted.
-    newest = choose_newest(cfg.OUTPUT_DIR) if cfg.TRAIN.AUTO_RESUME else None
+    newest = read_newest(cfg.OUTPUT_DIR) if cfg.TRAIN.AUTO_RESUME else None
     if newest is not None:
         resumed = state.load(newest)
-        resume_check.check_compatible(resumed.payload, cfg, now or {}, path=newest)
-        _log_resumed(resumed, state, newest, cfg.SOLVER.MAX_EPOCH, tests=cfg.TEST.ENABLE)
-        return Start(resumed.position, resumed.payload, newest)
+        anyway = cfg.TRAIN.RESUME_ANYWAY
+        resume_check.check_compatible(newest, cfg.dump(), now or {}, resume_anyway=anyway)
+        _log_resumed(resumed, state, newest.path, cfg.SOLVER.MAX_EPOCH, tests=cfg.TEST.ENABLE)
+        return Start(resumed.position, newest.entries, newest.path)
     file, train = cfg.TRAIN.CHECKPOINT_FILE_PATH, cfg.TRAIN
     report: object = None
     # 2. Another run, continued, or its weights alone.
@@ -90,7 +91,7 @@ def _continue(
     state: TrainState, path: Path, cut_from_names: tuple[str, ...], *, num_epochs: int
 ) -> Start:
     """Continue the training of another run; its best validation is not that of this one."""
-    resumed = state.load_weights(path, cut_from_names=cut_from_names)
+    resumed = state.load_weights(Checkpoint.read(path), cut_from_names=cut_from_names)
     epoch = resumed.payload["epoch"] + 1
     if epoch >= num_epochs:
         raise CheckpointError(
@@ -106,7 +107,7 @@ def described_start(cfg: CfgNode) -> dict[str, Any]:
     """The entry of a checkpoint about what its run started from, as the first process sees it."""
     found = {}
     if collectives.is_main():
-        there = standing(cfg)
-        then = start_of(there.entries, there.newest) if there.newest else None
+        newest = standing(cfg).newest
+        then = start_of(newest) if newest else None
         found = {KEY: identity(cfg, then)}
     return cast(dict[str, Any], collectives.broadcast_object(found))

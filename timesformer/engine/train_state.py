@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from timesformer.checkpoint import save
+from timesformer.checkpoint.files import Checkpoint
 from timesformer.checkpoint.resume import Resumed, load_train_state
 from timesformer.config import CfgNode
 from timesformer.engine.early_stopping import EarlyStopping
@@ -101,21 +102,21 @@ class TrainState:
             "guard": self.guard.state_dict(),
         }
 
-    def load(self, path: Path) -> Resumed:
+    def load(self, found: Checkpoint) -> Resumed:
         """Go on from a checkpoint of this run; entries that published files lack stay as they are.
 
         Raises:
             CheckpointError: see ``load_train_state``.
         """
-        resumed = self.load_weights(path)
+        resumed = self.load_weights(found)
         for name, part in (("best", self.early_stopping), ("guard", self.guard)):
             if name in resumed.payload:
                 part.load_state_dict(resumed.payload[name])
         return resumed
 
-    def load_weights(self, path: Path, *, cut_from_names: tuple[str, ...] = ()) -> Resumed:
+    def load_weights(self, found: Checkpoint, *, cut_from_names: tuple[str, ...] = ()) -> Resumed:
         """Of ``load`` what a step changes: weights, optimizer, scale of the loss, average."""
-        resumed = load_train_state(path, self.model, self.optimizer, cut_from_names=cut_from_names)
+        resumed = load_train_state(found, self.model, self.optimizer, cut_from_names=cut_from_names)
         self.precision.load_state_dict(resumed.payload.get("scaler_state", {}))
         self.ema.load_state_dict(resumed.payload)
         return resumed

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from timesformer.checkpoint import save
 from timesformer.checkpoint.load import CheckpointError, read_weights
 from timesformer.checkpoint.load import load_tested as read_tested
-from timesformer.checkpoint.newest import choose_newest
+from timesformer.checkpoint.newest import newest_checkpoint
 from timesformer.checkpoint.start import located
 from timesformer.config import CfgNode, portable
 from timesformer.datasets import build_loader
@@ -137,7 +137,13 @@ def load_tested(
     """
     if named == "best":
         named = str(best_checkpoint(folder))
-    path = named or newest or choose_newest(folder)
+    path = (
+        named
+        or newest
+        or collectives.broadcast_object(
+            newest_checkpoint(folder) if collectives.is_main() else None
+        )
+    )
     path = path or next((name for name in others if name and name.lower() != "none"), "")
     if not path:
         raise CheckpointError(

@@ -5,8 +5,12 @@ the first is read here, by a reader that makes stand-ins only, from which the me
 of the rest PyTorch reads the tensors. What else our checkpoints hold is in ``plain.pyth``.
 """
 
+import contextlib
+import io
+import os
 import pickle
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,27 +41,34 @@ def is_sharded(path: Path) -> bool:
     return (path / METADATA).is_file()
 
 
-def read_sharded(folder: Path) -> dict[str, Any]:
+def read_sharded(folder: Path, *, is_ours: bool = False) -> dict[str, Any]:
     """The tensors, whole, nested as they were written, and what ``plain.pyth`` holds, if it is there.
+
+    Each file is read once. Those of our folders are compared with their sizes and checksums; with
+    ``is_ours`` a folder without ``plain.pyth`` is an error.
 
     Raises:
         pickle.UnpicklingError: code in the metadata.
-        OSError, ValueError, RuntimeError: parts are missing, truncated, or something else.
+        OSError, ValueError, RuntimeError: parts are missing, truncated, damaged, or something else.
     """
     import torch.distributed.checkpoint as dcp
     from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 
-    metadata = _read_metadata(folder)
+    plain = read_plain(folder) if is_ours or (folder / PLAIN).is_file() else None
+    parts = _Parts(folder, plain["parts"] if plain else {})
+    metadata = _read_metadata(parts)
     tensors = {
         key: torch.empty(entry.size, dtype=entry.properties.dtype)
         for key, entry in metadata.state_dict_metadata.items()
         if isinstance(entry, TensorStorageMetadata)
     }
     reader, planner = dcp.FileSystemReader(folder), dcp.DefaultLoadPlanner(flatten_state_dict=False)
+    reader.fs.create_stream = parts.create_stream  # type: ignore[method-assign]
     reader.set_up_storage_reader(metadata, True)
     planner.set_up_planner(tensors, metadata, True)
     plan = planner.create_local_plan()  # as dcp.load does, by one process
     reader.read_data(plan, planner).wait()
+    parts.verify_others()
     tree: dict[str, Any] = {}
     paths = metadata.planner_data or {}
     for key, value in tensors.items():
@@ -66,9 +77,8 @@ def read_sharded(folder: Path) -> dict[str, Any]:
         for name in outer:
             inner = inner.setdefault(name, {})
         inner[last] = value
-    if not (folder / PLAIN).is_file():  # not one of ours
+    if plain is None:  # not one of ours
         return tree
-    plain = read_plain(folder)
     del plain["parts"]
     for i, state in tree.get("optimizer_state", {}).items():
         plain["optimizer_state"]["state"].setdefault(int(i), {}).update(state)
@@ -87,14 +97,38 @@ def read_plain(folder: Path) -> dict[str, Any]:
     return found
 
 
-def damage(folder: Path) -> str:
-    """What is wrong with a folder of ours; empty if every file has its size and checksum."""
-    for name, expected in read_plain(folder)["parts"].items():
-        if not (folder / name).is_file():
-            return f"its {name} is missing"
-        if checksum(folder / name) != tuple(expected):
-            return f"its {name} does not have its size and checksum"
-    return ""
+class _Parts:
+    """The files of a folder, each read once and compared with its size and checksum."""
+
+    def __init__(self, folder: Path, expected: dict[str, Any]) -> None:
+        """``expected``: size and CRC-32 by name; files without them are not compared."""
+        self.folder = folder
+        self._left = dict(expected)
+
+    def read(self, name: str) -> bytes:
+        """All of a file.
+
+        Raises:
+            ValueError: it is missing or damaged.
+        """
+        expected = self._left.pop(name, None)
+        path = self.folder / name
+        if expected is not None and not path.is_file():
+            raise ValueError(f"its {name} is missing")
+        content = path.read_bytes()
+        if expected is not None and (len(content), zlib.crc32(content)) != tuple(expected):
+            raise ValueError(f"its {name} does not have its size and checksum")
+        return content
+
+    @contextlib.contextmanager
+    def create_stream(self, path: str | os.PathLike[str], _mode: str) -> Iterator[io.IOBase]:
+        """As that of PyTorch's file system, for reading."""
+        yield io.BytesIO(self.read(Path(path).name))
+
+    def verify_others(self) -> None:
+        """Read the files that were not read yet."""
+        for name in list(self._left):
+            self.read(name)
 
 
 def checksum(path: Path) -> tuple[int, int]:
@@ -106,12 +140,11 @@ def checksum(path: Path) -> tuple[int, int]:
     return size, crc
 
 
-def _read_metadata(folder: Path) -> "Metadata":
+def _read_metadata(parts: _Parts) -> "Metadata":
     """The metadata, made anew from a stand-in of it: only what reading the tensors needs."""
     from torch.distributed.checkpoint.metadata import Metadata
 
-    with (folder / METADATA).open("rb") as file:
-        found = InertUnpickler(file, TORCH, CONSTANTS).load()
+    found = InertUnpickler(io.BytesIO(parts.read(METADATA)), TORCH, CONSTANTS).load()
     fields = _fields(found, f"{_METADATA}.Metadata")
     planner, storage = fields.get("planner_data") or {}, fields.get("storage_data") or {}
     return Metadata(

@@ -26,6 +26,7 @@ MAGIC = bytes.fromhex("6cfc9c46f9206aa850")  # the number that legacy files begi
 MAGIC_TEXT = b"119547037146038801333356"  # the same in pickles of protocol 0
 _ZIP = b"PK\x03\x04"  # the first bytes of an archive; what says that it is whole is at its end
 _PROTOCOL = 1001  # of legacy files
+_PIECE = 1 << 20  # bytes
 _ALIGNED = 8  # bytes; storages elsewhere in a file are copied
 
 
@@ -37,8 +38,14 @@ def is_torch_file(path: Path) -> bool:
         return is_legacy or head.startswith(_ZIP) or zipfile.is_zipfile(file) or is_tar(file)
 
 
-def read_torch(path: Path, *, mmap: bool = False, meta: bool = False) -> Any:
-    """The object of a file; ``mmap``: tensors stay in the file; ``meta``: they have no values.
+def read_torch(path: Path, *, mmap: bool = False, meta: bool = False, verify: bool = False) -> Any:
+    """The object of a file, which is read once.
+
+    Args:
+        path: the file.
+        mmap: tensors stay in the file.
+        meta: tensors have no values and are not read.
+        verify: compare the checksums of all records, also of those that hold no tensor.
 
     Raises:
         pickle.UnpicklingError: it names what only an attack names, or it is of another kind.
@@ -47,7 +54,11 @@ def read_torch(path: Path, *, mmap: bool = False, meta: bool = False) -> Any:
     with path.open("rb") as file:
         if zipfile.is_zipfile(file):
             with zipfile.ZipFile(file) as archive:
-                return _Archive(archive, path if mmap else None, is_meta=meta).read()
+                found = _Archive(archive, path if mmap else None, is_meta=meta)
+                content = found.read()
+                if verify:
+                    found.verify_others()
+                return content
         file.seek(0)
         if file.read(len(_ZIP)) == _ZIP:
             raise ValueError("a zip archive without its end")
@@ -103,6 +114,7 @@ class _Archive:
             archive.read(order).decode("ascii") != sys.byteorder
         )
         self._storages: dict[Any, Storage] = {}
+        self._verified = {f"{self._root}data.pkl", order}
         self._whole: UntypedStorage | None = None
         if mapped is not None and not self._is_swapped:
             size = mapped.stat().st_size
@@ -111,6 +123,16 @@ class _Archive:
     def read(self) -> Any:
         content = io.BytesIO(self._archive.read(f"{self._root}data.pkl"))
         return _unpickle(content, self._find)
+
+    def verify_others(self) -> None:
+        """Read the records that were not read yet.
+
+        Raises:
+            zipfile.BadZipFile: one does not have its checksum.
+        """
+        for name in set(self._archive.namelist()) - self._verified:
+            with self._archive.open(name) as record:
+                _read_to_end(record)
 
     def _find(self, pid: Any) -> Storage:
         _, kind, key, _, count = pid
@@ -131,6 +153,8 @@ class _Archive:
         made = UntypedStorage(num_bytes)
         with self._archive.open(info) as record:
             _fill(made, record)
+            _read_to_end(record)  # where its checksum is compared
+        self._verified.add(info.filename)
         if self._is_swapped:
             made.byteswap(kind)
         return made
@@ -200,6 +224,11 @@ def _fill(storage: UntypedStorage, file: IO[bytes]) -> None:
         if not count:
             raise ValueError("it ends inside a tensor")
         view = view[count:]
+
+
+def _read_to_end(record: IO[bytes]) -> None:
+    while record.read(_PIECE):
+        pass
 
 
 def is_tar(file: IO[bytes]) -> bool:
