@@ -20,7 +20,8 @@ from timesformer.checkpoint.resume import load_train_state
 from timesformer.checkpoint.save import write_sharded
 from timesformer.config import load_config
 from timesformer.config.keys import OLD_NAMES
-from timesformer.engine import run, train
+from timesformer.engine import run
+from timesformer.engine.train_step import TrainStep
 from timesformer.files import checkpoint_path
 from timesformer.models.timesformer import TimeSformer
 
@@ -163,7 +164,7 @@ def test_a_resume_reads_the_checkpoint_once(tiny_yaml, tmp_path, monkeypatch, re
         at_first_step.extend(whole_reads())
         raise ZeroDivisionError
 
-    monkeypatch.setattr(train.TrainStep, "backward", stop)
+    monkeypatch.setattr(TrainStep, "backward", stop)
     again = load_config(tiny_yaml, [*options, "TRAIN.RESUME_ANYWAY", "True"])
     with pytest.raises(ZeroDivisionError):
         run.launch_run(again)

@@ -18,13 +18,13 @@ def main(
     ],
 ) -> None:
     """Print the tables, and where the files are."""
-    from timesformer.evaluation.compare import RECORD, fact_table, result_table
-    from timesformer.files import RESULTS
+    from timesformer.evaluation.compare import fact_table, result_table
+    from timesformer.files import CHECKPOINTS, CLASSES, LOG, PREDICTIONS, RESULTS, RUN_RECORD
 
     print(result_table(runs))
     if facts := fact_table(runs):
         print(f"\n{facts}")
     print()
     for folder in runs:
-        tables = "test_predictions.csv, test_classes.csv"
-        print(f"{folder}: stdout.log, checkpoints/, {tables}, {RESULTS}, {RECORD}")
+        names = [LOG, f"{CHECKPOINTS}/", PREDICTIONS, CLASSES, RESULTS, RUN_RECORD]
+        print(f"{folder}: {', '.join(names)}")

@@ -158,10 +158,11 @@ def main(
 def build_overfit(cfg: "CfgNode", num_batches: int) -> "CfgNode":
     """The configuration of --overfit; its folder is emptied of an earlier trial."""
     from timesformer.config.presets import overfit
+    from timesformer.files import CHECKPOINTS
     from timesformer.runtime.local_rank import is_main
     from timesformer.runtime.run_lock import emptied
 
     cfg = overfit(cfg, num_batches)
     if is_main(cfg.SHARD_ID):
-        emptied(cfg.OUTPUT_DIR, names={"checkpoints"})
+        emptied(cfg.OUTPUT_DIR, names={CHECKPOINTS})
     return cfg

@@ -29,6 +29,7 @@ from timesformer.engine.presets import preset_values, start_values
 from timesformer.engine.run import launch_run
 from timesformer.evaluation.features import build_features
 from timesformer.evaluation.probe import build_probe_clips
+from timesformer.files import RESULTS, checkpoint_folder
 from timesformer.models import build_model
 
 Line = tuple[str, int]  # absolute path and label of a video
@@ -127,7 +128,7 @@ def _trained(
     opts: Sequence[str],
 ) -> int:
     """Train on all but the ``held_out`` videos, test on these; returns how many are right."""
-    results = folder / "test_results.json"
+    results = folder / RESULTS
     if not results.is_file():
         parts = {"train": ~held_out, "val": held_out, "test": held_out}
         values = preset_values(TRAINED[method], int(parts["train"].sum())) | LAST | dict(values)
@@ -135,7 +136,7 @@ def _trained(
             values |= FROM_SCRATCH
         cfg = _configuration(values, lines, parts, folder, opts)
         launch_run(cfg)
-        shutil.rmtree(folder / "checkpoints")  # 90 MB each, and needed no more
+        shutil.rmtree(checkpoint_folder(folder))  # 90 MB each, and needed no more
     found = json.loads(results.read_text())
     return round(found["top1_acc"] * found["scored"] / 100)
 

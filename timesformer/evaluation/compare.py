@@ -6,10 +6,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from timesformer.errors import InputError
-from timesformer.files import RESULTS
+from timesformer.files import RESULTS, RUN_RECORD
 from timesformer.tables import format_table
 
-RECORD = "run.json"
 FACTS = ("run", "status", "starts", "time", "clips/s", "GiB", "best validation", "device", "code")
 COLUMNS = ("run", "attention", "top-1 %", "top-5 %", "scored", "unreadable", "seconds")
 
@@ -69,7 +68,7 @@ def _number(value: float | None, form: str) -> str:
 def read_facts(folder: Path) -> tuple[str, ...]:
     """How one run ran, of its last start; nothing if it has no ``run.json``."""
     try:
-        found = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        found = json.loads((folder / RUN_RECORD).read_text(encoding="utf-8"))
         last = found["sessions"][-1]
         best = found["result"].get("best_validation", {})
         trained = [s["clips_per_second"] for s in found["sessions"] if s.get("clips_per_second")]
