@@ -26,8 +26,8 @@ def explain(path: Path, error: Exception) -> str:
             return f"checkpoint {name} is not a weights file, but {what}"
     if video := _video(path):
         return (
-            f"checkpoint {name} is not a weights file, but {video}; weights are wanted here, as .pyth, .pt "
-            "or .safetensors"
+            f"checkpoint {name} is not a weights file, but {video}; weights are wanted here, as .pyth, "
+            ".pt or .safetensors"
         )
     return (
         f"checkpoint {name} cannot be read ({path.stat().st_size} bytes, {type(error).__name__}: "
