@@ -79,6 +79,14 @@ def test_only_doors_read_the_configuration():
     assert not gone, f"remove these lines from {LEFT}: {gone}"
 
 
+def test_the_library_of_configurations_is_imported_in_one_room():
+    """And only by packages that the project requires: fvcore's configuration is not one of them."""
+    for path in PACKAGE.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert "fvcore" not in text, path
+        assert "yacs" not in text or path.parent.name == "config", path
+
+
 def test_every_door_exists():
     for door in DOORS:
         file, _, function = door.partition(" ")

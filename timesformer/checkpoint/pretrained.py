@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from fvcore.common.config import CfgNode
 from torch import nn
 
 from timesformer.checkpoint import start
 from timesformer.checkpoint.load import CheckpointError, LoadReport, load_weights
+from timesformer.config import CfgNode
 from timesformer.models.classifier import Classifier
 from timesformer.models.timesformer import TimeSformer
 
