@@ -13,7 +13,7 @@ from timesformer.datasets.list_paths import locate
 from timesformer.inference.videos import find_videos, listed_videos
 from timesformer.io.opening import local_url
 from timesformer.video import READERS, VideoError, read_video
-from timesformer.video.reencode import reencode
+from timesformer.video.encode import reencode
 
 FIRST_AND_LAST = np.array([[0, 5]])
 NAMES = [  # relative to the working folder, all of them regular files

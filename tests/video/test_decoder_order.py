@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import frame_number, numbered_frame, write_video
 from timesformer.video import READERS, packets, read_video, reader
-from timesformer.video.reencode import reencode
+from timesformer.video.encode import reencode
 from timesformer.video.remarks import DAMAGED, HDR, ROTATED, UNEVEN
 
 FFMPEG = shutil.which("ffmpeg")

@@ -22,7 +22,7 @@ from timesformer.io.terminal import hides_bars, printable
 
 if TYPE_CHECKING:
     from timesformer.config import CfgNode
-    from timesformer.datasets.checks.scan import Progress
+    from timesformer.datasets.checks.worker_pool import Progress
 
 LONGEST = 20 * 24 * 3600.0  # seconds that the system can wait for; stands for no limit
 

@@ -5,7 +5,7 @@ Frame folders count as 30 frames a second.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from timesformer.config import CfgNode
 from timesformer.datasets.build import build_sampling, build_worker_count
 from timesformer.datasets.checks.inspection import video_seconds
-from timesformer.datasets.checks.worker_pool import Result, map_with_timeout
+from timesformer.datasets.checks.worker_pool import Progress, map_with_timeout, no_progress
 from timesformer.datasets.folders import is_image
 from timesformer.datasets.list_source import build_dataset_name
 from timesformer.datasets.lists import VideoList
@@ -24,13 +24,6 @@ from timesformer.video.sampling import ClipShape
 
 ENOUGH = 0.9  # of the videos must hold a whole clip
 ROUNDING = 1e-3  # seconds; times of containers have that much
-
-Progress = Callable[[Iterable[Result], int], Iterable[Result]]  # (results, total) -> results
-
-
-def no_progress(results: Iterable[Result], total: int) -> Iterable[Result]:
-    """``results``, shown nowhere."""
-    return results
 
 
 class ClipFit(NamedTuple):

@@ -18,7 +18,7 @@ from timesformer.datasets.write_lists import Parts, write_lines, write_lists
 from timesformer.io.terminal import hides_bars, printable
 from timesformer.runtime.processes import process_pool
 from timesformer.video import VideoError
-from timesformer.video.reencode import reencode
+from timesformer.video.encode import reencode
 
 TIMEOUT = 3600.0  # seconds for one video; long ones are re-encoded in many minutes
 

@@ -17,8 +17,8 @@ from timesformer.io.terminal import printable
 from timesformer.io.timelimit import TimeLimitError, each_within
 from timesformer.video import VideoError
 from timesformer.video.decoding import Decoder
+from timesformer.video.encode import Output
 from timesformer.video.images import FOLDER_FPS
-from timesformer.video.output import Output
 from timesformer.video.streams import claims, display_matrix, turn
 from timesformer.video.timeline import from_decoder
 from timesformer.video.whole import open_video

@@ -9,7 +9,7 @@ import numpy as np
 from tests.conftest import numbered_frame
 from timesformer.datasets.checks.frame_folders import folder_strip
 from timesformer.datasets.checks.inspection import inspect_video
-from timesformer.datasets.checks.listing import Entry, read_listing
+from timesformer.datasets.checks.listing import ListedVideo, read_listing
 from timesformer.datasets.checks.scan import scan
 
 
@@ -76,5 +76,5 @@ def test_the_videos_of_an_ssv2_list_are_the_folders_of_their_frames(tmp_path):
     header = "original_vido_id video_id frame_id path labels"
     (tmp_path / "train.csv").write_text("\n".join([header, *lines]))
     listing = read_listing(tmp_path / "train.csv", prefix=str(tmp_path), separator=" ")
-    assert listing.entries == [Entry("train", 0, str(tmp_path / "7"), 5)]
+    assert listing.entries == [ListedVideo("train", 0, str(tmp_path / "7"), 5)]
     assert inspect_video(listing.entries[0].video).frames == 2

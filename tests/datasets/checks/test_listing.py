@@ -2,7 +2,7 @@
 
 import pytest
 
-from timesformer.datasets.checks.listing import Entry, find_lists, read_listing
+from timesformer.datasets.checks.listing import ListedVideo, find_lists, read_listing
 from timesformer.datasets.checks.problems import find_problems
 from timesformer.datasets.list_text import ListError
 
@@ -17,8 +17,8 @@ def test_good_and_wrong_lines_keep_their_numbers(tmp_path):
     file.write_text("# comment\n\na b.mp4 3\nno label\nc.mp4\t-1\n7\n")
     listing = read(file)
     assert listing.entries == [
-        Entry("train", 3, str(tmp_path / "a b.mp4"), 3),
-        Entry("train", 5, "c.mp4", -1),
+        ListedVideo("train", 3, str(tmp_path / "a b.mp4"), 3),
+        ListedVideo("train", 5, "c.mp4", -1),
     ]
     assert [(p.kind, p.line) for p in listing.problems] == [("not a line", 4), ("not a line", 6)]
     assert listing.problems[0].detail.startswith("'no label' is not `path label`; write a path")
@@ -28,7 +28,7 @@ def test_prefix_and_separator_are_as_in_training(tmp_path):
     file = tmp_path / "any.csv"
     file.write_text("a.mp4;2\n")
     listing = read_listing(file, prefix="/videos", separator=";")
-    assert listing.entries == [Entry("any", 1, "/videos/a.mp4", 2)]
+    assert listing.entries == [ListedVideo("any", 1, "/videos/a.mp4", 2)]
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_a_file_that_is_no_list_is_named(tmp_path, text, message):
 def test_all_labels_of_a_line_count(tmp_path):
     (tmp_path / "train.csv").write_text("a.mp4 3;9\nb.mp4 1\n")
     listing = read(tmp_path / "train.csv")
-    assert listing.entries[0] == Entry("train", 1, "a.mp4", 3, (9,))
+    assert listing.entries[0] == ListedVideo("train", 1, "a.mp4", 3, (9,))
     found = find_problems([listing], {}, num_classes=5, shortest=lambda fps: 1)
     assert [p.detail for p in found.problems if p.kind == "label out of range"] == [
         "label 9 is outside 0 .. 4"

@@ -2,14 +2,16 @@
 
 from pathlib import Path
 
-from timesformer.datasets.checks.listing import Entry, Listing, Problem
+from timesformer.datasets.checks.listing import ListedVideo, Listing, Problem
 from timesformer.datasets.checks.problems import find_problems
 from timesformer.datasets.scan_index import ScanRow
 
 
 def listing(split, *videos):
     file = Path(f"{split}.csv")
-    entries = [Entry(split, i, video, label) for i, (video, label) in enumerate(videos, start=1)]
+    entries = [
+        ListedVideo(split, i, video, label) for i, (video, label) in enumerate(videos, start=1)
+    ]
     return Listing(file, entries, [])
 
 

@@ -12,7 +12,7 @@ from timesformer.datasets.scan_index import UNREADABLE, ScanRow, row_seconds
 from timesformer.video.sampling import ClipShape
 
 if TYPE_CHECKING:
-    from timesformer.datasets.checks.listing import Entry
+    from timesformer.datasets.checks.listing import ListedVideo
 
 PUBLISHED = ClipShape(num_frames=8, rate=32, target_fps=30)  # TimeSformer_divST_8x32_224
 TOO_SHORT = "too short"
@@ -53,7 +53,7 @@ def short_lines(
             yield f"{TOO_SHORT}: {count} of {total} videos of {each.file.name} are shorter than {clip}"
 
 
-def _seconds(entry: "Entry", rows: dict[str, ScanRow]) -> float | None:
+def _seconds(entry: "ListedVideo", rows: dict[str, ScanRow]) -> float | None:
     row = rows.get(entry.video)
     if row is None or row.problem in UNREADABLE:
         return None

@@ -9,7 +9,7 @@ from timesformer.datasets import list_advice, list_lines, list_paths, ssv2
 from timesformer.datasets.list_text import ListError
 
 
-class Entry(NamedTuple):
+class ListedVideo(NamedTuple):
     """One line of a list that parses."""
 
     split: str  # name of the list without .csv
@@ -38,7 +38,7 @@ class Listing(NamedTuple):
     """One list: its file, its good lines and its wrong ones."""
 
     file: Path
-    entries: list[Entry]
+    entries: list[ListedVideo]
     problems: list[Problem]
 
 
@@ -74,7 +74,7 @@ def read_listing(file: Path, *, prefix: str, separator: str) -> Listing:
         ListError: the file cannot be read, no line of it parses, or it is an SSv2 list that training
             could not read.
     """
-    entries: list[Entry] = []
+    entries: list[ListedVideo] = []
     problems: list[Problem] = []
     for number, line in list_paths.row_lines(file, prefix=prefix, separator=separator):
         if not entries and not problems and line.startswith("original_vido_id"):
@@ -90,7 +90,7 @@ def read_listing(file: Path, *, prefix: str, separator: str) -> Listing:
             problems.append(Problem("not a line", str(file), number, "", "", detail))
             continue
         part = (row.start, row.end)
-        entries.append(Entry(file.stem, number, video, row.labels[0], row.labels[1:], part))
+        entries.append(ListedVideo(file.stem, number, video, row.labels[0], row.labels[1:], part))
     if not entries:
         raise ListError(
             f"{file}: none of its lines is `path label`"
@@ -114,5 +114,7 @@ def _read_ssv2(file: Path, *, prefix: str) -> Listing:
     )
     names = [videos.name(i) for i in range(len(videos.labels))]
     labels = videos.labels.tolist()
-    entries = [Entry(file.stem, 0, name, label) for name, label in zip(names, labels, strict=True)]
+    entries = [
+        ListedVideo(file.stem, 0, name, label) for name, label in zip(names, labels, strict=True)
+    ]
     return Listing(file, entries, [])

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from timesformer.datasets.checks.duplicates import same_bytes, same_look
-from timesformer.datasets.checks.listing import Entry, Listing, Problem
+from timesformer.datasets.checks.listing import ListedVideo, Listing, Problem
 from timesformer.datasets.scan_index import ScanRow
 from timesformer.video.remarks import HDR, ROTATED, UNEVEN
 
@@ -83,7 +83,7 @@ def count_kinds(problems: Sequence[Problem]) -> list[tuple[str, int]]:
     return [(kind, counts[kind]) for kind in MEANINGS if counts[kind]]
 
 
-def count_classes(entries: list[Entry]) -> dict[int, dict[str, int]]:
+def count_classes(entries: list[ListedVideo]) -> dict[int, dict[str, int]]:
     """Videos of each label and split; labels ascending, splits as they come."""
     counts: dict[int, dict[str, int]] = {}
     labels = ((label, entry.split) for entry in entries for label in labels_of(entry))
@@ -92,13 +92,13 @@ def count_classes(entries: list[Entry]) -> dict[int, dict[str, int]]:
     return dict(sorted(counts.items()))
 
 
-def labels_of(entry: Entry) -> tuple[int, ...]:
+def labels_of(entry: ListedVideo) -> tuple[int, ...]:
     """All labels of a line."""
     return (entry.label, *entry.more)
 
 
 def _of_entry(
-    entry: Entry, row: ScanRow | None, num_classes: int | None, shortest: Shortest
+    entry: ListedVideo, row: ScanRow | None, num_classes: int | None, shortest: Shortest
 ) -> Iterator[tuple[str, str]]:
     """Kinds and details of what is wrong with one line."""
     for label in labels_of(entry):
@@ -118,7 +118,7 @@ def _of_entry(
         )
 
 
-def _notes(entries: list[tuple[Listing, Entry]], rows: dict[str, ScanRow]) -> list[Problem]:
+def _notes(entries: list[tuple[Listing, ListedVideo]], rows: dict[str, ScanRow]) -> list[Problem]:
     """What is unusual about videos, by kind and in the order of the lists."""
     found = []
     for listing, entry in entries:
@@ -131,10 +131,10 @@ def _notes(entries: list[tuple[Listing, Entry]], rows: dict[str, ScanRow]) -> li
 
 
 def _repetitions(
-    entries: list[tuple[Listing, Entry]], rows: dict[str, ScanRow]
+    entries: list[tuple[Listing, ListedVideo]], rows: dict[str, ScanRow]
 ) -> Iterator[Problem]:
     """Files listed more than once, copies of files, re-encoded copies."""
-    first: dict[str, Entry] = {}
+    first: dict[str, ListedVideo] = {}
     copies, looks = (
         same_bytes(rows_in_order(entries, rows)),
         same_look(rows_in_order(entries, rows)),
@@ -153,13 +153,13 @@ def _repetitions(
 
 
 def rows_in_order(
-    entries: list[tuple[Listing, Entry]], rows: dict[str, ScanRow]
+    entries: list[tuple[Listing, ListedVideo]], rows: dict[str, ScanRow]
 ) -> dict[str, ScanRow]:
     """``rows`` in the order of the lists, so that the first of two copies is the original."""
     return {entry.video: rows[entry.video] for _, entry in entries if entry.video in rows}
 
 
-def _where(other: Entry, entry: Entry) -> str:
+def _where(other: ListedVideo, entry: ListedVideo) -> str:
     differs = "" if other.label == entry.label else f", with label {other.label} there"
     return f"{other.split} line {other.line}{differs}"
 
@@ -174,5 +174,5 @@ def _missing_classes(listing: Listing, num_classes: int) -> Iterator[Problem]:
         yield Problem("class missing", str(listing.file), 0, "", "", detail)
 
 
-def _problem(kind: str, listing: Listing, entry: Entry, detail: str) -> Problem:
+def _problem(kind: str, listing: Listing, entry: ListedVideo, detail: str) -> Problem:
     return Problem(kind, str(listing.file), entry.line, entry.video, str(entry.label), detail)

@@ -9,8 +9,8 @@ from timesformer.datasets.checks.clip_advice import TOO_SHORT
 from timesformer.datasets.checks.inspection import thumbnail_strip
 from timesformer.datasets.checks.listing import Listing, Problem
 from timesformer.datasets.checks.problems import MEANINGS, CheckReport, count_kinds
-from timesformer.datasets.checks.scan import Progress, Scan
-from timesformer.datasets.checks.worker_pool import map_with_timeout
+from timesformer.datasets.checks.scan import Scan
+from timesformer.datasets.checks.worker_pool import Progress, map_with_timeout
 from timesformer.files import write_atomically, write_error
 from timesformer.io.spreadsheet import safe_row
 from timesformer.tables import format_table

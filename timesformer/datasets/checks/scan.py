@@ -10,7 +10,7 @@ from typing import NamedTuple
 from timesformer.datasets.checks.inspection import inspect_video
 from timesformer.datasets.checks.listing import Listing
 from timesformer.datasets.checks.video_info import VideoInfo
-from timesformer.datasets.checks.worker_pool import Result, map_with_timeout
+from timesformer.datasets.checks.worker_pool import Progress, Result, map_with_timeout
 from timesformer.datasets.scan_index import (
     UNKNOWN,
     ScanRow,
@@ -27,8 +27,6 @@ from timesformer.video.sources import CHECK_SECONDS, CHECKS_AT_ONCE
 FLUSH_SECONDS = 5.0  # between two writes of the indices; more if writing takes long
 SILENT = (-1, 0)  # in place of the size and time of what does not answer
 WRITING_SHARE = 0.05  # of the time of a scan that may go into writing
-
-Progress = Callable[[Iterable[Result], int], Iterable[Result]]  # (results, total) -> results
 
 
 class Scan(NamedTuple):

@@ -8,7 +8,7 @@ import contextlib
 import multiprocessing
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple
@@ -27,6 +27,14 @@ class Result(NamedTuple):
     value: Any = None
     problem: str = ""
     detail: str = ""
+
+
+Progress = Callable[[Iterable[Result], int], Iterable[Result]]  # (results, total) -> results
+
+
+def no_progress(results: Iterable[Result], total: int) -> Iterable[Result]:
+    """``results``, shown nowhere."""
+    return results
 
 
 @dataclass(eq=False)

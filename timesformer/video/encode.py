@@ -1,9 +1,10 @@
-"""Write a video again, smaller: H.264 of a given short side, times kept, audio dropped."""
+"""Write videos: the file that FFmpeg writes to, and smaller copies (H.264, times kept, no sound)."""
 
 import math
 import time
 from fractions import Fraction
 from pathlib import Path
+from typing import IO
 
 import av
 import numpy as np
@@ -11,11 +12,27 @@ import numpy as np
 from timesformer.files import write_atomically
 from timesformer.io.terminal import printable
 from timesformer.video.decoding import Check, Decoder
-from timesformer.video.output import Output
 from timesformer.video.whole import VideoError, decode_whole, open_video
 
 MOST_TICKS = 10_000_000  # a second: finer times of a container are rounded
 QUALITY = {"crf": "20", "preset": "veryfast", "g": "30", "threads": "1"}  # a keyframe a second
+
+
+class Output:
+    """A binary file for ``av.open``; ``error`` is the first error of a write, which FFmpeg hides."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+        self.seek, self.tell = file.seek, file.tell
+        self.error: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        """As the file."""
+        try:
+            return self.file.write(data)
+        except OSError as error:
+            self.error = self.error or error
+            raise
 
 
 def small_size(width: int, height: int, short_side: int) -> tuple[int, int]:

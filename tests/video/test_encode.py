@@ -8,8 +8,7 @@ import pytest
 from tests.conftest import frame_number, numbered_frame, write_video
 from timesformer.files import WriteError
 from timesformer.video import VideoError, read_video
-from timesformer.video.output import Output
-from timesformer.video.reencode import reencode, small_size
+from timesformer.video.encode import Output, reencode, small_size
 
 
 @pytest.mark.parametrize(
