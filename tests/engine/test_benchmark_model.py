@@ -12,11 +12,11 @@ from timesformer.config import ConfigError, changed, load_config
 from timesformer.engine import benchmark_model
 from timesformer.engine.benchmark_model import Report, _host_bytes, format_report, measure, summary
 from timesformer.engine.benchmark_variants import (
-    Subject,
-    Turn,
+    Round,
     Variant,
-    clip_shape,
-    hf_model,
+    build_candidate,
+    build_clip_shape,
+    build_hf_model,
     parse_variant,
     parse_variants,
 )
@@ -32,48 +32,48 @@ def cfg(tiny_yaml):
     return load_config(tiny_yaml)
 
 
-def test_ratios_are_medians_over_turns_not_ratios_of_medians():
-    ours = [Turn(2.0, 1.0, 9.0, 3.0), Turn(8.0, 2.0, 6.0, 6.0), Turn(3.0, 2.0, 8.0, 2.0)]
-    theirs = [Turn(4.0, 1.0, 9.0, 1.0), Turn(4.0, 1.0, 9.0, 1.0), Turn(2.0, 1.0, 9.0, 1.0)]
+def test_ratios_are_medians_over_rounds_not_ratios_of_medians():
+    ours = [Round(2.0, 1.0, 9.0, 3.0), Round(8.0, 2.0, 6.0, 6.0), Round(3.0, 2.0, 8.0, 2.0)]
+    theirs = [Round(4.0, 1.0, 9.0, 1.0), Round(4.0, 1.0, 9.0, 1.0), Round(2.0, 1.0, 9.0, 1.0)]
     report = Report("CPU", 2, 10, 100, {"fp32+compile": ours, "hf+fp32": theirs},
                     {"fp32+compile": 30, "hf+fp32": 60})  # fmt: skip
     row = summary(report)["fp32+compile"]
     assert (row["forward_seconds"], row["train_seconds"]) == (3.0, 8.0)
-    assert (row["forward_over_floor"], row["train_over_floor"]) == (2.0, 3.0)  # of 2 4 1.5; 3 1 4
+    assert (row["forward_over_bound"], row["train_over_bound"]) == (2.0, 3.0)  # of 2 4 1.5; 3 1 4
     assert row["forward_over_hf"] == 1.5  # of 0.5 2 1.5
     assert row["memory_over_hf"] == 0.5
-    assert row["peak_flops"] == 100  # 2 clips of 100 in 2 seconds, the median floor
+    assert row["peak_flops"] == 100  # 2 clips of 100 in 2 seconds, the median bound
     table = format_report(report)
     assert "fp32+compile  3000        2.00     1.50  0.67     8000" in table
     assert "hf+fp32       4000        4.00     -" in table
 
 
-def test_the_report_holds_every_turn(cfg, monkeypatch):
+def test_the_report_holds_every_round(cfg, monkeypatch):
     monkeypatch.setattr(benchmark_model, "_memory", lambda *_: 7)
     monkeypatch.setattr("timesformer.engine.benchmark_variants._MATRIX", {"cpu": 64})
     variants = parse_variants("fp32,bf16+checkpoint", on_gpu=False, hf=False)
     report = measure(cfg, variants, batch_size=2, repeats=3)
-    assert {name: len(turns) for name, turns in report.turns.items()} == {
+    assert {name: len(rounds) for name, rounds in report.rounds.items()} == {
         "fp32": 3,
         "bf16+checkpoint": 3,
     }
-    assert all(min(turn) > 0 for turns in report.turns.values() for turn in turns)
+    assert all(min(round_) > 0 for rounds in report.rounds.values() for round_ in rounds)
     assert report.memory == {"fp32": 7, "bf16+checkpoint": 7}
     assert report.parameters == sum(p.numel() for p in build_model(cfg).parameters())
-    turn = report.turns["fp32"][0]
-    assert report.flops * 2 / turn.forward_floor > 1e7  # operations a second
+    round_ = report.rounds["fp32"][0]
+    assert report.flops * 2 / round_.forward_bound > 1e7  # operations a second
 
 
 def test_training_and_forward_run_in_the_named_arithmetic(cfg):
-    subject = Subject(cfg, parse_variant("bf16+checkpoint"), 2, CPU)
+    candidate = build_candidate(cfg, parse_variant("bf16+checkpoint"), 2, CPU)
     kinds = []
-    subject.model.blocks[0].mlp.register_forward_hook(lambda m, i, out: kinds.append(out.dtype))
-    assert all(isinstance(block, Checkpointed) for block in subject.model.blocks)
-    before = subject.model.head.weight.detach().clone()
-    subject.forward()
-    assert torch.equal(subject.model.head.weight, before)
-    subject.train_step()
-    assert not torch.equal(subject.model.head.weight, before)
+    candidate.model.blocks[0].mlp.register_forward_hook(lambda m, i, out: kinds.append(out.dtype))
+    assert all(isinstance(block, Checkpointed) for block in candidate.model.blocks)
+    before = candidate.model.head.weight.detach().clone()
+    candidate.forward()
+    assert torch.equal(candidate.model.head.weight, before)
+    candidate.train_step()
+    assert not torch.equal(candidate.model.head.weight, before)
     assert set(kinds) == {torch.bfloat16}
 
 
@@ -88,18 +88,18 @@ def test_the_memory_of_training_steps_is_measured_in_a_process_of_its_own(cfg):
 
 def test_hugging_face_has_the_same_size(cfg):
     pytest.importorskip("transformers")
-    ours, theirs = build_model(cfg), hf_model(cfg)
+    ours, theirs = build_model(cfg), build_hf_model(cfg)
     count = [sum(p.numel() for p in model.parameters()) for model in (ours, theirs)]
     assert count[0] == count[1]
-    clips = torch.randn(1, *clip_shape(cfg))
+    clips = torch.randn(1, *build_clip_shape(cfg))
     assert theirs(clips.transpose(1, 2)).logits.shape == ours(clips).shape
-    Subject(cfg, parse_variant("hf+fp32"), 1, CPU)
+    build_candidate(cfg, parse_variant("hf+fp32"), 1, CPU)
 
 
 def test_a_speedup_can_be_left_out(cfg):
     parsed = parse_variants("fp32-short_attention, bf16+checkpoint-all", on_gpu=False, hf=False)
     assert [variant.without for variant in parsed] == [("short_attention",), tuple(SPEEDUPS)]
-    model = Subject(cfg, parsed[0], 1, CPU).model
+    model = build_candidate(cfg, parsed[0], 1, CPU).model
     assert not any(isinstance(module, ShortAttention) for module in model.modules())
 
 
@@ -139,7 +139,7 @@ def test_a_scheme_that_hugging_face_has_not_is_named(tiny_yaml):
     pytest.importorskip("transformers")
     cfg = load_config(tiny_yaml, ["TIMESFORMER.ATTENTION_TYPE", "axial"])
     with pytest.raises(ConfigError, match="ATTENTION_TYPE is axial, which Hugging Face has not"):
-        hf_model(cfg)
+        build_hf_model(cfg)
 
 
 def test_a_measuring_process_that_dies_is_named(cfg, monkeypatch):
@@ -162,9 +162,9 @@ def test_the_tool_prints_a_table_and_writes_json(tiny_yaml, tmp_path, monkeypatc
     assert run([*arguments, "--json", str(file), "NUM_GPUS", "0"], name="benchmark") == 0
     printed = capsys.readouterr().out
     assert "divided_space_time, 0.0 M parameters" in printed
-    assert "medians of 2 turns" in printed
+    assert "medians of 2 rounds" in printed
     report = json.loads(file.read_text())
-    assert len(report["turns"]["fp32"]) == 2
-    assert report["summary"]["fp32"]["train_over_floor"] > 0
+    assert len(report["rounds"]["fp32"]) == 2
+    assert report["summary"]["fp32"]["train_over_bound"] > 0
     assert run([*arguments[:-1], "0"], name="benchmark") == 2
     assert "Invalid value for '--repeats': " in capsys.readouterr().err

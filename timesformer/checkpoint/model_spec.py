@@ -89,7 +89,7 @@ def read_model_spec(
     try:
         found = infer(weights.state)
     except ValueError as error:
-        cfg = _other_config(str(path), own, cfg_file, overrides)
+        cfg = build_other_config(str(path), own, cfg_file, overrides)
         if cfg is None:
             raise CheckpointError(
                 f"{path} is not a checkpoint of a TimeSformer: {error}"
@@ -130,7 +130,7 @@ def _spec(
     return ModelSpec(path, weights, cfg, names, said, num_classes is not None)
 
 
-def _other_config(
+def build_other_config(
     path: str,
     own: Mapping[str, Any],
     cfg_file: str | PathLike[str] | None,

@@ -94,12 +94,14 @@ def model(
         int | None,
         typer.Option(min=1, help="Clips; default: a process's share of TRAIN.BATCH_SIZE."),
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="Turns of all variants; medians count.")] = 5,
+    repeats: Annotated[
+        int, typer.Option(min=1, help="Rounds of all variants; medians are reported.")
+    ] = 5,
     file: Annotated[
         Path | None, typer.Option("--json", help="Write every measurement there too.")
     ] = None,
 ) -> None:
-    """Times, floors and memory of every variant, and how they compare."""
+    """Times, lower bounds and memory of every variant, and how they compare."""
     from tqdm import tqdm
 
     from timesformer.config import load_config
@@ -118,7 +120,7 @@ def model(
     print(measure.format_report(report))
     if file:
         content = {**report._asdict(), "summary": measure.summary(report)}
-        content["turns"] = {k: [t._asdict() for t in v] for k, v in report.turns.items()}
+        content["rounds"] = {k: [r._asdict() for r in v] for k, v in report.rounds.items()}
         with write_atomically(file, option="--json") as stream:
             json.dump(content, stream, indent=2)
 

@@ -1,9 +1,9 @@
-"""What a model costs on this machine, beside the least that its matrix products could cost.
+"""Time and memory of a model on this machine, beside a lower bound and Hugging Face's model.
 
-The floor of a time is the operations of the model (2 for a multiply-add; a training step counts as
-three forward passes) divided by the matrix peak of the same arithmetic, measured just before it.
-Variants take turns, and medians count: of times, and of ratios within a turn. Memory is that of a
-process that does nothing else: parameters, gradients, optimizer and activations of training steps.
+The lower bound of a time is the operations of the model (2 for a multiply-add; a training step counts
+as three forward passes) divided by the matrix peak of the same arithmetic, measured just before it.
+All variants are measured in every round, and medians are reported: of times, and of ratios within a
+round. Memory is that of a process of its own: parameters, gradients, optimizer and activations.
 """
 
 import multiprocessing
@@ -17,10 +17,10 @@ import torch
 
 from timesformer.config import CfgNode, ConfigError, changed
 from timesformer.engine.benchmark_variants import (
-    Subject,
-    Turn,
+    Round,
     Variant,
-    device_of,
+    build_benchmark_device,
+    build_candidate,
     parse_variant,
     parse_variants,
 )
@@ -30,13 +30,13 @@ from timesformer.tables import format_table
 
 
 class Report(NamedTuple):
-    """The turns of every variant, and what they were taken of."""
+    """The rounds of every variant, and the model and batch that they measure."""
 
     device: str
     batch_size: int
     parameters: int
     flops: int  # of a forward pass of one clip
-    turns: dict[str, list[Turn]]
+    rounds: dict[str, list[Round]]
     memory: dict[str, int | None]  # bytes; None where the system does not tell
 
 
@@ -48,32 +48,32 @@ def measure(
     repeats: int,
     bar: Callable[..., Iterable[Any]] = lambda steps, desc: steps,
 ) -> Report:
-    """Run every variant ``repeats`` times, in turns.
+    """Measure every variant in each of ``repeats`` rounds.
 
     Raises:
         ConfigError: a scheme that Hugging Face does not have.
     """
-    device = device_of(cfg)
+    device = build_benchmark_device(cfg)
     with torch.device("meta"):
         shadow = build_model(cfg)
     flops = 2 * multiply_adds(shadow)
     memory = {
         variant.name: _memory(cfg, variant, batch_size) for variant in bar(variants, desc="memory")
     }
-    subjects = {
-        variant.name: Subject(cfg, variant, batch_size, device)
+    candidates = {
+        variant.name: build_candidate(cfg, variant, batch_size, device)
         for variant in bar(variants, desc="warming up")
     }
-    turns: dict[str, list[Turn]] = {name: [] for name in subjects}
-    for _ in bar(range(repeats), desc="turns"):
-        for name, subject in subjects.items():
-            turns[name].append(subject.turn(flops * batch_size))
+    rounds: dict[str, list[Round]] = {name: [] for name in candidates}
+    for _ in bar(range(repeats), desc="rounds"):
+        for name, candidate in candidates.items():
+            rounds[name].append(candidate.measure(flops * batch_size))
     return Report(
         device=torch.cuda.get_device_name() if device.type == "cuda" else "CPU",
         batch_size=batch_size,
         parameters=sum(parameter.numel() for parameter in shadow.parameters()),
         flops=flops,
-        turns=turns,
+        rounds=rounds,
         memory=memory,
     )
 
@@ -89,42 +89,42 @@ def build_report(
 ) -> Report:
     """``measure`` of the variants in ``names``; the batch is by default a process's share."""
     share = max(1, cfg.TRAIN.BATCH_SIZE // max(1, cfg.NUM_GPUS))
-    variants = parse_variants(names, on_gpu=device_of(cfg).type == "cuda", hf=with_hf)
+    variants = parse_variants(names, on_gpu=build_benchmark_device(cfg).type == "cuda", hf=with_hf)
     return measure(cfg, variants, batch_size=batch_size or share, repeats=repeats, bar=bar)
 
 
 def build_heading(cfg: CfgNode, report: Report) -> str:
     """What was measured, on one line."""
-    repeats = len(next(iter(report.turns.values())))
+    repeats = len(next(iter(report.rounds.values())))
     return (
         f"{cfg.TIMESFORMER.ATTENTION_TYPE}, {report.parameters / 1e6:.1f} M parameters, "
         f"{report.flops / 1e9:.1f} GFLOP a clip of {cfg.DATA.NUM_FRAMES} x "
         f"{cfg.DATA.TRAIN_CROP_SIZE}²; {report.batch_size} clip(s) a batch on {report.device} "
-        f"({torch.get_num_threads()} threads); medians of {repeats} turns"
+        f"({torch.get_num_threads()} threads); medians of {repeats} rounds"
     )
 
 
 def summary(report: Report) -> dict[str, dict[str, float | None]]:
-    """Medians by variant, over turns: seconds, ratios to the floor and to Hugging Face's model.
+    """Medians by variant, over rounds: seconds, ratios to the lower bound and to Hugging Face's model.
 
     The last are to the same arithmetic, and there only if it was measured.
     """
     rows = {}
-    for name, turns in report.turns.items():
+    for name, rounds in report.rounds.items():
         row: dict[str, float | None] = {"memory": report.memory[name]}
-        rival = f"hf+{parse_variant(name).precision}"
+        reference = f"hf+{parse_variant(name).precision}"
         for kind in ("forward", "train"):
-            seconds = [getattr(turn, kind) for turn in turns]
-            floors = [getattr(turn, f"{kind}_floor") for turn in turns]
+            seconds = [getattr(round_, kind) for round_ in rounds]
+            bounds = [getattr(round_, f"{kind}_bound") for round_ in rounds]
             row[f"{kind}_seconds"] = statistics.median(seconds)
-            row[f"{kind}_over_floor"] = _median_ratio(seconds, floors)
-            if rival in report.turns and rival != name:
-                theirs = [getattr(turn, kind) for turn in report.turns[rival]]
+            row[f"{kind}_over_bound"] = _median_ratio(seconds, bounds)
+            if reference in report.rounds and reference != name:
+                theirs = [getattr(round_, kind) for round_ in report.rounds[reference]]
                 row[f"{kind}_over_hf"] = _median_ratio(seconds, theirs)
-        floor = statistics.median(turn.forward_floor for turn in turns)
-        row["peak_flops"] = report.flops * report.batch_size / floor
-        if f"{kind}_over_hf" in row and row["memory"] and report.memory[rival]:
-            row["memory_over_hf"] = row["memory"] / report.memory[rival]
+        bound = statistics.median(round_.forward_bound for round_ in rounds)
+        row["peak_flops"] = report.flops * report.batch_size / bound
+        if f"{kind}_over_hf" in row and row["memory"] and report.memory[reference]:
+            row["memory_over_hf"] = row["memory"] / report.memory[reference]
         rows[name] = row
     return rows
 
@@ -154,11 +154,11 @@ def _memory(cfg: CfgNode, variant: Variant, batch_size: int) -> int | None:
 
 def _train_alone(cfg: CfgNode, variant: Variant, batch_size: int, threads: int, send: Any) -> None:
     torch.set_num_threads(threads)
-    device = device_of(cfg)
+    device = build_benchmark_device(cfg)
     shallow = changed(cfg, {"TIMESFORMER.DEPTH": 1})
-    Subject(shallow, variant, batch_size=1, device=device)  # importing is not the model's
+    build_candidate(shallow, variant, batch_size=1, device=device)  # importing is not the model's
     before = _host_bytes("VmRSS")
-    Subject(cfg, variant, batch_size, device)
+    build_candidate(cfg, variant, batch_size, device)
     if device.type == "cuda":
         send.send(torch.cuda.max_memory_allocated(device))
     else:
@@ -175,14 +175,14 @@ def _host_bytes(field: str) -> int | None:
 
 
 def format_report(report: Report) -> str:
-    """The table of variants: times, their ratios to floor and Hugging Face's, memory, peaks."""
-    ratios = ("x floor", "x hf", "clips/s")
+    """The table of variants: times, their ratios to the bound and Hugging Face's, memory, peaks."""
+    ratios = ("x bound", "x hf", "clips/s")
     rows = [("", "forward ms", *ratios, "step ms", *ratios, "MiB", "x hf")]
     for name, row in summary(report).items():
         cells = [name]
         for kind in ("forward", "train"):
             seconds = row[f"{kind}_seconds"]
-            cells += [f"{1e3 * seconds:.0f}", f"{row[f'{kind}_over_floor']:.2f}"]
+            cells += [f"{1e3 * seconds:.0f}", f"{row[f'{kind}_over_bound']:.2f}"]
             cells += [_number(row.get(f"{kind}_over_hf")), f"{report.batch_size / seconds:.2f}"]
         memory = row["memory"] and row["memory"] / 2**20
         rows.append((*cells, _number(memory, 0), _number(row.get("memory_over_hf"))))

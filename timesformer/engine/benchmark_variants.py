@@ -34,13 +34,13 @@ class Variant(NamedTuple):
     without: tuple[str, ...] = ()  # names of speed-ups that are left out
 
 
-class Turn(NamedTuple):
-    """Seconds of one measurement: a forward pass and a training step, each with its floor."""
+class Round(NamedTuple):
+    """Seconds of a forward pass and of a training step, each with its lower bound."""
 
     forward: float
-    forward_floor: float
+    forward_bound: float
     train: float
-    train_floor: float
+    train_bound: float
 
 
 def parse_variants(names: str, *, on_gpu: bool, hf: bool) -> list[Variant]:
@@ -64,44 +64,58 @@ def parse_variants(names: str, *, on_gpu: bool, hf: bool) -> list[Variant]:
     return list(dict.fromkeys(variants))
 
 
-def device_of(cfg: CfgNode) -> torch.device:
+def build_benchmark_device(cfg: CfgNode) -> torch.device:
     """The first GPU if the configuration wants one and there is one, else the CPU."""
     return torch.device("cuda" if cfg.NUM_GPUS and torch.cuda.is_available() else "cpu")
 
 
-class Subject:
+def build_candidate(
+    cfg: CfgNode, variant: Variant, batch_size: int, device: torch.device
+) -> "Candidate":
+    """``variant`` of the configured model, and a batch of random clips."""
+    torch.manual_seed(0)
+    if variant.by_hf:
+        model = build_hf_model(cfg).to(device)
+        build = OPTIMIZERS[cfg.SOLVER.OPTIMIZING_METHOD]
+        optimizer = build(list(model.parameters()), cfg.SOLVER, fused=True)
+    else:
+        model = build_model(cfg).to(device)
+        optimizer = build_optimizer(model, cfg)
+        switched = _with_switches(cfg, variant)
+        model = parallelize(model, switched, device, optimizer, without=variant.without)
+    clips = torch.randn(batch_size, *build_clip_shape(cfg), device=device)
+    labels = torch.randint(cfg.MODEL.NUM_CLASSES, (batch_size,), device=device)
+    return Candidate(variant, model, optimizer, clips, labels)
+
+
+class Candidate:
     """One variant with its own model, optimizer and batch, warmed up."""
 
     def __init__(
-        self, cfg: CfgNode, variant: Variant, batch_size: int, device: torch.device
+        self,
+        variant: Variant,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        clips: Tensor,
+        labels: Tensor,
     ) -> None:
         self.variant = variant
-        self.device = device
-        torch.manual_seed(0)
-        if variant.by_hf:
-            self.model = hf_model(cfg).to(device)
-            optimizer = OPTIMIZERS[cfg.SOLVER.OPTIMIZING_METHOD]
-            self.optimizer = optimizer(list(self.model.parameters()), cfg.SOLVER, fused=True)
-        else:
-            model = build_model(cfg).to(device)
-            self.optimizer = build_optimizer(model, cfg)
-            switched = _with_switches(cfg, variant)
-            self.model = parallelize(
-                model, switched, device, self.optimizer, without=variant.without
-            )
-        self.clips = torch.randn(batch_size, *clip_shape(cfg), device=device)
-        self.labels = torch.randint(cfg.MODEL.NUM_CLASSES, (batch_size,), device=device)
+        self.model = model
+        self.optimizer = optimizer
+        self.clips = clips
+        self.labels = labels
+        self.device = clips.device
         for _ in range(_WARM_UP):
             self.forward()
             self.train_step()
 
-    def turn(self, flops: int) -> Turn:
+    def measure(self, flops: int) -> Round:
         """Measure a forward pass of this many operations and a training step of three times them."""
         peak = self._peak()
         forward = self._timed(self.forward)
         train_peak = self._peak()
         train = self._timed(self.train_step)
-        return Turn(forward, flops / peak, train, 3 * flops / train_peak)
+        return Round(forward, flops / peak, train, 3 * flops / train_peak)
 
     @torch.inference_mode()
     def forward(self) -> None:
@@ -165,7 +179,7 @@ def parse_variant(name: str) -> Variant:
     return Variant(name, match[2], bool(match[3]), bool(match[4]), bool(match[1]), tuple(without))
 
 
-def clip_shape(cfg: CfgNode) -> tuple[int, int, int, int]:
+def build_clip_shape(cfg: CfgNode) -> tuple[int, int, int, int]:
     """Of one training clip, (3, T, H, W)."""
     return (3, cfg.DATA.NUM_FRAMES, cfg.DATA.TRAIN_CROP_SIZE, cfg.DATA.TRAIN_CROP_SIZE)
 
@@ -178,7 +192,7 @@ def _with_switches(cfg: CfgNode, variant: Variant) -> CfgNode:
     return changed(cfg, values)
 
 
-def hf_model(cfg: CfgNode) -> nn.Module:
+def build_hf_model(cfg: CfgNode) -> nn.Module:
     """TimeSformer of transformers in the configured size, without its drop path (an integer there)."""
     from transformers import TimesformerConfig, TimesformerForVideoClassification
 

@@ -24,7 +24,7 @@ from timesformer.config.presets import in_folder
 from timesformer.datasets import build_loader
 from timesformer.engine.optim import accumulation_steps
 from timesformer.engine.run import launch_run
-from timesformer.engine.train_state import build_train_state
+from timesformer.engine.train_state import TrainState, build_train_state
 from timesformer.files import LOG, METRICS, RUN_RECORD, best_checkpoint, checkpoint_folder
 from timesformer.models import build_model
 from timesformer.models.freeze import freeze
@@ -112,9 +112,7 @@ def read_back(cfg: CfgNode, folder: Path) -> str:
     for path in [newest, *others]:
         if reason := damage(path):
             raise CheckpointError(f"{path} is damaged: {reason}")
-        model = build_model(cfg)
-        freeze(model, cfg.TRAIN.FREEZE)
-        state = build_train_state(cfg, model, torch.device("cpu"))
+        state = build_new_state(cfg)
         state.load(Checkpoint.read(path))
         found = Checkpoint.read(path)  # again: the optimizer keeps the tensors of the first
         resume_check.check_compatible(found, cfg.dump(), {})
@@ -124,6 +122,13 @@ def read_back(cfg: CfgNode, folder: Path) -> str:
                 f"{', '.join(lost[:4])}; it would not resume: report this"
             )
     return f"{num_bytes(newest) / 2**20:.1f} MiB, written, read back and compared"
+
+
+def build_new_state(cfg: CfgNode) -> TrainState:
+    """The state of a training at its start, on the CPU."""
+    model = build_model(cfg)
+    freeze(model, cfg.TRAIN.FREEZE)
+    return build_train_state(cfg, model, torch.device("cpu"))
 
 
 def _resumed(payload: Mapping[str, Any]) -> dict[str, Any]:
