@@ -5,7 +5,7 @@ from functools import partial
 import cv2
 import pytest
 
-from tests.visualize.test_training_curves import table
+from tests.evaluation.test_curves import table
 
 
 @pytest.fixture

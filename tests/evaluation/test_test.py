@@ -18,7 +18,7 @@ from timesformer.engine.run import launch_run
 from timesformer.errors import InputError
 from timesformer.evaluation import results
 from timesformer.evaluation import test as testing
-from timesformer.evaluation.evaluate import Scores, evaluate, merge
+from timesformer.evaluation.loop import Scores, evaluate, merge
 from timesformer.evaluation.scoring import build_scoring
 from timesformer.models import build_model
 from timesformer.runtime import collectives

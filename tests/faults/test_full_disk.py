@@ -11,7 +11,7 @@ from timesformer.datasets import scan_index
 from timesformer.datasets.checks import report
 from timesformer.engine import run_record
 from timesformer.evaluation import features
-from timesformer.evaluation.evaluate import Scores
+from timesformer.evaluation.loop import Scores
 from timesformer.files import LOG, WriteError
 from timesformer.runtime import log, metrics_csv
 from timesformer.runtime.log import LogFile

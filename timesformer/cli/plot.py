@@ -26,8 +26,9 @@ def main(
     out: Annotated[Path, typer.Option(*OUT, help="PNG file.")] = Path("curves.png"),
 ) -> None:
     """Write the picture."""
+    from timesformer.evaluation.curves import CurvesError, read_runs
     from timesformer.files import write_atomically
-    from timesformer.visualize.training_curves import CurvesError, draw_curves, read_runs
+    from timesformer.visualize.training_curves import draw_curves
 
     if out.suffix.lower() != ".png":
         raise CurvesError(f"--out is {out}, but the picture is a PNG; end the name with .png")

@@ -22,7 +22,7 @@ from timesformer.datasets.lists import FRAME_END, VideoList
 from timesformer.datasets.loader import ClipLoader
 from timesformer.datasets.samplers import EvalBatches
 from timesformer.datasets.scan_index import file_state
-from timesformer.evaluation.evaluate import Scores, evaluate, merge
+from timesformer.evaluation.loop import Scores, evaluate, merge
 from timesformer.evaluation.scoring import Scoring
 from timesformer.files import write_atomically
 from timesformer.models.classifier import Classifier, classifier_parameters

@@ -23,8 +23,8 @@ from timesformer.datasets.clips import ClipDataset, Sample
 from timesformer.datasets.lists import VideoList
 from timesformer.datasets.loader import ClipLoader
 from timesformer.datasets.samplers import Key
-from timesformer.evaluation.evaluate import Scores
 from timesformer.evaluation.features import build_features
+from timesformer.evaluation.loop import Scores
 from timesformer.models.freeze import BACKBONE
 from timesformer.video import VideoError
 

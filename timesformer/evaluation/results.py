@@ -17,7 +17,7 @@ import torch
 
 from timesformer.datasets.lists import VideoList
 from timesformer.evaluation import metrics
-from timesformer.evaluation.evaluate import Scores
+from timesformer.evaluation.loop import Scores
 from timesformer.evaluation.metrics import ClassResults
 from timesformer.files import write_atomically
 from timesformer.io.json_text import json_text

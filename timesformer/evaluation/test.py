@@ -20,7 +20,7 @@ from timesformer.datasets import build_loader
 from timesformer.datasets.clips import Batch
 from timesformer.datasets.lists import VideoList
 from timesformer.evaluation import run_header
-from timesformer.evaluation.evaluate import LoopProgress, Scores, evaluate
+from timesformer.evaluation.loop import LoopProgress, Scores, evaluate
 from timesformer.evaluation.results import (
     class_lines,
     class_summary,

@@ -14,7 +14,7 @@ from timesformer.config import CfgNode
 from timesformer.datasets.clips import Batch
 from timesformer.datasets.loader import ClipLoader
 from timesformer.evaluation import metrics
-from timesformer.evaluation.evaluate import LoopProgress, Scores, evaluate
+from timesformer.evaluation.loop import LoopProgress, Scores, evaluate
 from timesformer.evaluation.probe import build_input_normalizer
 from timesformer.evaluation.results import NAMED, describe_unreadable
 from timesformer.evaluation.scoring import Scoring

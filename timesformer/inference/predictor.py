@@ -18,7 +18,7 @@ from timesformer.datasets import build_loader, build_view
 from timesformer.datasets.clips import Batch
 from timesformer.datasets.lists import VideoList
 from timesformer.evaluation import metrics
-from timesformer.evaluation.evaluate import score_batches
+from timesformer.evaluation.loop import score_batches
 from timesformer.evaluation.scoring import Scoring, build_probabilities, build_scoring
 from timesformer.inference.device import open_device
 from timesformer.inference.tokens import TOKENS, of_clips, of_videos

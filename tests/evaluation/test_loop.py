@@ -7,7 +7,7 @@ from timesformer.config import load_config
 from timesformer.datasets import build_loader, read_list
 from timesformer.datasets.build import build_normalizer
 from timesformer.evaluation import Scores, Scoring, evaluate
-from timesformer.evaluation.evaluate import merge
+from timesformer.evaluation.loop import merge
 from timesformer.runtime import collectives, signals
 
 CPU = torch.device("cpu")
