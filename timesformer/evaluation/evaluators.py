@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 
 from timesformer.config import CfgNode
 from timesformer.config.schedule import is_due
 from timesformer.datasets.loader import ClipLoader
 from timesformer.evaluation.validate import build_validator
+from timesformer.models.classifier import Classifier
 from timesformer.runtime import log
 
 VALIDATION = "val"  # the evaluation that chooses the best checkpoint
@@ -25,7 +25,7 @@ class Evaluator:
     """An evaluation with its own rhythm."""
 
     period: int  # epochs between two runs; the last epoch is always evaluated
-    run: Callable[[nn.Module, int, log.Scalars], Metrics]  # (bare model, 0-based epoch, scalars)
+    run: Callable[[Classifier, int, log.Scalars], Metrics]  # (bare model, 0-based epoch, scalars)
 
 
 def build_evaluators(

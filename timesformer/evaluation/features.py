@@ -72,8 +72,7 @@ def build_features(
 
 def clip_features(model: Classifier, clips: Tensor) -> Tensor:
     """What the backbone computes of clips, (N, D) float32."""
-    rows: Tensor = model.forward_features(clips).float()  # type: ignore[operator]
-    return rows
+    return model.forward_features(clips).float()
 
 
 def _prepare(folder: Path, *, split: str, num_videos: int, num_clips: int) -> None:

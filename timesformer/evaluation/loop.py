@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from timesformer.datasets.clips import Batch
 from timesformer.datasets.loader import ClipLoader
 from timesformer.evaluation.scoring import Scoring
+from timesformer.models.classifier import Classifier
 from timesformer.runtime import collectives, log, signals
 from timesformer.video import TimeSpan
 
@@ -44,7 +45,7 @@ AfterBatch = Callable[[LoopProgress, Batch, Tensor], None]  # the rows are on th
 
 
 def evaluate(
-    model: nn.Module,
+    model: Classifier,
     loader: ClipLoader,
     scoring: Scoring,
     *,
@@ -80,7 +81,7 @@ def evaluate(
 
 
 def score_batches(
-    model: nn.Module, batches: Iterable[Batch], scoring: Scoring
+    model: Classifier, batches: Iterable[Batch], scoring: Scoring
 ) -> Iterator[tuple[Batch, Tensor]]:
     """Each batch with the rows (B, ...) of its readable videos, on the device."""
     for batch in batches:

@@ -25,6 +25,7 @@ from timesformer.datasets.loader import ClipLoader
 from timesformer.datasets.samplers import Key
 from timesformer.evaluation.features import build_features
 from timesformer.evaluation.loop import Scores
+from timesformer.models.classifier import Classifier
 from timesformer.models.freeze import BACKBONE
 from timesformer.video import VideoError
 
@@ -44,7 +45,7 @@ def build_input_normalizer(cfg: CfgNode) -> Callable[[Tensor], Tensor]:
 
 def build_probe_loaders(
     cfg: CfgNode,
-    model: nn.Module,
+    model: Classifier,
     train: ClipLoader,
     val: ClipLoader,
     device: torch.device,

@@ -15,16 +15,17 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from timesformer.config import CfgNode, ConfigError
 from timesformer.datasets.build import build_normalizer, build_view
 from timesformer.evaluation import metrics
+from timesformer.models.classifier import Classifier
 
 GPU_CLIPS = 8  # in a forward batch where TEST.FORWARD_BATCH is 0; the published test batch
 
 
-def logits(model: nn.Module, clips: Tensor) -> Tensor:
+def logits(model: Classifier, clips: Tensor) -> Tensor:
     """What a classifier computes of clips, (N, K) float32."""
     rows: Tensor = model(clips).float()
     return rows
@@ -37,7 +38,7 @@ class Scoring:
     device: torch.device
     normalize: Callable[[Tensor], Tensor]
     autocast: Callable[[], AbstractContextManager[object]] = nullcontext
-    forward: Callable[[nn.Module, Tensor], Tensor] = logits  # a row for each clip
+    forward: Callable[[Classifier, Tensor], Tensor] = logits  # a row for each clip
     num_views: int = 1
     ensemble: Callable[[Tensor], Tensor] | None = None  # (V, ...) of one video -> (1, ...)
     forward_batch: int = 0  # clips; 0: those that the loader gives together, not padded
@@ -48,7 +49,7 @@ class Scoring:
         return max(self.forward_batch // self.num_views, 1)
 
     @torch.no_grad()
-    def score(self, model: nn.Module, clips: Tensor) -> Tensor:
+    def score(self, model: Classifier, clips: Tensor) -> Tensor:
         """Rows of all videos of ``clips``, on the device.
 
         Raises:
@@ -63,7 +64,7 @@ class Scoring:
             return rows
         return torch.cat([self.ensemble(of_video) for of_video in rows.split(self.num_views)])
 
-    def _padded(self, model: nn.Module, clips: Tensor, full: int) -> Tensor:
+    def _padded(self, model: Classifier, clips: Tensor, full: int) -> Tensor:
         """Rows of at most ``full`` clips, from forward batches of the same shapes as ``full`` clips."""
         padded = clips
         if missing := full - len(clips):  # without a copy of a full batch, which may be page-locked
@@ -71,7 +72,7 @@ class Scoring:
         parts = padded.split(self.forward_batch)
         return torch.cat([self._forward(model, part) for part in parts])[: len(clips)]
 
-    def _forward(self, model: nn.Module, clips: Tensor) -> Tensor:
+    def _forward(self, model: Classifier, clips: Tensor) -> Tensor:
         try:
             inputs = self.normalize(clips.to(self.device, non_blocking=True))
             with self.autocast():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from timesformer.config import CfgNode
 from timesformer.datasets.clips import Batch
@@ -19,6 +19,7 @@ from timesformer.evaluation.probe import build_input_normalizer
 from timesformer.evaluation.results import NAMED, describe_unreadable
 from timesformer.evaluation.scoring import Scoring
 from timesformer.io.terminal import printable
+from timesformer.models.classifier import Classifier
 from timesformer.runtime import local_rank, log
 from timesformer.runtime.precision import Precision
 from timesformer.video import VideoError
@@ -46,7 +47,7 @@ class Validator:
     draw: DrawFigures | None = None
     best: dict[str, float] = field(default_factory=dict)  # of the run
 
-    def run(self, model: nn.Module, epoch: int, scalars: log.Scalars) -> dict[str, float]:
+    def run(self, model: Classifier, epoch: int, scalars: log.Scalars) -> dict[str, float]:
         """Validate ``model`` (bare, not wrapped in DDP) after 0-based ``epoch``.
 
         Returns what ``measure`` returns, and nothing of it if a score is not finite, then the numbers of
