@@ -9,7 +9,7 @@ import typer
 
 from timesformer.cli.app import command, group
 from timesformer.cli.ending import status_of
-from timesformer.cli.options import WEIGHTS, Cfg, Keys, NumShards, Processes
+from timesformer.cli.options import WEIGHTS, Cfg, Keys, Processes
 from timesformer.io import terminal
 
 found = {}
@@ -28,7 +28,7 @@ def train(
     cfg: Cfg,
     keys: Keys,
     methods: Annotated[list[str], typer.Option(default_factory=list)],
-    num_shards: NumShards = None,
+    num_shards: Annotated[int | None, typer.Option("--num_shards")] = None,
     workers: Processes = None,
     dry_run: Annotated[bool, typer.Option("--dry-run")] = False,
 ):

@@ -6,11 +6,13 @@ module is the help, ``-v`` and ``-q`` are added, and configuration keys may stan
 
 import functools
 import importlib
+import inspect
 import itertools
 import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Annotated, Any
+from dataclasses import MISSING, Field, fields, is_dataclass
+from typing import Annotated, Any, TypeVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -19,8 +21,9 @@ from typer.main import get_command
 from timesformer import __version__
 from timesformer.cli.ending import status_of
 from timesformer.cli.words import arrange
-from timesformer.io.terminal import log_to_stderr, set_verbosity, verbosity
+from timesformer.io.terminal import log_to_stderr, set_verbosity
 
+T = TypeVar("T")
 PANELS = {  # of the help -> commands; a command is `main` of the module of its name
     "Train and test": ("train", "test", "finetune", "plan", "submit"),
     "Use a model": ("predict", "features", "inspect", "convert"),
@@ -34,7 +37,7 @@ STATUS = (
     "the output has gone."
 )
 HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
-VERBOSITY = ("-v", "--verbose", "-q", "--quiet")
+VERBOSITY = ("-v", "--verbose"), ("-q", "--quiet")
 
 
 class Command(TyperCommand):
@@ -49,8 +52,12 @@ class Command(TyperCommand):
         arguments = [param for param in params if param.param_type_name == "argument"]
         most = len(arguments) if all(param.nargs == 1 for param in arguments) else None
         words = arrange(args, options, most, fail=ctx.fail)
+        loud, quiet = ({*words[: words.index("--")]} & {*names} for names in VERBOSITY)
+        if loud and quiet:
+            ctx.fail("-v and -q exclude each other")
+        set_verbosity(bool(loud) - bool(quiet))
+        log_to_stderr(logging.INFO if loud else logging.WARNING)
         rest: list[str] = super().parse_args(ctx, words)
-        log_to_stderr(logging.INFO if verbosity() > 0 else logging.WARNING)
         return rest
 
     def invoke(self, ctx: typer.Context) -> int:
@@ -64,7 +71,7 @@ class Commands(TyperGroup):
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
         """As Click, after these options are moved behind the name."""
-        flags = list(itertools.takewhile(VERBOSITY.__contains__, args))
+        flags = list(itertools.takewhile({*VERBOSITY[0], *VERBOSITY[1]}.__contains__, args))
         rest = args[len(flags) :]
         return super().parse_args(ctx, [*rest[:1], *flags, *rest[1:]] or ["--help"])
 
@@ -99,7 +106,7 @@ def command(
 
     def decorate(main: Callable[..., int | None]) -> Command:
         made: Command = _typer_command(
-            main,
+            _expanded(main),
             cls=Command,
             help=unwrap(text or sys.modules[main.__module__].__doc__ or ""),
             epilog=STATUS.format(f"1 {fails}; " if fails else ""),
@@ -122,7 +129,6 @@ def group(text: str, **commands: Command) -> Commands:
 
 def run(words: Sequence[str], *, name: str = "", prog: str = "timesformer") -> int:
     """The exit status of a command line: of the command ``name``, or of the one that it begins with."""
-    set_verbosity(0)
 
     def parsed_and_run() -> int | None:
         made = Lazy()[name] if name else _all_commands()
@@ -137,6 +143,31 @@ def unwrap(text: str) -> str:
     """A docstring with one line a paragraph; commands, which begin with ``$``, stay one a line."""
     paragraphs = text.strip().split("\n\n")
     return "\n\n".join(p if p.startswith("$") else p.replace("\n", " ") for p in paragraphs)
+
+
+def _expanded(main: Callable[..., T]) -> Callable[..., T]:
+    """``main`` with the fields of its parameters that are dataclasses as parameters of their own."""
+    own = inspect.signature(main).parameters
+    groups = {name: each.annotation for name, each in own.items() if is_dataclass(each.annotation)}
+    parameters = []
+    for name, each in own.items():
+        parameters += map(_parameter, fields(groups[name])) if name in groups else [each]
+    parameters.sort(key=lambda each: each.default is not each.empty)
+
+    def expanded(**given: Any) -> T:
+        for name, kind in groups.items():
+            given[name] = kind(**{each.name: given.pop(each.name) for each in fields(kind)})
+        return main(**given)
+
+    expanded.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    expanded.__annotations__ = {each.name: each.annotation for each in parameters}
+    return expanded
+
+
+def _parameter(field: Field[Any]) -> inspect.Parameter:
+    default = inspect.Parameter.empty if field.default is MISSING else field.default
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return inspect.Parameter(field.name, kind, default=default, annotation=field.type)
 
 
 def _typer_command(function: Callable[..., Any], **options: Any) -> Any:
@@ -172,16 +203,6 @@ def _top(
     """Train, fine-tune, evaluate and use TimeSformer video transformers."""
 
 
-def _choose(level: int) -> Callable[[bool], None]:
-    def choose(given: bool) -> None:
-        if given and verbosity():
-            raise typer.BadParameter("-v and -q exclude each other")
-        if given:
-            set_verbosity(level)
-
-    return choose
-
-
 @functools.cache
 def _verbosity_options() -> list[Any]:
     options: list[Any] = _typer_command(_verbosity).params
@@ -190,20 +211,11 @@ def _verbosity_options() -> list[Any]:
 
 def _verbosity(
     verbose: Annotated[
-        bool,
-        typer.Option(
-            "-v", "--verbose", callback=_choose(1), expose_value=False, help="Show all messages."
-        ),
+        bool, typer.Option("-v", "--verbose", expose_value=False, help="Show all messages.")
     ] = False,
     quiet: Annotated[
         bool,
-        typer.Option(
-            "-q",
-            "--quiet",
-            callback=_choose(-1),
-            expose_value=False,
-            help="Show warnings and results only.",
-        ),
+        typer.Option("-q", "--quiet", expose_value=False, help="Show warnings and results only."),
     ] = False,
 ) -> None:
     """The options of every command."""

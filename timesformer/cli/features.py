@@ -18,17 +18,7 @@ import typer
 
 from timesformer.cli import model
 from timesformer.cli.app import command
-from timesformer.cli.options import (
-    OUT,
-    Classes,
-    Decoders,
-    Device,
-    Keys,
-    Model,
-    OptionalCfg,
-    Precision,
-    Views,
-)
+from timesformer.cli.options import OUT
 from timesformer.io.terminal import printable
 
 if TYPE_CHECKING:
@@ -45,19 +35,12 @@ def main(
             help="A list of `path label` lines, a folder of videos or of class folders, or a video.",
         ),
     ],
-    weights: Model,
+    use: model.ModelOptions,
     out: Annotated[Path, typer.Option(*OUT, metavar="NPZ", help="File to write.")],
-    keys: Keys,
     tokens: Annotated[
         Literal["cls", "pooled", "frames"],
         typer.Option(help="Class token, mean of the patch tokens, or that of each frame."),
     ] = "cls",
-    device: Device = "auto",
-    precision: Precision = "fp32",
-    views: Views = None,
-    classes: Classes = None,
-    cfg: OptionalCfg = None,
-    workers: Decoders = None,
 ) -> int:
     """Write the file."""
     if out.suffix != ".npz":
@@ -67,24 +50,15 @@ def main(
 
     videos = find_labelled(source)
     out.parent.mkdir(parents=True, exist_ok=True)
-    predictor = model.open_predictor(
-        weights,
-        device,
-        precision=precision,
-        views=views,
-        classes=classes,
-        cfg=cfg,
-        workers=workers,
-        keys=keys,
-    )
+    predictor = use.open_predictor()
     found = extract(predictor, videos, tokens)
     readable = [i for i, each in enumerate(found) if not each.error]
     if readable:
         made = {
             "command": shlex.join(sys.argv),
-            "weights": str(Path(weights).resolve()),
+            "weights": str(Path(use.weights).resolve()),
             "tokens": tokens,
-            "precision": precision,
+            "precision": use.precision,
             "preprocessing": preprocessing_of(predictor.cfg),
             "notes": predictor.description.notes,
             "versions": versions(),

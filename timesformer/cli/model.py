@@ -1,43 +1,51 @@
-"""What commands that use a checkpoint share: the predictor, and lines beside a progress bar."""
+"""What commands that use a checkpoint share: its options, and lines beside a progress bar."""
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
+import typer
+
+from timesformer.cli.options import WEIGHTS, WORKERS, Classes, Keys, OptionalCfg, option_pairs
 from timesformer.io.terminal import hides_bars, printable, verbosity
 
 if TYPE_CHECKING:
     from timesformer.inference.predictor import Features, Prediction, Predictor
 
 T = TypeVar("T")
+VIEWS_HELP = "Temporal views x crops, as 10x3 or 1x1, at most 1000x3; default: those of its test."
 
 
-def open_predictor(
-    weights: str,
-    device: str,
-    *,
-    precision: str,
-    views: str | None,
-    classes: str | None,
-    cfg: str | None,
-    workers: str | None,
-    keys: Sequence[str],
-) -> "Predictor":
-    """The predictor that the options ask for; what it had to assume goes to the error stream."""
-    from timesformer.inference.predictor import Predictor
+@dataclass(frozen=True)
+class ModelOptions:
+    """Which checkpoint is used, and what is to be different from what it says."""
 
-    predictor = Predictor.from_checkpoint(
-        weights,
-        device,
-        precision=precision,
-        views=views,
-        classes=classes,
-        cfg=cfg,
-        overrides=[*(["DATA_LOADER.NUM_WORKERS", workers] if workers else []), *keys],
-    )
-    for note in predictor.description.notes:
-        remark(f"note: {printable(note)}")
-    return predictor
+    weights: Annotated[str, typer.Option(*WEIGHTS, metavar="FILE", help="The checkpoint.")]
+    keys: Keys
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto"
+    precision: Annotated[Literal["fp32", "bf16"], typer.Option()] = "fp32"
+    views: Annotated[str | None, typer.Option(metavar="TxS", help=VIEWS_HELP)] = None
+    classes: Classes = None
+    cfg: OptionalCfg = None
+    workers: Annotated[str | None, typer.Option(*WORKERS, help="Processes that decode.")] = None
+
+    def open_predictor(self) -> "Predictor":
+        """The predictor that is asked for; what it had to assume goes to the error stream."""
+        from timesformer.inference.predictor import Predictor
+
+        predictor = Predictor.from_checkpoint(
+            self.weights,
+            self.device,
+            precision=self.precision,
+            views=self.views,
+            classes=self.classes,
+            cfg=self.cfg,
+            overrides=[*option_pairs({"DATA_LOADER.NUM_WORKERS": self.workers}), *self.keys],
+        )
+        for note in predictor.description.notes:
+            remark(f"note: {printable(note)}")
+        return predictor
 
 
 def with_progress(items: Iterable[T], *, total: int) -> Iterator[T]:

@@ -1,6 +1,7 @@
 """Options that several commands have: one spelling and one meaning for one thing."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated
 
 import typer
 
@@ -53,59 +54,7 @@ def positive_seconds(value: float) -> float:
     return value
 
 
-# of a model for prediction
-Model = Annotated[str, typer.Option(*WEIGHTS, metavar="FILE", help="The checkpoint.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")]
-Precision = Annotated[Literal["fp32", "bf16"], typer.Option()]
-Views = Annotated[
-    str | None,
-    typer.Option(
-        metavar="TxS",
-        help="Temporal views x spatial crops, as 10x3 or 1x1, at most 1000x3; default: those of its test.",
-    ),
-]
-Decoders = Annotated[str | None, typer.Option(*WORKERS, metavar="N", help="Processes that decode.")]
-
-# of a run; each is a key of the configuration
-_KEY_OF = {
-    "out": "OUTPUT_DIR",
-    "workers": "DATA_LOADER.NUM_WORKERS",
-    "seed": "RNG_SEED",
-    "gpus": "NUM_GPUS",
-    "num_shards": "NUM_SHARDS",
-    "shard_id": "SHARD_ID",
-    "max_time": "TRAIN.MAX_MINUTES",
-    "override": "TRAIN.RESUME_ANYWAY",
-    "limit_train_batches": "DATA.LIMIT_TRAIN_BATCHES",
-    "limit_val_batches": "DATA.LIMIT_VAL_BATCHES",
-    "weights": "TEST.CHECKPOINT_FILE_PATH",
-}
-
-
-def _key_option(name: str, *spellings: str) -> Any:
-    key = _KEY_OF[name]
-    return typer.Option(*spellings, metavar="VALUE", help=f"The key {key}.")
-
-
-RunOut = Annotated[str | None, _key_option("out", *OUT)]
-RunWorkers = Annotated[str | None, _key_option("workers", *WORKERS)]
-RunSeed = Annotated[str | None, _key_option("seed", "--seed")]
-RunGpus = Annotated[str | None, _key_option("gpus", *GPUS)]
-NumShards = Annotated[int | None, typer.Option("--num_shards", help="Machines that run together.")]
-ShardId = Annotated[int | None, typer.Option("--shard_id", help="Which of them this is, from 0.")]
-InitMethod = Annotated[
-    str, typer.Option("--init_method", metavar="URL", help="tcp://host:port of the first machine.")
-]
-LOCAL_INIT = "tcp://localhost:9999"
-LimitVal = Annotated[
-    str | None,
-    typer.Option(
-        metavar="N", help="Batches of a validation and of the test: a number, or a share below 1."
-    ),
-]
-
-
-def key_pairs(**given: object) -> list[str]:
-    """KEY VALUE words of options of a run; an option that is None changes nothing."""
-    pairs = ((_KEY_OF[name], value) for name, value in given.items() if value is not None)
+def option_pairs(values: Mapping[str, object]) -> list[str]:
+    """KEY VALUE words of options by their keys; an option that is None changes nothing."""
+    pairs = (pair for pair in values.items() if pair[1] is not None)
     return [str(word) for pair in pairs for word in pair]

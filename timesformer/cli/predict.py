@@ -17,16 +17,6 @@ import typer
 
 from timesformer.cli import model
 from timesformer.cli.app import command
-from timesformer.cli.options import (
-    Classes,
-    Decoders,
-    Device,
-    Keys,
-    Model,
-    OptionalCfg,
-    Precision,
-    Views,
-)
 from timesformer.errors import InputError
 from timesformer.io.terminal import printable
 
@@ -43,14 +33,7 @@ def main(
             help="Videos, frame folders, folders of either, URLs, or patterns as 'clips/*.mp4'.",
         ),
     ],
-    weights: Model,
-    keys: Keys,
-    device: Device = "auto",
-    precision: Precision = "fp32",
-    views: Views = None,
-    classes: Classes = None,
-    cfg: OptionalCfg = None,
-    workers: Decoders = None,
+    use: model.ModelOptions,
     top: Annotated[int, typer.Option(min=1, metavar="K", help="Classes of each video.")] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of a table.")] = False,
@@ -75,16 +58,7 @@ def main(
     found = find_videos(videos)
     pictures = Pictures(contact_sheet, annotate)
     pictures.make_folders(found)
-    predictor = model.open_predictor(
-        weights,
-        device,
-        precision=precision,
-        views=views,
-        classes=classes,
-        cfg=cfg,
-        workers=workers,
-        keys=keys,
-    )
+    predictor = use.open_predictor()
     tally = Tally()
     predictions = predict(predictor, found, pictures, tally)
     form = "json" if as_json else "csv" if as_csv else "table"

@@ -8,25 +8,12 @@ $ torchrun --nproc-per-node 4 -m timesformer train --cfg my.yaml NUM_GPUS 4
 """
 
 import logging
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from timesformer.cli.app import command
-from timesformer.cli.options import (
-    LOCAL_INIT,
-    Cfg,
-    InitMethod,
-    Keys,
-    LimitVal,
-    NumShards,
-    RunGpus,
-    RunOut,
-    RunSeed,
-    RunWorkers,
-    ShardId,
-    key_pairs,
-)
+from timesformer.cli.run_options import RunOptions
 
 if TYPE_CHECKING:
     from timesformer.config import CfgNode
@@ -46,113 +33,69 @@ def minutes(text: str) -> float:
     return values[0] * 60 + values[1] + values[2] / 60
 
 
-MaxTime = Annotated[
-    float | None,
-    typer.Option(
-        parser=minutes,
-        metavar="TIME",
-        help="HH:MM:SS or minutes, after which the run saves and ends; the same command resumes it.",
-    ),
-]
-Override = Annotated[
-    bool | None,
-    typer.Option(
-        "--override",
-        help="Resume although the configuration or the lists differ from those of the checkpoint.",
-    ),
-]
-DryRun = Annotated[
-    bool,
-    typer.Option(
-        "--dry-run",
-        rich_help_panel="Trials",
-        help="Build everything, make two steps, a batch of each evaluation, write a checkpoint and read "
-        "it back, in OUTPUT_DIR/dry-run; then say what the whole run needs.",
-    ),
-]
-Overfit = Annotated[
-    int | None,
-    typer.Option(
-        min=1,
-        metavar="N",
-        rich_help_panel="Trials",
-        help="Train on N batches again and again, without augmentation and drops, and validate on the "
-        "same, in OUTPUT_DIR/overfit: the loss has to go to zero.",
-    ),
-]
-Profile = Annotated[
-    int | None,
-    typer.Option(
-        min=1,
-        metavar="N",
-        rich_help_panel="Trials",
-        help="N steps under PyTorch's profiler, in OUTPUT_DIR/profile: a table of where the time goes, "
-        "and a trace for chrome://tracing or Perfetto.",
-    ),
-]
-LimitTrain = Annotated[
-    str | None,
-    typer.Option(
-        metavar="N",
-        rich_help_panel="Trials",
-        help="Batches of an epoch: a number, or a share below 1.",
-    ),
-]
+def trial(*names: str, **more: Any) -> Any:
+    """An option of the panel of trials."""
+    return typer.Option(*names, rich_help_panel="Trials", **more)
+
+
+DRY_RUN = (
+    "Build everything, make two steps, a batch of each evaluation, write a checkpoint and read it "
+    "back, in OUTPUT_DIR/dry-run; then say what the whole run needs."
+)
+OVERFIT = (
+    "Train on N batches again and again, without augmentation and drops, and validate on the same, in "
+    "OUTPUT_DIR/overfit: the loss has to go to zero."
+)
+PROFILE = (
+    "N steps under PyTorch's profiler, in OUTPUT_DIR/profile: a table of where the time goes, and a "
+    "trace for chrome://tracing or Perfetto."
+)
+MAX_TIME = "HH:MM:SS or minutes, after which the run saves and ends; the same command resumes it."
+OVERRIDE = "Resume although the configuration or the lists differ from those of the checkpoint."
+LIMIT_TRAIN = "Batches of an epoch: a number, or a share below 1."
 
 
 @command()
 def main(
-    cfg: Cfg,
-    keys: Keys,
-    out: RunOut = None,
-    workers: RunWorkers = None,
-    gpus: RunGpus = None,
-    seed: RunSeed = None,
-    num_shards: NumShards = None,
-    shard_id: ShardId = None,
-    init_method: InitMethod = LOCAL_INIT,
-    max_time: MaxTime = None,
-    override: Override = None,
-    dry_run: DryRun = False,
-    overfit: Overfit = None,
-    profile: Profile = None,
-    limit_train_batches: LimitTrain = None,
-    limit_val_batches: LimitVal = None,
+    run: RunOptions,
+    seed: Annotated[str | None, typer.Option(metavar="VALUE", help="The key RNG_SEED.")] = None,
+    max_time: Annotated[
+        float | None, typer.Option(parser=minutes, metavar="TIME", help=MAX_TIME)
+    ] = None,
+    override: Annotated[bool | None, typer.Option("--override", help=OVERRIDE)] = None,
+    dry_run: Annotated[bool, trial("--dry-run", help=DRY_RUN)] = False,
+    overfit: Annotated[int | None, trial(min=1, metavar="N", help=OVERFIT)] = None,
+    profile: Annotated[int | None, trial(min=1, metavar="N", help=PROFILE)] = None,
+    limit_train_batches: Annotated[str | None, trial(metavar="N", help=LIMIT_TRAIN)] = None,
 ) -> None:
     """Run what the configuration says."""
     if dry_run and profile:
         raise typer.BadParameter("--profile and --dry-run are two trials; ask for one of them")
-    options = key_pairs(
-        out=out,
-        workers=workers,
-        seed=seed,
-        gpus=gpus,
-        num_shards=num_shards,
-        shard_id=shard_id,
-        max_time=max_time,
-        override=override,
-        limit_train_batches=limit_train_batches,
-        limit_val_batches=limit_val_batches,
-    )
-    from timesformer.config import load_config
     from timesformer.runtime.local_rank import is_local_rank_zero
 
     if not is_local_rank_zero():
         logging.getLogger().setLevel(logging.ERROR)
-    config = load_config(cfg, [*options, *keys])
+    cfg = run.load(
+        {
+            "RNG_SEED": seed,
+            "TRAIN.MAX_MINUTES": max_time,
+            "TRAIN.RESUME_ANYWAY": override,
+            "DATA.LIMIT_TRAIN_BATCHES": limit_train_batches,
+        }
+    )
     if overfit:
-        config = build_overfit(config, overfit)
-    from timesformer.engine import dry_run as trial_run
+        cfg = build_overfit(cfg, overfit)
+    from timesformer.engine.dry_run import dry_run as rehearse
     from timesformer.engine.profiler import profile_run
     from timesformer.engine.run import launch_run
 
     if dry_run:
-        if report := trial_run.dry_run(config, init_method=init_method):  # of one process
+        if report := rehearse(cfg, init_method=run.init_method):  # of one process
             print(report)
     elif profile:
-        profile_run(config, profile, init_method=init_method)
+        profile_run(cfg, profile, init_method=run.init_method)
     else:
-        launch_run(config, init_method=init_method)
+        launch_run(cfg, init_method=run.init_method)
 
 
 def build_overfit(cfg: "CfgNode", num_batches: int) -> "CfgNode":
