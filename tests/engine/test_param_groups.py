@@ -46,7 +46,9 @@ def test_image_layers_get_the_rates_of_timm():
 
 def test_temporal_steps_get_the_rate_of_their_block(config):
     model = small()
-    groups = by_name(model, parameter_groups(model, config(LAYER_DECAY=0.5)))
+    groups = by_name(
+        model, parameter_groups(model, layer_decay=0.5, head_ratio=1.0, decays_all=True)
+    )
     for name, scale in (
         ("time_embed", 1 / 16), ("pos_embed", 1 / 16), ("cls_token", 1 / 16),
         ("patch_embed.proj.weight", 1 / 16), ("blocks.0.temporal_fc.weight", 1 / 8),

@@ -26,7 +26,13 @@ def build_optimizer(model: nn.Module, cfg: CfgNode) -> torch.optim.Optimizer:
     # Fused, it updates in one pass over memory, a quarter of the time on a CPU, and skips a step that
     # is not finite without the CPU waiting for the GPU.
     fused = next(model.parameters()).device.type in ("cpu", "cuda")
-    return build(parameter_groups(model, cfg), cfg.SOLVER, fused=fused)
+    groups = parameter_groups(
+        model,
+        layer_decay=cfg.SOLVER.LAYER_DECAY,
+        head_ratio=cfg.SOLVER.HEAD_LR_RATIO,
+        decays_all=not cfg.SOLVER.ZERO_WD_1D_PARAM,
+    )
+    return build(groups, cfg.SOLVER, fused=fused)
 
 
 def lr_at_epoch(cfg: CfgNode, epoch: float) -> float:

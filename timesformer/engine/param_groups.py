@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
-from timesformer.config import CfgNode
 from timesformer.models.classifier import Classifier, parameter_depths
 
 Group = dict[str, Any]
@@ -24,18 +23,20 @@ class _Kind(NamedTuple):
     decays: bool
 
 
-def parameter_groups(model: Classifier, cfg: CfgNode) -> list[nn.Parameter] | list[Group]:
+def parameter_groups(
+    model: Classifier, *, layer_decay: float, head_ratio: float, decays_all: bool
+) -> list[nn.Parameter] | list[Group]:
     """The trainable parameters of ``model`` (bare) as its optimizer takes them.
 
-    One list in the order of the model, as published, unless a key of the module docstring or
-    SOLVER.ZERO_WD_1D_PARAM says otherwise; then groups in the order of their first parameter.
+    One list in the order of the model if both factors are 1 and ``decays_all``, as published; else
+    groups in the order of their first parameter. Without ``decays_all`` (SOLVER.ZERO_WD_1D_PARAM)
+    norms, biases and the names of ``model.no_weight_decay`` have no weight decay.
     """
-    solver = cfg.SOLVER
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    if solver.LAYER_DECAY == solver.HEAD_LR_RATIO == 1 and not solver.ZERO_WD_1D_PARAM:
+    if layer_decay == head_ratio == 1 and decays_all:
         return trainable
-    scales = lr_scales(model, layer_decay=solver.LAYER_DECAY, head_ratio=solver.HEAD_LR_RATIO)
-    undecayed = _undecayed(model) if solver.ZERO_WD_1D_PARAM else set()
+    scales = lr_scales(model, layer_decay=layer_decay, head_ratio=head_ratio)
+    undecayed = set() if decays_all else _undecayed(model)
     members: dict[_Kind, list[nn.Parameter]] = {}
     for parameter in trainable:
         kind = _Kind(scales[parameter], parameter not in undecayed)
