@@ -44,7 +44,7 @@ def test_image_layers_get_the_rates_of_timm():
     assert ours == pytest.approx({name: expected[name] for name in ours})
 
 
-def test_temporal_steps_get_the_rate_of_their_block(config):
+def test_temporal_steps_get_the_rate_of_their_block():
     model = small()
     groups = by_name(
         model, parameter_groups(model, layer_decay=0.5, head_ratio=1.0, decays_all=True)
