@@ -45,7 +45,7 @@ def read_torch(path: Path, *, mmap: bool = False, meta: bool = False, verify: bo
         path: the file.
         mmap: tensors stay in the file.
         meta: tensors have no values and are not read.
-        verify: compare the checksums of all records, also of those that hold no tensor.
+        verify: compare the checksums of all records, also of records without a tensor.
 
     Raises:
         pickle.UnpicklingError: it names what only an attack names, or it is of another kind.
