@@ -1,4 +1,4 @@
-"""Scores against loops over views, in passes of any size; probabilities however views are joined."""
+"""Scores against loops over views, in forward batches of any size; probabilities of every ensemble."""
 
 from functools import partial
 
@@ -29,50 +29,58 @@ def scoring(tiny_yaml):
 
 
 MULTI = {"DATA.MULTI_LABEL": "True", "MODEL.LOSS_FUNC": "bce_logit"}
-JOINED = {
+ENSEMBLES = {
     "sum": lambda views: views.sum(dim=0),
     "max": lambda views: views.amax(dim=0),
     "softmax": lambda views: views.softmax(dim=1).mean(dim=0),
     "sigmoid": lambda views: views.sigmoid().mean(dim=0),
 }
-# TEST.FORWARD_BATCH -> clips of the passes of 3 videos of 2 views: the last ones are filled up
-PASSES = {0: [1] * 6, 1: [1] * 6, 2: [2, 2, 2], 3: [2, 2, 2], 4: [4, 4], 5: [4, 4], 16: [16]}
+# TEST.FORWARD_BATCH -> clips of the forward batches of 3 videos of 2 views: the last are padded
+FORWARD_BATCHES = {
+    0: [1] * 6,
+    1: [1] * 6,
+    2: [2, 2, 2],
+    3: [2, 2, 2],
+    4: [4, 4],
+    5: [4, 4],
+    16: [16],
+}
 
 
-@pytest.mark.parametrize("clips_per_pass", PASSES)
-@pytest.mark.parametrize("method", JOINED)
-def test_scores_equal_a_loop_over_videos(scoring, method, clips_per_pass):
-    keys = {"TEST.FORWARD_BATCH": clips_per_pass} | (MULTI if method == "sigmoid" else {})
-    made, passes = scoring("softmax" if method == "sigmoid" else method, **keys), []
+@pytest.mark.parametrize("forward_batch", FORWARD_BATCHES)
+@pytest.mark.parametrize("method", ENSEMBLES)
+def test_scores_equal_a_loop_over_videos(scoring, method, forward_batch):
+    keys = {"TEST.FORWARD_BATCH": forward_batch} | (MULTI if method == "sigmoid" else {})
+    made, batches = scoring("softmax" if method == "sigmoid" else method, **keys), []
 
     def counted(clips):
-        passes.append(len(clips))
+        batches.append(len(clips))
         return model(clips)
 
     scores = made.score(counted, CLIPS)
     assert scores.shape == (3, 3)
-    assert passes == PASSES[clips_per_pass]
+    assert batches == FORWARD_BATCHES[forward_batch]
     for video in range(3):
         views = CLIPS[2 * video : 2 * video + 2].float() / 255
         logits = model((views - 0.45) / 0.225)
-        assert torch.allclose(scores[video], JOINED[method](logits), atol=1e-5)
+        assert torch.allclose(scores[video], ENSEMBLES[method](logits), atol=1e-5)
 
 
-def test_a_video_of_more_views_than_a_pass_holds_has_passes_of_its_own(scoring):
-    made, passes = scoring("sum", **{"TEST.NUM_ENSEMBLE_VIEWS": 6, "TEST.FORWARD_BATCH": 4}), []
+def test_a_video_of_more_views_than_a_forward_batch_has_batches_of_its_own(scoring):
+    made, batches = scoring("sum", **{"TEST.NUM_ENSEMBLE_VIEWS": 6, "TEST.FORWARD_BATCH": 4}), []
 
     def counted(clips):
-        passes.append(len(clips))
+        batches.append(len(clips))
         return model(clips)
 
     clips = torch.cat([CLIPS, CLIPS.flip(0)])
     scores = made.score(counted, clips)
     assert made.videos_together == 1
-    assert passes == [4, 2, 4, 2]
+    assert batches == [4, 2, 4, 2]
     assert torch.allclose(scores[0], scores[1], atol=1e-5)
 
 
-def test_what_fills_a_pass_is_never_scored(scoring):
+def test_padding_is_never_scored(scoring):
     made = scoring("max", **{"TEST.FORWARD_BATCH": 16})
     black = made.normalize(torch.zeros(1, 3, 2, 4, 4, dtype=torch.uint8))
 
@@ -95,7 +103,7 @@ VIDEOS = torch.randint(0, 256, (12, 3, 4, 32, 32), dtype=torch.uint8)  # 6 of 2 
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_scores_are_the_same_to_the_bit_whatever_is_scored_together(scoring, network, threads):
+def test_a_score_is_the_same_to_the_bit_beside_other_videos(scoring, network, threads):
     made, before = scoring("softmax"), torch.get_num_threads()
     with torch.inference_mode():
         alone = [made.score(network, views) for views in VIDEOS.split(2)]
@@ -106,11 +114,11 @@ def test_scores_are_the_same_to_the_bit_whatever_is_scored_together(scoring, net
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("clips_per_pass", [2, 3, 4, 8, 100])
-def test_passes_of_several_videos_score_as_single_clips(scoring, network, clips_per_pass):
+@pytest.mark.parametrize("forward_batch", [2, 3, 4, 8, 100])
+def test_forward_batches_of_several_videos_score_as_single_clips(scoring, network, forward_batch):
     with torch.inference_mode():
         single = scoring("sum").score(network, VIDEOS)
-        made = scoring("sum", **{"TEST.FORWARD_BATCH": clips_per_pass})
+        made = scoring("sum", **{"TEST.FORWARD_BATCH": forward_batch})
         assert torch.allclose(made.score(network, VIDEOS), single, rtol=1e-5, atol=1e-5)
         apart = [made.score(network, clips) for clips in VIDEOS.split(2 * made.videos_together)]
         assert torch.equal(made.score(network, VIDEOS), torch.cat(apart))
@@ -118,7 +126,7 @@ def test_passes_of_several_videos_score_as_single_clips(scoring, network, clips_
 
 @pytest.mark.cuda
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
-def test_a_gpu_gives_a_video_the_same_score_whatever_fills_its_pass(tiny_yaml, network, precision):
+def test_a_gpu_gives_a_video_the_same_score_beside_other_videos(tiny_yaml, network, precision):
     device = torch.device("cuda")
     autocast = partial(torch.autocast, "cuda", precision, precision != torch.float32)
     made, network = build_scoring(load_config(tiny_yaml), device, autocast), network.to(device)
@@ -129,7 +137,7 @@ def test_a_gpu_gives_a_video_the_same_score_whatever_fills_its_pass(tiny_yaml, n
 
 
 @pytest.mark.parametrize(
-    ("clips_per_pass", "message"),
+    ("forward_batch", "message"),
     [
         (
             8,
@@ -141,12 +149,14 @@ def test_a_gpu_gives_a_video_the_same_score_whatever_fills_its_pass(tiny_yaml, n
         ),
     ],
 )
-def test_a_pass_that_does_not_fit_into_memory_names_the_key(scoring, clips_per_pass, message):
+def test_a_forward_batch_that_does_not_fit_into_memory_names_the_key(
+    scoring, forward_batch, message
+):
     def failing(_):
         raise torch.OutOfMemoryError("2 GiB wanted\nand a long explanation")
 
     with pytest.raises(ConfigError, match=message) as caught:
-        scoring("sum", **{"TEST.FORWARD_BATCH": clips_per_pass}).score(failing, CLIPS)
+        scoring("sum", **{"TEST.FORWARD_BATCH": forward_batch}).score(failing, CLIPS)
     assert "explanation" not in str(caught.value)
 
 
@@ -158,6 +168,6 @@ def test_equal_views_have_the_probabilities_of_one_view(tiny_yaml, method, multi
     probabilities = build_probabilities(load_config(tiny_yaml, options))
     logits = torch.randn(5)
     used = "sigmoid" if method == "softmax" and multi_label else method
-    found = probabilities(JOINED[used](torch.stack([logits, logits])))
+    found = probabilities(ENSEMBLES[used](torch.stack([logits, logits])))
     expected = logits.sigmoid() if multi_label else logits.softmax(dim=0)
     assert torch.allclose(found, expected, atol=1e-6)

@@ -41,10 +41,10 @@ def score(cfg, model):
 
 
 @pytest.mark.parametrize("method", ["sum", "max", "softmax"])
-@pytest.mark.parametrize(("batch_size", "clips_per_pass"), [(1, 0), (5, 4), (100, 25)])
-def test_scores_equal_a_naive_loop_over_views(config, data_dir, method, batch_size, clips_per_pass):
+@pytest.mark.parametrize(("batch_size", "forward_batch"), [(1, 0), (5, 4), (100, 25)])
+def test_scores_equal_a_naive_loop_over_views(config, data_dir, method, batch_size, forward_batch):
     cfg = config("TEST.BATCH_SIZE", batch_size, "DATA.ENSEMBLE_METHOD", method,
-                 "TEST.FORWARD_BATCH", clips_per_pass)  # fmt: skip
+                 "TEST.FORWARD_BATCH", forward_batch)  # fmt: skip
     torch.manual_seed(0)
     model = build_model(cfg).eval()
     torch.nn.init.normal_(model.head.weight)
@@ -64,7 +64,7 @@ def test_scores_equal_a_naive_loop_over_views(config, data_dir, method, batch_si
 
 @pytest.fixture
 def one_broken(data_dir, tmp_path):
-    """9 videos, of which the second cannot be read; keys that test them, 4 clips a pass."""
+    """9 videos, of which the second cannot be read; keys that test them, 4 clips a forward batch."""
     folder = tmp_path / "one broken"
     folder.mkdir()
     (folder / "broken.mp4").write_text("no video")
@@ -74,16 +74,20 @@ def one_broken(data_dir, tmp_path):
 
 
 @pytest.mark.parametrize(("views", "crops"), [(1, 1), (2, 1), (3, 2)])
-def test_passes_are_the_same_on_any_number_of_processes(
+def test_forward_batches_are_the_same_on_any_number_of_processes(
     config, one_broken, tmp_path, monkeypatch, views, crops
 ):
     """Of the same videos at the same places, and so the file is the same byte for byte."""
     cfg = config(*one_broken, "TEST.NUM_ENSEMBLE_VIEWS", views, "TEST.NUM_SPATIAL_CROPS", crops)
-    model, passes = stirred(build_model(cfg)), []
-    model.register_forward_pre_hook(lambda _, args: passes[-1].append(args[0].numpy().tobytes()))
+    model, batches = stirred(build_model(cfg)), []
+    model.register_forward_pre_hook(lambda _, args: batches[-1].append(args[0].numpy().tobytes()))
     written = []
-    for world in (1, 2, 4):  # with 4 clips a pass of one view, the last process has no video
-        passes.append([])
+    for world in (
+        1,
+        2,
+        4,
+    ):  # with 4 clips a forward batch and one view, the last process has no video
+        batches.append([])
         monkeypatch.setattr(collectives, "world_size", lambda world=world: world)
         parts = []
         for rank in range(world):
@@ -94,13 +98,11 @@ def test_passes_are_the_same_on_any_number_of_processes(
         results.write_predictions(tmp_path / "p.csv", merged, read_list(cfg, "test"))
         written.append((tmp_path / "p.csv").read_bytes())
     assert written[0] == written[1] == written[2]
-    assert sorted(passes[0]) == sorted(passes[1]) == sorted(passes[2])
+    assert sorted(batches[0]) == sorted(batches[1]) == sorted(batches[2])
     assert b"broken.mp4: " in written[0]
 
 
-def test_two_processes_write_the_same_file_as_one_in_passes_of_several_videos(
-    config, one_broken, tmp_path, caplog
-):
+def test_two_processes_write_the_same_file_as_one(config, one_broken, tmp_path, caplog):
     weights = tmp_path / "model.pyth"
     torch.save(stirred(build_model(config())).state_dict(), weights)
     keys = (*one_broken, "TEST.NUM_ENSEMBLE_VIEWS", 1, "TEST.NUM_SPATIAL_CROPS", 1,

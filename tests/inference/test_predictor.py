@@ -1,4 +1,4 @@
-"""A video scores the same through run_net.py and through a Predictor, whatever the views."""
+"""A video scores the same through run_net.py and through a Predictor, with any views."""
 
 import csv
 import subprocess
@@ -121,8 +121,8 @@ def test_frame_folders_and_decoded_frames_score_as_in_testing(trained, tmp_path,
     assert not np.allclose(*expected, atol=1e-3)
 
 
-def test_several_videos_share_a_pass_as_in_testing(trained, tmp_path, data_dir):
-    """The checkpoint says how many clips a pass holds; the numbers are those of single clips."""
+def test_several_videos_share_a_forward_batch_as_in_testing(trained, tmp_path, data_dir):
+    """The checkpoint has the size of forward batches; the scores are those of single clips."""
     several, path = trained("TEST.FORWARD_BATCH", 13)
     expected = csv_scores(several, tmp_path)
     images = [all_frames(video) for video in expected]

@@ -18,6 +18,6 @@ def test_frames_keep_their_order_over_temporal_views_and_lose_the_crops():
                 assert torch.allclose(found[video, view * 5 + t], expected, atol=1e-6)
 
 
-def test_features_are_float32_whatever_the_tokens():
+def test_features_of_all_tokens_are_float32():
     tokens = torch.randn(2, 7, dtype=torch.bfloat16), torch.randn(2, 5, 2, 3, 7).bfloat16()
     assert all(of_clips(kind, *tokens).dtype == torch.float32 for kind in TOKENS.values())
