@@ -32,15 +32,16 @@ from timesformer.video import VideoError
 logger = logging.getLogger(__name__)
 
 
-def build_input_normalizer(cfg: CfgNode) -> Callable[[Tensor], Tensor]:
-    """What a batch of training or validation goes through: features are not normalised again.
-
-    A probe computes features once; a trial of a few batches does not.
-    """
+def build_probe_choice(cfg: CfgNode) -> bool:
+    """Whether training gets features that are computed once; not in trials of a few batches."""
     data = cfg.DATA
     is_trial = data.LIMIT_TRAIN_BATCHES or data.LIMIT_VAL_BATCHES or data.OVERFIT_BATCHES
-    is_probe = cfg.TRAIN.PROBE_CLIPS > 0 and BACKBONE in cfg.TRAIN.FREEZE and not is_trial
-    return nn.Identity() if is_probe else build_normalizer(cfg)
+    return cfg.TRAIN.PROBE_CLIPS > 0 and BACKBONE in cfg.TRAIN.FREEZE and not is_trial
+
+
+def build_input_normalizer(cfg: CfgNode) -> Callable[[Tensor], Tensor]:
+    """What a batch of training or validation goes through: features are not normalised again."""
+    return nn.Identity() if build_probe_choice(cfg) else build_normalizer(cfg)
 
 
 def build_probe_loaders(
@@ -62,7 +63,7 @@ def build_probe_loaders(
     Raises:
         VideoError: fewer videos than a batch can be read.
     """
-    if not isinstance(build_input_normalizer(cfg), nn.Identity):
+    if not build_probe_choice(cfg):
         return train, val
     clips = build_probe_clips(cfg, train.dataset)
     features = build_features(cfg, model, clips, device, split="train")
