@@ -45,7 +45,7 @@ class Command(TyperCommand):
 
     interrupted = ""  # what an interruption means for the work
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """As Click, after the words are brought into its order."""
         params = self.get_params(ctx)
         options = {name: param for param in params for name in param.opts if name.startswith("-")}
@@ -60,7 +60,7 @@ class Command(TyperCommand):
         rest: list[str] = super().parse_args(ctx, words)
         return rest
 
-    def invoke(self, ctx: typer.Context) -> int:
+    def invoke(self, ctx: Any) -> int:
         """The exit status of the function."""
         run = super().invoke
         return status_of(lambda: run(ctx), ctx.command_path, self.interrupted)
@@ -69,7 +69,7 @@ class Command(TyperCommand):
 class Commands(TyperGroup):
     """Several commands; ``-v`` and ``-q`` may stand before the name of one."""
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """As Click, after these options are moved behind the name."""
         flags = list(itertools.takewhile({*VERBOSITY[0], *VERBOSITY[1]}.__contains__, args))
         rest = args[len(flags) :]
@@ -122,7 +122,7 @@ def command(
     return decorate
 
 
-def group(text: str, **commands: Command) -> Commands:
+def group(text: str, **commands: Any) -> Commands:
     """A command of several parts, with the help ``text``."""
     return Commands(help=unwrap(text), commands=commands, context_settings=HELP_OPTIONS)
 
@@ -148,8 +148,10 @@ def unwrap(text: str) -> str:
 def _expanded(main: Callable[..., T]) -> Callable[..., T]:
     """``main`` with the fields of its parameters that are dataclasses as parameters of their own."""
     own = inspect.signature(main).parameters
-    groups = {name: each.annotation for name, each in own.items() if is_dataclass(each.annotation)}
-    parameters = []
+    groups: dict[str, Any] = {
+        name: each.annotation for name, each in own.items() if is_dataclass(each.annotation)
+    }
+    parameters: list[inspect.Parameter] = []
     for name, each in own.items():
         parameters += map(_parameter, fields(groups[name])) if name in groups else [each]
     parameters.sort(key=lambda each: each.default is not each.empty)

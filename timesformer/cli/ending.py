@@ -21,7 +21,7 @@ from timesformer.runtime import local_rank
 from timesformer.runtime.handlers import handled
 
 BY_KEYBOARD, BY_SIGTERM, BY_CLOSED_PIPE = 128 + 2, 128 + 15, 128 + 13  # as shells count signals
-UsageError = typer.BadParameter.__base__ or Exception  # typer has no public name for it
+UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # has no public name
 
 
 class Terminated(KeyboardInterrupt):

@@ -159,11 +159,11 @@ def head_pairs(opts: Sequence[str]) -> list[str]:
     return [text for pair in pairs if pair[0] == "TIMESFORMER.NUM_HEADS" for text in pair]
 
 
-def settings_text(out: Path, values: dict[str, Any]) -> str:
+def settings_text(out: Path, values: Mapping[str, Any]) -> str:
     """The YAML of OUT/finetune.yaml, a configuration file of its own."""
-    values = values | {"DATA.PATH_TO_DATA_DIR": str(out / "lists"), "OUTPUT_DIR": str(out)}
+    folders = {"DATA.PATH_TO_DATA_DIR": str(out / "lists"), "OUTPUT_DIR": str(out)}
     tree: dict[str, Any] = {}
-    for key, value in sorted(values.items()):
+    for key, value in sorted({**values, **folders}.items()):
         *section, name = key.split(".")
         (tree.setdefault(section[0], {}) if section else tree)[name] = value
     return yaml.safe_dump(tree)
