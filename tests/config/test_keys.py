@@ -45,6 +45,14 @@ def test_every_key_has_a_meaning_that_is_a_sentence():
         assert len(key.meaning) > 8, key.name
 
 
+def test_the_row_says_what_a_resumed_run_may_change_and_what_a_prediction_takes_over():
+    sections = ("TENSORBOARD.", "TEST.", "DATA_LOADER.", "DIST.")
+    assert all(key.free for key in KEYS.values() if key.name.startswith(sections))
+    assert not any(KEYS[name].free for name in ("TRAIN.BATCH_SIZE", "SOLVER.BASE_LR", "RNG_SEED"))
+    assert KEYS["DATA.NUM_FRAMES"].scored
+    assert not KEYS["SOLVER.BASE_LR"].scored
+
+
 def test_no_old_name_is_a_key():
     assert not OLD_NAMES.keys() & KEYS.keys()
 
