@@ -154,6 +154,11 @@ def test_what_is_not_enabled_is_not_checked(load):
     load("TRAIN.ENABLE", 0, "NUM_GPUS", 4, "TRAIN.BATCH_SIZE", 6)
 
 
+def test_other_models_have_no_patches(load):
+    crops = ["DATA.TRAIN_CROP_SIZE", 100, "DATA.TEST_CROP_SIZE", 100]
+    load("MODEL.MODEL_NAME", "r3d_18", "TIMESFORMER.NUM_HEADS", 7, *crops)
+
+
 def test_ssv2_scales_a_single_crop_to_its_own_size(load):
     one = ["TEST.NUM_SPATIAL_CROPS", 1, "DATA.TEST_CROP_SIZE", 320]
     load(*one, "TEST.DATASET", "ssv2")

@@ -2,6 +2,8 @@
 
 from timesformer.config.key import Key
 
+TIMESFORMERS = ("vit_base_patch16_224", "TimeSformer")  # names of the TIMESFORMER section's model
+
 # A row a key, which the formatter would break into a line an argument.
 # fmt: off
 

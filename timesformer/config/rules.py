@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from yacs.config import CfgNode
 
 from timesformer.config.batch_sizes import local_processes
+from timesformer.config.keys_model import TIMESFORMERS
 from timesformer.config.rules_training import training_problems
 
 _MOST_HUE = 0.5  # half a turn: further ones come back from the other side
@@ -16,7 +17,8 @@ _MOST_HUE = 0.5  # half a turn: further ones come back from the other side
 
 def problems_between_keys(cfg: CfgNode) -> Iterator[str]:
     """What is wrong with the values of several keys together; each is allowed alone."""
-    yield from _model_problems(cfg)
+    if cfg.MODEL.MODEL_NAME in TIMESFORMERS:
+        yield from _timesformer_problems(cfg)
     yield from _data_problems(cfg)
     yield from _scale_problems(cfg)
     yield from _label_problems(cfg)
@@ -27,7 +29,7 @@ def problems_between_keys(cfg: CfgNode) -> Iterator[str]:
     yield from training_problems(cfg)
 
 
-def _model_problems(cfg: CfgNode) -> Iterator[str]:
+def _timesformer_problems(cfg: CfgNode) -> Iterator[str]:
     model = cfg.TIMESFORMER
     if model.EMBED_DIM % model.NUM_HEADS:
         yield (

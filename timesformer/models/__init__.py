@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from timesformer.config import CfgNode, ConfigError
+from timesformer.config.keys_model import TIMESFORMERS
 from timesformer.models.classifier import Classifier
 from timesformer.models.timesformer import TimeSformer
 from timesformer.tables import choose
@@ -55,7 +56,6 @@ def build_r3d_18(cfg: CfgNode) -> Classifier:
     )
 
 
-TIMESFORMERS = ("vit_base_patch16_224", "TimeSformer")  # the published name, for every size; ours
 MODELS: dict[str, Callable[[CfgNode], Classifier]] = {
     **dict.fromkeys(TIMESFORMERS, build_timesformer),
     "r3d_18": build_r3d_18,
