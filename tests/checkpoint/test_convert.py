@@ -8,8 +8,8 @@ import torch
 from timesformer.checkpoint.convert import (
     WRITERS,
     Source,
+    build_huggingface_config,
     check,
-    huggingface_config,
     refuse_overwriting,
 )
 from timesformer.checkpoint.files import Checkpoint
@@ -76,7 +76,7 @@ def test_transformers_agrees_with_what_we_export(source, tmp_path, scheme):
     assert theirs.config.layer_norm_eps == 1e-3
     again = read_model_spec(tmp_path / "hf")
     assert again.class_names == ("run", "sit", "jump")
-    assert again.cfg == made.description.cfg
+    assert again.cfg == made.spec.cfg
 
 
 def test_the_image_processor_does_what_our_preprocessing_does(source, tmp_path):
@@ -94,7 +94,7 @@ def test_the_image_processor_does_what_our_preprocessing_does(source, tmp_path):
 def test_every_layout_carries_the_description_and_reads_back(source, tmp_path, to):
     ours, made = source()
     written = WRITERS[to](made, tmp_path / "out", torch.float32)
-    assert check(written, made.description).startswith("49 tensors loaded")
+    assert check(written, made.spec).startswith("49 tensors loaded")
     again = Source.of(read_model_spec(written))
     assert again.about | {"epoch": 6} == made.about | {"epoch": 6}
     model = TimeSformer(**SIZES, num_frames=4, num_classes=3).eval()
@@ -138,23 +138,24 @@ def test_what_transformers_has_not_is_refused(source, tmp_path, scheme, message)
 
 def test_weights_without_a_classifier_are_refused(source, tmp_path):
     _, made = source()
-    state = {k: v for k, v in made.description.weights.state.items() if not k.startswith("head")}
-    bare = Source(made.description._replace(weights=Weights(state)), made.about)
+    state = {k: v for k, v in made.spec.weights.state.items() if not k.startswith("head")}
+    spec = made.spec._replace(weights=Weights(state), has_classifier=False)
+    bare = Source(spec, made.about)
     with pytest.raises(CheckpointError, match="has no classifier, and the model of transformers"):
         WRITERS["hf"](bare, tmp_path / "hf", torch.float32)
 
 
 def test_what_does_not_come_back_is_an_error(source, tmp_path):
     _, made = source()
-    state = {**made.description.weights.state, "norm.extra": torch.zeros(1)}
-    bad = Source(made.description._replace(weights=Weights(state)), made.about)
+    state = {**made.spec.weights.state, "norm.extra": torch.zeros(1)}
+    bad = Source(made.spec._replace(weights=Weights(state)), made.about)
     with pytest.raises(CheckpointError, match=r"1 of its tensors have no place \(norm.extra\)"):
-        check(WRITERS["published"](bad, tmp_path / "bad", torch.float32), made.description)
+        check(WRITERS["published"](bad, tmp_path / "bad", torch.float32), made.spec)
 
 
 def test_the_card_says_what_the_model_wants_and_how_it_was_made(source):
     _, made = source("space_only")
-    card = model_card("mine", huggingface_config(made.description, torch.float32), made.about)
+    card = model_card("mine", build_huggingface_config(made.spec, torch.float32), made.about)
     for text in (
         "space only attention over 4 frames of\n16 x 16 pixels in patches of 8",
         "4 frames, every 5th of a video of 30 frames a second",

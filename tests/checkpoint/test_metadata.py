@@ -22,7 +22,7 @@ def config(tiny_yaml):
 @pytest.mark.parametrize("dataset", ["kinetics", "ssv2"])
 def test_the_preprocessing_is_that_of_testing(config, crops, dataset):
     cfg = config("TEST.NUM_SPATIAL_CROPS", crops, "TEST.DATASET", dataset)
-    said, view = metadata.preprocessing_of(cfg), build_view(cfg, "test")
+    said, view = metadata.build_preprocessing(cfg), build_view(cfg, "test")
     assert isinstance(view, Views)
     assert (said["short_side"], said["crop_size"]) == (view.short_side, view.crop)
     assert (said["num_temporal_views"], said["view_placement"]) == (view.num_views, view.placement)

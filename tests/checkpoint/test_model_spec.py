@@ -8,7 +8,7 @@ import yaml
 from tests.conftest import payload, stirred
 from timesformer import Predictor
 from timesformer.checkpoint.load import CheckpointError, read_file
-from timesformer.checkpoint.metadata import preprocessing_of
+from timesformer.checkpoint.metadata import build_preprocessing
 from timesformer.checkpoint.model_spec import read_model_spec
 from timesformer.config import load_config
 from timesformer.datasets.class_names import ClassNamesError, class_names
@@ -45,7 +45,7 @@ def test_our_checkpoints_say_everything(trained):
     found = read_model_spec(path)
     assert found.class_names == ("dark", "grey", "light")
     assert found.notes == ()
-    assert preprocessing_of(found.cfg) == preprocessing_of(cfg)
+    assert build_preprocessing(found.cfg) == build_preprocessing(cfg)
     for key in ("DEPTH", "EMBED_DIM", "PATCH_SIZE", "NUM_HEADS", "ATTENTION_TYPE", "MLP_RATIO"):
         assert found.cfg.TIMESFORMER[key] == cfg.TIMESFORMER[key]
     assert not found.cfg.TRAIN.ENABLE
@@ -84,7 +84,7 @@ def test_videos_are_turned_as_they_were_in_training(tmp_path, turned):
         save(tmp_path, payload(model("joint_space_time"), yaml.safe_dump(ours)))
     )
     assert found.cfg.DATA.APPLY_ROTATION is turned
-    said = preprocessing_of(found.cfg)
+    said = build_preprocessing(found.cfg)
     again = read_model_spec(save(tmp_path, {"model": model().state_dict(), "preprocessing": said}))
     assert again.cfg.DATA.APPLY_ROTATION is turned
     assert not read_model_spec(save(tmp_path, model().state_dict())).cfg.DATA.APPLY_ROTATION
@@ -116,7 +116,7 @@ def test_published_checkpoints_never_saw_their_channels_reversed(tmp_path, datas
     assert found.class_names == (class_names("ssv2") if reverse else ())
 
 
-def test_preprocessing_of_a_later_version_is_an_error(tmp_path):
+def test_build_preprocessing_a_later_version_is_an_error(tmp_path):
     content = {"model": model().state_dict(), "preprocessing": {"sampling": "random"}}
     with pytest.raises(CheckpointError, match="has the sampling 'random', and this version knows"):
         read_model_spec(save(tmp_path, content))
@@ -147,12 +147,12 @@ def test_a_preprocessing_entry_alone_is_enough(trained, tmp_path):
     options = ("TEST.DATASET", "ssv2", "DATA.STD", "[0.3, 0.3, 0.3]", "TEST.VIEW_PLACEMENT", "paper",
                "DATA.ENSEMBLE_METHOD", "max", "DATA.REVERSE_INPUT_CHANNEL", "True")  # fmt: skip
     cfg, path = trained(*options)
-    content = torch.load(path, weights_only=True) | {"preprocessing": preprocessing_of(cfg)}
+    content = torch.load(path, weights_only=True) | {"preprocessing": build_preprocessing(cfg)}
     del content["cfg"]
     with pytest.raises(CheckpointError, match=r"how many heads its .* and 32 channels are no mult"):
         read_model_spec(save(tmp_path, content))
     found = read_model_spec(save(tmp_path, content), overrides=("TIMESFORMER.NUM_HEADS", "2"))
-    assert preprocessing_of(found.cfg) == preprocessing_of(cfg)
+    assert build_preprocessing(found.cfg) == build_preprocessing(cfg)
 
 
 def test_class_names_come_from_a_data_set_or_a_file(tmp_path):

@@ -5,7 +5,15 @@ import json
 import pytest
 
 from timesformer.checkpoint import start
-from timesformer.checkpoint.start import described, differs, digest, identity, located, said_by
+from timesformer.checkpoint.start import (
+    build_start,
+    described,
+    differs,
+    digest,
+    identify,
+    located,
+    said_by,
+)
 from timesformer.config import CfgNode
 
 
@@ -52,12 +60,12 @@ OTHERS = [
 )
 def test_content_decides_whether_it_is_the_same_start(files, monkeypatch, one, other, is_same):
     monkeypatch.chdir(files["a"].parent)
-    then, now = identity(one), identity(other)
+    then, now = identify(build_start(one)), identify(build_start(other))
     assert differs(then, now) == differs(now, then) == (not is_same)
 
 
 def test_without_a_hash_the_paths_are_compared_and_the_files_where_they_are(files):
-    a, copy, b = (identity(config(files[name])) for name in ("a", "copy", "b"))
+    a, copy, b = (identify(build_start(config(files[name]))) for name in ("a", "copy", "b"))
     old = {**a, "sha256": ""}
     assert [differs(old, now) for now in (a, copy, b)] == [False, False, True]
     files["a"].unlink()
@@ -105,6 +113,6 @@ def test_a_file_is_read_once_while_it_is_as_it_was(files, monkeypatch):
 
 
 def test_a_start_is_described_in_words(files):
-    assert described(identity(config())) == "random weights"
-    said = described(identity(config(files["a"], tuned=True, cut=["module."])))
+    assert described(identify(build_start(config()))) == "random weights"
+    said = described(identify(build_start(config(files["a"], tuned=True, cut=["module."]))))
     assert said.startswith(f"the weights of {files['a']} (SHA-256 ca978112ca1b) without module.")

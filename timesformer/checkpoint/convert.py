@@ -13,7 +13,7 @@ from timesformer.checkpoint.files import ABOUT, weights_path
 from timesformer.checkpoint.formats.huggingface import SCHEMES, to_huggingface
 from timesformer.checkpoint.formats.sharded import is_sharded
 from timesformer.checkpoint.load import CheckpointError, load_weights, read_file
-from timesformer.checkpoint.metadata import preprocessing_of, versions
+from timesformer.checkpoint.metadata import build_preprocessing, versions
 from timesformer.checkpoint.model_card import model_card
 from timesformer.checkpoint.model_spec import ModelSpec
 from timesformer.checkpoint.payload import check_entries, unknown_classes
@@ -29,26 +29,26 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 class Source(NamedTuple):
     """A described checkpoint and what else its file says."""
 
-    description: ModelSpec
+    spec: ModelSpec
     about: dict[str, Any]
 
     @classmethod
-    def of(cls, description: ModelSpec, *, corrected: bool = False) -> "Source":
+    def of(cls, spec: ModelSpec, *, corrected: bool = False) -> "Source":
         """With the descriptive entries of the file, completed from the configuration.
 
-        ``corrected``: the configuration of ``description`` holds more than that of the file.
+        ``corrected``: the configuration of ``spec`` holds more than that of the file.
         """
-        found = dict(description.weights.about)
+        found = dict(spec.weights.about)
         if corrected:
             found.pop("cfg", None)
         kept = {key: found[key] for key in ("data", "command", "epoch") if key in found}
-        names = list(description.class_names)
+        names = list(spec.class_names)
         return cls(
-            description,
+            spec,
             {
-                "cfg": found.get("cfg", description.cfg.dump()),
+                "cfg": found.get("cfg", spec.cfg.dump()),
                 **({"class_names": names} if names else {}),
-                "preprocessing": preprocessing_of(description.cfg),
+                "preprocessing": build_preprocessing(spec.cfg),
                 "versions": found.get("versions", versions()),
                 **kept,
             },
@@ -77,7 +77,7 @@ def write_folder(source: Source, path: Path, dtype: torch.dtype) -> Path:
     payload = _checkpoint(source, dtype)
     if "optimizer_state" not in payload:
         raise CheckpointError(
-            f"{source.description.path} holds no training to go on with (epoch, optimizer_state), "
+            f"{source.spec.path} holds no training to go on with (epoch, optimizer_state), "
             "which is what a sharded checkpoint is for; write published or safetensors"
         )
     if path.exists() and not is_sharded(path):
@@ -90,7 +90,7 @@ def write_folder(source: Source, path: Path, dtype: torch.dtype) -> Path:
 
 def write_safetensors(source: Source, path: Path, dtype: torch.dtype) -> Path:
     """The weights alone, for inference; all that is known of them in the file's metadata."""
-    _save(_cast(source.description.weights.state, dtype), path, source.about)
+    _save(_cast(source.spec.weights.state, dtype), path, source.about)
     return path
 
 
@@ -100,11 +100,10 @@ def write_huggingface(source: Source, folder: Path, dtype: torch.dtype) -> Path:
     Raises:
         CheckpointError: transformers has no such model, or the file no classifier.
     """
-    description = source.description
-    _check_for_huggingface(description)
-    config = huggingface_config(description, dtype)
+    spec = source.spec
+    config = build_huggingface_config(spec, dtype)
     _save(
-        _cast(to_huggingface(description.weights.state), dtype),
+        _cast(to_huggingface(spec.weights.state), dtype),
         folder / WEIGHTS,
         source.about,
     )
@@ -143,15 +142,15 @@ def refuse_overwriting(source: str, out: Path, *, to: str) -> None:
         )
 
 
-def check(written: Path, description: ModelSpec) -> str:
+def check(written: Path, spec: ModelSpec) -> str:
     """Read what was written into the described model; the report, in words.
 
     Raises:
         CheckpointError: it does not come back whole.
     """
     with torch.device("meta"):
-        model = build_model(description.cfg)
-    report = load_weights(model, written, strict=description.has_classifier)
+        model = build_model(spec.cfg)
+    report = load_weights(model, written, strict=spec.has_classifier)
     if (
         set(report.newly_initialized) - set(classifier_parameters(model))
         or report.unused
@@ -161,11 +160,14 @@ def check(written: Path, description: ModelSpec) -> str:
     return str(report)
 
 
-def huggingface_config(description: ModelSpec, dtype: torch.dtype) -> dict[str, Any]:
+def build_huggingface_config(spec: ModelSpec, dtype: torch.dtype) -> dict[str, Any]:
     """The config.json of the model in transformers."""
-    cfg = description.cfg
+    cfg = spec.cfg
     sizes = cfg.TIMESFORMER
-    names = description.class_names or [f"LABEL_{k}" for k in range(cfg.MODEL.NUM_CLASSES)]
+    _check_for_huggingface(
+        spec, name=cfg.MODEL.MODEL_NAME, scheme=sizes.ATTENTION_TYPE, pre_norm=sizes.PRE_NORM
+    )
+    names = spec.class_names or [f"LABEL_{k}" for k in range(cfg.MODEL.NUM_CLASSES)]
     return {
         "architectures": ["TimesformerForVideoClassification"],
         "model_type": "timesformer",
@@ -193,36 +195,35 @@ def huggingface_config(description: ModelSpec, dtype: torch.dtype) -> dict[str, 
 
 def _checkpoint(source: Source, dtype: torch.dtype) -> dict[str, Any]:
     """Entries of a checkpoint; those to go on from, if the file has them and its own weights."""
-    payload = read_file(source.description.path, mmap=True)
-    state = _cast(source.description.weights.state, dtype)
+    payload = read_file(source.spec.path, mmap=True)
+    state = _cast(source.spec.weights.state, dtype)
     entries = {key: value for key, value in source.about.items() if key != "epoch"}
     trained = {"epoch", "optimizer_state"}
     if isinstance(payload, Mapping) and trained <= payload.keys() and "ema_state" not in payload:
-        check_entries(payload, source.description.path)
+        check_entries(payload, source.spec.path)
         plain = {key: value for key, value in payload.items() if not unknown_classes({key: value})}
         entries = {**plain, **entries}
     return entries | {"model_state": {f"model.{name}": value for name, value in state.items()}}
 
 
-def _check_for_huggingface(description: ModelSpec) -> None:
-    sizes, name = description.cfg.TIMESFORMER, description.cfg.MODEL.MODEL_NAME
+def _check_for_huggingface(spec: ModelSpec, *, name: str, scheme: str, pre_norm: bool) -> None:
     if name not in TIMESFORMERS:
         raise CheckpointError(
             f"the model is {name}, not a TimeSformer; write published or safetensors"
         )
-    if sizes.ATTENTION_TYPE not in SCHEMES:
+    if scheme not in SCHEMES:
         raise CheckpointError(
-            f"transformers has no {sizes.ATTENTION_TYPE} attention, only "
+            f"transformers has no {scheme} attention, only "
             f"{', '.join(SCHEMES)}; write published or safetensors"
         )
-    if sizes.PRE_NORM:
+    if pre_norm:
         raise CheckpointError(
-            f"{description.path} has a norm before its blocks (TIMESFORMER.PRE_NORM), which a "
+            f"{spec.path} has a norm before its blocks (TIMESFORMER.PRE_NORM), which a "
             "TimeSformer of transformers has not; write published or safetensors"
         )
-    if not description.has_classifier:
+    if not spec.has_classifier:
         raise CheckpointError(
-            f"{description.path} has no classifier, and the model of transformers wants one; "
+            f"{spec.path} has no classifier, and the model of transformers wants one; "
             "fine-tune it first"
         )
 

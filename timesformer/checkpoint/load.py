@@ -1,6 +1,6 @@
 """Weights out of any file into a model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,13 @@ from timesformer.checkpoint.files import (
 from timesformer.checkpoint.formats import FormatError, Weights, huggingface
 from timesformer.checkpoint.formats import convert as convert_format
 from timesformer.checkpoint.match import LoadReport, load_state, match, unwrap
+from timesformer.checkpoint.metadata import read_metadata
 from timesformer.checkpoint.payload import (
     KNOWN_ENTRIES,
     other_entries,
     unknown_classes,
-    wrong_entries,
 )
 from timesformer.checkpoint.state_search import Found, find_weights
-from timesformer.config import ConfigError
-from timesformer.config.strict_yaml import read_yaml
 from timesformer.io.terminal import printable
 
 __all__ = [
@@ -43,8 +41,6 @@ __all__ = [
     "refuse_unless_tested",
     "unwrap",
 ]
-
-_ABOUT = ("cfg", "epoch", "preprocessing", "data", "versions", "command", "position", "best")
 
 
 def load_weights(
@@ -102,7 +98,7 @@ def read_weights(
     try:
         weights = convert_format(convert_names(found.state, cut_from_names))
         _note_the_rest(weights, found, payload)
-        _describe(weights, payload, path)
+        read_metadata(weights, payload, path)
         if weights.format.startswith("Hugging Face"):
             huggingface.add_config(weights, read_config(path, "config.json"))
             huggingface.add_preprocessor(weights, read_config(path, "preprocessor_config.json"))
@@ -185,66 +181,6 @@ def _note_the_rest(weights: Weights, found: Found, payload: Any) -> None:
 def _some(names: Sequence[str]) -> str:
     shown = ", ".join(printable(name[:80]) for name in names[:6])
     return shown + (f", ... ({len(names)} in all)" if len(names) > 6 else "")
-
-
-def _describe(weights: Weights, payload: Any, path: str | Path) -> None:
-    """Add what a checkpoint of ours, of the published code or of mmaction2 says of itself.
-
-    An entry of another program may have our name and another content: it is left out, and named. The
-    configuration of a checkpoint of ours must be readable.
-    """
-    if not isinstance(payload, Mapping):
-        return
-    said = {key: payload[key] for key in _ABOUT if key in payload}
-    for key, wrong in wrong_entries(said).items():
-        weights.notes.append(f"its entry {key} {wrong}, and was left out")
-        del said[key]
-    weights.about |= said
-    if "model_state" not in payload and "cfg" in said and not _is_config(said["cfg"]):
-        del weights.about["cfg"]  # of another program
-    meta = _mapping(payload.get("meta"))
-    for names in (payload.get("class_names"), _mapping(meta.get("dataset_meta")).get("classes"),
-                  meta.get("CLASSES")):  # fmt: skip
-        if isinstance(names, list | tuple) and not weights.class_names:
-            weights.class_names = tuple(str(name) for name in names)
-    if isinstance(meta.get("epoch"), int):
-        weights.about.setdefault("epoch", meta["epoch"])
-    if "cfg" in payload and weights.format == "image ViT":
-        weights.format = "TimeSformer"
-    said = _sections(weights.about.get("cfg"), path)
-    if weights.format == "unknown":
-        weights.format = str(_mapping(said.get("MODEL")).get("MODEL_NAME", weights.format))
-    sizes = _mapping(said.get("TIMESFORMER"))
-    heads, eps = sizes.get("NUM_HEADS"), sizes.get("NORM_EPS")
-    weights.num_heads = heads if isinstance(heads, int) and heads > 0 else None
-    weights.norm_eps = float(eps) if isinstance(eps, int | float) and eps > 0 else weights.norm_eps
-
-
-def _is_config(text: str) -> bool:
-    try:
-        return isinstance(read_yaml(text, source="cfg"), dict)
-    except ConfigError:
-        return False
-
-
-def _sections(text: str | None, path: str | Path) -> Mapping[str, Any]:
-    """The sections of a configuration.
-
-    Raises:
-        CheckpointError: it cannot be read.
-    """
-    if text is None:
-        return {}
-    try:
-        tree = read_yaml(text, source=f"{path}: its cfg")
-    except ConfigError as error:
-        raise CheckpointError(str(error)) from error
-    return _mapping(tree)
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    """``value`` if it is a dictionary, else an empty one."""
-    return value if isinstance(value, Mapping) else {}
 
 
 def _check_names(weights: Weights, path: str | Path) -> None:

@@ -1,4 +1,4 @@
-"""What a checkpoint says of itself besides its weights: classes, preprocessing, data, versions."""
+"""What a checkpoint says of itself besides its weights, written and read: classes, preprocessing, data."""
 
 import hashlib
 import platform
@@ -6,17 +6,42 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from timesformer import __version__
+from timesformer.checkpoint.files import CheckpointError
+from timesformer.checkpoint.formats import Weights
+from timesformer.checkpoint.payload import wrong_entries
 from timesformer.config import CfgNode, ConfigError
-from timesformer.datasets.lists import VideoList
+from timesformer.config.strict_yaml import read_yaml
+from timesformer.config.tree import value_of
+
+if TYPE_CHECKING:
+    from timesformer.datasets.lists import VideoList
+
+PREPROCESSING = {  # entry -> key of the configuration
+    "num_frames": "DATA.NUM_FRAMES",
+    "sampling_rate": "DATA.SAMPLING_RATE",
+    "target_fps": "DATA.TARGET_FPS",
+    "crop_size": "DATA.TEST_CROP_SIZE",
+    "mean": "DATA.MEAN",
+    "std": "DATA.STD",
+    "reverse_input_channel": "DATA.REVERSE_INPUT_CHANNEL",
+    "num_temporal_views": "TEST.NUM_ENSEMBLE_VIEWS",
+    "num_spatial_crops": "TEST.NUM_SPATIAL_CROPS",
+    "view_placement": "TEST.VIEW_PLACEMENT",
+    "ensemble_method": "DATA.ENSEMBLE_METHOD",
+    "apply_rotation": "DATA.APPLY_ROTATION",
+}
+DATASETS = {"dense": "kinetics", "segments": "ssv2"}  # sampling -> TEST.DATASET
+LONGEST_SIDE = 320  # of the recipes of 224 pixels, to which short sides are jittered
+_READ = ("cfg", "epoch", "preprocessing", "data", "versions", "command", "position", "best")
 
 
 def build_metadata(
-    cfg: CfgNode, lists: Mapping[str, VideoList], argv: Sequence[str] | None = None
+    cfg: CfgNode, lists: "Mapping[str, VideoList]", argv: Sequence[str] | None = None
 ) -> dict[str, Any]:
     """The descriptive entries of a checkpoint: plain text, numbers and lists, safe to load.
 
@@ -33,7 +58,7 @@ def build_metadata(
     names = next((videos.class_names for videos in lists.values()), ())
     check_names(names, cfg.MODEL.NUM_CLASSES, source="the video lists")
     return ({"class_names": list(names)} if names else {}) | {
-        "preprocessing": preprocessing_of(cfg),
+        "preprocessing": build_preprocessing(cfg),
         "data": {split: fingerprint(videos) for split, videos in lists.items()},
         "versions": versions(),
         "command": shlex.join(sys.argv if argv is None else argv),
@@ -49,7 +74,7 @@ def check_names(names: Sequence[str], num_classes: int, *, source: str) -> None:
         )
 
 
-def preprocessing_of(cfg: CfgNode) -> dict[str, Any]:
+def build_preprocessing(cfg: CfgNode) -> dict[str, Any]:
     """How a video becomes clips and clips become scores in testing.
 
     ``sampling`` is ``dense`` (frames at a rate) or ``segments`` (one frame of each of T parts, SSv2);
@@ -58,25 +83,36 @@ def preprocessing_of(cfg: CfgNode) -> dict[str, Any]:
     """
     segments = cfg.TEST.DATASET == "ssv2"
     to_crop = segments or cfg.TEST.NUM_SPATIAL_CROPS > 1
-    return {
+    found = {
         "sampling": "segments" if segments else "dense",
-        "num_frames": cfg.DATA.NUM_FRAMES,
-        "sampling_rate": cfg.DATA.SAMPLING_RATE,
-        "target_fps": cfg.DATA.TARGET_FPS,
         "short_side": cfg.DATA.TEST_CROP_SIZE if to_crop else cfg.DATA.TRAIN_JITTER_SCALES[0],
-        "crop_size": cfg.DATA.TEST_CROP_SIZE,
-        "mean": list(cfg.DATA.MEAN),
-        "std": list(cfg.DATA.STD),
-        "reverse_input_channel": cfg.DATA.REVERSE_INPUT_CHANNEL,
-        "num_temporal_views": cfg.TEST.NUM_ENSEMBLE_VIEWS,
-        "num_spatial_crops": cfg.TEST.NUM_SPATIAL_CROPS,
-        "view_placement": cfg.TEST.VIEW_PLACEMENT,
-        "ensemble_method": cfg.DATA.ENSEMBLE_METHOD,
-        "apply_rotation": cfg.DATA.APPLY_ROTATION,
     }
+    for name, key in PREPROCESSING.items():
+        value = value_of(cfg, key)
+        found[name] = list(value) if isinstance(value, tuple | list) else value
+    return found
 
 
-def fingerprint(videos: VideoList) -> dict[str, Any]:
+def read_preprocessing(found: Mapping[str, Any], *, source: str) -> dict[str, Any]:
+    """Keys and values of a configuration, of what ``build_preprocessing`` found.
+
+    Raises:
+        CheckpointError: a sampling that this version does not know.
+    """
+    values = {key: found[name] for name, key in PREPROCESSING.items() if name in found}
+    sampling = found.get("sampling", "dense")
+    if sampling not in DATASETS:
+        raise CheckpointError(
+            f"{source}: its preprocessing has the sampling {sampling!r}, and this version knows "
+            f"{' and '.join(DATASETS)}; give its settings with --cfg"
+        )
+    values["TEST.DATASET"] = DATASETS[sampling]
+    if isinstance(side := found.get("short_side"), int):
+        values["DATA.TRAIN_JITTER_SCALES"] = [side, max(side, LONGEST_SIDE)]
+    return values
+
+
+def fingerprint(videos: "VideoList") -> dict[str, Any]:
     """Which list it was: its file, the SHA-256 of that file's bytes, and its number of videos."""
     digest = hashlib.sha256(Path(videos.origin).read_bytes()).hexdigest()
     return {"list": str(videos.origin), "sha256": digest, "videos": len(videos.labels)}
@@ -89,3 +125,63 @@ def versions() -> dict[str, str]:
         "torch": str(torch.__version__),
         "python": platform.python_version(),
     }
+
+
+def read_metadata(weights: Weights, payload: Any, path: str | Path) -> None:
+    """Add to ``weights`` what a checkpoint of ours, of the published code or of mmaction2 says of itself.
+
+    An entry of another program may have our name and another content: it is left out, and named. The
+    configuration of a checkpoint of ours must be readable.
+    """
+    if not isinstance(payload, Mapping):
+        return
+    said = {key: payload[key] for key in _READ if key in payload}
+    for key, wrong in wrong_entries(said).items():
+        weights.notes.append(f"its entry {key} {wrong}, and was left out")
+        del said[key]
+    weights.about |= said
+    if "model_state" not in payload and "cfg" in said and not _is_config(said["cfg"]):
+        del weights.about["cfg"]  # of another program
+    meta = _mapping(payload.get("meta"))
+    for names in (payload.get("class_names"), _mapping(meta.get("dataset_meta")).get("classes"),
+                  meta.get("CLASSES")):  # fmt: skip
+        if isinstance(names, list | tuple) and not weights.class_names:
+            weights.class_names = tuple(str(name) for name in names)
+    if isinstance(meta.get("epoch"), int):
+        weights.about.setdefault("epoch", meta["epoch"])
+    if "cfg" in payload and weights.format == "image ViT":
+        weights.format = "TimeSformer"
+    said = _sections(weights.about.get("cfg"), path)
+    if weights.format == "unknown":
+        weights.format = str(_mapping(said.get("MODEL")).get("MODEL_NAME", weights.format))
+    sizes = _mapping(said.get("TIMESFORMER"))
+    heads, eps = sizes.get("NUM_HEADS"), sizes.get("NORM_EPS")
+    weights.num_heads = heads if isinstance(heads, int) and heads > 0 else None
+    weights.norm_eps = float(eps) if isinstance(eps, int | float) and eps > 0 else weights.norm_eps
+
+
+def _is_config(text: str) -> bool:
+    try:
+        return isinstance(read_yaml(text, source="cfg"), dict)
+    except ConfigError:
+        return False
+
+
+def _sections(text: str | None, path: str | Path) -> Mapping[str, Any]:
+    """The sections of a configuration.
+
+    Raises:
+        CheckpointError: it cannot be read.
+    """
+    if text is None:
+        return {}
+    try:
+        tree = read_yaml(text, source=f"{path}: its cfg")
+    except ConfigError as error:
+        raise CheckpointError(str(error)) from error
+    return _mapping(tree)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """``value`` if it is a dictionary, else an empty one."""
+    return value if isinstance(value, Mapping) else {}

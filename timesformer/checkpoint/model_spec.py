@@ -13,26 +13,13 @@ import torch
 from timesformer.checkpoint import timm_hub
 from timesformer.checkpoint.architecture import HEAD_WIDTH, Architecture, infer, usual_heads
 from timesformer.checkpoint.load import CheckpointError, Weights, read_weights
+from timesformer.checkpoint.metadata import LONGEST_SIDE, read_preprocessing
 from timesformer.config import CfgNode, ConfigError, config_of, flat_values, load_config, portable
 from timesformer.config.keys import KEYS
 from timesformer.datasets.class_names import class_names
 from timesformer.models import TIMESFORMERS, build_model
 from timesformer.models.classifier import classifier_parameters
 
-PREPROCESSING = {  # of a checkpoint without configuration, see provenance.preprocessing_of
-    "num_frames": "DATA.NUM_FRAMES",
-    "sampling_rate": "DATA.SAMPLING_RATE",
-    "target_fps": "DATA.TARGET_FPS",
-    "crop_size": "DATA.TEST_CROP_SIZE",
-    "mean": "DATA.MEAN",
-    "std": "DATA.STD",
-    "reverse_input_channel": "DATA.REVERSE_INPUT_CHANNEL",
-    "num_temporal_views": "TEST.NUM_ENSEMBLE_VIEWS",
-    "num_spatial_crops": "TEST.NUM_SPATIAL_CROPS",
-    "view_placement": "TEST.VIEW_PLACEMENT",
-    "ensemble_method": "DATA.ENSEMBLE_METHOD",
-    "apply_rotation": "DATA.APPLY_ROTATION",
-}
 # Where test views lie unless the file says it: the published code, whose files cannot, never shows the
 # end of a video, and of a single view only its beginning. Its own protocol stays that of training.
 COVERING = {"TEST.VIEW_PLACEMENT": "paper"}
@@ -42,10 +29,9 @@ PUBLISHED_NAMES = {  # TRAIN.DATASET and classes of the published checkpoints ->
     ("kinetics", 600): "kinetics600",
     ("ssv2", 174): "ssv2",
 }
-DATASETS = {"dense": "kinetics", "segments": "ssv2"}  # sampling -> TEST.DATASET
 PUBLISHED_RATES = {8: 32, 16: 16, 96: 4}  # frames of a clip -> SAMPLING_RATE of its recipe
 PUBLISHED_SPAN = 256  # frames of a clip of most recipes
-JITTER = (256, 320)  # of the recipes of 224 pixels
+JITTER = (256, LONGEST_SIDE)  # of the recipes of 224 pixels
 NO_CLASSIFIER = (
     "holds no classifier (an image ViT or a bare backbone), so it can give features, but no "
     "predictions; fine-tune it first"
@@ -101,13 +87,19 @@ def read_model_spec(
         cfg = _config(values, (*PREDICTING, *overrides), path=str(path))
     else:
         cfg, notes = load_config(fspath(cfg_file), (*PREDICTING, *overrides)), []
-    for key, size in (("DEPTH", found.depth), ("EMBED_DIM", found.embed_dim)):
-        if cfg.TIMESFORMER[key] != size:  # before a model of that size is built
+    sizes = {"DEPTH": found.depth, "EMBED_DIM": found.embed_dim}
+    for key, value in build_sizes(cfg).items():
+        if value != sizes[key]:  # before a model of that size is built
             raise CheckpointError(
-                f"{path} is of another architecture: TIMESFORMER.{key} is {cfg.TIMESFORMER[key]}, but its "
-                f"weights have {size}; set TIMESFORMER.{key} {size}"
+                f"{path} is of another architecture: TIMESFORMER.{key} is {value}, but its "
+                f"weights have {sizes[key]}; set TIMESFORMER.{key} {sizes[key]}"
             )
     return _spec(str(path), weights, own, cfg, notes, found.num_classes, classes)
+
+
+def build_sizes(cfg: CfgNode) -> dict[str, int]:
+    """Sizes of the model that decide how much memory it takes."""
+    return {key: cfg.TIMESFORMER[key] for key in ("DEPTH", "EMBED_DIM")}
 
 
 def _spec(
@@ -200,16 +192,7 @@ def _values(
     values = _sizes(found, weights) | _recipe(found) | COVERING
     said = weights.about.get("preprocessing")
     said = said if isinstance(said, Mapping) else {}
-    values |= {key: said[name] for name, key in PREPROCESSING.items() if name in said}
-    sampling = said.get("sampling", "dense")
-    if sampling not in DATASETS:
-        raise CheckpointError(
-            f"{source}: its preprocessing has the sampling {sampling!r}, and this version knows "
-            f"{' and '.join(DATASETS)}; give its settings with --cfg"
-        )
-    values["TEST.DATASET"] = DATASETS[sampling]
-    if isinstance(side := said.get("short_side"), int):
-        values["DATA.TRAIN_JITTER_SCALES"] = [side, max(side, JITTER[1])]
+    values |= read_preprocessing(said, source=source)
     complete = "sampling_rate" in said
     return values, [] if complete else [_describe_assumptions(values, guessed=guessed)]
 

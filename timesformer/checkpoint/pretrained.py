@@ -1,6 +1,6 @@
 """Weights to start a training from: of a file, or of the ImageNet ViT of the model's shape."""
 
-from pathlib import Path
+from dataclasses import dataclass
 
 from torch import nn
 
@@ -23,14 +23,28 @@ IMAGENET_VITS = {
 }
 
 
-def load_start(cfg: CfgNode, model: Classifier, name: str, *, cut: bool = False) -> LoadReport:
-    """Weights to train from: ``name`` is a path, ``timm/NAME``, or empty for ImageNet's.
+@dataclass(frozen=True)
+class StartOptions:
+    """How weights to start from are loaded, see ``load_weights``; the epsilon that norms must have."""
 
-    Args:
-        cfg: the configuration.
-        model: to load into.
-        name: value of a key.
-        cut: remove TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN from the names first.
+    cut_from_names: tuple[str, ...]
+    strict: bool
+    time_resize: str
+    norm_eps: float
+
+
+def build_start_options(cfg: CfgNode, *, cut: bool = False) -> StartOptions:
+    """``cut``: remove TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN from the names of the file."""
+    return StartOptions(
+        cut_from_names=tuple(cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN) if cut else (),
+        strict=cfg.TRAIN.CHECKPOINT_STRICT,
+        time_resize=cfg.TIMESFORMER.TIME_EMBED_RESIZE,
+        norm_eps=cfg.TIMESFORMER.NORM_EPS,
+    )
+
+
+def load_start(model: Classifier, name: str, options: StartOptions) -> LoadReport:
+    """Give ``model`` the weights of ``name``: a path, ``timm/NAME``, or empty for ImageNet's.
 
     Raises:
         CheckpointError: it cannot be used, or needs another TIMESFORMER.NORM_EPS: the checkpoints of
@@ -41,22 +55,21 @@ def load_start(cfg: CfgNode, model: Classifier, name: str, *, cut: bool = False)
     report = load_weights(
         model,
         start.located(name),
-        cut_from_names=tuple(cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN) if cut else (),
-        strict=cfg.TRAIN.CHECKPOINT_STRICT,
-        time_resize=cfg.TIMESFORMER.TIME_EMBED_RESIZE,
+        cut_from_names=options.cut_from_names,
+        strict=options.strict,
+        time_resize=options.time_resize,
     )
-    refuse_other_epsilon(cfg, model, name)
+    _refuse_other_epsilon(model, name, options.norm_eps)
     return report
 
 
-def refuse_other_epsilon(cfg: CfgNode, model: nn.Module, name: str | Path) -> None:
+def _refuse_other_epsilon(model: nn.Module, name: str, wanted: float) -> None:
     """Raise CheckpointError if weights gave the model another epsilon than the configuration's."""
     norms = [module for module in model.modules() if isinstance(module, nn.LayerNorm)]
-    eps = norms[0].eps if norms else cfg.TIMESFORMER.NORM_EPS
-    if eps != cfg.TIMESFORMER.NORM_EPS:
+    if norms and (eps := norms[0].eps) != wanted:
         raise CheckpointError(
             f"the norms of {name} have epsilon {eps:g}, and TIMESFORMER.NORM_EPS is "
-            f"{cfg.TIMESFORMER.NORM_EPS:g}; set TIMESFORMER.NORM_EPS {eps:g}"
+            f"{wanted:g}; set TIMESFORMER.NORM_EPS {eps:g}"
         )
 
 

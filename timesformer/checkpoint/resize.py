@@ -40,14 +40,12 @@ def resize_position(embed: Tensor, num_tokens: int) -> Tensor:
     Raises:
         ValueError: either grid is not square.
     """
+    from timm.layers import resample_abs_pos_embed
+
     side, new = math.isqrt(embed.shape[1] - 1), math.isqrt(num_tokens - 1)
     if side**2 != embed.shape[1] - 1 or new**2 != num_tokens - 1:
         raise ValueError(f"pos_embed has {embed.shape[1] - 1} patches, which is not a square grid")
-    grid = embed[:, 1:].unflatten(1, (side, side)).permute(0, 3, 1, 2).float()
-    grid = F.interpolate(grid, size=(new, new), mode="bicubic", antialias=True)
-    resized = embed.new_empty(1, num_tokens, embed.shape[2])
-    resized[:, :1] = embed[:, :1]
-    resized[:, 1:] = grid.permute(0, 2, 3, 1).flatten(1, 2).to(embed.dtype)
+    resized: Tensor = resample_abs_pos_embed(embed, [new, new])
     return resized
 
 

@@ -10,7 +10,8 @@ TRAIN.AUTO_RESUME False            any earlier run is set aside
 import logging
 import os
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,54 +48,80 @@ class Standing(NamedTuple):
     earlier: str = ""
 
 
-def standing(cfg: CfgNode, *, is_said: bool = False) -> Standing:
-    """What is in OUTPUT_DIR for a training of ``cfg``; nothing is moved.
+@dataclass(frozen=True)
+class RunSettings:
+    """What decides whether a training resumes the run in its folder."""
+
+    folder: Path
+    starts_from: dict[str, Any]  # see ``start.build_start``
+    num_epochs: int
+    auto_resume: bool
+    resume_anyway: bool
+    board: Path  # folder of TensorBoard
+    pickled_scores: str  # file in ``folder``; empty: none
+
+
+def build_run_settings(cfg: CfgNode) -> RunSettings:
+    """What ``cfg`` says of it."""
+    return RunSettings(
+        folder=Path(cfg.OUTPUT_DIR),
+        starts_from=start.build_start(cfg),
+        num_epochs=cfg.SOLVER.MAX_EPOCH,
+        auto_resume=cfg.TRAIN.AUTO_RESUME,
+        resume_anyway=cfg.TRAIN.RESUME_ANYWAY,
+        board=log.build_board_folder(cfg),
+        pickled_scores=cfg.TEST.SAVE_RESULTS_PATH,
+    )
+
+
+def standing(run: RunSettings, *, is_said: bool = False) -> Standing:
+    """What is in the folder of a training; nothing is moved.
 
     ``is_said``: checkpoints that are passed over are named in the log.
 
     Raises:
         CheckpointError: its checkpoints are of no use, or one that counts cannot be read.
     """
-    if not cfg.TRAIN.AUTO_RESUME:
-        there = candidates(cfg.OUTPUT_DIR) or os.path.lexists(best_checkpoint(cfg.OUTPUT_DIR))
+    if not run.auto_resume:
+        there = candidates(run.folder) or os.path.lexists(best_checkpoint(run.folder))
         return Standing(None, "an earlier run" if there else "")
-    newest = newest_entries(cfg.OUTPUT_DIR, is_said=is_said)
+    newest = newest_entries(run.folder, is_said=is_said)
     if newest is None:
         return Standing(None)
     then = start_of(newest)
-    if then is None or cfg.TRAIN.RESUME_ANYWAY or not is_finished(newest, cfg):
+    if then is None or run.resume_anyway or not is_finished(newest, run.num_epochs):
         return Standing(newest)
-    now = start.identity(cfg, then)
+    now = start.identify(run.starts_from, then)
     if not start.differs(then, now) or is_own_newest(newest.path, now):
         return Standing(newest)
     return Standing(None, f"the finished run that started from {start.described(then)}")
 
 
-def clear(cfg: CfgNode) -> str:
-    """Set aside what is in the way of a training of ``cfg``; returns what to say of it, if it did.
+def clear(run: RunSettings) -> str:
+    """Set aside what is in the way of a training; returns the message about it, if there was any.
 
-    By the first process, before it writes anything into OUTPUT_DIR. With the checkpoints go all files
+    By the first process, before it writes anything into the folder. With the checkpoints go all files
     that the earlier run wrote, so that no numbers are mixed; features that were computed stay.
     """
-    earlier = standing(cfg).earlier
+    earlier = standing(run).earlier
     if not earlier:
         return ""
-    now = start.identity(cfg)
-    folder = Path(cfg.OUTPUT_DIR)
-    written = [path for path in _written_by_a_run(cfg) if os.path.lexists(path)]
-    board = log.build_board_folder(cfg)
-    if board.is_dir() and folder.resolve() in board.resolve().parents:
-        written.append(board)
-    aside = move_aside(folder, written)
+    now = start.identify(run.starts_from)
+    names = [*_WRITTEN, run.pickled_scores] if run.pickled_scores else _WRITTEN
+    written = [*candidates(run.folder), best_checkpoint(run.folder)]
+    written += [run.folder / name for name in names]
+    if run.board.is_dir() and run.folder.resolve() in run.board.resolve().parents:
+        written.append(run.board)
+    aside = move_aside(run.folder, filter(os.path.lexists, written))
     return f"{earlier} is in {aside} now; this one starts from {start.described(now)}"
 
 
-def run_id(cfg: CfgNode) -> str:
-    """The id of the run that resumes in OUTPUT_DIR, or a new one."""
-    newest = standing(cfg).newest if cfg.TRAIN.ENABLE else None
+def run_id(run: RunSettings, *, trains: bool) -> str:
+    """The id of the run that resumes or is tested in the folder, or a new one."""
+    newest = standing(run).newest if trains else None
     known = newest.entries.get(RUN) if newest else ""
-    resumes = newest is not None or not cfg.TRAIN.ENABLE
-    return str(known or (run_of(cfg.OUTPUT_DIR) if resumes else "") or uuid.uuid4().hex)
+    resumes = newest is not None or not trains
+    return str(known or (run_of(run.folder) if resumes else "") or uuid.uuid4().hex)
 
 
 def start_of(found: Checkpoint) -> dict[str, Any] | None:
@@ -103,13 +130,13 @@ def start_of(found: Checkpoint) -> dict[str, Any] | None:
     return said or start.said_by(flat_configuration(found))
 
 
-def is_finished(found: Checkpoint, cfg: CfgNode) -> bool:
+def is_finished(found: Checkpoint, num_epochs: int) -> bool:
     """Whether the run of a checkpoint has trained all of its epochs, or stopped early.
 
-    ``cfg`` says how many epochs for files that have no configuration.
+    ``num_epochs``: of files that have no configuration.
     """
     said, entries = flat_configuration(found), found.entries
-    epochs = said.get("SOLVER.MAX_EPOCH", cfg.SOLVER.MAX_EPOCH)
+    epochs = said.get("SOLVER.MAX_EPOCH", num_epochs)
     patience = said.get("SOLVER.EARLY_STOP_PATIENCE", 0)
     done = entries.get("position", {}).get("epoch", entries.get("epoch", -1) + 1)
     stale = entries.get("best", {}).get("stale", 0)
@@ -129,13 +156,3 @@ def flat_configuration(found: Checkpoint) -> dict[str, Any]:
         ConfigError: it is not plain YAML.
     """
     return flat_values(str(found.entries.get("cfg") or "{}"), source=str(found.path))
-
-
-def _written_by_a_run(cfg: CfgNode) -> Iterator[Path]:
-    yield from candidates(cfg.OUTPUT_DIR)
-    yield best_checkpoint(cfg.OUTPUT_DIR)
-    names = [*_WRITTEN]
-    if saved := cfg.TEST.SAVE_RESULTS_PATH:
-        names.append(saved)
-    for name in names:
-        yield Path(cfg.OUTPUT_DIR, name)

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from timesformer.config import CfgNode, portable
+from timesformer.config.tree import value_of
 from timesformer.files import CHECKPOINTS, EARLIER
 
 KEY = "started_from"
-"""Entry of a checkpoint and of a session of ``run.json``: what ``identity`` says."""
+"""Entry of a checkpoint and of a session of ``run.json``: what ``identify`` returns."""
 
 RANDOM, WEIGHTS, TRAINING = "random weights", "the weights of", "the training of"
 IMAGENET = "ImageNet"  # an empty TIMESFORMER.PRETRAINED_MODEL
@@ -25,17 +26,20 @@ KEYS = (
 _PIECE = 1 << 20  # bytes that are read at once
 
 
-def identity(cfg: CfgNode, then: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """What a run of ``cfg`` starts from, plain: ``how``, ``file``, ``sha256``, ``cut_from_names``.
+def build_start(cfg: CfgNode) -> dict[str, Any]:
+    """What a run of ``cfg`` starts from: ``how``, ``file``, ``cut_from_names``, no ``sha256`` yet."""
+    said = said_by({key: value_of(cfg, key) for key in KEYS})
+    assert said is not None
+    return said
 
-    ``sha256`` is of the content, empty for names of hubs and files that are not there.
+
+def identify(said: dict[str, Any], then: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """A start with the ``sha256`` of its content; empty for names of hubs and files that do not exist.
 
     Args:
-        cfg: of the run.
+        said: see ``build_start``.
         then: the same of the run in OUTPUT_DIR, for files of it that were moved since.
     """
-    said = said_by({key: _get(cfg, key) for key in KEYS})
-    assert said is not None
     if said["how"] == RANDOM or said["file"] == IMAGENET:
         return said
     wanted = str((then or {}).get("sha256", ""))
@@ -43,7 +47,7 @@ def identity(cfg: CfgNode, then: Mapping[str, Any] | None = None) -> dict[str, A
 
 
 def said_by(values: Mapping[str, Any]) -> dict[str, Any] | None:
-    """``identity`` by the words of a flat configuration alone; None: it has not all of the keys."""
+    """``build_start`` by the words of a flat configuration alone; None: it has not all of the keys."""
     if not set(KEYS) <= values.keys():
         return None
     tuned, file, reset, cut, pretrained = (values[key] for key in KEYS)
@@ -145,8 +149,3 @@ def _sha_of(state: tuple[int, ...], path: str) -> str:
         while piece := file.read(_PIECE):
             hashed.update(piece)
     return hashed.hexdigest()
-
-
-def _get(cfg: CfgNode, key: str) -> Any:
-    section, name = key.split(".")
-    return cfg[section][name]

@@ -45,7 +45,7 @@ def main(
     """Write the file."""
     if out.suffix != ".npz":
         raise typer.BadParameter(f"--out is {out}, but numpy writes .npz; end the name with it")
-    from timesformer.checkpoint.metadata import preprocessing_of, versions
+    from timesformer.checkpoint.metadata import build_preprocessing, versions
     from timesformer.inference.videos import find_labelled
 
     videos = find_labelled(source)
@@ -59,7 +59,7 @@ def main(
             "weights": str(Path(use.weights).resolve()),
             "tokens": tokens,
             "precision": use.precision,
-            "preprocessing": preprocessing_of(predictor.cfg),
+            "preprocessing": build_preprocessing(predictor.cfg),
             "notes": predictor.description.notes,
             "versions": versions(),
         }

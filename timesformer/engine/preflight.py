@@ -12,8 +12,8 @@ import torch
 from timesformer.checkpoint import hub, resume_check, start
 from timesformer.checkpoint.load import CheckpointError, load_tested
 from timesformer.checkpoint.metadata import fingerprint
-from timesformer.checkpoint.pretrained import load_start
-from timesformer.checkpoint.run_folder import standing, start_of
+from timesformer.checkpoint.pretrained import build_start_options, load_start
+from timesformer.checkpoint.run_folder import build_run_settings, standing, start_of
 from timesformer.checkpoint.timm_hub import is_name
 from timesformer.config import CfgNode, ConfigError, portable
 from timesformer.config.batch_sizes import num_machines
@@ -161,7 +161,8 @@ def _check_fit(cfg: CfgNode, key: str) -> None:
     if section == "TEST":
         load_tested(model, _file(cfg, key))
     else:
-        load_start(cfg, model, cfg[section][name], cut=section == "TRAIN")
+        options = build_start_options(cfg, cut=section == "TRAIN")
+        load_start(model, cfg[section][name], options)
 
 
 def _resume_problems(cfg: CfgNode) -> Iterator[str]:
@@ -169,10 +170,10 @@ def _resume_problems(cfg: CfgNode) -> Iterator[str]:
     if not cfg.TRAIN.ENABLE:
         return
     try:
-        newest = standing(cfg, is_said=True).newest
+        newest = standing(build_run_settings(cfg), is_said=True).newest
         if newest is None:
             return
-        now = {start.KEY: start.identity(cfg, start_of(newest))}
+        now = {start.KEY: start.identify(start.build_start(cfg), start_of(newest))}
         now["data"] = {split: fingerprint(read_list(cfg, split)) for split in ("train", "val")}
         anyway = cfg.TRAIN.RESUME_ANYWAY
         resume_check.check_compatible(newest, cfg.dump(), now, resume_anyway=anyway)

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple, cast
 from timesformer.checkpoint import resume_check
 from timesformer.checkpoint.files import Checkpoint, CheckpointError
 from timesformer.checkpoint.newest import read_newest
-from timesformer.checkpoint.pretrained import load_start
+from timesformer.checkpoint.pretrained import build_start_options, load_start
 from timesformer.checkpoint.resume import Resumed
-from timesformer.checkpoint.run_folder import standing, start_of
+from timesformer.checkpoint.run_folder import build_run_settings, standing, start_of
 from timesformer.checkpoint.save import Position
-from timesformer.checkpoint.start import KEY, identity, located
+from timesformer.checkpoint.start import KEY, identify, located
 from timesformer.config import CfgNode
 from timesformer.engine.train_state import TrainState
 from timesformer.evaluation import run_header
@@ -63,13 +63,13 @@ def restore(cfg: CfgNode, state: TrainState, now: Mapping[str, Any] | None = Non
         cut = tuple(train.CHECKPOINT_CLEAR_NAME_PATTERN)
         return _continue(state, located(file), cut, num_epochs=cfg.SOLVER.MAX_EPOCH)
     if file:
-        report = load_start(cfg, state.model, file, cut=True)
+        report = load_start(state.model, file, build_start_options(cfg, cut=True))
     # 3. Random weights.
-    elif cfg.TIMESFORMER.PRETRAINED_MODEL.lower() == "none":
+    elif (name := cfg.TIMESFORMER.PRETRAINED_MODEL).lower() == "none":
         report = "random (TIMESFORMER.PRETRAINED_MODEL none)"
     # 4. Image weights, by the first process alone: wrapping in DDP hands its weights to the others.
     elif collectives.is_main():
-        report = load_start(cfg, state.model, cfg.TIMESFORMER.PRETRAINED_MODEL)
+        report = load_start(state.model, name, build_start_options(cfg))
     if report is not None:
         log.say(logger, "%s", run_header.weights(report))
     return Start.of_epoch(0)
@@ -107,7 +107,7 @@ def described_start(cfg: CfgNode) -> dict[str, Any]:
     """The entry of a checkpoint about what its run started from, as the first process sees it."""
     found = {}
     if collectives.is_main():
-        newest = standing(cfg).newest
-        then = start_of(newest) if newest else None
-        found = {KEY: identity(cfg, then)}
+        run = build_run_settings(cfg)
+        newest = standing(run).newest
+        found = {KEY: identify(run.starts_from, start_of(newest) if newest else None)}
     return cast(dict[str, Any], collectives.broadcast_object(found))

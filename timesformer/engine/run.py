@@ -13,7 +13,7 @@ import torch
 
 from timesformer import __version__
 from timesformer.checkpoint.load import CheckpointError
-from timesformer.checkpoint.run_folder import clear, run_id
+from timesformer.checkpoint.run_folder import build_run_settings, clear, run_id
 from timesformer.checkpoint.save import vanished
 from timesformer.config import CfgNode
 from timesformer.engine.preflight import preflight
@@ -92,8 +92,9 @@ def _open_folder(cfg: CfgNode, folder: Path, *, trains: bool) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     warning = run = ""
     if collectives.is_main():  # before a file is written that the earlier run may have written too
-        warning = clear(cfg) if trains else ""
-        run = run_id(cfg)
+        settings = build_run_settings(cfg)
+        warning = clear(settings) if trains else ""
+        run = run_id(settings, trains=trains)
     run = collectives.broadcast_object(run)
     log.start_logging(str(folder))
     if warning:

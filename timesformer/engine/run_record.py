@@ -76,7 +76,7 @@ def recorded(session: Json, folder: str | Path, run: str = "") -> Iterator[None]
 def build_session(cfg: CfgNode) -> Json:
     """A session at its start."""
     splits = ["train", "val"] * cfg.TRAIN.ENABLE + ["test"] * cfg.TEST.ENABLE
-    starts = {start.KEY: start.identity(cfg)} if cfg.TRAIN.ENABLE else {}
+    starts = {start.KEY: start.identify(start.build_start(cfg))} if cfg.TRAIN.ENABLE else {}
     return {
         "status": "running",
         "reason": "",
