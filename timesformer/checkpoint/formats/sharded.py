@@ -104,6 +104,15 @@ class _Parts:
         """``expected``: size and CRC-32 by name; files without them are not compared."""
         self.folder = folder
         self._left = dict(expected)
+        self._damage = ""
+
+    def read_metadata(self) -> bytes:
+        """All of ``.metadata``; damage is an error of ``verify_others``, so that code is named first."""
+        try:
+            return self.read(METADATA)
+        except ValueError as error:
+            self._damage = str(error)
+            return (self.folder / METADATA).read_bytes()
 
     def read(self, name: str) -> bytes:
         """All of a file.
@@ -126,7 +135,9 @@ class _Parts:
         yield io.BytesIO(self.read(Path(path).name))
 
     def verify_others(self) -> None:
-        """Read the files that were not read yet."""
+        """Read the files that were not read yet, and raise what is wrong with the metadata."""
+        if self._damage:
+            raise ValueError(self._damage)
         for name in list(self._left):
             self.read(name)
 
@@ -144,7 +155,7 @@ def _read_metadata(parts: _Parts) -> "Metadata":
     """The metadata, made anew from a stand-in of it: only what reading the tensors needs."""
     from torch.distributed.checkpoint.metadata import Metadata
 
-    found = InertUnpickler(io.BytesIO(parts.read(METADATA)), TORCH, CONSTANTS).load()
+    found = InertUnpickler(io.BytesIO(parts.read_metadata()), TORCH, CONSTANTS).load()
     fields = _fields(found, f"{_METADATA}.Metadata")
     planner, storage = fields.get("planner_data") or {}, fields.get("storage_data") or {}
     return Metadata(
