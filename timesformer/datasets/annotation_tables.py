@@ -137,7 +137,7 @@ def _list_rows(source: Source, path: Path, split: str) -> Iterator[Labelled]:
                     f"{where}: {shown(line)} is neither `path label` nor `path name`; write a path, "
                     "a comma or blank, and a number or name"
                 ) from None
-            (name, *labels), start, end = named, nan, nan
+            name, labels, start, end = named[0], named[1:], nan, nan
         found = _locate(source, name, path)
         if not is_utf_8(line) and not Path(found).is_absolute():
             raise ListError(f"{where}: {explain_encoding(path, line, str(source.videos.root))}")

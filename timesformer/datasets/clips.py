@@ -56,7 +56,7 @@ class Sample(NamedTuple):
 
     clips: Tensor
     labels: Tensor  # (rows,) int64 classes, or (rows, K) float32 multi-hot
-    index: int  # of the video in the list
+    index: int  # type: ignore[assignment]  # of the video in the list
     failures: tuple[str, ...] = ()  # one message for each video that could not be read
     remarks: tuple[Remark, ...] = ()  # what is unusual about the video, though it can be read
     fallback: str = ""  # why the configured device did not decode it

@@ -3,7 +3,6 @@
 import os
 import re
 import shlex
-from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
@@ -146,7 +145,7 @@ def named_row(line: str) -> tuple[str, str] | None:
 
 
 def _columns(line: str) -> set[str]:
-    cells: Iterable[str] = max((split_cells(line, each) for each in DELIMITERS), key=len)
+    cells = max((split_cells(line, each) for each in DELIMITERS), key=len)
     return {cell.strip().lower() for cell in cells}
 
 

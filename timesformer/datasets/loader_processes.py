@@ -231,7 +231,8 @@ def _send(worker: _Worker, task: Task, known_bad: dict[int, str]) -> None:
 def _result(done: Any) -> Batch:
     if isinstance(done, Exception):
         raise done
-    return done.result() if isinstance(done, Future) else done
+    batch: Batch = done.result() if isinstance(done, Future) else done
+    return batch
 
 
 def _kill_all(workers: list[_Worker]) -> None:
@@ -251,4 +252,6 @@ def _pinning_thread() -> ThreadPoolExecutor:
 
 def pinned(batch: Batch) -> Batch:
     """A copy of ``batch`` in pinned memory, from which a GPU takes it without waiting."""
-    return Batch(*(v.pin_memory() if isinstance(v, torch.Tensor) else v for v in batch))
+    tensors = (batch.clips, batch.labels, batch.indices, batch.failed)
+    clips, labels, indices, failed = (tensor.pin_memory() for tensor in tensors)
+    return batch._replace(clips=clips, labels=labels, indices=indices, failed=failed)

@@ -75,7 +75,7 @@ class Pair(NamedTuple):
     root: Path
     recipe: Recipe
     split: int
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index
 
     @property
     def labels(self) -> tuple[int, int]:
@@ -181,8 +181,9 @@ def place(digit: Image, *, size: int, side: float, x: float, y: float) -> Image:
     scale = side / len(digit)
     corner = -scale * (len(digit) - 1) / 2 - 0.5  # pixel centres have whole coordinates
     matrix = np.array([[scale, 0, x + corner], [0, scale, y + corner]])
-    ink: Image = cv2.warpAffine(digit, matrix, (size, size), flags=cv2.INTER_CUBIC)
-    return ink.clip(0, 1)
+    ink = cv2.warpAffine(digit, matrix, (size, size), flags=cv2.INTER_CUBIC)
+    clipped: Image = ink.clip(0, 1)
+    return clipped
 
 
 def write_video(path: Path, frames: Frames) -> None:

@@ -14,6 +14,7 @@ import os
 import pickle
 import socket
 import struct
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
@@ -32,7 +33,8 @@ class Message(NamedTuple):
     tensor: Tensor | None = None
 
 
-class Activity(NamedTuple):
+@dataclass(frozen=True)
+class Activity:
     """What a process does: a number, and how often it was set."""
 
     count: int = 0
@@ -50,7 +52,7 @@ class SharedMemoryChannel:
         """Send the memory of the activity to the other end; the first message."""
         descriptor = os.memfd_create("timesformer-activity")
         try:
-            _write(descriptor, memoryview(_ACTIVITY.pack(*Activity())))
+            _write(descriptor, memoryview(_ACTIVITY.pack(0, -1)))
             socket.send_fds(self._socket, [b"activity"], [descriptor])
             self._shared = mmap.mmap(descriptor, _ACTIVITY.size)
         finally:
@@ -86,7 +88,7 @@ class SharedMemoryChannel:
         descriptor = os.memfd_create("timesformer-batch")
         try:
             if tensor is not None:
-                _write(descriptor, memoryview(tensor.numpy()))
+                _write(descriptor, tensor.numpy().data)
             _write(descriptor, memoryview(pickled))
             socket.send_fds(self._socket, [header], [descriptor])
         finally:

@@ -11,7 +11,7 @@ read from file names, within a class:
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +55,7 @@ def shares_for(entries: Sequence[Entry], names: Sequence[str]) -> dict[str, floa
 
 
 def assign_splits(
-    entries: Sequence[Entry], *, seed: int, shares: dict[str, float], names: Sequence[str] = ()
+    entries: Sequence[Entry], *, seed: int, shares: Mapping[str, float], names: Sequence[str] = ()
 ) -> list[Entry]:
     """``entries`` with a split each; those that have one keep it.
 
@@ -114,7 +114,7 @@ def complete_splits(entries: Sequence[Entry], *, partial: bool = False) -> dict[
 
 
 def _divide(
-    groups: list[list[int]], splits: list[str], shares: dict[str, float], seed: list[int]
+    groups: list[list[int]], splits: list[str], shares: Mapping[str, float], seed: list[int]
 ) -> dict[str, list[int]]:
     """Split -> members of the groups that it gets; the groups of one class."""
     total = sum(map(len, groups))

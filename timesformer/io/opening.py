@@ -97,7 +97,7 @@ def open_media(source: "str | IO[bytes]", *, name: str | Path) -> "av.container.
         "pattern_type": "none",  # of image names: frame%03d.png is one file
     }
     try:
-        return av.open(source, metadata_errors="replace", container_options=options)
+        return av.open(source, "r", metadata_errors="replace", container_options=options)
     except (av.FFmpegError, OSError, ValueError) as error:
         if kind := _foreign_kind(source):
             raise SourceError(
@@ -115,7 +115,7 @@ def _own_formats() -> str:
 
 def _can_read(name: str) -> bool:
     try:
-        return bool(av.ContainerFormat(name, "r").input)
+        return bool(av.ContainerFormat(name, "r").is_input)
     except ValueError:
         return False
 

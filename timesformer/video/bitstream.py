@@ -5,7 +5,7 @@ pictures, keyframes that are none. Each codec that has such packets is one row o
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import av
 
@@ -13,6 +13,9 @@ SMALLEST_PICTURE = 9  # bytes: packets of MPEG-4 and its relatives that hold non
 _VOP = b"\x00\x00\x01\xb6"  # MPEG-4: a picture; two bits of its type follow
 _SEARCHED = 512  # bytes in which it is looked for
 _SLICES = range(1, 6)  # H.264 NAL unit types that hold picture data
+
+
+VideoPacket: TypeAlias = "av.Packet[av.VideoStream]"
 
 
 class Picture(NamedTuple):
@@ -23,7 +26,7 @@ class Picture(NamedTuple):
     is_disposable: bool = False  # no other picture refers to it
 
 
-Look = Callable[["av.Packet"], Picture]
+Look = Callable[[VideoPacket], Picture]
 _PLAIN = Picture()
 
 
@@ -38,7 +41,7 @@ def look_into(stream: "av.VideoStream") -> Look:
     return _LOOKS.get(context.codec.canonical_name, _plain)
 
 
-def _plain(_: "av.Packet") -> Picture:
+def _plain(_: VideoPacket) -> Picture:
     return _PLAIN
 
 
@@ -60,7 +63,7 @@ def _nal_prefix(extradata: bytes | None) -> int:
     return (extradata[4] & 3) + 1
 
 
-def _mpeg4(packet: "av.Packet") -> Picture:
+def _mpeg4(packet: VideoPacket) -> Picture:
     """Placeholders of packed files are small; only I pictures are keyframes, despite wrong flags."""
     if packet.size < SMALLEST_PICTURE:
         return Picture(is_shown=False)
@@ -72,16 +75,16 @@ def _mpeg4(packet: "av.Packet") -> Picture:
     return _PLAIN if kind == 0 else Picture(can_start=False)
 
 
-def _small(packet: "av.Packet") -> Picture:
+def _small(packet: VideoPacket) -> Picture:
     return Picture(is_shown=packet.size >= SMALLEST_PICTURE)
 
 
-def _vp8(packet: "av.Packet") -> Picture:
+def _vp8(packet: VideoPacket) -> Picture:
     first = memoryview(packet)[0]
     return Picture(is_shown=bool(first >> 4 & 1), can_start=not first & 1)
 
 
-def _vp9(packet: "av.Packet") -> Picture:
+def _vp9(packet: VideoPacket) -> Picture:
     """A superframe shows one of its frames; a frame alone says whether it is shown."""
     data = memoryview(packet)
     if data[-1] & 0xE0 == 0xC0:  # the index of a superframe

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Set
 
 import av
 
+from timesformer.video.bitstream import VideoPacket
 from timesformer.video.packets import Packets, Start, is_filler
 
 Check = Callable[[], None]  # raises when the time is over
@@ -36,7 +37,7 @@ class Decoder:
             yield from frames
             check()
 
-    def _packets(self) -> "Iterator[av.Packet]":
+    def _packets(self) -> Iterator[VideoPacket]:
         packets = self.container.demux(self.stream)
         while True:
             try:
@@ -83,7 +84,7 @@ class Seeker:
                 raise IrregularError(f"a packet that cannot be decoded: {error}") from error
             check()
 
-    def _packets_from(self, start: Start | None) -> "Iterator[av.Packet]":
+    def _packets_from(self, start: Start | None) -> Iterator[VideoPacket]:
         if self.packets.kept is not None:
             yield from self.packets.kept[start.position if start else 0 :]
             return
@@ -96,7 +97,7 @@ class Seeker:
                 return
         raise IrregularError("a start that is not found again")
 
-    def _seek(self, seek_to: int, position: int) -> "Iterator[av.Packet] | None":
+    def _seek(self, seek_to: int, position: int) -> Iterator[VideoPacket] | None:
         """Packets from number ``position`` on; None if the seek leads past it."""
         earlier = self.packets.times[: position + 1, 0].tolist()
         wanted, known = earlier[-1], set(earlier)
@@ -110,7 +111,7 @@ class Seeker:
         return None
 
 
-def _chain(first: "av.Packet", rest: "Iterator[av.Packet]") -> "Iterator[av.Packet]":
+def _chain(first: VideoPacket, rest: Iterator[VideoPacket]) -> Iterator[VideoPacket]:
     yield first
     yield from rest
 

@@ -4,7 +4,7 @@ import math
 import time
 from fractions import Fraction
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import av
 import numpy as np
@@ -86,7 +86,7 @@ def _transcode(source: str | Path, target: Output, short_side: int, check: Check
     matrix: list[int] = []
 
     def keep_matrix(_: int, frame: "av.VideoFrame") -> None:
-        data = frame.side_data.get("DISPLAYMATRIX")
+        data: Any = frame.side_data.get("DISPLAYMATRIX")
         matrix[:] = np.frombuffer(data, np.int32).tolist() if data is not None else matrix
 
     timeline, _ = decode_whole(source, keep_matrix, check=check)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import av
 import numpy as np
 
-from timesformer.video.bitstream import Picture, look_into
+from timesformer.video.bitstream import Picture, VideoPacket, look_into
 from timesformer.video.timeline import REORDER, Claims, Timeline, from_pts
 
 KEPT_BYTES = 64 * 1024 * 1024  # packets of larger videos are read again instead of kept
@@ -43,7 +43,7 @@ class Packets(NamedTuple):
     head: np.ndarray
     disposable: set[int]
     times: np.ndarray
-    kept: "list[av.Packet] | None"
+    kept: list[VideoPacket] | None
     claims: Claims
 
     def without_head(self, given: set[int]) -> "Packets":
@@ -76,7 +76,7 @@ def list_packets(
     listed: list[_Listed] = []
     disposable: set[int] = set()
     reasons: list[str] = []
-    kept: list[av.Packet] | None = []
+    kept: list[VideoPacket] | None = []
     size = position = hidden = 0
     for packet in _demux(container, stream, reasons):
         if is_filler(packet):
@@ -91,7 +91,7 @@ def list_packets(
             else:
                 listed.append(_entry(packet, position, picture))
                 if picture.is_disposable and not packet.is_keyframe:
-                    disposable.add(packet.pts)
+                    disposable.add(listed[-1].pts)
         position += 1
     reason = next(iter(reasons), "") or _disorder(listed, stream, claims)
     shown = np.sort(np.array([each.pts for each in listed if each.is_shown], dtype=np.int64))
@@ -106,14 +106,14 @@ def list_packets(
     return Packets(timeline, reason, shown, starts, head, disposable, times, kept, claims)
 
 
-def is_filler(packet: "av.Packet") -> bool:
+def is_filler(packet: VideoPacket) -> bool:
     """Whether a packet is an empty one in the middle of a file, which would end the decoder."""
     return not packet.size and packet.dts is not None
 
 
 def _demux(
     container: "av.container.InputContainer", stream: "av.VideoStream", reasons: list[str]
-) -> "Iterator[av.Packet]":
+) -> Iterator[VideoPacket]:
     """All packets; where the container is damaged they end, with a reason."""
     try:
         yield from container.demux(stream)
@@ -121,13 +121,13 @@ def _demux(
         reasons.append(f"the container is damaged ({error.strerror})")
 
 
-def _entry(packet: "av.Packet", position: int, picture: Picture) -> _Listed:
+def _entry(packet: VideoPacket, position: int, picture: Picture) -> _Listed:
     dts = packet.dts if packet.dts is not None else packet.pts
     is_start = packet.is_keyframe and picture.can_start
     return _Listed(packet.pts, dts, position, is_start, not packet.is_discard)  # type: ignore[arg-type]
 
 
-def _doubt(packet: "av.Packet", picture: Picture) -> str:
+def _doubt(packet: VideoPacket, picture: Picture) -> str:
     """Why it is unknown which frame a packet gives; empty if it is known."""
     if packet.pts is None:
         return "packets have no times"
@@ -168,8 +168,8 @@ def _head(listed: list[_Listed], shown: np.ndarray) -> np.ndarray:
 
 
 def _keep(
-    kept: "list[av.Packet] | None", packet: "av.Packet", size: int
-) -> "list[av.Packet] | None":
+    kept: list[VideoPacket] | None, packet: VideoPacket, size: int
+) -> list[VideoPacket] | None:
     if kept is None or size > KEPT_BYTES:
         return None
     kept.append(packet)

@@ -1,5 +1,7 @@
 """Which stream of a container is the video, and what to know before its frames are used."""
 
+from typing import Any
+
 import av
 import numpy as np
 
@@ -46,11 +48,11 @@ def display_matrix(frame: "av.VideoFrame") -> np.ndarray | None:
 
     Only quarter turns and mirrors are known; any other angle counts as stored.
     """
-    data = frame.side_data.get("DISPLAYMATRIX")
+    data: Any = frame.side_data.get("DISPLAYMATRIX")
     if data is None:
         return None
     values = np.frombuffer(data, dtype=np.int32).reshape(3, 3)[:2, :2]
-    matrix = np.rint(values / 65536).astype(int).T  # FFmpeg multiplies rows
+    matrix: np.ndarray = np.rint(values / 65536).astype(int).T  # FFmpeg multiplies rows
     is_turn = (
         np.array_equal(np.abs(matrix).sum(axis=0), [1, 1]) and abs(int(matrix[0] @ matrix[1])) == 0
     )

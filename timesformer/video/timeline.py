@@ -43,7 +43,8 @@ class Timeline(NamedTuple):
         """Time of each frame after the first one, (N,)."""
         if not len(self.pts):
             return np.zeros(0)
-        return (self.pts - self.pts[0]) * self._tick()
+        seconds: NDArray[np.float64] = (self.pts - self.pts[0]) * self._tick()
+        return seconds
 
     @property
     def frame_seconds(self) -> float:
@@ -155,7 +156,8 @@ def _spread(ticks: np.ndarray, step: float) -> np.ndarray:
     beyond = len(ticks)  # one step beyond for each frame after the last anchor
     places = np.append(anchors, beyond)
     values = np.append(highest[anchors], highest[-1] + step * (beyond - anchors[-1]))
-    return np.interp(np.arange(len(ticks)), places, values)
+    spread: np.ndarray = np.interp(np.arange(len(ticks)), places, values)
+    return spread
 
 
 def _rate(seconds: np.ndarray, claimed: float) -> float:

@@ -90,7 +90,8 @@ def write_csv(path: Path, problems: list[Problem]) -> None:
     with write_atomically(path, newline="", option="--out") as file:
         writer = csv.writer(file)
         writer.writerow(["kind", "list", "line", "video", "label", "detail"])
-        writer.writerows(safe_row(each._replace(line=each.line or "")) for each in problems)
+        for kind, file_name, line, *rest in problems:
+            writer.writerow(safe_row([kind, file_name, line or "", *rest]))
 
 
 def report_lines(
