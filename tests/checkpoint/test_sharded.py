@@ -163,7 +163,7 @@ def test_what_is_no_training_does_not_become_a_sharded_checkpoint(tmp_path):
     made = Source.of(
         read_model_spec(tmp_path / "bare.pyth", overrides=["TIMESFORMER.NUM_HEADS", "2"])
     )
-    with pytest.raises(CheckpointError, match="holds no training to go on with"):
+    with pytest.raises(CheckpointError, match="holds no training to resume"):
         WRITERS["sharded"](made, tmp_path / "a.dcp", torch.float32)
 
 

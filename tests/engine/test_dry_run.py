@@ -117,7 +117,7 @@ def lose_average(state):
 
 
 def lose_best(state):
-    state.early_stopping.badness = 7.0
+    state.early_stopping.lowest = 7.0
 
 
 def round_weights(state):
@@ -152,7 +152,7 @@ def test_a_checkpoint_that_is_not_one_of_a_training_is_an_error(written):
     content = torch.load(path, weights_only=True)
     del content["optimizer_state"]
     torch.save(content, path)
-    with pytest.raises(CheckpointError, match="holds no epoch and optimizer state to go on from"):
+    with pytest.raises(CheckpointError, match="holds no epoch and optimizer state to resume from"):
         read_back(cfg)
 
 

@@ -15,8 +15,8 @@ def sizes(cfg):
     return truncate_logs.sizes(Path(cfg.OUTPUT_DIR), build_board_folder(cfg))
 
 
-def rewind(cfg, written):
-    truncate_logs.rewind(Path(cfg.OUTPUT_DIR), build_board_folder(cfg), written)
+def truncate(cfg, written):
+    truncate_logs.truncate(Path(cfg.OUTPUT_DIR), build_board_folder(cfg), written)
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_steps_written_after_the_checkpoint_are_taken_out_and_reasons_stay(cfg, 
     events.write_bytes(b"12345678")
     later = events.with_name("events.out.tfevents.2")
     later.write_bytes(b"1")
-    rewind(cfg, written)
+    truncate(cfg, written)
     assert text.read_text() == "[INFO] log.py: json_stats: {1}\nsaved\n[ERROR] it died\n"
     assert events.read_bytes() == b"12345"
     assert not later.exists()
@@ -45,7 +45,7 @@ def test_steps_written_after_the_checkpoint_are_taken_out_and_reasons_stay(cfg, 
 def test_a_checkpoint_from_elsewhere_changes_nothing(cfg, tmp_path):
     text = tmp_path / "out/stdout.log"
     text.write_text("json_stats: {1}\n")
-    rewind(cfg, {"stdout.log": 1000, "runs-kinetics/events.out.tfevents.9": 3})
+    truncate(cfg, {"stdout.log": 1000, "runs-kinetics/events.out.tfevents.9": 3})
     assert text.read_text() == "json_stats: {1}\n"
 
 
@@ -59,9 +59,9 @@ def test_events_elsewhere_are_those_of_this_run_or_stay(tiny_yaml, tmp_path):
     assert written == {own.as_posix(): 3}
     own.write_bytes(b"12345")
     other.write_bytes(b"1")
-    rewind(cfg, written)
+    truncate(cfg, written)
     assert own.read_bytes() == b"123"
-    rewind(cfg, {})
+    truncate(cfg, {})
     assert sorted(folder.iterdir()) == [other, own]
 
 

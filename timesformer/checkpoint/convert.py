@@ -58,9 +58,8 @@ class Source(NamedTuple):
 def write_published(source: Source, path: Path, dtype: torch.dtype) -> Path:
     """The layout of the published code: ``model_state`` with its prefix, ``cfg``; and our entries.
 
-    ``epoch``, ``optimizer_state`` and all else to go on from only together, as its loader wants them,
-    if the file has them; not where the weights are an average (EMA), which no optimizer state belongs
-    to.
+    The file's ``epoch``, ``optimizer_state`` and all else that a resume needs are written only together,
+    as its loader wants them; not with averaged weights (EMA), to which no optimizer state belongs.
     """
     payload = _checkpoint(source, dtype)
     with write_atomically(path, "wb", option="--out") as file:
@@ -72,12 +71,12 @@ def write_folder(source: Source, path: Path, dtype: torch.dtype) -> Path:
     """The same as a sharded checkpoint, of one part.
 
     Raises:
-        CheckpointError: there is no training to go on with, or ``path`` cannot become such a folder.
+        CheckpointError: there is no training to resume, or ``path`` cannot become such a folder.
     """
     payload = _checkpoint(source, dtype)
     if "optimizer_state" not in payload:
         raise CheckpointError(
-            f"{source.spec.path} holds no training to go on with (epoch, optimizer_state), "
+            f"{source.spec.path} holds no training to resume (epoch, optimizer_state), "
             "which is what a sharded checkpoint is for; write published or safetensors"
         )
     if path.exists() and not is_sharded(path):
@@ -194,7 +193,7 @@ def build_huggingface_config(spec: ModelSpec, dtype: torch.dtype) -> dict[str, A
 
 
 def _checkpoint(source: Source, dtype: torch.dtype) -> dict[str, Any]:
-    """Entries of a checkpoint; those to go on from, if the file has them and its own weights."""
+    """Entries of a checkpoint; those that a resume needs, if the file has them and its own weights."""
     payload = read_file(source.spec.path, mmap=True)
     state = _cast(source.spec.weights.state, dtype)
     entries = {key: value for key, value in source.about.items() if key != "epoch"}

@@ -149,7 +149,7 @@ def _scored(own: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _config(values: Mapping[str, Any], overrides: Sequence[str], *, path: str) -> CfgNode:
-    """The configuration; what is wrong with it is said with the checkpoint's name."""
+    """The configuration; errors in it name the checkpoint."""
     try:
         return config_of(values, overrides, source=path)
     except ConfigError as error:

@@ -126,7 +126,7 @@ def damage(path: Path) -> str:
     return ""
 
 
-_GONE = "has gone"  # another process has deleted it since
+_GONE = "has been deleted"  # another process has deleted it since
 
 
 def _read_own(
@@ -154,7 +154,7 @@ def _read_own(
 
 
 def _damage(error: CheckpointError) -> str:
-    """What the parser said; raises ``error`` where it is not about damage."""
+    """The message of the parser; raises ``error`` where it is not about damage."""
     if isinstance(error, UnreadableError) or _CODE in str(error):
         raise error
     cause = error.__cause__
@@ -244,7 +244,7 @@ def other_content(path: Path, entries: Mapping[str, Any]) -> str:
 
 
 def _time(path: Path) -> int:
-    """When a checkpoint was written: all of a folder, but its name; 0: it has gone, or leads nowhere."""
+    """When a checkpoint was written: of a folder, its content; 0: it was deleted, or is a broken link."""
     content = path / PLAIN
     try:
         return (content if content.is_file() else path).stat().st_mtime_ns

@@ -1,4 +1,4 @@
-"""A checkpoint of a training back into its model and optimizer, to go on from."""
+"""Load a checkpoint of a training into its model and optimizer, to resume it."""
 
 from typing import Any, NamedTuple
 
@@ -43,17 +43,17 @@ def load_train_state(
     *,
     cut_from_names: tuple[str, ...] = (),
 ) -> Resumed:
-    """Weights and optimizer state of a checkpoint of this very model, and where to go on.
+    """Load weights and optimizer state of a checkpoint of this very model; returns where to resume.
 
     Raises:
-        CheckpointError: the file does not fit exactly, its weights or their average are not finite, or
-            it has no epoch or optimizer state.
+        CheckpointError: the file is not of exactly this model, has no epoch or optimizer state, or its
+            weights or their average are not finite.
     """
     path, payload = found
     check_entries(payload, path)
     if not {"epoch", "optimizer_state"} <= payload.keys():
         raise CheckpointError(
-            f"{path} holds no epoch and optimizer state to go on from; set TRAIN.FINETUNE True to "
+            f"{path} holds no epoch and optimizer state to resume from; set TRAIN.FINETUNE True to "
             "start from its weights alone"
         )
     last = {key: value for key, value in payload.items() if key != "ema_state"}
@@ -65,7 +65,7 @@ def load_train_state(
     report = load_state(model, state, source=str(path))
     if not report.exact:
         raise CheckpointError(
-            f"{path} is not a checkpoint of this model, so its training cannot go on: {report}; use "
+            f"{path} is not a checkpoint of this model, so its training cannot be resumed: {report}; use "
             "another OUTPUT_DIR or TRAIN.AUTO_RESUME False, or TRAIN.FINETUNE True to start from "
             "its weights"
         )

@@ -24,7 +24,7 @@ _ENTRY = "sampling"
 
 
 class Difference(NamedTuple):
-    """One thing that is not as it was; ``is_fatal`` if it changes what is learned."""
+    """A setting that has changed; ``is_fatal`` if it changes the trained weights."""
 
     name: str
     then: Any

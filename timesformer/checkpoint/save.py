@@ -170,7 +170,7 @@ def vanished(output_dir: str | Path) -> str:
 def _gone(output_dir: str | Path) -> str:
     return (
         f"OUTPUT_DIR {output_dir} is no longer there: it was deleted or moved during the run. Move "
-        "it back and give the same command to go on from its newest checkpoint, or give the command to "
+        "it back and give the same command to resume from its newest checkpoint, or give the command to "
         "start anew"
     )
 
@@ -186,5 +186,5 @@ def _cannot_write(path: Path, error: BaseException) -> str:
     kept = f"the last good one is {last}" if last else "there is no earlier one"
     return (
         f"checkpoint {path} cannot be written: {reason} ({free} MiB are free there); {kept}. Make "
-        "room (TRAIN.KEEP_CHECKPOINTS deletes old ones) and give the same command to go on"
+        "room (TRAIN.KEEP_CHECKPOINTS deletes old ones) and give the same command to resume"
     )

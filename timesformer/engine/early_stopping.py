@@ -5,7 +5,7 @@ from typing import Any
 
 
 class EarlyStopping:
-    """Judges validations by their top-1 error, or by mean average precision.
+    """Compares validations by their top-1 error, or by mean average precision.
 
     Args:
         patience: validations in a row without a better one after which training ends; 0: never.
@@ -13,9 +13,9 @@ class EarlyStopping:
 
     def __init__(self, patience: int) -> None:
         self.patience = patience
-        self.badness = math.inf
+        self.lowest = math.inf  # top-1 error, or minus the mean average precision
         self.epoch = -1  # 0-based, of the best
-        self.stale = 0  # validations since
+        self.num_worse = 0  # validations since the best
         self.seen: dict[str, float] = {}  # the best of each metric, kept by the validator
 
     def update(self, found: dict[str, float], epoch: int) -> bool:
@@ -23,26 +23,26 @@ class EarlyStopping:
 
         One without a figure, since scores were not finite, never is.
         """
-        badness = found.get("top1_err", -found.get("map", math.nan))
-        if badness < self.badness:
-            self.badness, self.epoch, self.stale = badness, epoch, 0
+        error = found.get("top1_err", -found.get("map", math.nan))
+        if error < self.lowest:
+            self.lowest, self.epoch, self.num_worse = error, epoch, 0
             return True
-        self.stale += 1
+        self.num_worse += 1
         return False
 
     @property
     def is_over(self) -> bool:
         """Whether training should end."""
-        return 0 < self.patience <= self.stale
+        return 0 < self.patience <= self.num_worse
 
     def state_dict(self) -> dict[str, Any]:
         return {
-            "badness": self.badness,
+            "badness": self.lowest,
             "epoch": self.epoch,
-            "stale": self.stale,
+            "stale": self.num_worse,
             "seen": self.seen,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.badness, self.epoch, self.stale = state["badness"], state["epoch"], state["stale"]
+        self.lowest, self.epoch, self.num_worse = state["badness"], state["epoch"], state["stale"]
         self.seen.update(state["seen"])

@@ -99,7 +99,7 @@ def _continue(
             "nothing is left to train; set TRAIN.FINETUNE True to start from its weights at epoch "
             "0, or raise MAX_EPOCH"
         )
-    log.say(logger, "%s", run_header.weights(resumed.report, f"going on after epoch {epoch}: "))
+    log.say(logger, "%s", run_header.weights(resumed.report, f"continuing after epoch {epoch}: "))
     return Start.of_epoch(epoch)
 
 

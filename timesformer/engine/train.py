@@ -98,7 +98,7 @@ def build_records(cfg: CfgNode, start: Start) -> log.Scalars:
             logger.warning("checkpoints that are not of this run are in %s now", aside)
         written = start.payload.get("written", {})
         if written or start.path is None:  # a checkpoint that does not say takes nothing out
-            truncate_logs.rewind(Path(cfg.OUTPUT_DIR), log.build_board_folder(cfg), written)
+            truncate_logs.truncate(Path(cfg.OUTPUT_DIR), log.build_board_folder(cfg), written)
     return log.build_scalars(cfg, epoch=epoch, batch=batch)
 
 

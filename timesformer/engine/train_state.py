@@ -58,7 +58,7 @@ class TrainState:
     clip_norm: float  # of all gradients together; 0: no limit
 
     def step(self, finite: Tensor) -> StepResult:
-        """Update the weights by the gradients, which are gone then.
+        """Update the weights by the gradients, and delete these.
 
         Unless they, or the losses (``finite`` says of this process), are not finite: all processes
         skip the step then. With fp16 the scale of the loss decides about gradients.

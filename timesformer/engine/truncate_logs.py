@@ -1,7 +1,8 @@
-"""The log and the TensorBoard events of a run, back to where they were when it was saved.
+"""Truncate the log and the TensorBoard events of a run to what they held when it was saved.
 
-What a process wrote after its last checkpoint, the resumed one writes again. Without this, steps would
-be there twice. ``metrics.csv`` knows positions and needs no sizes, see ``history``.
+A resumed process writes the steps after the last checkpoint again. Without this, they would be there
+twice. ``metrics.csv`` knows positions and needs no sizes. ``SummaryWriter(purge_step=...)`` would not do:
+it is one number for all curves, and those of training count steps, those of validation epochs.
 """
 
 from collections.abc import Mapping
@@ -18,10 +19,10 @@ def sizes(folder: Path, board: Path) -> dict[str, int]:
     return {_name(path, folder): path.stat().st_size for path in files if path.is_file()}
 
 
-def rewind(folder: Path, board: Path, written: Mapping[str, int]) -> None:
-    """Take out what was added since ``sizes`` gave ``written``.
+def truncate(folder: Path, board: Path, written: Mapping[str, int]) -> None:
+    """Remove what was added since ``sizes`` gave ``written``.
 
-    Of the log only the ``json_stats`` lines: why a process died stays to be read. Unknown event files
+    Of the log only the ``json_stats`` lines: the reason of a crash stays. Unknown event files
     outside ``folder`` may be those of other runs, and stay.
     """
     for path in board.glob(_EVENTS):
@@ -34,7 +35,7 @@ def rewind(folder: Path, board: Path, written: Mapping[str, int]) -> None:
                 file.truncate(size)
     text = folder / LOG
     if LOG in written and text.is_file() and written[LOG] < text.stat().st_size:
-        _rewind_log(text, written[LOG])
+        _truncate_log(text, written[LOG])
 
 
 def _name(path: Path, folder: Path) -> str:
@@ -42,7 +43,7 @@ def _name(path: Path, folder: Path) -> str:
     return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
 
 
-def _rewind_log(path: Path, size: int) -> None:
+def _truncate_log(path: Path, size: int) -> None:
     with path.open("r+b") as file:
         file.seek(size)
         kept = [line for line in file.readlines() if b" json_stats: {" not in line]
