@@ -65,7 +65,8 @@ class SelfAttention(nn.Module):
         self.proj_drop = nn.Dropout(drop)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.proj_drop(self.proj(self.mixed(x)))
+        y: Tensor = self.proj_drop(self.proj(self.mixed(x)))
+        return y
 
     def mixed(self, x: Tensor) -> Tensor:
         """The values as the heads mix them, before the projection, (B, N, D)."""

@@ -65,7 +65,8 @@ class Block(nn.Module):
         """What ``step`` adds to its tokens, (groups, tokens, D) -> the same."""
         norm, attn, fc = self.parts(step)
         y = attn(norm(tokens))
-        return fc(y if kept is None else kept * y)
+        update: Tensor = fc(y if kept is None else kept * y)
+        return update
 
     def parts(self, step: Step) -> tuple[nn.Module, SelfAttention, nn.Module]:
         """Norm, attention and last layer of ``step``; the identity where it has no ``fc``."""
@@ -95,7 +96,8 @@ class Mlp(nn.Module):
         self.drop = nn.Dropout(drop)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.drop(self.fc2(self.drop(self.act(self.fc1(x)))))
+        y: Tensor = self.drop(self.fc2(self.drop(self.act(self.fc1(x)))))
+        return y
 
 
 def join_cls(step: Step, cls: Tensor, grid: Tensor) -> tuple[Tensor, int]:

@@ -87,3 +87,15 @@ def parameter_depths(model: Classifier) -> dict[str, int]:
         if owner is not None:
             depths[name] = owners[owner]
     return depths
+
+
+def check_clip(clip: Tensor, patch_size: int) -> None:
+    """Raise ValueError unless ``clip`` is a batch of RGB clips of at least one patch."""
+    if clip.ndim != 5 or clip.shape[1] != 3:
+        raise ValueError(
+            f"input is {tuple(clip.shape)}, but must be (batch, 3, frames, height, width)"
+        )
+    if min(clip.shape[3:]) < patch_size:
+        raise ValueError(
+            f"frames are {clip.shape[3]} x {clip.shape[4]}, less than one patch of {patch_size}"
+        )

@@ -29,4 +29,4 @@ def multiply_adds(model: Classifier) -> int:
     shadow = plain(copy.deepcopy(model).to("meta")).eval()
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter, torch.no_grad():
         shadow(torch.empty((1, *model.input_spec), device="meta"))
-    return counter.get_total_flops() // 2
+    return int(counter.get_total_flops()) // 2

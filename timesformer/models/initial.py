@@ -4,6 +4,9 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
+from timesformer.models.block import Block
+from timesformer.models.rewrite import modules
+
 if TYPE_CHECKING:
     from timesformer.models.timesformer import TimeSformer
 
@@ -39,6 +42,6 @@ def draw_weights(
     nn.init.trunc_normal_(model.pos_embed, std=pos_embed_std)
     if not model.per_frame:
         nn.init.normal_(model.time_embed, std=time_embed_std)
-    for block in model.blocks:
+    for block in modules(model, Block):
         for layer in block.fc_layers():
             nn.init.zeros_(layer.weight)

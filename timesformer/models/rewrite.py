@@ -12,7 +12,7 @@ M = TypeVar("M", bound=nn.Module)
 def become(module: M, other: type[nn.Module]) -> M:
     """``module`` with the methods of ``other`` in front of its own; nothing if it has them."""
     if not isinstance(module, other):
-        module.__class__ = _joined(other, type(module))
+        module.__class__ = _joined(other, type(module))  # type: ignore[assignment, arg-type]
     return module
 
 

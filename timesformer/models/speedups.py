@@ -152,7 +152,8 @@ def attention_weights(q: Tensor, k: Tensor) -> Tensor:
     """softmax(q k^T / sqrt(d)), (batch, heads, N, d) -> (batch, heads, N, N)."""
     scale = q.shape[3] ** -0.5
     products = q @ k.mT * scale if k.shape[2] < q.shape[3] else q * scale @ k.mT
-    return products.softmax(dim=-1)
+    weights: Tensor = products.softmax(dim=-1)
+    return weights
 
 
 def thirds(attn: SelfAttention, inputs: tuple[Tensor, Tensor, Tensor]) -> Iterator[Tensor]:
@@ -231,7 +232,8 @@ class ClassTokenModel(TimeSformer):
         for block in self.blocks[:-1]:
             cls, grid = block(cls, grid)
         cls, _ = self.blocks[-1](cls, grid, patches=False)
-        return self.norm(self.pool(cls, clip))  # type: ignore[no-any-return]
+        features: Tensor = self.norm(self.pool(cls, clip))
+        return features
 
 
 class ClassTokenBlock(Block):
@@ -255,4 +257,5 @@ class ClassTokenBlock(Block):
         q, k, v = first_query(attn, norm(tokens))
         y = attn.proj_drop(attn.proj(mix_short(attn, q, k, v, tokens.shape)))
         y = fc(y if kept is None else kept * y)
-        return reduce(y, "(b g) 1 d -> b 1 d", "mean", g=groups)
+        update: Tensor = reduce(y, "(b g) 1 d -> b 1 d", "mean", g=groups)
+        return update

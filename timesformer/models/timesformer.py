@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from timesformer.models.attention import LAYER_NORM_EPS, SCHEMES
 from timesformer.models.block import Block
-from timesformer.models.classifier import Classifier
+from timesformer.models.classifier import Classifier, check_clip
 from timesformer.models.initial import INIT_STD, draw_weights
 from timesformer.tables import choose
 
@@ -87,7 +87,7 @@ class TimeSformer(Classifier):
         draw_weights(
             self, linear_std=linear_std, pos_embed_std=pos_embed_std, time_embed_std=time_embed_std
         )
-        self.register_load_state_dict_pre_hook(_strip_published_prefix)
+        self.register_load_state_dict_pre_hook(_strip_published_prefix)  # type: ignore[no-untyped-call]
 
     def forward_features(self, clip: Tensor) -> Tensor:
         """Normalised class token, (B, 3, T, H, W) -> (B, D).
@@ -95,7 +95,8 @@ class TimeSformer(Classifier):
         Raises:
             ValueError: the input is not a batch of RGB clips, or smaller than one patch.
         """
-        return self.norm(self.encode(clip)[0])
+        features: Tensor = self.norm(self.encode(clip)[0])
+        return features
 
     def forward_tokens(self, clip: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised class token (B, D) and patch tokens (B, T, h, w, D), errors as above."""
@@ -163,24 +164,12 @@ class PatchEmbed(nn.Module):
         self.proj = nn.Conv2d(3, dim, kernel_size=patch_size, stride=patch_size)
 
     def forward(self, clip: Tensor) -> Tensor:
-        check(clip, self.proj.kernel_size[0])
+        check_clip(clip, self.proj.kernel_size[0])
         return self.project(clip)
 
     def project(self, clip: Tensor) -> Tensor:
-        patches = self.proj(rearrange(clip, "b c t h w -> (b t) c h w"))
+        patches: Tensor = self.proj(rearrange(clip, "b c t h w -> (b t) c h w"))
         return rearrange(patches, "(b t) d h w -> b t h w d", t=clip.shape[2])
-
-
-def check(clip: Tensor, patch_size: int) -> None:
-    """Raise ValueError unless ``clip`` is a batch of RGB clips of at least one patch."""
-    if clip.ndim != 5 or clip.shape[1] != 3:
-        raise ValueError(
-            f"input is {tuple(clip.shape)}, but must be (batch, 3, frames, height, width)"
-        )
-    if min(clip.shape[3:]) < patch_size:
-        raise ValueError(
-            f"frames are {clip.shape[3]} x {clip.shape[4]}, less than one patch of {patch_size}"
-        )
 
 
 def _strip_published_prefix(

@@ -10,9 +10,10 @@ from timesformer.models.classifier import Classifier
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")
 BLOCKS = 2  # of a stage
+NUM_FEATURES = 512
 
 
-class R3D18(VideoResNet, Classifier):
+class R3D18(VideoResNet, Classifier):  # type: ignore[misc]  # torchvision has no types
     """Clip classifier, (B, 3, T, H, W) -> logits (B, num_classes), for any T, H and W."""
 
     classifier_name = "fc"
@@ -22,7 +23,7 @@ class R3D18(VideoResNet, Classifier):
         makers = [Conv3DSimple] * len(STAGES)
         super().__init__(BasicBlock, makers, [BLOCKS] * len(STAGES), BasicStem, num_classes)
         self.input_spec = (3, num_frames, img_size, img_size)
-        self.num_features = self.fc.in_features
+        self.num_features = NUM_FEATURES
 
     def forward(self, clip: Tensor) -> Tensor:
         return Classifier.forward(self, clip)
@@ -33,9 +34,9 @@ class R3D18(VideoResNet, Classifier):
 
     def forward_tokens(self, clip: Tensor) -> tuple[Tensor, Tensor]:
         """``forward_features``, and the last feature map (B, T / 8, H / 16, W / 16, D), rounded up."""
-        x = self.stem(clip)
-        for stage in STAGES:
-            x = self.get_submodule(stage)(x)
+        x = clip
+        for name in ("stem", *STAGES):
+            x = self.get_submodule(name)(x)
         return x.mean(dim=(2, 3, 4)), x.movedim(1, -1)
 
     def layer_groups(self) -> list[tuple[str, ...]]:
