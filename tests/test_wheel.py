@@ -48,7 +48,7 @@ def test_recipes_are_found_by_name_and_with_what_they_are_based_on(installed, tm
     assert "did you mean Motion/spaceOnly_6x6_32" in done.stderr
 
 
-def test_class_names_and_keys_are_in_it(installed, tmp_path):
+def test_class_names_keys_and_pages_are_in_it(installed, tmp_path):
     code = (
         "import timesformer, timesformer.datasets.class_names as c; print(c.class_names('ssv2')[0]); "
         "print(timesformer.__file__)"
@@ -60,6 +60,7 @@ def test_class_names_and_keys_are_in_it(installed, tmp_path):
     assert done.stdout.startswith("Approaching something with your camera\n"), done.stderr
     assert str(installed) in done.stdout
     assert timesformer(installed, tmp_path, "keys", "NUM_GPUS").stdout.startswith("NUM_GPUS  1  ")
+    assert (installed / "timesformer/visualize/templates/base.html").is_file()
 
 
 def test_a_data_set_is_made_and_trained_on_from_an_empty_folder(installed, tmp_path):
