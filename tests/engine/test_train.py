@@ -22,6 +22,7 @@ from timesformer.config.schedule import is_due
 from timesformer.datasets import build_loader
 from timesformer.engine import run
 from timesformer.engine.optim import build_optimizer, lr_at_epoch, set_lr
+from timesformer.engine.parallel import parallelize
 from timesformer.engine.restore import Start, restore
 from timesformer.engine.train_state import build_train_state
 from timesformer.engine.trainer import build_trainer, seed_step
@@ -240,6 +241,7 @@ def trainer(cfg, accumulation):
     torch.manual_seed(0)
     model = build_model(cfg)
     state = build_train_state(cfg, model, CPU)
+    model = parallelize(model, cfg, CPU, state.optimizer)
     made = build_trainer(cfg, model, state, CPU, log.Scalars(None))
     made.settings = dataclasses.replace(made.settings, accumulation=accumulation)
     return made

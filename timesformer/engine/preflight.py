@@ -4,7 +4,8 @@ All problems are reported together, before a process is started or a frame decod
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -20,16 +21,18 @@ from timesformer.config.batch_sizes import num_machines
 from timesformer.datasets import read_list
 from timesformer.datasets.build import build_worker_count
 from timesformer.datasets.flip_map import build_flip_map
-from timesformer.datasets.list_text import ListError
 from timesformer.datasets.lists import VideoList
 from timesformer.datasets.resource_limits import open_files_problem
 from timesformer.datasets.scan_index import known_bad, other_places
 from timesformer.engine.fsdp import version_problems
+from timesformer.errors import InputError
 from timesformer.files import best_checkpoint, checkpoint_folder
 from timesformer.models import build_model
 from timesformer.models.freeze import frozen_names
 from timesformer.runtime.precision import precision_problems
-from timesformer.video import BackendError, check_torchcodec
+from timesformer.video import check_torchcodec
+
+Check = Callable[[CfgNode], Iterable[str]]
 
 _PROBE_BYTES = 1 << 16  # an empty file fits on a full disk
 
@@ -39,20 +42,17 @@ _LOADER_FILES = 8  # of a loader process: channels and batches, of two splits
 
 def preflight(cfg: CfgNode) -> None:
     """Raise one ConfigError that lists all problems that would stop the run later."""
-    problems = [*_device_problems(cfg), *_output_problems(cfg), *_checkpoint_problems(cfg)]
-    problems += [*_board_problems(cfg), *_decoder_problems(cfg), *_arithmetic_problems(cfg)]
-    problems += [*_freeze_problems(cfg), *_resume_problems(cfg), *_loader_problems(cfg)]
-    if cfg.TRAIN.ENABLE and cfg.DIST.STRATEGY == "fsdp":
-        problems += version_problems()
-    for split in _splits(cfg):
-        problems += _list_problems(cfg, split)
-    problems += _flip_map_problems(cfg)
+    problems = [problem for check in CHECKS for problem in _found_by(check, cfg)]
     if problems:
         raise ConfigError("\n".join(dict.fromkeys(problems)))  # lists may have the same
 
 
-def _splits(cfg: CfgNode) -> list[str]:
-    return ["train", "val"] * cfg.TRAIN.ENABLE + ["test"] * cfg.TEST.ENABLE
+def _found_by(check: Check, cfg: CfgNode) -> Iterator[str]:
+    """The problems that ``check`` returns, and the one that it raises."""
+    try:
+        yield from check(cfg)
+    except InputError as error:
+        yield str(error)
 
 
 def _device_problems(cfg: CfgNode) -> Iterator[str]:
@@ -82,6 +82,8 @@ def _arithmetic_problems(cfg: CfgNode) -> Iterator[str]:
     parts = [section for section in ("TRAIN", "TEST") if cfg[section].ENABLE]
     if cfg.NUM_GPUS:
         yield from precision_problems({f"{part}.PRECISION": cfg[part].PRECISION for part in parts})
+    if cfg.TRAIN.ENABLE and cfg.DIST.STRATEGY == "fsdp":
+        yield from version_problems()
 
 
 def _loader_problems(cfg: CfgNode) -> Iterator[str]:
@@ -165,65 +167,48 @@ def _check_fit(cfg: CfgNode, key: str) -> None:
         load_start(model, cfg[section][name], options)
 
 
-def _resume_problems(cfg: CfgNode) -> Iterator[str]:
+def _resume_problems(cfg: CfgNode) -> Sequence[str]:
     """Differences from the run in OUTPUT_DIR, whose tensors are read when it resumes."""
-    if not cfg.TRAIN.ENABLE:
-        return
-    try:
-        newest = standing(build_run_settings(cfg), is_said=True).newest
-        if newest is None:
-            return
-        now = {start.KEY: start.identify(start.build_start(cfg), start_of(newest))}
-        now["data"] = {split: fingerprint(read_list(cfg, split)) for split in ("train", "val")}
-        anyway = cfg.TRAIN.RESUME_ANYWAY
-        resume_check.check_compatible(newest, cfg.dump(), now, resume_anyway=anyway)
-    except ListError:
-        return  # reported with the list
-    except CheckpointError as error:
-        yield str(error)
+    newest = standing(build_run_settings(cfg), is_said=True).newest if cfg.TRAIN.ENABLE else None
+    if newest is None:
+        return ()
+    now = {start.KEY: start.identify(start.build_start(cfg), start_of(newest))}
+    now["data"] = {split: fingerprint(read_list(cfg, split)) for split in ("train", "val")}
+    anyway = cfg.TRAIN.RESUME_ANYWAY
+    resume_check.check_compatible(newest, cfg.dump(), now, resume_anyway=anyway)
+    return ()
 
 
-def _freeze_problems(cfg: CfgNode) -> Iterator[str]:
-    if not cfg.TRAIN.ENABLE:
-        return
-    with torch.device("meta"):
-        model = build_model(cfg)
-    try:
+def _freeze_problems(cfg: CfgNode) -> Sequence[str]:
+    if cfg.TRAIN.ENABLE:
+        with torch.device("meta"):
+            model = build_model(cfg)
         frozen_names(model, cfg.TRAIN.FREEZE)
-    except ConfigError as error:
-        yield str(error)
+    return ()
 
 
-def _board_problems(cfg: CfgNode) -> Iterator[str]:
+def _board_problems(cfg: CfgNode) -> Sequence[str]:
     """Problems of the files of TENSORBOARD.* figures, if they are enabled."""
     board = cfg.TENSORBOARD
-    if not (cfg.TRAIN.ENABLE and board.ENABLE):
-        return
-    if not (board.CONFUSION_MATRIX.ENABLE or board.HISTOGRAM.ENABLE):
-        return
-    from timesformer.evaluation.figures import build_figures
+    has_figures = board.CONFUSION_MATRIX.ENABLE or board.HISTOGRAM.ENABLE
+    if cfg.TRAIN.ENABLE and board.ENABLE and has_figures:
+        from timesformer.evaluation.figures import build_figures
 
-    try:
         build_figures(cfg)
-    except ConfigError as error:
-        yield str(error)
+    return ()
 
 
-def _decoder_problems(cfg: CfgNode) -> Iterator[str]:
+def _decoder_problems(cfg: CfgNode) -> Sequence[str]:
     if cfg.DATA.DECODING_BACKEND == "torchcodec":
-        try:
-            check_torchcodec(cfg.DATA.DECODING_DEVICE)
-        except BackendError as error:
-            yield str(error)
+        check_torchcodec(cfg.DATA.DECODING_DEVICE)
+    return ()
 
 
-def _list_problems(cfg: CfgNode, split: str) -> Iterator[str]:
-    try:
-        videos = read_list(cfg, split)
-        usable = len(videos.labels) - len(known_bad(videos, other_places(cfg.OUTPUT_DIR)))
-    except ListError as error:
-        yield str(error)
+def _list_problems(cfg: CfgNode, *, split: str) -> Iterator[str]:
+    if not cfg["TEST" if split == "test" else "TRAIN"].ENABLE:
         return
+    videos = read_list(cfg, split)
+    usable = len(videos.labels) - len(known_bad(videos, other_places(cfg.OUTPUT_DIR)))
     if cfg.DATA.CHECK_EXISTENCE:
         yield from _existence_problems(videos)
     batch = cfg.TRAIN.BATCH_SIZE * num_machines(cfg) // cfg.AUG.NUM_REPEATS
@@ -256,9 +241,22 @@ def _existence_problems(videos: VideoList) -> Iterator[str]:
         )
 
 
-def _flip_map_problems(cfg: CfgNode) -> Iterator[str]:
-    try:
-        if cfg.TRAIN.ENABLE:
-            build_flip_map(cfg)
-    except ConfigError as error:
-        yield str(error)
+def _flip_map_problems(cfg: CfgNode) -> Sequence[str]:
+    if cfg.TRAIN.ENABLE:
+        build_flip_map(cfg)
+    return ()
+
+
+CHECKS: tuple[Check, ...] = (
+    _device_problems,
+    _output_problems,
+    _checkpoint_problems,
+    _board_problems,
+    _decoder_problems,
+    _arithmetic_problems,
+    _freeze_problems,
+    _resume_problems,
+    _loader_problems,
+    *(partial(_list_problems, split=split) for split in ("train", "val", "test")),
+    _flip_map_problems,
+)
