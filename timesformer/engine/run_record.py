@@ -39,7 +39,7 @@ Json = dict[str, Any]
 
 
 @contextlib.contextmanager
-def recorded(session: Json, folder: str | Path, run: str = "") -> Iterator[None]:
+def recorded(session: Json, folder: str | Path, run_id: str = "") -> Iterator[None]:
     """Keep ``run.json`` of ``folder`` while the block runs; only the first process writes it.
 
     The file is written when the block begins and when it ends. Its last session is ``running``,
@@ -49,14 +49,14 @@ def recorded(session: Json, folder: str | Path, run: str = "") -> Iterator[None]
     Args:
         session: as ``build_session`` makes it.
         folder: OUTPUT_DIR.
-        run: the id of the run.
+        run_id: of the run.
     """
     if not collectives.is_main():
         yield
         return
     path = Path(folder) / RUN_RECORD
     sessions = [_ended(earlier) for earlier in read_sessions(path)] + [session]
-    _write(path, sessions, run)
+    _write(path, sessions, run_id)
     status, reason = "finished", ""
     try:
         yield
@@ -68,7 +68,7 @@ def recorded(session: Json, folder: str | Path, run: str = "") -> Iterator[None]
         session |= {"status": status, "reason": reason, **_measured(session["start"], rows)}
         try:
             if path.parent.is_dir():  # else it was moved away, and is not made again
-                _write(path, sessions, run)
+                _write(path, sessions, run_id)
         except OSError as error:  # must not hide why the run failed
             logger.error("%s could not be written: %s", path, error)
 
@@ -189,7 +189,7 @@ def _measured(start: str, rows: list[metrics_csv.Row]) -> Json:
     }
 
 
-def _write(path: Path, sessions: list[Json], run: str) -> None:
+def _write(path: Path, sessions: list[Json], run_id: str) -> None:
     """Write all ``sessions``; the head of the file has the status of the last one."""
     last = sessions[-1]
     head = {
@@ -199,7 +199,7 @@ def _write(path: Path, sessions: list[Json], run: str) -> None:
         "result": results(path.parent, metrics_csv.read_rows(path.with_name(METRICS))),
     }
     with write_atomically(path) as file:
-        file.write(json_text({**head, RUN: run, "sessions": sessions}) + "\n")
+        file.write(json_text({**head, RUN: run_id, "sessions": sessions}) + "\n")
 
 
 def _ended(session: Json) -> Json:

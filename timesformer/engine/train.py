@@ -36,10 +36,10 @@ from timesformer.runtime import collectives, log
 logger = logging.getLogger(__name__)
 
 
-def train(cfg: CfgNode, device: torch.device, run: str = "") -> Path | None:
+def train(cfg: CfgNode, device: torch.device, run_id: str = "") -> Path | None:
     """Train the configured model; checkpoint and validate as it goes; resume if it was interrupted.
 
-    ``run``: its id. Returns the newest checkpoint, that of the end.
+    ``run_id`` is written into its checkpoints. Returns the newest checkpoint, that of the end.
 
     Raises:
         CheckpointError: weights to start from are missing or do not fit; no checkpoint can be written.
@@ -59,7 +59,7 @@ def train(cfg: CfgNode, device: torch.device, run: str = "") -> Path | None:
     state = build_train_state(cfg, model, device)
     known_bad = len(loader.dataset.known_bad)
     about = metadata.build_metadata(cfg, lists) | resume_check.facts(len(loader), known_bad)
-    about |= described_start(cfg) | {RUN: run}
+    about |= described_start(cfg) | {RUN: run_id}
     start = restore(cfg, state, about)
     model = parallelize(model, cfg, device, state.optimizer)
     loader, val_loader = build_probe_loaders(cfg, state.model, loader, val_loader, device)
