@@ -10,7 +10,7 @@ from tests.conftest import numbered_frame, run_tool, write_video
 from timesformer.cli.prepare import Format
 from timesformer.config import load_config
 from timesformer.datasets import read_list
-from timesformer.datasets.annotation_formats import FORMATS
+from timesformer.datasets.annotation_formats import ANNOTATION_FORMATS
 from timesformer.datasets.lists import read_kinetics
 
 
@@ -31,7 +31,7 @@ def refuse(run_here):
 
 
 def test_the_formats_of_the_help_are_those_of_the_package():
-    assert tuple(FORMATS) == get_args(Format)
+    assert tuple(ANNOTATION_FORMATS) == get_args(Format)
 
 
 def videos_of(folder, split, num_classes, **kwargs):

@@ -5,8 +5,8 @@ from math import isnan
 
 import pytest
 
-from timesformer.datasets.annotation_formats import FORMATS
-from timesformer.datasets.annotations import Source, locate
+from timesformer.datasets.annotation_formats import ANNOTATION_FORMATS
+from timesformer.datasets.annotations import Source, locate_clips
 from timesformer.datasets.class_names import class_names
 from timesformer.datasets.folders import VideoFolder
 from timesformer.datasets.list_text import ListError
@@ -45,8 +45,8 @@ def files(tmp_path):
 
 def read(name, source):
     """(path below the videos, labels, split, start, end or None) of each located clip; the rest."""
-    annotations = FORMATS[name](source)
-    entries, missing = locate(annotations.clips, source.videos)
+    annotations = ANNOTATION_FORMATS[name](source)
+    entries, missing = locate_clips(annotations.clips, source.videos)
     rows = [
         (entry.path.relative_to(source.videos.root).as_posix(), entry.labels, entry.split)
         + (() if isnan(entry.start) else (entry.start, entry.end))

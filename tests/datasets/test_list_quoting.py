@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from timesformer.datasets.annotations import Entry
+from timesformer.datasets.annotations import LocatedClip
 from timesformer.datasets.list_lines import parse_row
 from timesformer.datasets.list_text import ListError, text_lines
 from timesformer.datasets.lists import read_kinetics
@@ -71,7 +71,7 @@ def test_what_csv_and_pandas_write_is_read_back(folder, names, delimiter, quotin
 
 
 def test_what_this_package_writes_is_read_back(folder, names):
-    entries = [Entry(folder / name, (i,), "train", nan, nan) for i, name in enumerate(names)]
+    entries = [LocatedClip(folder / name, (i,), "train", nan, nan) for i, name in enumerate(names)]
     times = [(0.0, 1e-7), (1.5, 1e17), (2, 3), (0.1 + 0.2, 7.25)]
     parts = [e._replace(start=s, end=t) for e in entries for s, t in times]
     write_lists(folder, {"train": entries, "val": parts}, [])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from timesformer.datasets.annotations import Entry
+from timesformer.datasets.annotations import LocatedClip
 from timesformer.datasets.list_text import ListError
 from timesformer.datasets.splits import assign_splits, complete_splits, group_of
 
@@ -12,7 +12,7 @@ SHARES = {"val": 0.1, "test": 0.2}
 
 
 def entries(*names, label=0, split=""):
-    return [Entry(Path(name), (label,), split, nan, nan) for name in names]
+    return [LocatedClip(Path(name), (label,), split, nan, nan) for name in names]
 
 
 def ucf(label, groups=10, clips=4):

@@ -12,7 +12,7 @@ import torch
 from tests.conftest import numbered_frame, run_tool, write_video
 from timesformer.config import load_config
 from timesformer.datasets import clips, load_views
-from timesformer.datasets.annotations import Entry
+from timesformer.datasets.annotations import LocatedClip
 from timesformer.datasets.build import build_frame_loader
 from timesformer.datasets.checks import scan
 from timesformer.datasets.prepare import Resize, reencoded
@@ -87,7 +87,7 @@ def test_a_slow_video_is_not_resized_and_the_others_are(tmp_path):
     done.parent.mkdir(parents=True)
     done.touch()  # as a run before has left it
     paths = [tmp_path / "in/slow.mp4", tmp_path / "in/done.mp4"]
-    parts = {"train": [Entry(path, (0,), "train", math.nan, math.nan) for path in paths]}
+    parts = {"train": [LocatedClip(path, (0,), "train", math.nan, math.nan) for path in paths]}
     kept, failures = reencoded(
         parts, tmp_path / "in", tmp_path / "out", Resize(32, 1, time_limit=1e-9)
     )

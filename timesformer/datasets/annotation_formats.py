@@ -1,7 +1,7 @@
 """Annotation formats of others as clips with labels: parsers that read text and touch no video.
 
 A parser gets a ``Source`` and returns ``Annotations``: what the files say, names as they say them.
-Add a format by a function and a row of ``FORMATS``.
+Add a format by a function and a row of ``ANNOTATION_FORMATS``.
 """
 
 import re
@@ -16,7 +16,7 @@ from timesformer.datasets.annotation_tables import (
     read_table,
     split_name,
 )
-from timesformer.datasets.annotations import SPLIT_NAMES, Annotations, Clip, Source
+from timesformer.datasets.annotations import SPLIT_NAMES, AnnotatedClip, Annotations, Source
 from timesformer.datasets.folders import VIDEO_SUFFIXES
 from timesformer.datasets.list_text import ListError, numbered_lines, shown
 from timesformer.datasets.ssv2 import read_annotations, read_templates
@@ -45,7 +45,7 @@ def read_kinetics_csv(source: Source) -> Annotations:
     for row in rows:
         start, end = _seconds(row)
         clips.append(
-            Clip(
+            AnnotatedClip(
                 name=f"{row['youtube_id']}_{int(start):06d}_{int(end):06d}",
                 labels=(label_of(row["label"]),),
                 split=split_name(row["split"]),
@@ -75,7 +75,7 @@ def read_mmaction(source: Source) -> Annotations:
                     "num_frames label`; labels are whole numbers"
                 )
             labels = tuple(map(int, match["numbers"].split()))
-            clips.append(Clip(match["name"], labels, split, folders=(split,)))
+            clips.append(AnnotatedClip(match["name"], labels, split, folders=(split,)))
     return Annotations(clips, source.class_names)
 
 
@@ -97,7 +97,7 @@ def read_ucf101(source: Source) -> Annotations:
             match = _VIDEO_LINE.fullmatch(line)
             name = match["name"] if match else line
             label = label_of(name.split("/")[0], where=f"{path}:{number}")
-            clips.append(Clip(name, (label,), split))
+            clips.append(AnnotatedClip(name, (label,), split))
     return Annotations(clips, tuple(names))
 
 
@@ -123,7 +123,7 @@ def read_hmdb51(source: Source) -> Annotations:
             if mark not in _HMDB_SPLITS:
                 raise ListError(f"{path}:{number}: {shown(line)} is not `name.avi` and 0, 1 or 2")
             if split := _HMDB_SPLITS[mark]:
-                clips.append(Clip(video.strip(), (label,), split, folders=(name,)))
+                clips.append(AnnotatedClip(video.strip(), (label,), split, folders=(name,)))
     return Annotations(clips, tuple(sorted(found)))
 
 
@@ -132,7 +132,7 @@ def read_ssv2_json(source: Source) -> Annotations:
     folder = _folder(source, "something-something-v2-labels.json, -train.json and -validation.json")
     labels = read_templates(folder)
     clips = [
-        Clip(name, (label,), split)
+        AnnotatedClip(name, (label,), split)
         for split, part in (("train", "train"), ("val", "validation"))
         for name, label in read_annotations(folder, part, labels)
     ]
@@ -159,10 +159,12 @@ def read_class_folders(source: Source) -> Annotations:
         )
     names = source.class_names or tuple(sorted({name for _, name, _ in found}))
     label_of = LabelNumbers(names)
-    return Annotations([Clip(path, (label_of(name),), split) for split, name, path in found], names)
+    return Annotations(
+        [AnnotatedClip(path, (label_of(name),), split) for split, name, path in found], names
+    )
 
 
-FORMATS: dict[str, Callable[[Source], Annotations]] = {
+ANNOTATION_FORMATS: dict[str, Callable[[Source], Annotations]] = {
     "kinetics": read_kinetics_csv,
     "mmaction2": read_mmaction,
     "ucf101": read_ucf101,

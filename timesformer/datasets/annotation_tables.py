@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from timesformer.datasets.annotations import SPLIT_NAMES, Annotations, Clip, Source
+from timesformer.datasets.annotations import SPLIT_NAMES, AnnotatedClip, Annotations, Source
 from timesformer.datasets.class_names import class_names, names_beside
 from timesformer.datasets.list_advice import (
     DELIMITERS,
@@ -164,7 +164,7 @@ def _annotations(rows: Sequence[Labelled], source: Source, names: Sequence[str])
                 )
             labels.append(label)
         part = {} if isnan(row.start) else {"whole": row.path, "start": row.start, "end": row.end}
-        clips.append(Clip(row.path, tuple(labels), row.split, **part))  # type: ignore[arg-type]
+        clips.append(AnnotatedClip(row.path, tuple(labels), row.split, **part))  # type: ignore[arg-type]
     return Annotations(clips, tuple(names))
 
 

@@ -1,6 +1,6 @@
 """What every annotation format comes down to: clips with labels, then the videos that they name.
 
-Source -> a parser of ``formats.py`` -> Annotations (clips) -> ``locate`` -> entries
+Source -> a parser of ``annotation_formats`` -> Annotations (clips) -> ``locate_clips`` -> entries
 """
 
 import os
@@ -18,7 +18,7 @@ SPLIT_NAMES = {name: name for name in SPLITS} | {"training": "train", "testing":
 SPLIT_NAMES |= {"validate": "val", "validation": "val", "valid": "val"}
 
 
-class Clip(NamedTuple):
+class AnnotatedClip(NamedTuple):
     """One labelled clip as annotated: the video ``name``, or a part of the video ``whole``.
 
     ``name`` is looked for first; ``whole`` with the part from ``start`` to ``end`` (seconds) where
@@ -37,7 +37,7 @@ class Clip(NamedTuple):
 class Annotations(NamedTuple):
     """Clips, and the names of their classes (none if the format has none)."""
 
-    clips: list[Clip]
+    clips: list[AnnotatedClip]
     class_names: tuple[str, ...] = ()
 
 
@@ -53,7 +53,7 @@ class Source(NamedTuple):
     first_label: int = 0  # that the labels of the files count from
 
 
-class Entry(NamedTuple):
+class LocatedClip(NamedTuple):
     """A located clip: a row of our lists."""
 
     path: Path
@@ -63,7 +63,9 @@ class Entry(NamedTuple):
     end: float
 
 
-def locate(clips: Iterable[Clip], videos: VideoFolder) -> tuple[list[Entry], list[Clip]]:
+def locate_clips(
+    clips: Iterable[AnnotatedClip], videos: VideoFolder
+) -> tuple[list[LocatedClip], list[AnnotatedClip]]:
     """The clips of which ``videos`` has the video, in order, and the others.
 
     Raises:
@@ -73,11 +75,11 @@ def locate(clips: Iterable[Clip], videos: VideoFolder) -> tuple[list[Entry], lis
     for clip in clips:
         path = _absolute(clip.name) or videos.find(clip.name, parents=clip.folders)
         if path and clip.whole == clip.name:
-            entries.append(Entry(path, clip.labels, clip.split, clip.start, clip.end))
+            entries.append(LocatedClip(path, clip.labels, clip.split, clip.start, clip.end))
         elif path:
-            entries.append(Entry(path, clip.labels, clip.split, nan, nan))
+            entries.append(LocatedClip(path, clip.labels, clip.split, nan, nan))
         elif clip.whole and (path := videos.find(clip.whole, parents=clip.folders)):
-            entries.append(Entry(path, clip.labels, clip.split, clip.start, clip.end))
+            entries.append(LocatedClip(path, clip.labels, clip.split, clip.start, clip.end))
         else:
             missing.append(clip)
     if not entries:
@@ -89,7 +91,7 @@ def locate(clips: Iterable[Clip], videos: VideoFolder) -> tuple[list[Entry], lis
     return entries, missing
 
 
-def describe_unlisted(videos: VideoFolder, entries: Iterable[Entry]) -> list[str]:
+def describe_unlisted(videos: VideoFolder, entries: Iterable[LocatedClip]) -> list[str]:
     """A line on the videos of a folder that no entry has, if there are any."""
     listed = {os.path.abspath(entry.path) for entry in entries}
     others = [path for path in videos.paths if os.path.abspath(path) not in listed]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from timesformer.datasets.annotation_formats import read_class_folders
-from timesformer.datasets.annotations import Source, describe_unlisted, locate
+from timesformer.datasets.annotations import Source, describe_unlisted, locate_clips
 from timesformer.datasets.class_names import class_names
 from timesformer.datasets.folders import VideoFolder
 from timesformer.datasets.list_text import ListError
@@ -39,7 +39,7 @@ def split_class_folders(folder: Path, classes: str, *, seed: int) -> ClassFolder
         annotations = read_class_folders(
             Source(videos, class_names=_reordered(classes, annotations.class_names))
         )
-    entries, _ = locate(annotations.clips, videos)
+    entries, _ = locate_clips(annotations.clips, videos)
     remarks = [*videos.describe_unused(), *describe_unlisted(videos, entries)]
     shares = shares_for(entries, annotations.class_names)
     entries = assign_splits(entries, seed=seed, shares=shares, names=annotations.class_names)

@@ -10,8 +10,14 @@ from typing import NamedTuple
 import pandas as pd
 from tqdm import tqdm
 
-from timesformer.datasets.annotation_formats import FORMATS
-from timesformer.datasets.annotations import Clip, Entry, Source, describe_unlisted, locate
+from timesformer.datasets.annotation_formats import ANNOTATION_FORMATS
+from timesformer.datasets.annotations import (
+    AnnotatedClip,
+    LocatedClip,
+    Source,
+    describe_unlisted,
+    locate_clips,
+)
 from timesformer.datasets.list_text import ListError
 from timesformer.datasets.splits import assign_splits, complete_splits
 from timesformer.datasets.write_lists import Parts, write_lines, write_lists
@@ -52,7 +58,7 @@ def prepare(
 
     Args:
         source: the videos and what is known of them.
-        form: of the annotations, one of FORMATS.
+        form: of the annotations, one of ANNOTATION_FORMATS.
         out: folder to write.
         shares: part of each class for val and test, where the format has no splits.
         seed: of a split that is made here.
@@ -63,8 +69,8 @@ def prepare(
         ListError: annotations, videos or labels that do not fit.
     """
     videos = source.videos
-    annotations = FORMATS[form](source)
-    entries, missing = locate(annotations.clips, videos)
+    annotations = ANNOTATION_FORMATS[form](source)
+    entries, missing = locate_clips(annotations.clips, videos)
     names = annotations.class_names
     entries = assign_splits(entries, seed=seed, shares=shares, names=names)
     parts = complete_splits(entries, partial=allow_missing)
@@ -132,7 +138,9 @@ def _targets(paths: Sequence[Path], root: Path, folder: Path) -> dict[Path, Path
     return targets
 
 
-def _table(parts: Parts, names: Sequence[str], missing: Sequence[Clip], failed: int) -> str:
+def _table(
+    parts: Parts, names: Sequence[str], missing: Sequence[AnnotatedClip], failed: int
+) -> str:
     """The table that a run prints."""
     rows = {
         split: {
@@ -154,7 +162,7 @@ def _table(parts: Parts, names: Sequence[str], missing: Sequence[Clip], failed: 
     return "\n".join(lines)
 
 
-def _per_class(part: Sequence[Entry]) -> list[int]:
+def _per_class(part: Sequence[LocatedClip]) -> list[int]:
     """Videos of each class that occurs."""
     return list(Counter(label for entry in part for label in entry.labels).values())
 

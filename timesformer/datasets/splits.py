@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from timesformer.datasets.annotations import SPLITS, Entry
+from timesformer.datasets.annotations import SPLITS, LocatedClip
 from timesformer.datasets.list_text import ListError
 
 _SHARE = 0.1  # of a class for val, and for test, by default
@@ -35,7 +35,7 @@ def group_of(path: Path) -> str:
     return path.stem
 
 
-def shares_for(entries: Sequence[Entry], names: Sequence[str]) -> dict[str, float]:
+def shares_for(entries: Sequence[LocatedClip], names: Sequence[str]) -> dict[str, float]:
     """Shares of val and test, of each class; no test of its own where a class has but two films.
 
     Raises:
@@ -55,8 +55,12 @@ def shares_for(entries: Sequence[Entry], names: Sequence[str]) -> dict[str, floa
 
 
 def assign_splits(
-    entries: Sequence[Entry], *, seed: int, shares: Mapping[str, float], names: Sequence[str] = ()
-) -> list[Entry]:
+    entries: Sequence[LocatedClip],
+    *,
+    seed: int,
+    shares: Mapping[str, float],
+    names: Sequence[str] = (),
+) -> list[LocatedClip]:
     """``entries`` with a split each; those that have one keep it.
 
     Args:
@@ -92,7 +96,9 @@ def assign_splits(
     return [entry._replace(split=split) for entry, split in zip(entries, chosen, strict=True)]
 
 
-def complete_splits(entries: Sequence[Entry], *, partial: bool = False) -> dict[str, list[Entry]]:
+def complete_splits(
+    entries: Sequence[LocatedClip], *, partial: bool = False
+) -> dict[str, list[LocatedClip]]:
     """Split -> its entries; a val or test without videos repeats the other one.
 
     With ``partial`` nothing is repeated, and splits without videos are left out.

@@ -4,14 +4,14 @@ from collections.abc import Iterable, Sequence
 from math import isnan
 from pathlib import Path
 
-from timesformer.datasets.annotations import Entry
+from timesformer.datasets.annotations import LocatedClip
 from timesformer.datasets.class_names import FILE
 from timesformer.datasets.list_lines import ListRow, parse_row, quote
 from timesformer.datasets.list_text import ListError
 from timesformer.files import write_atomically
 from timesformer.io.terminal import printable
 
-Parts = dict[str, list[Entry]]  # split -> its videos
+Parts = dict[str, list[LocatedClip]]  # split -> its videos
 
 
 def write_lists(out: Path, parts: Parts, names: Sequence[str]) -> None:
@@ -58,7 +58,7 @@ def row_line(path: str, labels: Sequence[int], start: float, end: float) -> str:
     return line
 
 
-def _line(entry: Entry, out: Path) -> str:
+def _line(entry: LocatedClip, out: Path) -> str:
     path = entry.path.absolute()
     inside = path.is_relative_to(out.absolute())
     text = str(path.relative_to(out.absolute()) if inside else path)
