@@ -29,7 +29,13 @@ def is_door(file, function):
 
 
 def reads(node):
-    """Whether an expression reads a key: ``cfg.KEY``, ``cfg["KEY"]``, also of ``self.cfg``."""
+    """Whether a node reads a key: ``cfg.KEY``, ``cfg["KEY"]``, also of ``self.cfg``.
+
+    Or takes a section under another name, ``solver: CfgNode``.
+    """
+    if isinstance(node, ast.arg):
+        hint = node.annotation
+        return node.arg != "cfg" and hint is not None and "CfgNode" in ast.unparse(hint)
     if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("value_of", "getattr"):
         return is_configuration(node.args[0])
     if isinstance(node, ast.Subscript):
@@ -93,6 +99,7 @@ def test_every_form_of_reading_is_found():
         assert set(readers(ast.parse(f"class C:\n  def f(cfg, self): return {form}"))) == {"C.f"}
     for other in ("cfg.dump()", "f(cfg)", "CFG.A", "config.A", "self.cfg"):
         assert not set(readers(ast.parse(f"def f(cfg): {other}")))
+    assert set(readers(ast.parse("def f(solver: CfgNode): g(solver)"))) == {"f"}
     assert is_door("engine/train.py", "train.inner")
     assert is_door("models/vit.py", "build_model.inner")
     assert is_door("engine/preflight.py", "anything")
