@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from timesformer.config import CfgNode, portable
@@ -16,56 +17,38 @@ DATASETS: dict[str, Callable[..., VideoList]] = {"kinetics": read_kinetics, "ssv
 
 @dataclass(frozen=True)
 class ListSource:
-    """One list: its folder and ``part`` (train, val or test), and how its lines are read."""
+    """The list of a split: the file that names the videos, and how it is read (ListError of ``lists``)."""
 
-    folder: Path
-    part: str
-    dataset: str
-    key: str  # that names the data set, for messages
-    prefix: str
-    separator: str
-    num_classes: int
-    multi_label: bool
-
-    @property
-    def file(self) -> Path:
-        """The file that lists the videos; of SSv2 the frames of train, else of val."""
-        is_named = self.dataset == "kinetics" or self.part == "train"
-        return self.folder / f"{self.part if is_named else 'val'}.csv"
-
-    def read(self) -> VideoList:
-        """The list, parsed and checked against ``num_classes``; ListError as of ``lists``."""
-        return choose(DATASETS, self.dataset, key=self.key)(
-            self.folder,
-            self.part,
-            prefix=self.prefix,
-            separator=self.separator,
-            num_classes=self.num_classes,
-            multi_label=self.multi_label,
-        )
+    file: Path
+    read: Callable[[], VideoList]
 
 
 def build_list_source(cfg: CfgNode, split: str) -> ListSource:
-    """Where the list of ``split`` is. With DATA.OVERFIT_BATCHES, val is the train list.
+    """The list of ``split``, whose labels are checked; with DATA.OVERFIT_BATCHES, val is the train list.
+
+    ``file`` of SSv2 lists the frames of train, else of val.
 
     Raises:
         ListError: DATA.PATH_TO_DATA_DIR is empty.
     """
-    data, prefix = cfg.DATA, cfg.DATA.PATH_PREFIX
+    data, dataset = cfg.DATA, build_dataset_name(cfg, split)
     if not data.PATH_TO_DATA_DIR:
         raise ListError(
             "DATA.PATH_TO_DATA_DIR is empty; set it to the folder of train.csv, val.csv, test.csv"
         )
-    return ListSource(
-        portable(data.PATH_TO_DATA_DIR),
-        "train" if split == "val" and data.OVERFIT_BATCHES else split,
-        dataset=build_dataset_name(cfg, split),
-        key=f"{split.upper()}.DATASET",
+    folder, prefix = portable(data.PATH_TO_DATA_DIR), data.PATH_PREFIX
+    part = "train" if split == "val" and data.OVERFIT_BATCHES else split
+    read = partial(
+        choose(DATASETS, dataset, key=f"{split.upper()}.DATASET"),
+        folder,
+        part,
         prefix=prefix if not prefix or is_url(prefix) else str(portable(prefix)),
         separator=data.PATH_LABEL_SEPARATOR,
         num_classes=cfg.MODEL.NUM_CLASSES,
         multi_label=data.MULTI_LABEL,
     )
+    has_own_file = dataset == "kinetics" or part == "train"
+    return ListSource(folder / f"{part if has_own_file else 'val'}.csv", read)
 
 
 def build_dataset_name(cfg: CfgNode, split: str) -> str:
