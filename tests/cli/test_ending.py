@@ -21,7 +21,7 @@ ENDS = {  # what main raises -> status, line on stderr
     "not finite": (FloatingPointError("loss is nan"), 2, "t.py: error: loss is nan\n"),
     "file": (OSError(13, "Permission denied", "/x\ny"), 2, "error: /x\\ny: Permission denied\n"),
     "memory": (MemoryError(), 2, "t.py: error: there is not enough memory"),
-    "keyboard": (KeyboardInterrupt(), 130, "\nt.py: interrupted; it goes on\n"),
+    "keyboard": (KeyboardInterrupt(), 130, "\nt.py: interrupted; it resumes\n"),
     "closed pipe": (BrokenPipeError(), 141, ""),
 }
 
@@ -33,7 +33,7 @@ def test_an_end_is_one_line_and_a_status(name, capsys):
     def main():
         raise error
 
-    assert status_of(main, "t.py", "it goes on") == status
+    assert status_of(main, "t.py", "it resumes") == status
     assert capsys.readouterr().err.endswith(line) if name != "memory" else line
 
 

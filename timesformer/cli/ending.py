@@ -110,7 +110,7 @@ def _end_processes() -> None:
 
 
 def _flushed(status: int) -> int:
-    """``status``, unless nobody reads the output; the rest of the output is dropped then."""
+    """``status``, or that of a closed pipe, after which the rest of the output is dropped."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -57,7 +57,7 @@ def main(
             "Processes; no effect on the content.",
             *WORKERS,
             at_least=1,
-            why="somebody must write the videos",
+            why="a process must write the videos",
         ),
     ] = os.cpu_count() or 1,
 ) -> None:

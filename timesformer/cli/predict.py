@@ -1,7 +1,7 @@
 """Predict the likeliest classes of videos.
 
-The checkpoint says everything else. A video that cannot be read, or whose scores are not finite, gets
-an error instead of classes; the others are predicted.
+All other settings are those of the checkpoint. A video that cannot be read, or whose scores are not
+finite, gets an error instead of classes; the others are predicted.
 
 $ timesformer predict clips/ film.mp4 --weights output/mine/checkpoints/checkpoint_best.pyth
 $ timesformer predict 'clips/*.mp4' --weights model.pyth --top 1 --csv > classes.csv
