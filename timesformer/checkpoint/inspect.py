@@ -17,7 +17,11 @@ from timesformer.checkpoint.load import (
     load_state,
     read_weights,
 )
+from timesformer.checkpoint.model_spec import build_other_config
+from timesformer.config import flat_values
 from timesformer.io.terminal import printable
+from timesformer.models import MODELS, build_model
+from timesformer.models.classifier import Classifier
 from timesformer.models.timesformer import TimeSformer
 
 _NAMES_OF_THE_FILE = ("set_aside", "other_entries")
@@ -39,7 +43,9 @@ def summarize(path: str | PathLike[str]) -> dict[str, Any]:
         "bytes": num_bytes(Path(path)) if Path(path).exists() else None,
         "metadata": read_metadata(path),
         "format": weights.format,
-        "kind": "video model" if is_video(state) else "image model or space-only video model",
+        "kind": "video model"
+        if is_video(state) or weights.format in MODELS
+        else "image model or space-only video model",
         "architecture": _architecture(weights),
         "tensors": len(state),
         "parameters": sum(value.numel() for value in state.values()),
@@ -77,6 +83,11 @@ def as_text(facts: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _kind(weights: Weights) -> str:
+    is_video_model = is_video(weights.state) or weights.format in MODELS
+    return "video model" if is_video_model else "image model or space-only video model"
+
+
 def _architecture(weights: Weights) -> dict[str, Any]:
     """Sizes by their names; the heads only if something but the shapes tells them."""
     try:
@@ -93,7 +104,7 @@ def _architecture(weights: Weights) -> dict[str, Any]:
 def _report(weights: Weights, source: str) -> str:
     """What a model of the file's own sizes would get."""
     try:
-        model = _model(weights)
+        model = _model(weights, source)
     except ValueError as error:
         return f"nothing: {error}"
     try:
@@ -103,13 +114,21 @@ def _report(weights: Weights, source: str) -> str:
     return str(report)
 
 
-def _model(weights: Weights) -> TimeSformer:
+def _model(weights: Weights, source: str) -> Classifier:
     """Of the sizes of the weights, without values.
 
     Raises:
         ValueError: the weights are of no such model.
     """
-    sizes = infer(weights.state)
+    try:
+        sizes = infer(weights.state)
+    except ValueError:
+        text = weights.about.get("cfg", "")
+        cfg = build_other_config(source, flat_values(text, source=source) if text else {})
+        if cfg is None:
+            raise
+        with torch.device("meta"):
+            return build_model(cfg)
     with torch.device("meta"):
         return TimeSformer(
             img_size=sizes.img_size,

@@ -17,7 +17,7 @@ from timesformer.checkpoint.metadata import LONGEST_SIDE, read_preprocessing
 from timesformer.config import CfgNode, ConfigError, config_of, flat_values, load_config, portable
 from timesformer.config.keys import KEYS
 from timesformer.datasets.class_names import class_names
-from timesformer.models import TIMESFORMERS, build_model
+from timesformer.models import MODELS, TIMESFORMERS, build_model
 from timesformer.models.classifier import classifier_parameters
 
 # Where test views lie unless the file says it: the published code, whose files cannot, never shows the
@@ -125,15 +125,18 @@ def _spec(
 def build_other_config(
     path: str,
     own: Mapping[str, Any],
-    cfg_file: str | PathLike[str] | None,
-    overrides: Sequence[str],
+    cfg_file: str | PathLike[str] | None = None,
+    overrides: Sequence[str] = (),
 ) -> CfgNode | None:
     """The configuration of a model that is not a TimeSformer; None: nothing names such a model."""
+    named = {own.get("MODEL.MODEL_NAME"), *overrides[1::2]} & (MODELS.keys() - set(TIMESFORMERS))
     overrides = (*PREDICTING, *overrides)
     if cfg_file is not None:
         cfg = load_config(fspath(cfg_file), overrides)
-    else:
+    elif named:
         cfg = _config(_scored(own), overrides, path=path)
+    else:
+        return None
     return None if cfg.MODEL.MODEL_NAME in TIMESFORMERS else cfg
 
 

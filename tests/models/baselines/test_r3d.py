@@ -8,6 +8,7 @@ import torch
 from torchvision.models.video import r3d_18
 
 from tests.conftest import run_tool
+from timesformer.checkpoint.inspect import summarize
 from timesformer.models.baselines.r3d import R3D18
 
 OPTIONS = [
@@ -53,6 +54,9 @@ def test_it_trains_freezes_resumes_tests_and_predicts_by_the_same_commands(
     assert "model.fc.weight" in changed
     assert "model.layer4.1.conv2.1.running_mean" in changed
     assert not any(name.startswith(("model.stem", "model.layer1")) for name in changed)
+    facts = summarize(last)
+    assert (facts["kind"], facts["format"]) == ("video model", "r3d_18")
+    assert facts["loads"].startswith(f"{len(first)} tensors loaded")
 
     with (out / "test_predictions.csv").open() as file:
         tested = next(row for row in csv.DictReader(file) if row["path"].endswith("test 0.mp4"))
