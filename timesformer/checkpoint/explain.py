@@ -52,6 +52,6 @@ def _video(path: Path) -> str:
         return ""
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """The beginning of a message that may be long, without what would steer a terminal."""
     return printable(str(error).strip().partition("\n")[0][:160])

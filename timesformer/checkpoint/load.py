@@ -7,10 +7,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from timesformer.checkpoint import timm_hub
+from timesformer.checkpoint.explain import first_line
 from timesformer.checkpoint.files import (
     CheckpointError,
     UnreadableError,
-    first_line,
     read_config,
     read_file,
 )

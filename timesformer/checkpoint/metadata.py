@@ -151,10 +151,10 @@ def read_metadata(weights: Weights, payload: Any, path: str | Path) -> None:
         weights.about.setdefault("epoch", meta["epoch"])
     if "cfg" in payload and weights.format == "image ViT":
         weights.format = "TimeSformer"
-    said = _sections(weights.about.get("cfg"), path)
+    sections = _sections(weights.about.get("cfg"), path)
     if weights.format == "unknown":
-        weights.format = str(_mapping(said.get("MODEL")).get("MODEL_NAME", weights.format))
-    sizes = _mapping(said.get("TIMESFORMER"))
+        weights.format = str(_mapping(sections.get("MODEL")).get("MODEL_NAME", weights.format))
+    sizes = _mapping(sections.get("TIMESFORMER"))
     heads, eps = sizes.get("NUM_HEADS"), sizes.get("NORM_EPS")
     weights.num_heads = heads if isinstance(heads, int) and heads > 0 else None
     weights.norm_eps = float(eps) if isinstance(eps, int | float) and eps > 0 else weights.norm_eps

@@ -94,11 +94,11 @@ def _of_data(payload: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Dif
     for split, fingerprint in now.get("data", {}).items():
         then = saved.get(split, fingerprint)
         if then["sha256"] != fingerprint["sha256"]:
-            said = (
+            texts = [
                 f"{f['list']}, {f['videos']} videos, {f['sha256'][:12]}"
                 for f in (then, fingerprint)
-            )
-            yield Difference(f"{split} list", *said, is_fatal=True)
+            ]
+            yield Difference(f"{split} list", texts[0], texts[1], is_fatal=True)
 
 
 def _of_facts(payload: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Difference]:
@@ -114,6 +114,7 @@ def _of_start(found: Checkpoint, now: Mapping[str, Any]) -> Iterator[Difference]
         return
     if start.differs(then, starts):
         names = ", ".join(start.KEYS)
-        yield Difference(f"start ({names})", *map(start.described, (then, starts)), is_fatal=True)
+        texts = start.described(then), start.described(starts)
+        yield Difference(f"start ({names})", texts[0], texts[1], is_fatal=True)
     elif starts["sha256"] and not then["sha256"]:
         logger.info("%s has no hash of what it started from; the paths agree", found.path)
