@@ -72,5 +72,5 @@ def test_it_is_probed_by_the_same_command(tiny_yaml, tmp_path):
     out = tmp_path / "probe"
     options = ["TRAIN.FREEZE", "backbone", "TRAIN.PROBE_CLIPS", "1", "DATA.LIMIT_VAL_BATCHES", "0"]
     run_net(tiny_yaml, out, *options, "SOLVER.MAX_EPOCH", "1", "TEST.ENABLE", "False")
-    stored = next((out / "features").rglob("*.pt"))
+    stored = next((out / "features").glob("train-*/*.pt"))
     assert torch.load(stored, weights_only=True)["values"].shape == (24, 512)
