@@ -56,7 +56,7 @@ class TimeSformer(Classifier):
         self.input_spec = (3, num_frames, img_size, img_size)
         self.num_features = embed_dim
         self.num_heads = num_heads  # which no shape tells
-        self.kind = attention_type
+        self.kind = self.attention_type = attention_type  # the second name is the published one
         self.per_frame = attention_type == "space_only"  # frames never meet before the head
         self.patch_size = patch_size
         self.grid_size = img_size // patch_size
