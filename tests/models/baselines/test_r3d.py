@@ -8,7 +8,10 @@ import torch
 from torchvision.models.video import r3d_18
 
 from tests.conftest import run_tool
+from timesformer.checkpoint.convert import WRITERS, Source
 from timesformer.checkpoint.inspect import summarize
+from timesformer.checkpoint.load import CheckpointError
+from timesformer.checkpoint.model_spec import read_model_spec
 from timesformer.models.baselines.r3d import R3D18
 
 OPTIONS = [
@@ -57,6 +60,8 @@ def test_it_trains_freezes_resumes_tests_and_predicts_by_the_same_commands(
     facts = summarize(last)
     assert (facts["kind"], facts["format"]) == ("video model", "r3d_18")
     assert facts["loads"].startswith(f"{len(first)} tensors loaded")
+    with pytest.raises(CheckpointError, match="the model is r3d_18, not a TimeSformer; write publ"):
+        WRITERS["hf"](Source.of(read_model_spec(last)), tmp_path / "hf", torch.float32)
 
     with (out / "test_predictions.csv").open() as file:
         tested = next(row for row in csv.DictReader(file) if row["path"].endswith("test 0.mp4"))
