@@ -24,6 +24,8 @@ RUN_RECORD = "run.json"
 PREDICTIONS = "test_predictions.csv"
 CLASSES = "test_classes.csv"
 RESULTS = "test_results.json"
+REMARKS = "remarks-{}.csv"  # of a split
+RUN_FILES = (CONFIG, LOG, METRICS, RUN_RECORD, PREDICTIONS, CLASSES, RESULTS, REMARKS.format("*"))
 NONFINITE = "nonfinite"
 CHECKPOINTS = "checkpoints"
 

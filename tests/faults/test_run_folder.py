@@ -12,8 +12,10 @@ from timesformer.checkpoint.load import CheckpointError
 from timesformer.checkpoint.newest import candidates, newest_checkpoint, newest_entries, run_of
 from timesformer.checkpoint.sharded import write_sharded
 from timesformer.config import ConfigError, load_config
+from timesformer.engine import run
 from timesformer.engine.preflight import preflight
 from timesformer.files import checkpoint_folder
+from timesformer.runtime import log
 
 NEXT = "checkpoint_epoch_00003.pyth"
 
@@ -205,6 +207,17 @@ def test_links_are_followed_and_deleted_themselves(tmp_path):
     assert os.listdir(elsewhere) == ["checkpoint_epoch_00003.dcp"]
     assert all((tmp_path / f"kept{epoch}/plain.pyth").is_file() for epoch in range(3))
     assert newest_checkpoint(tmp_path / "out").name == "checkpoint_epoch_00003.dcp"
+
+
+def test_a_start_removes_half_written_files_of_a_killed_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(log, "start_logging", lambda folder: None)
+    (tmp_path / "nonfinite").mkdir()
+    names = "run.json", "config.yaml", "remarks-val.csv", "metrics.csv", "nonfinite/epoch_1.json"
+    for place in map(tmp_path.joinpath, (*names, "theirs.txt")):
+        place.with_name(f".{place.name}.123.tmp").write_text("ha")
+    cfg = load_config("Motion/divST_6x6_32", ["OUTPUT_DIR", str(tmp_path)])
+    run._open_folder(cfg, tmp_path, trains=False)
+    assert [path.name for path in tmp_path.rglob("*.tmp")] == [".theirs.txt.123.tmp"]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
-from timesformer.files import write_atomically
+from timesformer.files import REMARKS, write_atomically
 from timesformer.io.spreadsheet import safe_row
 from timesformer.io.terminal import printable
 from timesformer.runtime import collectives
@@ -26,7 +26,7 @@ class Remarks:
         self.path = None
         if folder is not None:
             rank = f"-{collectives.rank()}" if collectives.rank() else ""
-            self.path = Path(folder) / f"remarks-{split}{rank}.csv"
+            self.path = Path(folder) / REMARKS.format(f"{split}{rank}")
         self.found: dict[tuple[str, str], Remark] = {}
         self._written = 0
         self._said: set[str] = set()
