@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from timesformer.checkpoint import save as run_checkpoint
+from timesformer.checkpoint import save
 from timesformer.checkpoint.load import CheckpointError
 from timesformer.runtime import collectives
 from timesformer.runtime.local_rank import raise_once
@@ -47,9 +47,9 @@ class AsyncWriter:
         Raises:
             CheckpointError: it could not be written; on all processes.
         """
-        if gone := collectives.broadcast_object(run_checkpoint.vanished(self.output_dir)):
+        if gone := collectives.broadcast_object(save.vanished(self.output_dir)):
             raise CheckpointError(gone)
-        run_checkpoint.write_sharded(path, payload)
+        save.write_sharded(path, payload)
         if collectives.is_main():
             self._wrote(path, payload)
 
@@ -78,11 +78,11 @@ class AsyncWriter:
         return ""
 
     def _write(self, payload: Mapping[str, Any], path: Path, also: Sequence[Path]) -> None:
-        run_checkpoint.write_checkpoint(path, payload, also=also)
+        save.write_checkpoint(path, payload, also=also)
         self._wrote(path, payload)
 
     def _wrote(self, path: Path, payload: Mapping[str, Any]) -> None:
-        run_checkpoint.prune(self.output_dir, self.keep, payload.get("guard"))
+        save.prune(self.output_dir, self.keep, payload.get("guard"))
         logger.info("saved %s", path)
 
 

@@ -19,7 +19,7 @@ from timesformer.config.keys import KEYS
 
 logger = logging.getLogger(__name__)
 
-# Facts of a checkpoint beside its configuration, see ``facts``.
+# Entries of a checkpoint beside its configuration.
 _ENTRY = "sampling"
 
 

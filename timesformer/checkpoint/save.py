@@ -2,9 +2,9 @@
 
 A checkpoint is the published dictionary: ``epoch`` (0-based, the last finished one; the file name
 counts from 1), ``model_state`` (names begin ``model.``), ``optimizer_state``, ``cfg`` (YAML); what
-``provenance.describe`` adds; and what ``engine/state.py`` adds for resuming.
+``metadata`` adds; and what ``engine/train_state.py`` adds for resuming.
 
-It is a file, or with DIST.SHARDED_CHECKPOINTS a folder (``sharded_checkpoint``), but for the best one.
+It is a file, or with DIST.SHARDED_CHECKPOINTS a folder (``sharded``), but for the best one.
 The file is a zip archive with a CRC-32 of every record, which is its checksum: it travels with every copy
 of the file, where one in a second file would be lost. PyTorch writes it, but does not compare it.
 """

@@ -1,6 +1,6 @@
 """FSDP2: every process keeps a part of each parameter, its gradient and its optimizer state.
 
-A layer's parameters are gathered while it computes. Names stay, and ``distributed.whole`` puts the
+A layer's parameters are gathered while it computes. Names stay, and ``full_state_dict`` puts the
 parts together again: every checkpoint is an ordinary one.
 """
 

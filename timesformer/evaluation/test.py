@@ -49,8 +49,8 @@ class NonFiniteScores(Exception):
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What the result files record about a test."""
+class TestSettings:
+    """The settings of a test that its result files record."""
 
     protocol: str
     attention_type: str
@@ -93,11 +93,11 @@ def test(cfg: CfgNode, device: torch.device, newest: Path | None = None) -> None
         scoring.num_views,
         scoring.forward_batch,
     )
-    facts = Facts(
+    settings = TestSettings(
         protocol=f"{cfg.TEST.NUM_ENSEMBLE_VIEWS} temporal views ({cfg.TEST.VIEW_PLACEMENT}) x "
         f"{cfg.TEST.NUM_SPATIAL_CROPS} crops of {cfg.DATA.TEST_CROP_SIZE}, "
         f"ensembled by {cfg.DATA.ENSEMBLE_METHOD}, {cfg.TEST.PRECISION}",
-        attention_type=cfg.TIMESFORMER.ATTENTION_TYPE,
+        attention_type=model.kind,
         weights=source,
         limited=loader.batch_sampler.limited,
     )
@@ -110,7 +110,7 @@ def test(cfg: CfgNode, device: torch.device, newest: Path | None = None) -> None
         seconds = time.perf_counter() - started
         folder, pickled = Path(cfg.OUTPUT_DIR), cfg.TEST.SAVE_RESULTS_PATH
         try:
-            _report(folder, scores, videos, facts, seconds, pickled=pickled)
+            _report(folder, scores, videos, settings, seconds, pickled=pickled)
         except (VideoError, NonFiniteScores) as error:
             problem = error
     problem = collectives.broadcast_object(problem)  # all processes end alike
@@ -163,7 +163,13 @@ def _log_batch(progress: LoopProgress, _: Batch, __: Tensor) -> None:
 
 
 def _report(
-    folder: Path, scores: Scores, videos: VideoList, facts: Facts, seconds: float, *, pickled: str
+    folder: Path,
+    scores: Scores,
+    videos: VideoList,
+    settings: TestSettings,
+    seconds: float,
+    *,
+    pickled: str,
 ) -> None:
     """Write and log the results.
 
@@ -174,7 +180,7 @@ def _report(
     """
     if gone := save.vanished(folder):
         raise CheckpointError(gone)
-    names = videos.class_names or read_weights(portable(facts.weights)).class_names
+    names = videos.class_names or read_weights(portable(settings.weights)).class_names
     scores, nonfinite = split_finite(scores, videos)
     write_predictions(folder / PREDICTIONS, scores, videos, names)
     total, done = len(videos.labels), len(scores.indices)
@@ -183,7 +189,7 @@ def _report(
         raise VideoError(describe_unreadable(videos.origin, scores.failures.values()))
     if pickled:
         write_pickle(folder / pickled, scores, videos)
-    logger.info("protocol: %s; weights: %s", facts.protocol, facts.weights)
+    logger.info("protocol: %s; weights: %s", settings.protocol, settings.weights)
     logger.info(
         "scored %d of %d videos, %d unreadable%s",
         done,
@@ -191,9 +197,9 @@ def _report(
         unreadable,
         ", which count neither as right nor as wrong" if unreadable else "",
     )
-    part = {"limited": facts.limited} if facts.limited else {}
+    part = {"limited": settings.limited} if settings.limited else {}
     if part:
-        logger.warning("the accuracy is of a part of the test: LIMITED to %s", facts.limited)
+        logger.warning("the accuracy is of a part of the test: LIMITED to %s", settings.limited)
     found = _no_metrics(scores) if nonfinite else _metrics(folder, scores, names, part)
     results = {
         **found,
@@ -202,9 +208,9 @@ def _report(
         "unreadable": unreadable,
         "nonfinite": len(nonfinite),
         **part,
-        "protocol": facts.protocol,
-        "attention_type": facts.attention_type,
-        "weights": facts.weights,
+        "protocol": settings.protocol,
+        "attention_type": settings.attention_type,
+        "weights": settings.weights,
         "list": videos.origin,
         "seconds": round(seconds, 2),
     }

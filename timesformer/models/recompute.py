@@ -22,7 +22,7 @@ from torch.utils.checkpoint import checkpoint
 from timesformer.models.block import Block
 from timesformer.models.rewrite import become, modules, rewrite
 
-Recipes = WeakKeyDictionary[Any, "_Again"]  # by the storage of what they make
+Recipes = WeakKeyDictionary[Any, "_Recipe"]  # by the storage of what they make
 
 _recipes: Recipes | None = None  # of the innermost ``recomputing``
 
@@ -73,7 +73,7 @@ def recomputed(make: Callable[..., Tensor], *sources: Tensor) -> Tensor:
     device = made.device.type
     if is_autocast_available(device) and torch.is_autocast_enabled(device):
         made = made.to(torch.get_autocast_dtype(device))  # else a layer would keep its own copy
-    _recipes[made.untyped_storage()] = _Again(make, sources, made)
+    _recipes[made.untyped_storage()] = _Recipe(make, sources, made)
     return made
 
 
@@ -112,7 +112,7 @@ class RecomputedGELU(nn.GELU):
         return recomputed(super().forward, x)
 
 
-class _Again:
+class _Recipe:
     """What is saved of one tensor: how it was made."""
 
     def __init__(

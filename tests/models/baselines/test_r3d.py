@@ -63,6 +63,7 @@ def test_it_trains_freezes_resumes_tests_and_predicts_by_the_same_commands(
     with pytest.raises(CheckpointError, match="the model is r3d_18, not a TimeSformer; write publ"):
         WRITERS["hf"](Source.of(read_model_spec(last)), tmp_path / "hf", torch.float32)
 
+    assert json.loads((out / "test_results.json").read_text())["attention_type"] == "r3d_18"
     with (out / "test_predictions.csv").open() as file:
         tested = next(row for row in csv.DictReader(file) if row["path"].endswith("test 0.mp4"))
     video = data_dir / "videos/test 0.mp4"
