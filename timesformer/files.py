@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from timesformer.errors import InputError
+from timesformer.io.terminal import printable
 
 # Files and folders of a run, in its OUTPUT_DIR.
 CONFIG = "config.yaml"
@@ -34,7 +35,9 @@ EPOCH_NAME = re.compile(r"checkpoint_epoch_([0-9]+)(?:_batch_([0-9]+))?\.(?:pyth
 REPLACED = ".old"  # end of the name of a folder that another one has replaced
 EARLIER = "earlier-"  # and a number: folders in CHECKPOINTS with the files of earlier runs
 
-_ZIP_WRITER = re.compile(r"unexpected pos|file write|PytorchStream")  # what PyTorch's says then
+_ZIP_WRITER = re.compile(
+    r"unexpected pos|file write|PytorchStream"
+)  # in its messages when a disk is full
 
 
 def checkpoint_folder(output_dir: str | Path) -> Path:
@@ -190,8 +193,6 @@ def sync_folder(folder: Path) -> None:
 
 def write_error(path: str | Path, error: OSError, *, option: str = "") -> WriteError:
     """The error to raise for a failed write of ``path``: what is named, why, and what is free."""
-    from timesformer.io.terminal import printable
-
     name = printable(f"{option} {path}" if option else path)
     reason = error.strerror or str(error)
     remedy = "choose a place that can be written"

@@ -1,6 +1,6 @@
 import pytest
 
-from timesformer.checkpoint.explain import explain, first_line
+from timesformer.checkpoint.explain import explain
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,3 @@ def test_what_a_file_is_instead_of_weights(tmp_path, content, said):
 
 def test_a_folder_is_to_be_copied_again(tmp_path):
     assert "it is not whole: copy the folder again" in explain(tmp_path, ValueError("torn"))
-
-
-def test_a_long_message_of_several_lines_is_cut():
-    assert first_line(ValueError("a" * 999 + "\nb")) == "a" * 160

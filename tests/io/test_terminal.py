@@ -1,7 +1,7 @@
 import pytest
 
 from timesformer.errors import InputError
-from timesformer.io.terminal import printable
+from timesformer.io.terminal import first_line, printable
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,13 @@ from timesformer.io.terminal import printable
 def test_control_characters_are_escaped(text, shown):
     assert printable(text) == shown
     printable(text).encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"), [("\n a\x1b[2J\nb", "a\\x1b[2J"), ("a" * 999 + "\nb", "a" * 200), ("", "")]
+)
+def test_of_a_long_message_the_beginning_is_shown(text, shown):
+    assert first_line(ValueError(text)) == shown
 
 
 def test_every_error_of_input_has_one_base():

@@ -1,4 +1,4 @@
-"""Checkpoints written behind the back of a training, which waits for the copy in memory alone."""
+"""Checkpoints written in a thread: training waits only until they are copied in memory."""
 
 import logging
 from collections.abc import Mapping, Sequence

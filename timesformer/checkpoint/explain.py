@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from timesformer.io.terminal import printable
+from timesformer.io.terminal import first_line, printable
 
 _NO_WEIGHTS = (
     (b"version https://git-lfs", "a pointer of Git LFS: fetch the file itself with `git lfs pull`"),
@@ -50,8 +50,3 @@ def _video(path: Path) -> str:
             return f"{kind} ({stream.codec_context.name}, {size})"
     except (av.error.FFmpegError, OSError, IndexError, StopIteration, ValueError):
         return ""
-
-
-def first_line(error: BaseException) -> str:
-    """The beginning of a message that may be long, without what would steer a terminal."""
-    return printable(str(error).strip().partition("\n")[0][:160])

@@ -13,14 +13,14 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from timesformer.checkpoint import hub
-from timesformer.checkpoint.explain import explain, first_line
+from timesformer.checkpoint.explain import explain
 from timesformer.checkpoint.formats import paddle, sharded
 from timesformer.checkpoint.formats.pickles import read_pickle
 from timesformer.checkpoint.formats.torch_file import TORCH, is_torch_file, read_torch
 from timesformer.checkpoint.formats.torch_tensors import CONSTANTS
 from timesformer.checkpoint.hub import IN_FOLDER
 from timesformer.errors import InputError
-from timesformer.io.terminal import printable
+from timesformer.io.terminal import first_line, printable
 
 ABOUT = "timesformer"
 """Entry of a safetensors file's metadata that holds our description as JSON."""
@@ -174,8 +174,8 @@ def read_config(path: str | Path, name: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def read_metadata(path: str | Path) -> dict[str, str]:
-    """What a safetensors file says of itself, but for our description; empty for other files."""
+def read_safetensors_metadata(path: str | Path) -> dict[str, str]:
+    """The metadata of a safetensors file, without our description; empty for other files."""
     from safetensors import SafetensorError, safe_open
 
     try:

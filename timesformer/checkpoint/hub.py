@@ -10,6 +10,7 @@ from pathlib import Path
 from unittest import mock
 
 from timesformer.errors import InputError
+from timesformer.io.terminal import first_line
 
 IN_FOLDER = (
     "model.safetensors",
@@ -123,8 +124,7 @@ def _download(name: str) -> Path | None:
             if _has_weights(Path(found)):
                 return Path(found)
     except (OSError, ValueError) as error:  # all that its client raises
-        reason = str(error).strip().partition("\n")[0][:160]
-        raise HubError(_explain(name, f"{type(error).__name__}: {reason}")) from error
+        raise HubError(_explain(name, f"{type(error).__name__}: {first_line(error)}")) from error
     return None
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from timesformer.checkpoint.architecture import infer
-from timesformer.checkpoint.files import num_bytes, read_metadata
+from timesformer.checkpoint.files import num_bytes, read_safetensors_metadata
 from timesformer.checkpoint.formats.image_vit import is_video
 from timesformer.checkpoint.load import (
     CheckpointError,
@@ -41,11 +41,9 @@ def summarize(path: str | PathLike[str]) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "file": str(path),
         "bytes": num_bytes(Path(path)) if Path(path).exists() else None,
-        "metadata": read_metadata(path),
+        "metadata": read_safetensors_metadata(path),
         "format": weights.format,
-        "kind": "video model"
-        if is_video(state) or weights.format in MODELS
-        else "image model or space-only video model",
+        "kind": _kind(weights),
         "architecture": _architecture(weights),
         "tensors": len(state),
         "parameters": sum(value.numel() for value in state.values()),

@@ -7,7 +7,6 @@ from typing import Any
 from torch import Tensor, nn
 
 from timesformer.checkpoint import timm_hub
-from timesformer.checkpoint.explain import first_line
 from timesformer.checkpoint.files import (
     CheckpointError,
     UnreadableError,
@@ -24,7 +23,7 @@ from timesformer.checkpoint.payload import (
     unknown_classes,
 )
 from timesformer.checkpoint.state_search import Found, find_weights
-from timesformer.io.terminal import printable
+from timesformer.io.terminal import first_line, printable
 
 __all__ = [
     "CheckpointError",
@@ -32,7 +31,6 @@ __all__ = [
     "UnreadableError",
     "Weights",
     "convert_names",
-    "first_line",
     "load_state",
     "load_tested",
     "load_weights",

@@ -15,10 +15,10 @@ from typing import Any
 
 from timesformer.checkpoint.files import Checkpoint, UnreadableError, read_checkpoint
 from timesformer.checkpoint.formats.sharded import PLAIN
-from timesformer.checkpoint.load import CheckpointError, first_line
+from timesformer.checkpoint.load import CheckpointError
 from timesformer.checkpoint.payload import check_entries, unknown_classes
 from timesformer.files import EPOCH_NAME, RUN_RECORD, SHARDED, checkpoint_folder
-from timesformer.io.terminal import printable
+from timesformer.io.terminal import first_line, printable
 from timesformer.runtime import collectives
 
 logger = logging.getLogger(__name__)

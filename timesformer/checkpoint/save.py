@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from timesformer.checkpoint import sharded
-from timesformer.checkpoint.load import CheckpointError, first_line, unwrap
+from timesformer.checkpoint.load import CheckpointError, unwrap
 from timesformer.checkpoint.newest import (
     candidates,
     in_order,
@@ -43,6 +43,7 @@ from timesformer.files import (
     sync,
     system_error,
 )
+from timesformer.io.terminal import first_line
 from timesformer.runtime import collectives
 
 logger = logging.getLogger(__name__)

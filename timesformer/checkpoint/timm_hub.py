@@ -3,11 +3,11 @@
 import difflib
 from pathlib import Path
 
-from timesformer.checkpoint.explain import first_line
 from timesformer.checkpoint.files import CheckpointError
 from timesformer.checkpoint.formats import FormatError, Weights
 from timesformer.checkpoint.formats import convert as convert_format
 from timesformer.checkpoint.hub import offline_if_unreachable
+from timesformer.io.terminal import first_line
 
 PREFIX = "timm/"
 

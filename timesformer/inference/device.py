@@ -2,8 +2,8 @@
 
 import torch
 
-from timesformer.checkpoint.load import first_line
 from timesformer.config import ConfigError
+from timesformer.io.terminal import first_line
 
 
 def open_device(name: str) -> torch.device:

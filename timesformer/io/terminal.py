@@ -20,6 +20,11 @@ def printable(text: object) -> str:
     )
 
 
+def first_line(error: BaseException) -> str:
+    """The beginning of a message that may be long, without what would steer a terminal."""
+    return printable(str(error).strip().partition("\n")[0][:200])
+
+
 class PrintableFormatter(logging.Formatter):
     """Log records of which every line is printable."""
 

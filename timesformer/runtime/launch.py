@@ -25,6 +25,7 @@ from torch.distributed.elastic.multiprocessing.errors import ProcessFailure, rec
 from timesformer.config import CfgNode, ConfigError
 from timesformer.config.batch_sizes import local_processes
 from timesformer.errors import EXPLAINED, INPUT_STATUS
+from timesformer.io.terminal import first_line
 from timesformer.runtime import collectives, log, rendezvous
 from timesformer.runtime.handlers import handled
 from timesformer.runtime.heartbeat import Heartbeat
@@ -180,9 +181,8 @@ def _report(error: Exception, heartbeat: Heartbeat | None) -> None:
     hint = ""
     if heartbeat and isinstance(error, RuntimeError):  # perhaps of a collective that lost a process
         if cause := heartbeat.failed_before():
-            reason = str(error).strip().partition("\n")[0][:200]
             line = "%s must end: %s (%s); the same command resumes from the newest checkpoint"
-            _log_once(heartbeat, line, me, cause, reason)
+            _log_once(heartbeat, line, me, cause, first_line(error))
             raise SystemExit(1) from None
         limit = f"a collective may take {heartbeat.info.timeout:g} s (DIST.TIMEOUT)"
         hint = f"; the other processes are alive, and {limit}"

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch.distributed as dist
 
 from timesformer.errors import InputError
+from timesformer.io.terminal import first_line
 
 _POLL_SECONDS = 0.1
 _LINGER_SECONDS = 1.0  # the first process hosts the store: the others must read why it ends
@@ -100,7 +101,7 @@ def _open_store(rank: int, world: int, limit: timedelta, *, is_host: bool) -> di
     except (RuntimeError, OSError) as error:  # DistError is one; PyTorch 2.6 raises it bare
         if is_host:
             raise RendezvousError(
-                f"the first process cannot listen on {host}:{port}: {_first_line(error)}; choose "
+                f"the first process cannot listen on {host}:{port}: {first_line(error)}; choose "
                 "another port with --init_method"
             ) from None
         raise RendezvousError(
@@ -143,7 +144,7 @@ def _announce(store: dist.Store, rank: int, seconds: float) -> tuple[str, str]:
         here.wait(["missing"], limit)
         return name, here.get("missing").decode()
     except dist.DistError as error:
-        return "", f"the first process did not join, or has exited: {_first_line(error)}"
+        return "", f"the first process did not join, or has exited: {first_line(error)}"
 
 
 def _describe(missing: list[int], store: dist.Store, world: int, seconds: float) -> str:
@@ -165,7 +166,3 @@ def _describe(missing: list[int], store: dist.Store, world: int, seconds: float)
 
 def _listed(items: list[int] | list[str]) -> str:
     return ", ".join(str(item) for item in items)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0][:200]
