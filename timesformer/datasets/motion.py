@@ -23,6 +23,7 @@ from timesformer.errors import InputError
 from timesformer.files import write_atomically
 from timesformer.io.terminal import hides_bars
 from timesformer.runtime.processes import process_pool
+from timesformer.video.encode import write_h264
 
 CLASSES = ("right", "left", "down", "up")  # 2k and 2k + 1 are each other's reversal
 SPLITS = ("train", "val", "test")
@@ -188,14 +189,10 @@ def place(digit: Image, *, size: int, side: float, x: float, y: float) -> Image:
 
 def write_video(path: Path, frames: Frames) -> None:
     """Encode frames, (N, S, S, 3), as H.264."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=FRAME_RATE, options=ENCODER)
-        stream.height, stream.width = frames.shape[1:3]
-        stream.pix_fmt = "yuv420p"
-        for frame in frames:
-            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-            container.mux(stream.encode(picture))
-        container.mux(stream.encode(None))
+    pictures = (
+        av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24") for frame in frames
+    )
+    write_h264(path, pictures, options=ENCODER, rate=FRAME_RATE)
 
 
 def write_lists(root: Path, pairs: Sequence[Pair]) -> None:

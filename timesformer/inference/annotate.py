@@ -1,6 +1,6 @@
 """A video written again with its likeliest class on it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from timesformer.config import CfgNode, portable
 from timesformer.datasets.folders import frame_files
@@ -17,13 +18,13 @@ from timesformer.io.terminal import printable
 from timesformer.io.timelimit import TimeLimitError, each_within
 from timesformer.video import VideoError
 from timesformer.video.decoding import Decoder
-from timesformer.video.encode import Output
+from timesformer.video.encode import Output, write_h264
 from timesformer.video.images import FOLDER_FPS
 from timesformer.video.streams import claims, display_matrix, turn
 from timesformer.video.timeline import from_decoder
 from timesformer.video.whole import open_video
 
-H264 = {"crf": "20", "preset": "veryfast"}
+H264 = {"crf": "20", "preset": "veryfast", "bf": "0"}
 TICKS = Fraction(1, 90000)  # of a second; MPEG's clock, fine enough for any frame rate
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 BAR = 0.09  # height of the bar with the text, in heights of the frame
@@ -49,7 +50,8 @@ def annotate(prediction: Prediction, path: Path, *, seconds: float = 120.0) -> N
     with write_atomically(path, "wb", option="--annotate") as file:
         output = Output(file)
         try:
-            count = _write(output, _readable(prediction.video, seconds), text)
+            frames = _with_text(_readable(prediction.video, seconds), text)
+            count = write_h264(output, frames, options=H264)
         except (av.FFmpegError, ValueError) as error:
             if isinstance(error, VideoError):
                 raise
@@ -72,26 +74,16 @@ def _readable(video: str, seconds: float) -> Iterator[tuple[float, np.ndarray]]:
         raise VideoError(f"{video}: cannot be decoded ({type(error).__name__}: {error})") from error
 
 
-def _write(file: Output, pictures: Iterator[tuple[float, np.ndarray]], text: str) -> int:
-    """Number of frames written; their first size is that of the video, made even."""
-    count, last, stream = 0, -1, None
-    with av.open(file, "w", format="mp4") as container:
-        for seconds, picture in pictures:
-            if stream is None:
-                stream = container.add_stream("libx264", options=H264)
-                stream.height, stream.width = (side // 2 * 2 for side in picture.shape[:2])
-                stream.pix_fmt = "yuv420p"
-                stream.codec_context.time_base = TICKS
-                stream.codec_context.max_b_frames = 0
-            picture = cv2.resize(picture, (stream.width, stream.height))
-            frame = av.VideoFrame.from_ndarray(put_text(picture, text), format="rgb24")
-            frame.pts, frame.time_base = max(round(seconds / TICKS), last + 1), TICKS
-            last = frame.pts
-            container.mux(stream.encode(frame))
-            count += 1
-        if stream is not None:
-            container.mux(stream.encode())
-    return count
+def _with_text(pictures: Iterable[tuple[float, np.ndarray]], text: str) -> Iterator[av.VideoFrame]:
+    """Frames of increasing times, all in the size of the first picture, made even."""
+    size, last = None, -1
+    for seconds, picture in pictures:
+        size = size or (picture.shape[1] // 2 * 2, picture.shape[0] // 2 * 2)
+        image = put_text(cv2.resize(picture, size), text)
+        frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+        frame.pts, frame.time_base = max(round(seconds / TICKS), last + 1), TICKS
+        last = frame.pts
+        yield frame
 
 
 def put_text(picture: np.ndarray, text: str) -> np.ndarray:
@@ -127,7 +119,8 @@ def _pictures(video: str, seconds: float) -> Iterator[tuple[float, np.ndarray]]:
         times = [frame.pts for frame in within_limit(frames)]
     shown_at = from_decoder(times, said, promised=len(times)).seconds.tolist()
     with open_video(video) as (container, stream):
-        frames = Decoder(container, stream).frames()
+        frames, reformatter = Decoder(container, stream).frames(), VideoReformatter()
         for at, frame in zip(shown_at, within_limit(frames), strict=False):
-            picture, matrix = frame.to_ndarray(format="rgb24"), display_matrix(frame)
+            picture = reformatter.reformat(frame, format="rgb24").to_ndarray()
+            matrix = display_matrix(frame)
             yield at, picture if matrix is None else turn(picture[None], matrix)[0]

@@ -1,13 +1,16 @@
-"""Write videos: the file that FFmpeg writes to, and smaller copies (H.264, times kept, no sound)."""
+"""Write H.264 videos, and smaller copies of videos (times kept, no sound)."""
 
 import math
 import time
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from timesformer.files import write_atomically
 from timesformer.io.terminal import printable
@@ -33,6 +36,41 @@ class Output:
         except OSError as error:
             self.error = self.error or error
             raise
+
+
+def write_h264(
+    target: Path | Output,
+    frames: "Iterable[av.VideoFrame]",
+    *,
+    options: dict[str, str],
+    rate: Fraction | int | None = None,
+    prepare: "Callable[[av.VideoStream], None]" = lambda stream: None,
+) -> int:
+    """Write H.264 video (MP4) in the size of the first of ``frames``; returns the number of frames.
+
+    Args:
+        target: the new file.
+        frames: with times, or without any at a constant ``rate``.
+        options: of libx264.
+        rate: frames a second.
+        prepare: called with the stream before the first frame is encoded.
+    """
+    count, stream = 0, None
+    file = target if isinstance(target, Output) else str(target)
+    with av.open(file, "w", format="mp4") as container:
+        for frame in frames:
+            if stream is None:
+                stream = container.add_stream("libx264", rate=rate, options=options)
+                stream.width, stream.height = frame.width, frame.height
+                stream.pix_fmt = "yuv420p"
+                if frame.time_base is not None:
+                    stream.codec_context.time_base = frame.time_base
+                prepare(stream)
+            container.mux(stream.encode(frame))
+            count += 1
+        if stream is not None:
+            container.mux(stream.encode(None))
+    return count
 
 
 def small_size(width: int, height: int, short_side: int) -> tuple[int, int]:
@@ -87,35 +125,34 @@ def _transcode(source: str | Path, target: Output, short_side: int, check: Check
 
     def keep_matrix(_: int, frame: "av.VideoFrame") -> None:
         data: Any = frame.side_data.get("DISPLAYMATRIX")
-        matrix[:] = np.frombuffer(data, np.int32).tolist() if data is not None else matrix
+        if data is not None:
+            matrix[:] = np.frombuffer(data, np.int32).tolist()
 
     timeline, _ = decode_whole(source, keep_matrix, check=check)
     if not len(timeline.pts):
         raise VideoError(f"{printable(source)}: no decodable frame; remove it from the list")
     tick = Fraction(timeline.tick_seconds).limit_denominator(MOST_TICKS)
-    with (
-        open_video(source) as (container, shown),
-        av.open(target, "w", format="mp4") as writing,
-    ):
-        stream = None
-        rate = Fraction(timeline.fps).limit_denominator(1001)
+    earliest = min(int(timeline.pts[0]), 0)  # MP4 stores no times before 0
+    with open_video(source) as (container, shown):
         frames = Decoder(container, shown).frames(check)
-        earliest = min(int(timeline.pts[0]), 0)  # MP4 stores no times before 0
-        for place, frame in enumerate(frames):
-            if stream is None:
-                stream = writing.add_stream("libx264", rate=rate, options=QUALITY)
-                stream.width, stream.height = small_size(frame.width, frame.height, short_side)
-                stream.pix_fmt = "yuv420p"
-                stream.codec_context.time_base = tick
-                _keep_colours(stream, frame)
-                if matrix:
-                    stream.set_display_matrix(matrix)
-            small = frame.reformat(stream.width, stream.height, "yuv420p", interpolation="AREA")
-            small.pts, small.time_base = int(timeline.pts[place] - earliest), tick
-            small.pict_type = 0  # the encoder chooses keyframes, not the source
-            writing.mux(stream.encode(small))
-        if stream is not None:
-            writing.mux(stream.encode(None))
+        first = next(frames)
+        size = small_size(first.width, first.height, short_side)
+        reformatter = VideoReformatter()  # one for all: making one takes longer than a frame
+
+        def small_frames() -> "Iterator[av.VideoFrame]":
+            for pts, frame in zip(timeline.pts.tolist(), chain([first], frames), strict=False):
+                small = reformatter.reformat(frame, *size, "yuv420p", interpolation="AREA")
+                small.pts, small.time_base = pts - earliest, tick
+                small.pict_type = 0  # the encoder chooses keyframes, not the source
+                yield small
+
+        def prepare(stream: "av.VideoStream") -> None:
+            _keep_colours(stream, first)
+            if matrix:
+                stream.set_display_matrix(matrix)
+
+        rate = Fraction(timeline.fps).limit_denominator(1001)
+        write_h264(target, small_frames(), options=QUALITY, rate=rate, prepare=prepare)
 
 
 def _keep_colours(stream: "av.VideoStream", frame: "av.VideoFrame") -> None:
