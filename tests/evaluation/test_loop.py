@@ -45,7 +45,7 @@ def test_rows_do_not_depend_on_processes_and_batches(tiny_yaml, monkeypatch, wor
 def test_failures_and_parts_without_videos_are_merged():
     def part(indices, failures):
         tensor = torch.tensor(indices)
-        return Scores(tensor[:, None].float(), tensor, tensor, failures)
+        return Scores(tensor[:, None].float(), tensor, tensor, failures, {})
 
     found = merge([part([3], {1: "early"}), part([0, 2], {4: "late"}), merge([])])
     assert found.values.ravel().tolist() == [0, 2, 3]

@@ -38,7 +38,7 @@ def write_record(path):
 
 
 def write_features(path):
-    features._write(path, Scores(torch.zeros(1, 2), torch.zeros(1), torch.zeros(1), {}))
+    features._write(path, Scores(torch.zeros(1, 2), torch.zeros(1), torch.zeros(1), {}, {}))
 
 
 def write_index(path):

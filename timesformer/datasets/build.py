@@ -16,7 +16,6 @@ from timesformer.datasets import clips, scan_index, transforms
 from timesformer.datasets.augment import build_augment, unchanged
 from timesformer.datasets.clips import ClipDataset
 from timesformer.datasets.flip_map import build_flip_map
-from timesformer.datasets.folders import frame_files
 from timesformer.datasets.list_source import build_dataset_name, read_list
 from timesformer.datasets.lists import VideoList
 from timesformer.datasets.loader import ClipLoader
@@ -185,17 +184,11 @@ def load_frames(
     Raises:
         VideoError: the video cannot be read within ``time_limit`` seconds.
     """
-
-    def read_any() -> Frames:
-        files = [str(path)]
-        if is_local_file(path) and (folder := portable(path)).is_dir():
-            files = frame_files(folder)
-        elif is_local_file(path):
-            files = [str(portable(path))]
-        reader = partial(read, time_limit=time_limit)
-        return clips.read_files(files, select, read=reader, multi_thread=True)
-
-    return clips.read_within(time_limit, read_any, name=str(path))
+    source = str(portable(path)) if is_local_file(path) else str(path)
+    frames = partial(
+        clips.read_source, source, select, read=read, multi_thread=True, time_limit=time_limit
+    )
+    return clips.read_within(time_limit, frames, name=str(path))
 
 
 def build_frame_loader(cfg: CfgNode) -> Callable[[str | Path, FrameSelector], Frames]:

@@ -10,7 +10,7 @@ processes, and in a resumed run.
 import contextlib
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ from torch.utils.data import Dataset
 from timesformer.datasets import views
 from timesformer.datasets.augment import Augment, unchanged
 from timesformer.datasets.folders import is_image
-from timesformer.datasets.lists import VideoList
+from timesformer.datasets.lists import VideoList, source_files
 from timesformer.datasets.resource_limits import open_files_error
 from timesformer.datasets.samplers import Key
 from timesformer.datasets.transforms import Crops, cut_clips, sample_crops
@@ -187,11 +187,14 @@ class ClipDataset(Dataset[Sample]):
         if segment := self.videos.segment(index):
             select = views.within(select, *segment, name=self.videos.name(index))
 
-        def read() -> Frames:
-            reader = functools.partial(self.read, time_limit=self.time_limit)
-            files = self.videos.files(index)
-            return read_files(files, select, read=reader, multi_thread=self.multi_thread)
-
+        read = functools.partial(
+            read_source,
+            self.videos.sources[index],
+            select,
+            read=self.read,
+            multi_thread=self.multi_thread,
+            time_limit=self.time_limit,
+        )
         if self.watch or not math.isfinite(self.time_limit):
             return read()
         return read_within(self.time_limit, read, name=self.videos.name(index))
@@ -241,13 +244,14 @@ def cut_video(
     return CutVideo(clips, crops, frames)
 
 
-def read_files(
-    files: Sequence[str], select: FrameSelector, *, read: ReadVideo, multi_thread: bool
+def read_source(
+    source: str, select: FrameSelector, *, read: ReadVideo, multi_thread: bool, time_limit: float
 ) -> Frames:
-    """Frames of a video file, or of the image files of one video, be they many or one."""
+    """Frames of a source of a list: of a video file, or of image files, be they many or one."""
+    files = source_files(source)
     if len(files) > 1 or is_image(files[0]):
         return read_folder(files, select)
-    return read(files[0], select, multi_thread=multi_thread)
+    return read(files[0], select, multi_thread=multi_thread, time_limit=time_limit)
 
 
 def collate(samples: list[Sample]) -> Batch:

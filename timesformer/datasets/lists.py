@@ -58,13 +58,8 @@ class VideoList(NamedTuple):
     segments: np.ndarray | None = None  # (N, 2) float64; None: every file whole
 
     def files(self, index: int) -> list[str]:
-        """The files of video ``index``: one, or its frames in order.
-
-        Raises:
-            VideoError: a frame folder without frames.
-        """
-        files = self.sources[index].split(FRAME_END)
-        return frame_files(files[0]) if len(files) == 1 and os.path.isdir(files[0]) else files
+        """The files of video ``index``, see ``source_files``."""
+        return source_files(self.sources[index])
 
     def name(self, index: int) -> str:
         """What to call video ``index`` in messages and results: its file, or its frame folder."""
@@ -90,6 +85,16 @@ class VideoList(NamedTuple):
             SourceError: a protocol that is unknown or whose package is missing; a broken shard.
         """
         return [self.name(i) for i in missing(s.partition(FRAME_END)[0] for s in self.sources)]
+
+
+def source_files(source: str) -> list[str]:
+    """The files of a source of a ``VideoList``: one, or its frames in order.
+
+    Raises:
+        VideoError: a frame folder without frames.
+    """
+    files = source.split(FRAME_END)
+    return frame_files(files[0]) if len(files) == 1 and os.path.isdir(files[0]) else files
 
 
 def read_kinetics(

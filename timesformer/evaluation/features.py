@@ -137,7 +137,7 @@ def _read(path: Path) -> Scores | None:
     if not path.is_file():
         return None
     stored = torch.load(path, weights_only=True)
-    return Scores(stored["values"], stored["labels"], stored["videos"], stored["failures"])
+    return Scores(stored["values"], stored["labels"], stored["videos"], stored["failures"], {})
 
 
 def _write(path: Path, found: Scores) -> None:

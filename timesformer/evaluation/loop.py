@@ -29,7 +29,7 @@ class Scores(NamedTuple):
     labels: Tensor  # (N,) int64, or (N, K) multi-hot
     indices: Tensor  # (N,) int64, of the videos in the list
     failures: dict[int, str]  # index of a video that has no row -> the reason
-    spans: dict[int, TimeSpan | None] = {}  # noqa: RUF012  index -> the seconds that its clips show
+    spans: dict[int, TimeSpan | None]  # index -> the seconds that its clips show
 
 
 class LoopProgress(NamedTuple):
@@ -98,7 +98,7 @@ def merge(parts: Sequence[Scores]) -> Scores:
     """The videos of all ``parts`` in the order of the list, on the CPU."""
     nothing = torch.empty(0, dtype=torch.int64)
     filled = [part for part in parts if len(part.indices)]
-    filled = filled or [Scores(torch.empty(0, 0), nothing, nothing, {})]
+    filled = filled or [Scores(torch.empty(0, 0), nothing, nothing, {}, {})]
     values, labels, indices = (
         torch.cat(column).cpu() for column in zip(*(part[:3] for part in filled), strict=True)
     )
