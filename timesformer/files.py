@@ -26,7 +26,6 @@ PREDICTIONS = "test_predictions.csv"
 CLASSES = "test_classes.csv"
 RESULTS = "test_results.json"
 REMARKS = "remarks-{}.csv"  # of a split
-RUN_FILES = (CONFIG, LOG, METRICS, RUN_RECORD, PREDICTIONS, CLASSES, RESULTS, REMARKS.format("*"))
 NONFINITE = "nonfinite"
 CHECKPOINTS = "checkpoints"
 
@@ -35,9 +34,23 @@ EPOCH_NAME = re.compile(r"checkpoint_epoch_([0-9]+)(?:_batch_([0-9]+))?\.(?:pyth
 REPLACED = ".old"  # end of the name of a folder that another one has replaced
 EARLIER = "earlier-"  # and a number: folders in CHECKPOINTS with the files of earlier runs
 
-_ZIP_WRITER = re.compile(
-    r"unexpected pos|file write|PytorchStream"
-)  # in its messages when a disk is full
+# In the messages of PyTorch's zip writer when a disk is full.
+_ZIP_WRITER = re.compile(r"unexpected pos|file write|PytorchStream")
+
+_RUN_FILES = (CONFIG, LOG, METRICS, RUN_RECORD, PREDICTIONS, CLASSES, RESULTS, REMARKS.format("*"),
+              NONFINITE)  # fmt: skip
+
+
+def run_files(output_dir: str | Path) -> list[Path]:
+    """What a run has written into OUTPUT_DIR itself, beside its checkpoints."""
+    return [path for path in Path(output_dir).iterdir() if any(map(path.match, _RUN_FILES))]
+
+
+def remove_half_written(output_dir: str | Path) -> None:
+    """Delete what a killed run of OUTPUT_DIR has half written of ``run_files``."""
+    for name in _RUN_FILES:
+        remove_temporaries(Path(output_dir), name)
+    remove_temporaries(Path(output_dir, NONFINITE), "*")
 
 
 def checkpoint_folder(output_dir: str | Path) -> Path:

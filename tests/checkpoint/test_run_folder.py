@@ -64,8 +64,13 @@ def test_the_published_order_of_commands_trains_and_then_fine_tunes(again, tmp_p
     first, results = entries(out), json.loads((out / "test_results.json").read_text())
     named = checkpoint_path(out, 0)
     tune = ["TRAIN.FINETUNE", True, "TRAIN.CHECKPOINT_FILE_PATH", named, "SOLVER.BASE_LR", 0.01]
+    remarks = out / "remarks-train.csv", out / "remarks-val-1.csv"
+    for path in remarks:
+        path.write_text("of the first run")
     start(*tune)
     aside = out / "checkpoints/earlier-1"
+    assert not any(path.exists() for path in remarks)
+    assert all((aside / path.name).exists() for path in remarks)
     assert f"the finished run that started from random weights is in {aside} now; this one" in log(
         out
     )

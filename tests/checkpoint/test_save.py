@@ -1,5 +1,7 @@
 """Checkpoints of a run on the disk: whole or not there, found, checked, deleted, gone on from."""
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -194,6 +196,21 @@ def test_checkpoints_that_a_run_would_take_for_its_own_are_set_aside(tmp_path):
     left = sorted(path.name for path in folder.iterdir())
     assert left == ["earlier-1", "earlier-2", "mine.pyth"]
     assert len(list(moved.iterdir())) == 3
+
+
+def test_files_are_set_aside_on_another_disk_too(tmp_path, monkeypatch):
+    (tmp_path / "nonfinite").mkdir()
+    (tmp_path / "nonfinite" / "step.json").write_text("{}")
+    (tmp_path / "run.json").symlink_to("elsewhere.json")
+
+    def rename(*_):
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    monkeypatch.setattr(os, "rename", rename)  # of files whose folder is a link to another disk
+    aside = run_checkpoint.move_aside(tmp_path, [tmp_path / "nonfinite", tmp_path / "run.json"])
+    assert (aside / "nonfinite" / "step.json").read_text() == "{}"
+    assert os.readlink(aside / "run.json") == "elsewhere.json"
+    assert os.listdir(tmp_path) == ["checkpoints"]
 
 
 def test_what_was_half_written_is_deleted(tmp_path):

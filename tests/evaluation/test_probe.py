@@ -165,9 +165,12 @@ def test_an_interrupted_probe_goes_on_with_the_features_it_has(
         run.run(config(*options))
     assert len(count_forwards) == 20
     monkeypatch.setattr(features_module, "_write", write)
+    out = tmp_path / "out"
+    (features,) = out.glob("features/train-*")
+    (features / ".000-000000010.pt.123.tmp").write_text("of a killed process")
     run.run(config(*options))
     assert len(count_forwards) == 20 + 14 + 7
-    out = tmp_path / "out"
+    assert not list(features.glob(".*"))
     (out / "checkpoints/checkpoint_epoch_00004.pyth").unlink()
     run.run(config(*options))
     assert len(count_forwards) == 20 + 14 + 7

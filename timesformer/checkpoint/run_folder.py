@@ -20,22 +20,10 @@ from timesformer.checkpoint.files import Checkpoint
 from timesformer.checkpoint.newest import RUN, candidates, newest_entries, run_of
 from timesformer.checkpoint.save import move_aside
 from timesformer.config import CfgNode, flat_values
-from timesformer.files import (
-    CLASSES,
-    CONFIG,
-    LOG,
-    METRICS,
-    NONFINITE,
-    PREDICTIONS,
-    RESULTS,
-    RUN_RECORD,
-    best_checkpoint,
-)
+from timesformer.files import best_checkpoint, run_files
 from timesformer.runtime import log
 
 logger = logging.getLogger(__name__)
-
-_WRITTEN = (RUN_RECORD, METRICS, LOG, RESULTS, PREDICTIONS, CLASSES, CONFIG, NONFINITE)
 
 
 class Standing(NamedTuple):
@@ -107,9 +95,9 @@ def clear(run: RunSettings) -> str:
     if not earlier:
         return ""
     now = start.identify(run.starts_from)
-    names = [*_WRITTEN, run.pickled_scores] if run.pickled_scores else _WRITTEN
-    written = [*candidates(run.folder), best_checkpoint(run.folder)]
-    written += [run.folder / name for name in names]
+    written = [*candidates(run.folder), best_checkpoint(run.folder), *run_files(run.folder)]
+    if run.pickled_scores:
+        written.append(run.folder / run.pickled_scores)
     if run.board.is_dir() and run.folder.resolve() in run.board.resolve().parents:
         written.append(run.board)
     aside = move_aside(run.folder, filter(os.path.lexists, written))

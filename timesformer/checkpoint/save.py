@@ -146,7 +146,7 @@ def move_aside(output_dir: str | Path, paths: Iterable[Path]) -> Path:
     aside = next(path for path in numbered if not os.path.lexists(path))
     aside.mkdir(parents=True)
     for path in paths:
-        path.rename(aside / path.name)
+        shutil.move(path, aside / path.name)  # CHECKPOINTS may be a link to another disk
     return aside
 
 

@@ -21,7 +21,7 @@ from timesformer.engine.run_record import build_session, recorded
 from timesformer.engine.train import train
 from timesformer.evaluation import run_header
 from timesformer.evaluation.test import NonFiniteScores, test
-from timesformer.files import CONFIG, NONFINITE, RUN_FILES, remove_temporaries, write_atomically
+from timesformer.files import CONFIG, remove_half_written, write_atomically
 from timesformer.runtime import collectives, log, screen, signals
 from timesformer.runtime.launch import launch
 from timesformer.runtime.run_lock import owned
@@ -92,9 +92,7 @@ def _open_folder(cfg: CfgNode, folder: Path, *, trains: bool) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     warning = run = ""
     if collectives.is_main():  # before a file is written that the earlier run may have written too
-        for name in RUN_FILES:
-            remove_temporaries(folder, name)
-        remove_temporaries(folder / NONFINITE, "*")
+        remove_half_written(folder)
         settings = build_run_settings(cfg)
         warning = clear(settings) if trains else ""
         run = run_id(settings, trains=trains)

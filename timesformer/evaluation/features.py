@@ -24,7 +24,7 @@ from timesformer.datasets.samplers import EvalBatches
 from timesformer.datasets.scan_index import file_state
 from timesformer.evaluation.loop import Scores, evaluate, merge
 from timesformer.evaluation.scoring import Scoring
-from timesformer.files import write_atomically
+from timesformer.files import remove_temporaries, write_atomically
 from timesformer.models.classifier import Classifier, classifier_parameters
 from timesformer.runtime import collectives
 from timesformer.runtime.precision import Precision
@@ -83,6 +83,7 @@ def _prepare(folder: Path, *, split: str, num_videos: int, num_clips: int) -> No
             logger.info("weights, list or preprocessing have changed: removing %s", other)
             shutil.rmtree(other)
     folder.mkdir(parents=True, exist_ok=True)
+    remove_temporaries(folder, "*")
     clips = (
         "one clip each: the middle one, its centre crop, without augmentation"
         if num_clips == 1
