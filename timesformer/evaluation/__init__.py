@@ -6,8 +6,9 @@ An ``Evaluator`` is an evaluation during training, with its own rhythm. The name
 imported when they are used, because comparing the results of runs needs no torch.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from timesformer.lazy import lazy_names
 
 if TYPE_CHECKING:
     from timesformer.evaluation.evaluators import Evaluator
@@ -15,10 +16,13 @@ if TYPE_CHECKING:
     from timesformer.evaluation.scoring import Scoring, build_scoring
 
 __all__ = ["Evaluator", "Scores", "Scoring", "build_scoring", "evaluate"]
-_MODULES = {"Evaluator": "evaluators", "Scoring": "scoring", "build_scoring": "scoring"}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__} has no attribute {name}")
-    return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'loop')}"), name)
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "Evaluator": "evaluators",
+        "Scores": "loop",
+        "Scoring": "scoring",
+        "build_scoring": "scoring",
+        "evaluate": "loop",
+    },
+)
