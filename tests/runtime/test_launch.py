@@ -91,3 +91,10 @@ def test_the_oldest_error_file_is_that_of_the_first_failure(tmp_path, times, not
     processes = [SimpleNamespace(pid=i, exitcode=code) for i, code in enumerate((1, 2, 0))]
     found = launch._first_failure(processes, tmp_path, noticed)
     assert (found.local_rank, found.exitcode) == (first, first + 1)
+
+
+@pytest.mark.parametrize("text", ["", '{"mess', "[]", '{"a": 1}'])
+def test_an_error_file_that_a_full_disk_has_cut_off_counts_as_none(tmp_path, text):
+    (tmp_path / "0.json").write_text(text)
+    found = launch._first_failure([SimpleNamespace(pid=1, exitcode=-9)], tmp_path, 0)
+    assert (found.exitcode, found.message) == (-9, "Signal 9 (SIGKILL) received by PID 1")

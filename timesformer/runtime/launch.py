@@ -227,12 +227,18 @@ def _start_processes(job: Job, machine: Machine) -> None:
 def _first_failure(processes: "list[mp.Process]", folder: Path, noticed: int) -> ProcessFailure:
     """The failure with the oldest error file; without any file, that of the process ``noticed``."""
     order = sorted(range(len(processes)), key=lambda i: i != noticed)
-    failures = [
-        ProcessFailure(i, processes[i].pid, processes[i].exitcode, str(_error_file(folder, i)))
-        for i in order
-        if processes[i].exitcode
-    ]
-    return min(failures, key=lambda failure: failure.timestamp)
+    failures = [_failure(i, processes[i], _error_file(folder, i)) for i in order]
+    return min(filter(None, failures), key=lambda failure: failure.timestamp)
+
+
+def _failure(local_rank: int, process: "mp.Process", file: Path) -> ProcessFailure | None:
+    """How ``process`` has failed; None if it has not."""
+    if not process.exitcode:
+        return None
+    try:
+        return ProcessFailure(local_rank, process.pid, process.exitcode, str(file))
+    except (ValueError, KeyError, TypeError):  # a full disk has cut the file off
+        return ProcessFailure(local_rank, process.pid, process.exitcode, "")
 
 
 def _work_as(local_rank: int, job: Job, machine: Machine, folder: str) -> None:
