@@ -1,6 +1,5 @@
 """What a checkpoint says of itself besides its weights, written and read: classes, preprocessing, data."""
 
-import hashlib
 import platform
 import shlex
 import sys
@@ -14,6 +13,7 @@ from timesformer import __version__
 from timesformer.checkpoint.files import CheckpointError
 from timesformer.checkpoint.formats import Weights
 from timesformer.checkpoint.payload import wrong_entries
+from timesformer.checkpoint.start import sha256
 from timesformer.config import CfgNode, ConfigError
 from timesformer.config.strict_yaml import read_yaml
 from timesformer.config.tree import value_of
@@ -114,7 +114,7 @@ def read_preprocessing(found: Mapping[str, Any], *, source: str) -> dict[str, An
 
 def fingerprint(videos: "VideoList") -> dict[str, Any]:
     """Which list it was: its file, the SHA-256 of that file's bytes, and its number of videos."""
-    digest = hashlib.sha256(Path(videos.origin).read_bytes()).hexdigest()
+    digest = sha256(Path(videos.origin))
     return {"list": str(videos.origin), "sha256": digest, "videos": len(videos.labels)}
 
 

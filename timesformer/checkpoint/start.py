@@ -96,22 +96,30 @@ def located(name: str | Path, wanted: str = "") -> Path:
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file, or of the files of a folder and their names; empty if it cannot be read.
-
-    A file that was read before by this process, and is as it was, is not read again.
-    """
+    """SHA-256 of a file, or of the files of a folder and their names; empty if it cannot be read."""
     try:
         if path.is_dir():
             parts = [
-                f"{file.name} {_sha(file)}" for file in sorted(path.iterdir()) if file.is_file()
+                f"{file.name} {sha256(file)}" for file in sorted(path.iterdir()) if file.is_file()
             ]
             return hashlib.sha256("\n".join(parts).encode()).hexdigest()
         if path.name.endswith(".index.json"):
-            parts = [_sha(path), *(_sha(path.with_name(name)) for name in _shards(path))]
+            parts = [sha256(path), *(sha256(path.with_name(name)) for name in _shards(path))]
             return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-        return _sha(path) if path.is_file() else ""
+        return sha256(path) if path.is_file() else ""
     except OSError:
         return ""
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file; one that this process has read before, and that is unchanged, is not read again.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    found = path.stat()
+    state = found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    return _sha256_of(state, str(path))
 
 
 def _moved(path: Path) -> Iterator[Path]:
@@ -135,14 +143,8 @@ def _shards(index: Path) -> list[str]:
     return sorted({Path(str(name)).name for name in named})
 
 
-def _sha(path: Path) -> str:
-    found = path.stat()
-    state = found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
-    return _sha_of(state, str(path))
-
-
 @functools.lru_cache(maxsize=256)
-def _sha_of(state: tuple[int, ...], path: str) -> str:
+def _sha256_of(state: tuple[int, ...], path: str) -> str:
     """By ``state`` too: a file of the same path may be another one later."""
     hashed = hashlib.sha256()
     with open(path, "rb") as file:

@@ -5,7 +5,6 @@ A run that resumes, or that is tested later, gets one more session in the same f
 
 import contextlib
 import datetime
-import hashlib
 import json
 import logging
 import os
@@ -215,7 +214,7 @@ def _numbers(row: metrics_csv.Row) -> Json:
 
 
 def _fingerprint(path: Path) -> Json:
-    return {"list": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    return {"list": str(path), "sha256": start.sha256(path)}
 
 
 def _now() -> str:
