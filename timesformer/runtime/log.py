@@ -7,6 +7,7 @@ every line too, and with -q only warnings and results, see ``screen``.
 import contextlib
 import datetime
 import logging
+import math
 import os
 import sys
 from collections.abc import Iterable
@@ -93,7 +94,7 @@ def json_stats(logger: logging.Logger, stats: dict[str, Any]) -> None:
 
 
 def _printable(value: Any) -> Any:
-    if isinstance(value, float) and torch.isfinite(torch.tensor(value)):
+    if isinstance(value, float) and math.isfinite(value):
         return Decimal(f"{value:.5f}")
     return value
 
