@@ -34,7 +34,6 @@ from timesformer.models import build_model
 
 Line = tuple[str, int]  # absolute path and label of a video
 
-METHODS = ("nearest", "ridge", "probe", "full")
 TRAINED = {"probe": "probe", "full": "gentle"}  # method -> recipe
 FROM_SCRATCH = {"SOLVER.LAYER_DECAY": 1.0, "SOLVER.HEAD_LR_RATIO": 1.0, "SOLVER.BASE_LR": 3e-4}
 ONE_VIEW = {

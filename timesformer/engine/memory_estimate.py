@@ -20,7 +20,7 @@ from torch.utils._pytree import tree_map_only
 from timesformer.config import CfgNode
 from timesformer.datasets import read_list
 from timesformer.datasets.list_text import ListError
-from timesformer.engine.losses import build_loss
+from timesformer.engine.losses import Loss, build_loss
 from timesformer.engine.optim import lr_factor
 from timesformer.engine.parallel import set_activation_memory
 from timesformer.models import build_model
@@ -54,7 +54,7 @@ class TrainingStep:
     """The computation of a step, and the state kept between steps."""
 
     make_model: Callable[[], Classifier]
-    loss: nn.Module
+    loss: Loss
     precision: str
     recompute_cheap_ops: bool
     kept_values: int  # of the optimizer and the average of the weights, for each parameter

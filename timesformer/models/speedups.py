@@ -175,9 +175,8 @@ class GridAttention(SelfAttention):
 
     def heads(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values as views of products in the order of x."""
-        products = thirds(
-            self, (x, x, x)
-        )  # places and heads merge only if no other third lies between
+        # Places and heads merge only if no other third lies between them: three products.
+        products = thirds(self, (x, x, x))
         q, k, v = (rearrange(product, self.layout, m=self.num_heads) for product in products)
         return q, k, v
 
