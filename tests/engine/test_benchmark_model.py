@@ -10,7 +10,14 @@ import torch
 from timesformer.cli.app import run
 from timesformer.config import ConfigError, changed, load_config
 from timesformer.engine import benchmark_model
-from timesformer.engine.benchmark_model import Report, _host_bytes, format_report, measure, summary
+from timesformer.engine.benchmark_model import (
+    Report,
+    _host_bytes,
+    build_heading,
+    format_report,
+    measure,
+    summary,
+)
 from timesformer.engine.benchmark_variants import (
     Round,
     Variant,
@@ -35,7 +42,7 @@ def cfg(tiny_yaml):
 def test_ratios_are_medians_over_rounds_not_ratios_of_medians():
     ours = [Round(2.0, 1.0, 9.0, 3.0), Round(8.0, 2.0, 6.0, 6.0), Round(3.0, 2.0, 8.0, 2.0)]
     theirs = [Round(4.0, 1.0, 9.0, 1.0), Round(4.0, 1.0, 9.0, 1.0), Round(2.0, 1.0, 9.0, 1.0)]
-    report = Report("CPU", 2, 10, 100, {"fp32+compile": ours, "hf+fp32": theirs},
+    report = Report("CPU", "axial", 2, 10, 100, {"fp32+compile": ours, "hf+fp32": theirs},
                     {"fp32+compile": 30, "hf+fp32": 60})  # fmt: skip
     row = summary(report)["fp32+compile"]
     assert (row["forward_seconds"], row["train_seconds"]) == (3.0, 8.0)
@@ -77,13 +84,16 @@ def test_training_and_forward_run_in_the_named_arithmetic(cfg):
     assert set(kinds) == {torch.bfloat16}
 
 
-def test_the_memory_of_training_steps_is_measured_in_a_process_of_its_own(cfg):
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["TimeSformer", "r3d_18"])
+def test_the_memory_of_training_steps_is_measured_in_a_process_of_its_own(cfg, name):
     if _host_bytes("VmHWM") is None:
         pytest.skip("the system does not tell")
-    tree = changed(cfg, {"TIMESFORMER.EMBED_DIM": 256, "TIMESFORMER.DEPTH": 6})
+    sizes = {"TIMESFORMER.EMBED_DIM": 256, "TIMESFORMER.DEPTH": 6, "MODEL.MODEL_NAME": name}
+    tree = changed(cfg, sizes)
     parameters = sum(p.numel() for p in build_model(tree).parameters())
     peak = benchmark_model._memory(tree, parse_variant("fp32"), 1)
-    assert 3 * 4 * parameters < peak < 12 * 4 * parameters  # weights, gradients, moments, more
+    assert 4 * 4 * parameters < peak < 12 * 4 * parameters  # weights, gradients, moments, more
 
 
 def test_hugging_face_has_the_same_size(cfg):
@@ -135,11 +145,30 @@ def test_a_missing_package_is_named(monkeypatch):
         parse_variants("fp32", on_gpu=False, hf=True)
 
 
-def test_a_scheme_that_hugging_face_has_not_is_named(tiny_yaml):
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("TIMESFORMER.ATTENTION_TYPE", "axial", "is axial, which Hugging Face has not"),
+        (
+            "MODEL.MODEL_NAME",
+            "r3d_18",
+            "is r3d_18, which is not a TimeSformer; leave --compare hf out",
+        ),
+    ],
+)
+def test_what_hugging_face_has_not_is_named_before_anything_is_measured(cfg, key, value, message):
     pytest.importorskip("transformers")
-    cfg = load_config(tiny_yaml, ["TIMESFORMER.ATTENTION_TYPE", "axial"])
-    with pytest.raises(ConfigError, match="ATTENTION_TYPE is axial, which Hugging Face has not"):
-        build_hf_model(cfg)
+    variants = parse_variants("fp32", on_gpu=False, hf=True)
+    with pytest.raises(ConfigError, match=f"{key} {message}"):
+        measure(changed(cfg, {key: value}), variants, batch_size=1, repeats=1)
+
+
+def test_the_heading_names_another_model(tiny_yaml, monkeypatch):
+    cfg = load_config(tiny_yaml, ["MODEL.MODEL_NAME", "r3d_18"])
+    monkeypatch.setattr(benchmark_model, "_memory", lambda *_: None)
+    monkeypatch.setattr("timesformer.engine.benchmark_variants._MATRIX", {"cpu": 64})
+    report = measure(cfg, parse_variants("fp32", on_gpu=False, hf=False), batch_size=1, repeats=1)
+    assert build_heading(cfg, report).startswith("r3d_18, 33.2 M parameters")
 
 
 def test_a_measuring_process_that_dies_is_named(cfg, monkeypatch):

@@ -21,10 +21,11 @@ from timesformer.engine.benchmark_variants import (
     Variant,
     build_benchmark_device,
     build_candidate,
+    build_hf_config,
     parse_variant,
     parse_variants,
 )
-from timesformer.models import build_model
+from timesformer.models import TIMESFORMERS, build_model
 from timesformer.models.flops import multiply_adds
 from timesformer.tables import format_table
 
@@ -33,6 +34,7 @@ class Report(NamedTuple):
     """The rounds of every variant, and the model and batch that they measure."""
 
     device: str
+    kind: str  # of the model
     batch_size: int
     parameters: int
     flops: int  # of a forward pass of one clip
@@ -51,8 +53,10 @@ def measure(
     """Measure every variant in each of ``repeats`` rounds.
 
     Raises:
-        ConfigError: a scheme that Hugging Face does not have.
+        ConfigError: a model or a scheme that Hugging Face does not have.
     """
+    if any(variant.by_hf for variant in variants):
+        build_hf_config(cfg)  # raises here: the process that measures memory would only die
     device = build_benchmark_device(cfg)
     with torch.device("meta"):
         shadow = build_model(cfg)
@@ -70,6 +74,7 @@ def measure(
             rounds[name].append(candidate.measure(flops * batch_size))
     return Report(
         device=torch.cuda.get_device_name() if device.type == "cuda" else "CPU",
+        kind=shadow.kind,
         batch_size=batch_size,
         parameters=sum(parameter.numel() for parameter in shadow.parameters()),
         flops=flops,
@@ -97,7 +102,7 @@ def build_heading(cfg: CfgNode, report: Report) -> str:
     """What was measured, on one line."""
     repeats = len(next(iter(report.rounds.values())))
     return (
-        f"{cfg.TIMESFORMER.ATTENTION_TYPE}, {report.parameters / 1e6:.1f} M parameters, "
+        f"{report.kind}, {report.parameters / 1e6:.1f} M parameters, "
         f"{report.flops / 1e9:.1f} GFLOP a clip of {cfg.DATA.NUM_FRAMES} x "
         f"{cfg.DATA.TRAIN_CROP_SIZE}²; {report.batch_size} clip(s) a batch on {report.device} "
         f"({torch.get_num_threads()} threads); medians of {repeats} rounds"
@@ -113,17 +118,18 @@ def summary(report: Report) -> dict[str, dict[str, float | None]]:
     for name, rounds in report.rounds.items():
         row: dict[str, float | None] = {"memory": report.memory[name]}
         reference = f"hf+{parse_variant(name).precision}"
+        is_compared = reference in report.rounds and reference != name
         for kind in ("forward", "train"):
             seconds = [getattr(round_, kind) for round_ in rounds]
             bounds = [getattr(round_, f"{kind}_bound") for round_ in rounds]
             row[f"{kind}_seconds"] = statistics.median(seconds)
             row[f"{kind}_over_bound"] = _median_ratio(seconds, bounds)
-            if reference in report.rounds and reference != name:
+            if is_compared:
                 theirs = [getattr(round_, kind) for round_ in report.rounds[reference]]
                 row[f"{kind}_over_hf"] = _median_ratio(seconds, theirs)
         bound = statistics.median(round_.forward_bound for round_ in rounds)
         row["peak_flops"] = report.flops * report.batch_size / bound
-        if f"{kind}_over_hf" in row and row["memory"] and report.memory[reference]:
+        if is_compared and row["memory"] and report.memory[reference]:
             row["memory_over_hf"] = row["memory"] / report.memory[reference]
         rows[name] = row
     return rows
@@ -155,8 +161,14 @@ def _memory(cfg: CfgNode, variant: Variant, batch_size: int) -> int | None:
 def _train_alone(cfg: CfgNode, variant: Variant, batch_size: int, threads: int, send: Any) -> None:
     torch.set_num_threads(threads)
     device = build_benchmark_device(cfg)
-    shallow = changed(cfg, {"TIMESFORMER.DEPTH": 1})
-    build_candidate(shallow, variant, batch_size=1, device=device)  # importing is not the model's
+    with torch.device("meta"):
+        build_model(cfg)  # imports, as the step below: not the memory of the model
+    tiny = {
+        "MODEL.MODEL_NAME": TIMESFORMERS[0],
+        "TIMESFORMER.DEPTH": 1,
+        "TIMESFORMER.EMBED_DIM": 8 * cfg.TIMESFORMER.NUM_HEADS,
+    }
+    build_candidate(changed(cfg, tiny), variant, batch_size=1, device=device)
     before = _host_bytes("VmRSS")
     build_candidate(cfg, variant, batch_size, device)
     if device.type == "cuda":
@@ -178,7 +190,8 @@ def format_report(report: Report) -> str:
     """The table of variants: times, their ratios to the bound and Hugging Face's, memory, peaks."""
     ratios = ("x bound", "x hf", "clips/s")
     rows = [("", "forward ms", *ratios, "step ms", *ratios, "MiB", "x hf")]
-    for name, row in summary(report).items():
+    found = summary(report)
+    for name, row in found.items():
         cells = [name]
         for kind in ("forward", "train"):
             seconds = row[f"{kind}_seconds"]
@@ -186,9 +199,7 @@ def format_report(report: Report) -> str:
             cells += [_number(row.get(f"{kind}_over_hf")), f"{report.batch_size / seconds:.2f}"]
         memory = row["memory"] and row["memory"] / 2**20
         rows.append((*cells, _number(memory, 0), _number(row.get("memory_over_hf"))))
-    peaks = ", ".join(
-        f"{row['peak_flops'] / 1e12:.2f} ({name})" for name, row in summary(report).items()
-    )
+    peaks = ", ".join(f"{row['peak_flops'] / 1e12:.2f} ({name})" for name, row in found.items())
     return f"{format_table(rows)}\n\nmatrix peak, TFLOP/s: {peaks}"
 
 

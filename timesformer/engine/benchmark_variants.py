@@ -4,7 +4,7 @@ import importlib.util
 import re
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,9 +13,12 @@ from torch.nn import functional as F
 from timesformer.config import CfgNode, ConfigError, changed
 from timesformer.engine.optim import OPTIMIZERS, build_optimizer
 from timesformer.engine.parallel import parallelize
-from timesformer.models import build_model
+from timesformer.models import TIMESFORMERS, build_model
 from timesformer.models.speedups import SPEEDUPS
 from timesformer.runtime.precision import Precision
+
+if TYPE_CHECKING:
+    from transformers import TimesformerConfig
 
 _NAME = re.compile(r"(hf\+)?(fp32|tf32|bf16|fp16)(\+compile)?(\+checkpoint)?(?:-(\w+))?")
 _MATRIX = {"cpu": 2048, "cuda": 8192}  # rows and columns of the products that measure the peak
@@ -194,23 +197,37 @@ def _with_switches(cfg: CfgNode, variant: Variant) -> CfgNode:
 
 def build_hf_model(cfg: CfgNode) -> nn.Module:
     """TimeSformer of transformers in the configured size, without its drop path (an integer there)."""
-    from transformers import TimesformerConfig, TimesformerForVideoClassification
+    from transformers import TimesformerForVideoClassification
 
+    return TimesformerForVideoClassification(build_hf_config(cfg))
+
+
+def build_hf_config(cfg: CfgNode) -> "TimesformerConfig":
+    """The configured size as transformers has it.
+
+    Raises:
+        ConfigError: a model or a scheme that Hugging Face's TimeSformer is not.
+    """
+    from transformers import TimesformerConfig
+
+    if cfg.MODEL.MODEL_NAME not in TIMESFORMERS:
+        raise ConfigError(
+            f"MODEL.MODEL_NAME is {cfg.MODEL.MODEL_NAME}, which is not a TimeSformer; leave "
+            "--compare hf out"
+        )
     sizes = cfg.TIMESFORMER
     if sizes.ATTENTION_TYPE not in ("divided_space_time", "joint_space_time", "space_only"):
         raise ConfigError(
             f"TIMESFORMER.ATTENTION_TYPE is {sizes.ATTENTION_TYPE}, which Hugging Face has not"
         )
-    return TimesformerForVideoClassification(
-        TimesformerConfig(
-            image_size=cfg.DATA.TRAIN_CROP_SIZE,
-            patch_size=sizes.PATCH_SIZE,
-            num_frames=cfg.DATA.NUM_FRAMES,
-            hidden_size=sizes.EMBED_DIM,
-            num_hidden_layers=sizes.DEPTH,
-            num_attention_heads=sizes.NUM_HEADS,
-            intermediate_size=int(sizes.EMBED_DIM * sizes.MLP_RATIO),
-            attention_type=sizes.ATTENTION_TYPE,
-            num_labels=cfg.MODEL.NUM_CLASSES,
-        )
+    return TimesformerConfig(
+        image_size=cfg.DATA.TRAIN_CROP_SIZE,
+        patch_size=sizes.PATCH_SIZE,
+        num_frames=cfg.DATA.NUM_FRAMES,
+        hidden_size=sizes.EMBED_DIM,
+        num_hidden_layers=sizes.DEPTH,
+        num_attention_heads=sizes.NUM_HEADS,
+        intermediate_size=int(sizes.EMBED_DIM * sizes.MLP_RATIO),
+        attention_type=sizes.ATTENTION_TYPE,
+        num_labels=cfg.MODEL.NUM_CLASSES,
     )
