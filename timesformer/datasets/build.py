@@ -130,7 +130,7 @@ def build_eval_batches(
         chosen = dataset.usable[build_overfit_choice(cfg, len(dataset.usable))]
     part = ""
     if limit := cfg.DATA.LIMIT_VAL_BATCHES:
-        in_batch = max(section.BATCH_SIZE * _num_machines() // num_clips, 1)
+        in_batch = max(section.BATCH_SIZE * collectives.num_machines() // num_clips, 1)
         num = limited(limit * (in_batch if limit >= 1 else 1), len(chosen))
         part = f"{num} of {len(chosen)} videos (DATA.LIMIT_VAL_BATCHES {limit:g})"
         logger.warning("%s is LIMITED to %s", {"val": "validation"}.get(split, split), part)
@@ -149,11 +149,9 @@ def build_eval_batches(
 
 def build_overfit_choice(cfg: CfgNode, num_usable: int) -> np.ndarray:
     """Which of the usable videos the OVERFIT_BATCHES batches show, sorted places (N,)."""
-    return drawn(cfg.DATA.OVERFIT_BATCHES * cfg.TRAIN.BATCH_SIZE * _num_machines(), num_usable)
-
-
-def _num_machines() -> int:
-    return collectives.world_size() // collectives.local_world_size()
+    return drawn(
+        cfg.DATA.OVERFIT_BATCHES * cfg.TRAIN.BATCH_SIZE * collectives.num_machines(), num_usable
+    )
 
 
 def build_worker_count(cfg: CfgNode) -> int:

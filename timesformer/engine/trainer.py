@@ -130,7 +130,7 @@ def build_trainer(
 
 def build_batch_size(cfg: CfgNode) -> int:
     """Clips of a batch of all processes."""
-    return cfg.TRAIN.BATCH_SIZE * (collectives.world_size() // collectives.local_world_size())
+    return cfg.TRAIN.BATCH_SIZE * collectives.num_machines()
 
 
 def _group(batch: int, accumulation: int, num_batches: int) -> range:

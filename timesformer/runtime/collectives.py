@@ -46,6 +46,11 @@ def local_world_size() -> int:
     return int(os.environ.get("LOCAL_WORLD_SIZE", 1)) if is_distributed() else 1
 
 
+def num_machines() -> int:
+    """Machines of the run, which all have as many processes."""
+    return world_size() // local_world_size()
+
+
 def local_rank() -> int:
     """Number of this process on its machine, from 0."""
     return int(os.environ.get("LOCAL_RANK", 0)) if is_distributed() else 0
