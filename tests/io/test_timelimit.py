@@ -5,7 +5,12 @@ import time
 
 import pytest
 
-from timesformer.io.timelimit import TimeLimitError, each_within, map_in_threads, within
+from timesformer.io.timelimit import (
+    TimeLimitError,
+    call_with_timeout,
+    iterate_with_timeout,
+    map_in_threads,
+)
 
 
 def test_answers_come_in_order_whoever_is_first():
@@ -36,12 +41,12 @@ def test_many_quick_answers_may_take_longer_than_one_limit_together():
 
 def test_errors_are_raised_where_the_answer_is_awaited():
     with pytest.raises(KeyError, match="missing"):
-        within(9, lambda: {}["missing"], what="a look")
-    assert within(float("inf"), lambda: 5, what="a sum") == 5
+        call_with_timeout(9, lambda: {}["missing"], what="a look")
+    assert call_with_timeout(float("inf"), lambda: 5, what="a sum") == 5
 
 
 def test_each_item_has_its_own_time():
-    assert list(each_within(5, iter([1, None, 3]), what="frames")) == [1, None, 3]
+    assert list(iterate_with_timeout(5, iter([1, None, 3]), what="frames")) == [1, None, 3]
     for_ever = threading.Event()
 
     def items():
@@ -49,5 +54,5 @@ def test_each_item_has_its_own_time():
         for_ever.wait(60)
 
     with pytest.raises(TimeLimitError, match="frames: no answer"):
-        list(each_within(0.1, items(), what="frames"))
+        list(iterate_with_timeout(0.1, items(), what="frames"))
     for_ever.set()

@@ -4,13 +4,13 @@ import pytest
 
 from tests.conftest import frame_number
 from timesformer.video import decoding, packets
-from timesformer.video.by_list import ListedRun
-from timesformer.video.streams import claims
-from timesformer.video.whole import open_video
+from timesformer.video.by_list import ListedDecoder
+from timesformer.video.open_video import open_video
+from timesformer.video.streams import read_header
 
 
 def listed(container, stream):
-    return packets.list_packets(container, stream, claims(container, stream))
+    return packets.list_packets(container, stream, read_header(container, stream))
 
 
 @pytest.mark.parametrize("kept_bytes", [0, packets.KEPT_BYTES])
@@ -32,6 +32,6 @@ def test_a_list_that_the_decoder_does_not_follow_is_told(numbered_video):
         found = listed(container, stream)
         wrong = found._replace(shown=found.shown[found.shown != found.shown[5]])
         seeker = decoding.Seeker(container, stream, wrong)
-        run = ListedRun(wrong, seeker, [8], lambda frame: frame.to_ndarray(), lambda: None)
+        run = ListedDecoder(wrong, seeker, [8], lambda frame: frame.to_ndarray(), lambda: None)
         with pytest.raises(decoding.IrregularError, match="not the next one listed"):
             run.decode()

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from timesformer.video.timeline import Claims, from_decoder, from_pts, increasing, is_even
+from timesformer.video.timeline import StreamHeader, from_decoder, from_pts, increasing, is_even
 
-CLAIMS = Claims(fps=30.0, nominal_fps=30.0, tick_seconds=1 / 30)
+HEADER = StreamHeader(fps=30.0, nominal_fps=30.0, tick_seconds=1 / 30)
 
 
 @pytest.mark.parametrize(
@@ -41,35 +41,35 @@ def test_random_times_always_increase():
 
 
 def test_a_stream_without_times_has_those_of_its_nominal_rate():
-    timeline = from_decoder([None] * 60, Claims(fps=25.0, nominal_fps=30.0), promised=60)
+    timeline = from_decoder([None] * 60, StreamHeader(fps=25.0, nominal_fps=30.0), promised=60)
     assert timeline.fps == 30
     assert timeline.seconds[-1] == pytest.approx(59 / 30)
     assert timeline.is_even
 
 
 def test_counts_and_duration_are_those_of_the_frames_that_are_shown():
-    claims = CLAIMS._replace(frames=172, duration=172)
-    timeline = from_pts(np.arange(120), claims, promised=120)
+    header = HEADER._replace(frames=172, duration=172)
+    timeline = from_pts(np.arange(120), header, promised=120)
     assert (timeline.header_frames, timeline.duration) == (120, 120)
-    honest = from_pts(np.arange(120), claims._replace(frames=120, duration=121), promised=120)
+    honest = from_pts(np.arange(120), header._replace(frames=120, duration=121), promised=120)
     assert (honest.header_frames, honest.duration) == (120, 121)  # as published
-    silent = from_pts(np.arange(120), CLAIMS, promised=120)
+    silent = from_pts(np.arange(120), HEADER, promised=120)
     assert (silent.header_frames, silent.duration) == (None, None)
 
 
 def test_a_wrong_rate_of_a_header_is_corrected_and_an_uneven_one_is_told():
-    half = from_pts(np.arange(0, 120, 2), CLAIMS, promised=60)
+    half = from_pts(np.arange(0, 120, 2), HEADER, promised=60)
     assert (half.fps, half.is_even) == (15.0, True)
-    gap = from_pts(np.array([0, 1, 2, 60, 61]), CLAIMS, promised=5)
+    gap = from_pts(np.array([0, 1, 2, 60, 61]), HEADER, promised=5)
     assert not gap.is_even
     assert gap.frame_seconds == pytest.approx(1 / 30)
     assert gap.duration_seconds == pytest.approx(62 / 30)
 
 
 def test_an_offset_of_hours_is_no_part_of_the_video():
-    timeline = from_pts(np.arange(60) + 108_000, CLAIMS, promised=60)
+    timeline = from_pts(np.arange(60) + 108_000, HEADER, promised=60)
     assert timeline.pts[0] == 0
-    assert from_pts(np.arange(60) + 2, CLAIMS, promised=60).pts[0] == 2  # as published
+    assert from_pts(np.arange(60) + 2, HEADER, promised=60).pts[0] == 2  # as published
 
 
 @pytest.mark.parametrize(("off", "even"), [(0.49, True), (0.51, False)])

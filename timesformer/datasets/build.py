@@ -186,7 +186,7 @@ def load_frames(
     frames = partial(
         clips.read_source, source, select, read=read, multi_thread=True, time_limit=time_limit
     )
-    return clips.read_within(time_limit, frames, name=str(path))
+    return clips.read_with_timeout(time_limit, frames, name=str(path))
 
 
 def build_frame_loader(cfg: CfgNode) -> Callable[[str | Path, FrameSelector], Frames]:

@@ -28,7 +28,7 @@ from timesformer.datasets.samplers import Key
 from timesformer.datasets.transforms import Crops, cut_clips, sample_crops
 from timesformer.datasets.views import Train, Views
 from timesformer.io.terminal import printable
-from timesformer.io.timelimit import TimeLimitError, within
+from timesformer.io.timelimit import TimeLimitError, call_with_timeout
 from timesformer.video import (
     Frames,
     FrameSelector,
@@ -185,7 +185,7 @@ class ClipDataset(Dataset[Sample]):
     def _frames(self, index: int, select: FrameSelector) -> Frames:
         """The chosen frames; where no process watches, a thread limits the time."""
         if segment := self.videos.segment(index):
-            select = views.within(select, *segment, name=self.videos.name(index))
+            select = views.select_within(select, *segment, name=self.videos.name(index))
 
         read = functools.partial(
             read_source,
@@ -197,17 +197,17 @@ class ClipDataset(Dataset[Sample]):
         )
         if self.watch or not math.isfinite(self.time_limit):
             return read()
-        return read_within(self.time_limit, read, name=self.videos.name(index))
+        return read_with_timeout(self.time_limit, read, name=self.videos.name(index))
 
 
-def read_within(seconds: float, read: Callable[[], Frames], *, name: str) -> Frames:
+def read_with_timeout(seconds: float, read: Callable[[], Frames], *, name: str) -> Frames:
     """``read()``, given up after a time limit.
 
     Raises:
         VideoError: it did not answer within ``seconds``, and a grace; or its own.
     """
     try:
-        return within(seconds + GRACE_SECONDS, read, what=name)
+        return call_with_timeout(seconds + GRACE_SECONDS, read, what=name)
     except TimeLimitError as error:
         raise VideoError(
             f"{printable(name)}: did not answer within {seconds:g} seconds; re-encode it or remove it "

@@ -140,7 +140,7 @@ class Views:
         ]
 
 
-def within(select: FrameSelector, start: float, end: float, *, name: str) -> FrameSelector:
+def select_within(select: FrameSelector, start: float, end: float, *, name: str) -> FrameSelector:
     """``select`` on the part [``start``, ``end``) seconds of the video ``name``.
 
     Raises, when called:

@@ -15,14 +15,14 @@ from timesformer.datasets.folders import frame_files
 from timesformer.files import write_atomically
 from timesformer.inference.predictor import Prediction
 from timesformer.io.terminal import printable
-from timesformer.io.timelimit import TimeLimitError, each_within
+from timesformer.io.timelimit import TimeLimitError, iterate_with_timeout
 from timesformer.video import VideoError
 from timesformer.video.decoding import Decoder
 from timesformer.video.encode import Output, write_h264
 from timesformer.video.images import FOLDER_FPS
-from timesformer.video.streams import claims, display_matrix, turn
+from timesformer.video.open_video import open_video
+from timesformer.video.streams import display_matrix, read_header, turn
 from timesformer.video.timeline import from_decoder
-from timesformer.video.whole import open_video
 
 H264 = {"crf": "20", "preset": "veryfast", "bf": "0"}
 TICKS = Fraction(1, 90000)  # of a second; MPEG's clock, fine enough for any frame rate
@@ -112,12 +112,12 @@ def _pictures(video: str, seconds: float) -> Iterator[tuple[float, np.ndarray]]:
             if picture is not None:
                 yield number / FOLDER_FPS, cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
         return
-    within_limit = partial(each_within, seconds, what=printable(video))
+    within_limit = partial(iterate_with_timeout, seconds, what=printable(video))
     with open_video(video) as (container, stream):
-        said = claims(container, stream)
+        header = read_header(container, stream)
         frames = Decoder(container, stream).frames()
         times = [frame.pts for frame in within_limit(frames)]
-    shown_at = from_decoder(times, said, promised=len(times)).seconds.tolist()
+    shown_at = from_decoder(times, header, promised=len(times)).seconds.tolist()
     with open_video(video) as (container, stream):
         frames, reformatter = Decoder(container, stream).frames(), VideoReformatter()
         for at, frame in zip(shown_at, within_limit(frames), strict=False):

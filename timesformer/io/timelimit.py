@@ -22,7 +22,7 @@ class TimeLimitError(InputError, TimeoutError):
     """A call took too long; the message names it and the limit."""
 
 
-def within(seconds: float, work: Callable[[], T], *, what: str) -> T:
+def call_with_timeout(seconds: float, work: Callable[[], T], *, what: str) -> T:
     """``work()``, or its error.
 
     Raises:
@@ -31,10 +31,10 @@ def within(seconds: float, work: Callable[[], T], *, what: str) -> T:
     return map_in_threads(lambda _: work(), [what], seconds=seconds, at_once=1)[0]
 
 
-def each_within(seconds: float, items: Iterable[T], *, what: str) -> Iterator[T]:
-    """``items``, each of which has ``seconds`` to come; the errors of ``within``."""
+def iterate_with_timeout(seconds: float, items: Iterable[T], *, what: str) -> Iterator[T]:
+    """``items``, each of which has ``seconds`` to come; the errors of ``call_with_timeout``."""
     iterator = iter(items)
-    while (item := within(seconds, lambda: next(iterator, _END), what=what)) is not _END:
+    while (item := call_with_timeout(seconds, lambda: next(iterator, _END), what=what)) is not _END:
         yield item  # type: ignore[misc]
 
 

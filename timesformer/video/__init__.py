@@ -2,9 +2,9 @@
 
 from timesformer.video.frames import Frames, FrameSelector, TimeSpan
 from timesformer.video.images import read_folder
+from timesformer.video.open_video import VideoError
 from timesformer.video.reader import read_video
 from timesformer.video.torchcodec_reader import BackendError, check_torchcodec, read_torchcodec
-from timesformer.video.whole import VideoError
 
 READERS = {  # DATA.DECODING_BACKEND -> how a video file is read
     "pyav": read_video,

@@ -17,7 +17,7 @@ WORTH_A_SEEK = 4  # frames: fewer are decoded faster than the decoder restarts
 Convert = Callable[["av.VideoFrame"], np.ndarray]  # to (H, W, 3) uint8
 
 
-class ListedRun:
+class ListedDecoder:
     """Decodes chosen places, sorted; ``images`` has one by place, ``sample`` is a decoded frame."""
 
     def __init__(

@@ -15,7 +15,7 @@ from av.video.reformatter import VideoReformatter
 from timesformer.files import write_atomically
 from timesformer.io.terminal import printable
 from timesformer.video.decoding import Check, Decoder
-from timesformer.video.whole import VideoError, decode_whole, open_video
+from timesformer.video.open_video import VideoError, decode_whole, open_video
 
 MOST_TICKS = 10_000_000  # a second: finer times of a container are rounded
 QUALITY = {"crf": "20", "preset": "veryfast", "g": "30", "threads": "1"}  # a keyframe a second

@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 
 from timesformer.video.frames import Frames, FrameSelector, choose_frames
+from timesformer.video.open_video import VideoError
 from timesformer.video.sources import open_binary
 from timesformer.video.timeline import Timeline
-from timesformer.video.whole import VideoError
 
 FOLDER_FPS = 30.0  # assumed of frame folders
 

@@ -12,7 +12,7 @@ import av
 import numpy as np
 
 from timesformer.video.bitstream import Picture, VideoPacket, look_into
-from timesformer.video.timeline import REORDER, Claims, Timeline, from_pts
+from timesformer.video.timeline import REORDER, StreamHeader, Timeline, from_pts
 
 KEPT_BYTES = 64 * 1024 * 1024  # packets of larger videos are read again instead of kept
 
@@ -44,13 +44,13 @@ class Packets(NamedTuple):
     disposable: set[int]
     times: np.ndarray
     kept: list[VideoPacket] | None
-    claims: Claims
+    header: StreamHeader
 
     def without_head(self, given: set[int]) -> "Packets":
         """The list with only those frames of the head that are ``given`` (pts) by the decoder."""
         lost = [pts for pts in self.head.tolist() if pts not in given]
         shown = np.setdiff1d(self.shown, lost)
-        timeline = from_pts(shown, self.claims, promised=len(shown))
+        timeline = from_pts(shown, self.header, promised=len(shown))
         return self._replace(shown=shown, timeline=timeline, head=self.head[:0])
 
     def start_before(self, pts: int) -> int:
@@ -69,7 +69,7 @@ class _Listed(NamedTuple):
 
 
 def list_packets(
-    container: "av.container.InputContainer", stream: "av.VideoStream", claims: Claims
+    container: "av.container.InputContainer", stream: "av.VideoStream", header: StreamHeader
 ) -> Packets:
     """Read all packets of a stream that has just been opened."""
     look = look_into(stream)
@@ -93,17 +93,17 @@ def list_packets(
                 if picture.is_disposable and not packet.is_keyframe:
                     disposable.add(listed[-1].pts)
         position += 1
-    reason = next(iter(reasons), "") or _disorder(listed, stream, claims)
+    reason = next(iter(reasons), "") or _disorder(listed, stream, header)
     shown = np.sort(np.array([each.pts for each in listed if each.is_shown], dtype=np.int64))
     starts = sorted(Start(each.pts, each.position) for each in listed if each.is_start)
     if not starts:
         reason = reason or "no packet that decoding can start at"
     hidden += sum(not each.is_shown for each in listed)
-    promised = max(len(shown), claims.frames - hidden)
-    timeline = from_pts(shown, claims, promised=promised)
+    promised = max(len(shown), header.frames - hidden)
+    timeline = from_pts(shown, header, promised=promised)
     times = np.array([(each.pts, each.dts) for each in listed], dtype=np.int64).reshape(-1, 2)
     head = _head(listed, shown)
-    return Packets(timeline, reason, shown, starts, head, disposable, times, kept, claims)
+    return Packets(timeline, reason, shown, starts, head, disposable, times, kept, header)
 
 
 def is_filler(packet: VideoPacket) -> bool:
@@ -138,14 +138,14 @@ def _doubt(packet: VideoPacket, picture: Picture) -> str:
     return ""
 
 
-def _disorder(listed: list[_Listed], stream: "av.VideoStream", claims: Claims) -> str:
+def _disorder(listed: list[_Listed], stream: "av.VideoStream", header: StreamHeader) -> str:
     """Why sorted times are not the order of the decoder; empty if they are."""
     if not listed:
         return ""
     pts = np.array([each.pts for each in listed], dtype=np.int64)
     if len(np.unique(pts)) < len(pts):
         return "times repeat"
-    if not claims.has_times and stream.codec_context.has_b_frames:
+    if not header.has_times and stream.codec_context.has_b_frames:
         return "times are those of decoding"
     order = np.argsort(pts, kind="stable")
     if np.abs(order - np.arange(len(pts))).max() > REORDER:

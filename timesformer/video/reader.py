@@ -20,11 +20,11 @@ from av.video.reformatter import VideoReformatter
 
 from timesformer.io.terminal import printable
 from timesformer.video import streams
-from timesformer.video.by_list import ListedRun
+from timesformer.video.by_list import ListedDecoder
 from timesformer.video.decoding import Decoder, IrregularError, Seeker, frame_bytes
 from timesformer.video.frames import Frames, FrameSelector, choose_frames, require_memory, stack
+from timesformer.video.open_video import VideoError, decode_whole, open_video, readable
 from timesformer.video.packets import Packets, list_packets
-from timesformer.video.whole import VideoError, decode_whole, open_video, readable
 
 HELD_BYTES = 256 * 1024 * 1024  # decoded frames of a video that is decoded whole; more: twice
 
@@ -91,7 +91,7 @@ class _Video:
     def read(self) -> tuple[Frames, "av.VideoFrame", list[str]]:
         """The chosen frames, one decoded frame, and why packets could not be decoded."""
         with open_video(self.path, multi_thread=self.multi_thread) as (container, stream):
-            packets = list_packets(container, stream, streams.claims(container, stream))
+            packets = list_packets(container, stream, streams.read_header(container, stream))
             self.check_time()
             if not packets.irregular:
                 with contextlib.suppress(IrregularError):
@@ -117,12 +117,12 @@ class _Video:
         places = chosen.unique.tolist()
         context = seeker.stream.codec_context
         require_memory(len(places), context.width, context.height)
-        run = ListedRun(packets, seeker, places, self.to_rgb, self.check_time)
-        run.decode()
-        images = stack(len(places), (run.images.pop(place) for place in places))
-        self.decoded += run.decoded
-        assert run.sample is not None
-        return chosen.frames(images, decoded=self.decoded), run.sample, []
+        decoder = ListedDecoder(packets, seeker, places, self.to_rgb, self.check_time)
+        decoder.decode()
+        images = stack(len(places), (decoder.images.pop(place) for place in places))
+        self.decoded += decoder.decoded
+        assert decoder.sample is not None
+        return chosen.frames(images, decoded=self.decoded), decoder.sample, []
 
     def _settled(self, packets: Packets, seeker: Seeker) -> Packets:
         """``packets`` with the frames of their head that the decoder really gives."""

@@ -6,7 +6,7 @@ import av
 import numpy as np
 
 from timesformer.video.remarks import DAMAGED, HDR, ROTATED, UNEVEN, Remark
-from timesformer.video.timeline import Claims, Timeline
+from timesformer.video.timeline import StreamHeader, Timeline
 
 WITHOUT_TIMES = ("avi",)  # containers (FFmpeg's names) that store no presentation times
 _HDR = {16: "PQ", 18: "HLG"}  # transfer characteristics (ITU-T H.273)
@@ -30,10 +30,10 @@ def choose_stream(container: "av.container.InputContainer") -> "av.VideoStream |
     return min(container.streams.video, key=order, default=None)
 
 
-def claims(container: "av.container.InputContainer", stream: "av.VideoStream") -> Claims:
+def read_header(container: "av.container.InputContainer", stream: "av.VideoStream") -> StreamHeader:
     """What the container says of ``stream``."""
     guessed = float(stream.guessed_rate or stream.average_rate or 0)
-    return Claims(
+    return StreamHeader(
         frames=stream.frames or 0,
         duration=stream.duration or 0,
         fps=float(stream.average_rate or stream.guessed_rate or 0),

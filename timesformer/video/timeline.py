@@ -70,7 +70,7 @@ class Timeline(NamedTuple):
         return 1 / self.fps
 
 
-class Claims(NamedTuple):
+class StreamHeader(NamedTuple):
     """What a container says of its video stream; 0 where it says nothing."""
 
     frames: int = 0
@@ -81,36 +81,36 @@ class Claims(NamedTuple):
     has_times: bool = True  # False: it stores times of decoding, as AVI does
 
 
-def from_pts(pts: np.ndarray, claims: Claims, *, promised: int) -> Timeline:
+def from_pts(pts: np.ndarray, header: StreamHeader, *, promised: int) -> Timeline:
     """The timeline of shown frames with sound times: ``pts`` (N,) strictly increasing ticks."""
     pts = pts.astype(np.int64)
-    tick = claims.tick_seconds
+    tick = header.tick_seconds
     if len(pts) and abs(int(pts[0])) * tick > FAR_SECONDS:
         pts = pts - pts[0]
-    timeline = Timeline(pts, claims.fps or DEFAULT_FPS, tick_seconds=tick, promised=promised)
+    timeline = Timeline(pts, header.fps or DEFAULT_FPS, tick_seconds=tick, promised=promised)
     fps = _rate(timeline.seconds, timeline.fps)
     timeline = timeline._replace(fps=fps, even=is_even(timeline.seconds, fps))
-    if not (claims.frames and claims.duration and len(pts)):
+    if not (header.frames and header.duration and len(pts)):
         return timeline
     shown = round(timeline.duration_seconds / tick)
-    off = abs(claims.duration - shown) * tick * fps
-    is_true = claims.frames == len(pts) and off <= HEADER_SLACK
-    return timeline._replace(header_frames=len(pts), duration=claims.duration if is_true else shown)
+    off = abs(header.duration - shown) * tick * fps
+    is_true = header.frames == len(pts) and off <= HEADER_SLACK
+    return timeline._replace(header_frames=len(pts), duration=header.duration if is_true else shown)
 
 
-def from_decoder(times: Sequence[int | None], claims: Claims, *, promised: int) -> Timeline:
+def from_decoder(times: Sequence[int | None], header: StreamHeader, *, promised: int) -> Timeline:
     """The timeline of frames in the decoder's order, with the times that came with them."""
     has_any = any(time is not None for time in times)
-    fps = (claims.fps if has_any else claims.nominal_fps) or claims.fps or DEFAULT_FPS
-    tick = claims.tick_seconds or 1 / fps
-    claims = claims._replace(tick_seconds=tick, fps=fps)
-    ticks = increasing(times, 1 / fps / tick, reordered=not claims.has_times)
+    fps = (header.fps if has_any else header.nominal_fps) or header.fps or DEFAULT_FPS
+    tick = header.tick_seconds or 1 / fps
+    header = header._replace(tick_seconds=tick, fps=fps)
+    ticks = increasing(times, 1 / fps / tick, reordered=not header.has_times)
     pts = np.rint(ticks).astype(np.int64)
     if not np.array_equal(pts, ticks):
         pts = np.rint(ticks * (tick / FINE_TICK)).astype(np.int64)
-        duration = round(claims.duration * tick / FINE_TICK)
-        claims = claims._replace(tick_seconds=FINE_TICK, duration=duration)
-    return from_pts(pts, claims, promised=promised)
+        duration = round(header.duration * tick / FINE_TICK)
+        header = header._replace(tick_seconds=FINE_TICK, duration=duration)
+    return from_pts(pts, header, promised=promised)
 
 
 def increasing(times: Sequence[int | None], step: float, *, reordered: bool) -> np.ndarray:

@@ -151,7 +151,7 @@ def _describe(source: Any, *, name: str | Path) -> _Description:
             raise _UnsuitedError("no video stream")
         if not set(container.format.name.split(",")) & set(INDEXED):
             raise _UnsuitedError(f"{container.format.name} does not find a packet by its time")
-        packets = list_packets(container, stream, streams.claims(container, stream))
+        packets = list_packets(container, stream, streams.read_header(container, stream))
         if packets.irregular or len(packets.head):
             raise _UnsuitedError(packets.irregular or "it starts inside a group of pictures")
         return _Description(

@@ -28,12 +28,12 @@ from timesformer.datasets.checks.video_info import (
     places,
 )
 from timesformer.io.terminal import printable
+from timesformer.video.open_video import VideoError, decode_whole, open_video
 from timesformer.video.packets import list_packets
 from timesformer.video.reader import read_video
 from timesformer.video.sources import open_binary
-from timesformer.video.streams import claims, display_matrix, remarks
+from timesformer.video.streams import display_matrix, read_header, remarks
 from timesformer.video.timeline import Indices, Timeline
-from timesformer.video.whole import VideoError, decode_whole, open_video
 
 SLACK = 2  # frames that a sound file may lack: placeholders of packed AVIs, headers off by one
 CHUNK = 1 << 20  # bytes
@@ -101,8 +101,8 @@ def thumbnail_strip(path: str) -> bytes:
 
 def _inspect(path: str, info: VideoInfo) -> VideoInfo:
     with open_video(path) as (container, stream):
-        claimed = claims(container, stream)
-        promised = list_packets(container, stream, claimed).timeline.promised or 0
+        header = read_header(container, stream)
+        promised = list_packets(container, stream, header).timeline.promised or 0
         tagged = float(_tagged_seconds(stream) or 0)
         codec = stream.codec_context.name
     wanted = places(promised, PICTURES_AT)
@@ -119,7 +119,7 @@ def _inspect(path: str, info: VideoInfo) -> VideoInfo:
     count = len(timeline.pts)
     info = info._replace(
         frames=count,
-        header_frames=claimed.frames,
+        header_frames=header.frames,
         fps=round(timeline.fps, 3),
         duration_seconds=round(timeline.duration_seconds, 3),
         width=first[0].width if first else 0,

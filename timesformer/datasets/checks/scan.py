@@ -20,7 +20,7 @@ from timesformer.datasets.scan_index import (
     write_index,
 )
 from timesformer.io.terminal import printable
-from timesformer.io.timelimit import TimeLimitError, map_in_threads, within
+from timesformer.io.timelimit import TimeLimitError, call_with_timeout, map_in_threads
 from timesformer.video.remote import is_url
 from timesformer.video.sources import CHECK_SECONDS, CHECKS_AT_ONCE
 
@@ -87,7 +87,7 @@ def _states(videos: Iterable[str], seconds: float) -> dict[str, tuple[int, int]]
 
     def ask(name: str) -> tuple[int, int] | None:
         try:
-            return within(seconds, lambda: file_state(name), what=printable(name))
+            return call_with_timeout(seconds, lambda: file_state(name), what=printable(name))
         except TimeLimitError:
             return SILENT
 

@@ -11,7 +11,7 @@ from timesformer.io.opening import SourceError, open_media
 from timesformer.io.terminal import printable
 from timesformer.video.decoding import Check, Decoder
 from timesformer.video.sources import open_source
-from timesformer.video.streams import choose_stream, claims
+from timesformer.video.streams import choose_stream, read_header
 from timesformer.video.timeline import Timeline, from_decoder
 
 _DECODER_ERRORS = (av.FFmpegError, OSError, ValueError, MemoryError)
@@ -83,9 +83,9 @@ def decode_whole(
     """
     times: list[int | None] = []
     with open_video(path, multi_thread=multi_thread) as (container, stream):
-        claimed = claims(container, stream)
+        header = read_header(container, stream)
         decoder = Decoder(container, stream)
         for frame in decoder.frames(check):
             visit(len(times), frame)
             times.append(frame.pts)
-    return from_decoder(times, claimed, promised=max(promised, len(times))), decoder.errors
+    return from_decoder(times, header, promised=max(promised, len(times))), decoder.errors
