@@ -79,6 +79,10 @@ def test_bad_input_is_named(run_here, weights, data_dir, tmp_path):
         ([tmp_path / "no.csv", "--weights", weights], "no.csv"),
         ([data_dir / "val.csv", "--weights", data_dir / "val.csv"], "val.csv"),
         ([data_dir / "val.csv", "--weights", "none", "--methods", "svm"], "'svm' is not one of"),
+        (
+            [data_dir / "val.csv", "--weights", weights, "b/start.pt"],
+            "two of them are called 'start'",
+        ),
     ):
         status, _, error = run_here("compare-finetuning", *more, "--out", tmp_path / "o")
         assert status == 2

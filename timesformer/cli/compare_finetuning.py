@@ -30,11 +30,22 @@ def known_methods(names: list[str]) -> list[str]:
     return names
 
 
+def distinct_weights(files: list[str]) -> list[str]:
+    """The callback of --weights, whose rows and folders carry their names."""
+    names = [Path(file).stem for file in files]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise typer.BadParameter(f"two of them are called {twice[0]!r}, as their results would be")
+    return files
+
+
 @command(interrupted="the same command resumes")
 def main(
     videos: Annotated[Path, typer.Argument(metavar="LIST", help="Lines of `path label`.")],
     weights: Annotated[
-        list[str], typer.Option(*WEIGHTS, metavar="FILE...", help="Weights files, or none.")
+        list[str],
+        typer.Option(
+            *WEIGHTS, metavar="FILE...", callback=distinct_weights, help="Weights files, or none."
+        ),
     ],
     out: Annotated[Path, typer.Option(*OUT, metavar="DIR", help="Folder to write.")],
     keys: Keys,
