@@ -76,6 +76,15 @@ def test_fewer_batches_than_asked_for_are_recorded_too(tmp_path, caplog):
     assert "2 steps, after 2 to warm up" in caplog.text
 
 
+@pytest.mark.parametrize("count", [0, WARM_UP])
+def test_an_epoch_that_is_all_warm_up_is_named(tmp_path, caplog, count):
+    timers = StepTimers(3, tmp_path, CPU)
+    assert run(timers, count) == list(range(count))
+    assert "nothing is recorded: the epoch ends with the 2 batches that warm up" in caplog.text
+    assert timers._profile is None
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("count", [0, 4])
 def test_nothing_is_recorded_unless_asked_for(tmp_path, count, monkeypatch):
     monkeypatch.setattr(collectives, "is_main", lambda: count == 0)  # one process records

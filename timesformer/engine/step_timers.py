@@ -38,6 +38,10 @@ METHODS = {  # of a TrainStep, and the parts that they are
 }
 PARTS = ("data wait", *METHODS.values())
 TRACE = "trace.json.gz"
+_TOO_SHORT = (
+    "nothing is recorded: the epoch ends with the %d batches that warm up; lower TRAIN.BATCH_SIZE, or "
+    "use a longer train list"
+)
 _ALL_REDUCE = re.compile(r"(gloo|nccl):_?(all_?reduce|reduce_scatter|all_?gather)")
 
 
@@ -81,7 +85,10 @@ class StepTimers:
         self.seconds[name] += time.perf_counter() - started
 
     def batches(self, batches: Iterable[T]) -> Iterator[T]:
-        """``batches``; after the last recorded step the table is logged and the trace written."""
+        """``batches``; after the last recorded step the table is logged and the trace written.
+
+        An epoch of the warm-up alone gives a warning instead.
+        """
         iterator = iter(batches)
         for i in itertools.count():
             if self.num_steps and i == WARM_UP:
@@ -113,11 +120,15 @@ class StepTimers:
         self._started = time.perf_counter()
 
     def _finish(self) -> None:
-        if self._profile is None or not self._recorded:
+        if not self.num_steps:
             return
         total = time.perf_counter() - self._started
         finished, self._profile, self.num_steps = self._profile, None, 0
-        finished.stop()
+        if finished is not None:
+            finished.stop()
+        if finished is None or not self._recorded:
+            logger.warning(_TOO_SHORT, WARM_UP)
+            return
         path = self.folder / TRACE
         finished.export_chrome_trace(str(path))
         all_reduce = sum(
