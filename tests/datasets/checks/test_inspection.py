@@ -134,6 +134,6 @@ def test_a_strip_needs_a_frame(empty_video):
 
 
 def test_the_length_of_a_video_is_known_without_decoding(numbered_video, monkeypatch):
-    monkeypatch.setattr("timesformer.video.by_list.ListedRun.decode", None)
+    monkeypatch.setattr("timesformer.video.by_list.ListedDecoder.decode", None)
     monkeypatch.setattr("timesformer.video.reader.decode_whole", None)
     assert video_seconds(str(numbered_video(45))) == pytest.approx(1.5)
