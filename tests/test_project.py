@@ -157,6 +157,14 @@ def test_every_configuration_that_the_readme_names_exists():
     assert set(named) <= set(recipe_names())
 
 
+def test_every_file_that_the_readme_names_exists():
+    readme = (ROOT / "README.md").read_text()
+    named = set(re.findall(r"`((?:timesformer|tools|tests|\w+)/[\w/*]+\.(?:py|sh))`", readme))
+    assert len(named) >= 10
+    for name in named:
+        assert [*ROOT.glob(name), *PACKAGE.glob(name)], name
+
+
 def test_the_readme_names_every_dependency():
     readme = (ROOT / "README.md").read_text().split("## Packages")[1]
     text = (ROOT / "pyproject.toml").read_text().split("dependencies = [")[1].split("]")[0]

@@ -83,6 +83,7 @@ def test_bad_input_is_named(run_here, weights, data_dir, tmp_path):
             [data_dir / "val.csv", "--weights", weights, "b/start.pt"],
             "two of them are called 'start'",
         ),
+        ([data_dir / "val.csv", "--weights", "none", "--folds", 1], "1 must be 2 or more, or 0"),
     ):
         status, _, error = run_here("compare-finetuning", *more, "--out", tmp_path / "o")
         assert status == 2

@@ -11,6 +11,7 @@ from tests.conftest import ROOT
 from timesformer import __main__, __version__
 from timesformer.cli import main
 from timesformer.cli.app import PANEL_OF, Lazy, run
+from timesformer.cli.ending import UsageError
 from timesformer.config.shipped import recipe_names
 
 TOOLS = sorted((ROOT / "tools").glob("*.py"))
@@ -61,6 +62,27 @@ def parts(name):
     return [f"{name} {part}" for part in made.commands] if hasattr(made, "commands") else [name]
 
 
+def refuses(made, option, value):
+    """Whether the option itself is wrong: given ones are read before missing ones are noticed."""
+    try:
+        made.make_context("t", [option, value])
+    except UsageError as error:
+        return error.format_message().startswith(f"Invalid value for '{option}'")
+    return False
+
+
+@pytest.mark.parametrize("name", [each for name in PANEL_OF for each in parts(name)])
+def test_a_number_has_bounds(name):
+    """Those of NUM_SHARDS and SHARD_ID are the rows of these keys; labels may count from anywhere."""
+    command, _, part = name.partition(" ")
+    made = Lazy()[command].commands[part] if part else Lazy()[command]
+    options = {each.opts[0] for each in made.params if each.opts[0].startswith("--")}
+    if name in ("train", "test"):
+        options -= {"--num_shards", "--shard_id"}
+    for option in options - {"--first-label"}:
+        assert refuses(made, option, "x") <= refuses(made, option, "-7"), option
+
+
 @pytest.mark.parametrize("name", [each for name in PANEL_OF for each in parts(name)])
 def test_every_help_has_an_example_that_parses_and_the_exit_status(name, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "300")
@@ -68,6 +90,14 @@ def test_every_help_has_an_example_that_parses_and_the_exit_status(name, capsys,
     text = capsys.readouterr().out
     assert "Exit status: 0 success; " in text
     assert f"$ timesformer {name}" in text
+
+
+@pytest.mark.parametrize("words", [["train"], ["benchmark"], ["benchmark", "data"]])
+def test_a_flag_is_shown_without_a_type(words, capsys):
+    assert run([*words, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert "--help" in text
+    assert "bool" not in text.lower()
 
 
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.stem)
@@ -85,8 +115,9 @@ def test_the_module_is_the_command(tmp_path):
     assert __main__.main is main
 
 
-def test_without_words_the_commands_are_listed(capsys):
-    assert run([]) == 0
+@pytest.mark.parametrize("words", [[], ["-v"]])
+def test_without_a_command_they_are_listed(words, capsys):
+    assert run(words) == 0
     listed = capsys.readouterr().out
     assert all(f"  {name} " in listed for name in PANEL_OF)
 

@@ -58,6 +58,9 @@ def test_what_cannot_run_is_not_queued(submit, monkeypatch, tiny_yaml, tmp_path,
     wrong = ["--cfg", tiny_yaml, "--job_dir", tmp_path, "NUM_GPUS", 3]
     assert submit(*wrong) == 2
     assert "NUM_GPUS (3) must divide it" in capsys.readouterr().err
+    monkeypatch.setenv("PATH", str(tmp_path))  # without srun
+    assert submit("--cluster", "slurm", *wrong[:-1], 0) == 2
+    assert 'error: --cluster slurm: Could not detect "srun"' in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "submitit", None)
     assert submit(*wrong) == 2
     assert "pip install submitit" in capsys.readouterr().err

@@ -7,9 +7,11 @@ from typing import Annotated
 import pytest
 import typer
 
+from timesformer.cli import words as words_of_a_line
 from timesformer.cli.app import command, group
 from timesformer.cli.ending import status_of
 from timesformer.cli.options import WEIGHTS, Cfg, Keys, Processes
+from timesformer.config.keys import KEYS, OLD_NAMES
 from timesformer.io import terminal
 
 found = {}
@@ -74,6 +76,12 @@ def test_keys_and_values_stand_anywhere(words):
         assert (found["cfg"], found["dry_run"]) == ("F", bool(more))
         assert " ".join(found["keys"]) == EXPECTED[words]
         assert found["methods"] in ([], ["a", "b"])
+
+
+def test_every_key_is_known_by_its_looks():
+    """Its names are not imported there, where help would wait for them."""
+    for key in [*KEYS, *OLD_NAMES]:
+        assert words_of_a_line._looks_like_key(key), key
 
 
 def test_files_are_not_keys(tmp_path, monkeypatch):

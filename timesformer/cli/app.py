@@ -60,6 +60,10 @@ class Command(TyperCommand):
         rest: list[str] = super().parse_args(ctx, words)
         return rest
 
+    def get_params(self, ctx: Any) -> list[Any]:
+        """As Click; the help shows no type of a flag."""
+        return _with_plain_flags(super().get_params(ctx))
+
     def invoke(self, ctx: Any) -> int:
         """The exit status of the function."""
         run = super().invoke
@@ -73,7 +77,11 @@ class Commands(TyperGroup):
         """As Click, after these options are moved behind the name."""
         flags = list(itertools.takewhile({*VERBOSITY[0], *VERBOSITY[1]}.__contains__, args))
         rest = args[len(flags) :]
-        return super().parse_args(ctx, [*rest[:1], *flags, *rest[1:]] or ["--help"])
+        return super().parse_args(ctx, [rest[0], *flags, *rest[1:]] if rest else ["--help"])
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """As those of one command."""
+        return _with_plain_flags(super().get_params(ctx))
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """All commands by panel; without rich, which takes longer to import than all the rest."""
@@ -182,6 +190,13 @@ def _typer_command(function: Callable[..., Any], **options: Any) -> Any:
     app = typer.Typer(add_completion=False)
     app.command(context_settings=HELP_OPTIONS, **options)(function)
     return get_command(app)
+
+
+def _with_plain_flags(params: list[Any]) -> list[Any]:
+    for param in params:
+        if getattr(param, "is_flag", False):
+            param.metavar = ""
+    return params
 
 
 def _all_commands() -> Any:

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import typer
 
 from timesformer.cli.app import command, group
-from timesformer.cli.options import Cfg, Keys
+from timesformer.cli.options import Cfg, Keys, positive_seconds
 from timesformer.files import write_atomically
 from timesformer.io.terminal import hides_bars
 
@@ -27,9 +27,11 @@ $ timesformer benchmark data --cfg my.yaml DATA.PATH_TO_DATA_DIR data/mine
 def data(
     cfg: Cfg,
     keys: Keys,
-    videos: Annotated[int, typer.Option(help="Videos of the train list to measure.")] = 8,
-    repeats: Annotated[int, typer.Option(help="Measurements of each; medians count.")] = 3,
-    seconds: Annotated[float, typer.Option(help="For each number of workers.")] = 8,
+    videos: Annotated[int, typer.Option(min=1, help="Videos of the train list to measure.")] = 8,
+    repeats: Annotated[int, typer.Option(min=1, help="Measurements of each; medians count.")] = 3,
+    seconds: Annotated[
+        float, typer.Option(callback=positive_seconds, help="For each number of workers.")
+    ] = 8,
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON too.")] = False,
 ) -> None:
     """Costs of a training clip and of test views, and clips a second by number of workers."""

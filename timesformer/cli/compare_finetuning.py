@@ -38,6 +38,13 @@ def distinct_weights(files: list[str]) -> list[str]:
     return files
 
 
+def several(value: int) -> int:
+    """The callback of --folds."""
+    if value < 0 or value == 1:
+        raise typer.BadParameter(f"{value} must be 2 or more, or 0 to leave one out")
+    return value
+
+
 @command(interrupted="the same command resumes")
 def main(
     videos: Annotated[Path, typer.Argument(metavar="LIST", help="Lines of `path label`.")],
@@ -59,10 +66,10 @@ def main(
             help=f"Of {', '.join(METHODS)}.",
         ),
     ],
-    folds: Annotated[int, typer.Option(help="0: leave one out.")] = 5,
-    seeds: Annotated[int, typer.Option(help="Repetitions.")] = 3,
+    folds: Annotated[int, typer.Option(callback=several, help="0: leave one out.")] = 5,
+    seeds: Annotated[int, typer.Option(min=1, help="Repetitions.")] = 3,
     gpus: Annotated[int, typer.Option(*reversed(GPUS), min=0, max=1)] = 0,
-    threads: Annotated[int, typer.Option(help="Of PyTorch; 0: its own choice.")] = 0,
+    threads: Annotated[int, typer.Option(min=0, help="Of PyTorch; 0: its own choice.")] = 0,
 ) -> None:
     """Run everything and print the table."""
     import torch

@@ -41,7 +41,7 @@ Classes = Annotated[
         metavar="NAMES", help="Class names: a data set, as kinetics400, or a file, one a line."
     ),
 ]
-Seed = Annotated[int, typer.Option(help="Of the random split.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of the random split.")]
 Processes = Annotated[
     int | None, typer.Option(*WORKERS, min=1, help="Processes; default: one a core.")
 ]

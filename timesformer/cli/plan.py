@@ -19,7 +19,7 @@ def main(
     keys: Keys,
     gpus: Annotated[int, typer.Option(*GPUS, min=1, help="Of each machine.")] = 1,
     nodes: Annotated[int, typer.Option(min=1, help="Machines.")] = 1,
-    memory: Annotated[float, typer.Option(metavar="GIB", help="Of a GPU.")] = 24.0,
+    memory: Annotated[float, typer.Option(min=0, metavar="GIB", help="Of a GPU.")] = 24.0,
 ) -> int:
     """Print the plan."""
     from timesformer.config import load_config

@@ -36,13 +36,18 @@ def main(
     prefix: Annotated[str, typer.Option(help="Folder or URL of the videos.")] = "",
     separator: Annotated[str, typer.Option(help="Between path and label.")] = " ",
     shard_size: Annotated[
-        str, typer.Option(metavar="SIZE", help="Of a tar at most, as 256MB or 1GB.")
-    ] = "256MB",
+        int,
+        typer.Option(
+            parser=byte_size,
+            metavar="SIZE",
+            show_default="256MB",
+            help="Of a tar at most, as 256MB or 1GB.",
+        ),
+    ] = 256 * UNITS["MB"],
     seed: Annotated[int, typer.Option(min=0, help="Decides the order in shards.")] = 0,
     verify: Annotated[bool, typer.Option("--verify", help="Read every shard back.")] = False,
 ) -> None:
     """Write shards and lists."""
-    size = byte_size(shard_size)
     clash = len({path.name for path in lists}) < len(lists)
     if clash or any(os.path.abspath(path.parent) == os.path.abspath(out) for path in lists):
         raise typer.BadParameter("lists need different names, and --out another folder than theirs")
@@ -50,7 +55,7 @@ def main(
 
     for path in lists:
         count, is_new = make_shards(
-            path, out, prefix=prefix, separator=separator, shard_size=size, seed=seed
+            path, out, prefix=prefix, separator=separator, shard_size=shard_size, seed=seed
         )
         if not is_new:
             print(f"{out / path.name}: complete already, nothing to do")

@@ -26,10 +26,14 @@ def main(
         str, typer.Option("--job_dir", *OUT, metavar="DIR", help="OUTPUT_DIR of the run.")
     ],
     keys: Keys,
-    num_gpus: Annotated[int, typer.Option("--num_gpus", "--gpus", help="Of each machine.")] = 8,
-    num_shards: Annotated[int, typer.Option("--num_shards", "--nodes", help="Machines.")] = 1,
+    num_gpus: Annotated[
+        int, typer.Option("--num_gpus", "--gpus", min=0, help="Of each machine.")
+    ] = 8,
+    num_shards: Annotated[
+        int, typer.Option("--num_shards", "--nodes", min=1, help="Machines.")
+    ] = 1,
     partition: Annotated[str, typer.Option()] = "learnfair",
-    timeout: Annotated[int, typer.Option(metavar="MINUTES")] = 4320,
+    timeout: Annotated[int, typer.Option(min=1, metavar="MINUTES")] = 4320,
     name: Annotated[str, typer.Option(help="Of the job.")] = "timesformer",
     postfix: Annotated[str, typer.Option(help="Added to the name.")] = "",
     resume_from: Annotated[
@@ -60,7 +64,12 @@ def main(
     opts = [*(word for pair in pairs.items() for word in pair), *keys]  # typed ones win
     load_config(path, opts)
     folder = os.path.join(job_dir, "submitit", "%j")
-    executor = submitit.AutoExecutor(folder, cluster=cluster, slurm_max_num_timeout=MOST_TIMEOUTS)
+    try:
+        executor = submitit.AutoExecutor(
+            folder, cluster=cluster, slurm_max_num_timeout=MOST_TIMEOUTS
+        )
+    except RuntimeError as error:  # there is no SLURM
+        raise InputError(f"--cluster {cluster}: {error}") from error
     executor.update_parameters(
         name=name + postfix,
         timeout_min=timeout,

@@ -39,7 +39,7 @@ def unknown(name: str) -> str:
     if close := get_close_matches(name.lower(), by_case, n=1, cutoff=0.5):
         key = by_case[close[0]]
         return f"unknown config key {name}; did you mean {OLD_NAMES.get(key, key)}?"
-    sections = sorted({key.split(".")[0] for key in KEYS})
+    sections = sorted({key.split(".")[0] for key in KEYS if "." in key})
     return f"unknown config key {name}; sections are {', '.join(sections)}"
 
 
