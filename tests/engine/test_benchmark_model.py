@@ -152,7 +152,7 @@ def test_a_missing_package_is_named(monkeypatch):
         (
             "MODEL.MODEL_NAME",
             "r3d_18",
-            "is r3d_18, which is not a TimeSformer; leave --compare hf out",
+            "is r3d_18, which is not a TimeSformer; run timesformer benchmark model without --compare hf",
         ),
     ],
 )

@@ -166,7 +166,8 @@ def _train_alone(cfg: CfgNode, variant: Variant, batch_size: int, threads: int, 
     tiny = {
         "MODEL.MODEL_NAME": TIMESFORMERS[0],
         "TIMESFORMER.DEPTH": 1,
-        "TIMESFORMER.EMBED_DIM": 8 * cfg.TIMESFORMER.NUM_HEADS,
+        "TIMESFORMER.NUM_HEADS": 1,
+        "TIMESFORMER.EMBED_DIM": 8,
     }
     build_candidate(changed(cfg, tiny), variant, batch_size=1, device=device)
     before = _host_bytes("VmRSS")

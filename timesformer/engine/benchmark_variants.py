@@ -212,8 +212,8 @@ def build_hf_config(cfg: CfgNode) -> "TimesformerConfig":
 
     if cfg.MODEL.MODEL_NAME not in TIMESFORMERS:
         raise ConfigError(
-            f"MODEL.MODEL_NAME is {cfg.MODEL.MODEL_NAME}, which is not a TimeSformer; leave "
-            "--compare hf out"
+            f"MODEL.MODEL_NAME is {cfg.MODEL.MODEL_NAME}, which is not a TimeSformer; run "
+            "timesformer benchmark model without --compare hf"
         )
     sizes = cfg.TIMESFORMER
     if sizes.ATTENTION_TYPE not in ("divided_space_time", "joint_space_time", "space_only"):
