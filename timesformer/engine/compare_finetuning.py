@@ -66,12 +66,14 @@ class Comparison:
 
         ``progress`` gets weights, method, seed, right and all videos of each result.
         """
-        rows = []
+        rows, shared = [], self._shared_values()
         for seed in range(self.num_seeds):
             folds = deal(self.lines, folds=self.num_folds or len(self.lines), seed=seed)
             for weights in self.weights:
+                values = shared | _first_weights(weights) | {"RNG_SEED": seed}
+                folder = self.out / f"{Path(weights).stem}-{seed}"
                 for method in self.methods:
-                    right = self._score(method, weights, folds, seed)
+                    right = self._score(method, values, folds, folder)
                     rows.append({"weights": Path(weights).stem, "method": method, "seed": seed,
                                  "right": right, "videos": len(self.lines)})  # fmt: skip
                     progress(*rows[-1].values())
@@ -82,11 +84,11 @@ class Comparison:
         summary["percent"] = (100 * summary["mean"] / len(self.lines)).round(1)
         return f"{len(self.lines)} videos, {self.num_seeds} seed(s)\n{summary.to_string()}"
 
-    def _score(self, method: str, weights: str, folds: np.ndarray, seed: int) -> int:
+    def _score(
+        self, method: str, values: Mapping[str, Any], folds: np.ndarray, folder: Path
+    ) -> int:
         """Videos that ``method`` gets right when their fold is held out."""
         lines, opts = self.lines, self.opts
-        values = self._settings(weights, seed)
-        folder = self.out / f"{Path(weights).stem}-{seed}"
         if method not in TRAINED:
             return fit(
                 method, build_backbone_features(values, lines, folder / "all", opts), lines, folds
@@ -96,15 +98,18 @@ class Comparison:
             for fold in sorted(set(folds.tolist()))
         )
 
-    def _settings(self, weights: str, seed: int) -> dict[str, Any]:
-        """Model, clips and first weights of every run."""
+    def _shared_values(self) -> dict[str, Any]:
+        """Model and clips of every run: those of the first file among the weights."""
         known = next((name for name in self.weights if name != "none"), None)
         values = start_values(read_model_spec(known)) if known else {}
         values |= {"MODEL.NUM_CLASSES": max(label for _, label in self.lines) + 1}
-        values |= {"RNG_SEED": seed, "NUM_GPUS": self.num_gpus, **ONE_VIEW}
-        if weights == "none":
-            return values | {"TIMESFORMER.PRETRAINED_MODEL": "none"}
-        return values | {"TRAIN.FINETUNE": True, "TRAIN.CHECKPOINT_FILE_PATH": weights}
+        return values | {"NUM_GPUS": self.num_gpus, **ONE_VIEW}
+
+
+def _first_weights(weights: str) -> dict[str, Any]:
+    if weights == "none":
+        return {"TIMESFORMER.PRETRAINED_MODEL": "none"}
+    return {"TRAIN.FINETUNE": True, "TRAIN.CHECKPOINT_FILE_PATH": weights}
 
 
 def deal(lines: Sequence[Line], *, folds: int, seed: int) -> np.ndarray:

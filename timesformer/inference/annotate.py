@@ -1,5 +1,6 @@
 """A video written again with its likeliest class on it."""
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from functools import partial
@@ -19,7 +20,7 @@ from timesformer.io.timelimit import TimeLimitError, iterate_with_timeout
 from timesformer.video import VideoError
 from timesformer.video.decoding import Decoder
 from timesformer.video.encode import Output, write_h264
-from timesformer.video.images import FOLDER_FPS
+from timesformer.video.images import FOLDER_FPS, read_image
 from timesformer.video.open_video import open_video
 from timesformer.video.streams import display_matrix, read_header, turn
 from timesformer.video.timeline import from_decoder
@@ -105,14 +106,11 @@ def put_text(picture: np.ndarray, text: str) -> np.ndarray:
 
 def _pictures(video: str, seconds: float) -> Iterator[tuple[float, np.ndarray]]:
     """Seconds and (H, W, 3) uint8 RGB of every frame that can be decoded, as a player shows it."""
+    within_limit = partial(iterate_with_timeout, seconds, what=printable(video))
     folder = portable(video)
     if folder.is_dir():
-        for number, name in enumerate(frame_files(folder)):
-            picture = cv2.imread(name)
-            if picture is not None:
-                yield number / FOLDER_FPS, cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+        yield from within_limit(_images(folder))
         return
-    within_limit = partial(iterate_with_timeout, seconds, what=printable(video))
     with open_video(video) as (container, stream):
         header = read_header(container, stream)
         frames = Decoder(container, stream).frames()
@@ -124,3 +122,10 @@ def _pictures(video: str, seconds: float) -> Iterator[tuple[float, np.ndarray]]:
             picture = reformatter.reformat(frame, format="rgb24").to_ndarray()
             matrix = display_matrix(frame)
             yield at, picture if matrix is None else turn(picture[None], matrix)[0]
+
+
+def _images(folder: Path) -> Iterator[tuple[float, np.ndarray]]:
+    """``_pictures`` of a frame folder."""
+    for number, name in enumerate(frame_files(folder)):
+        with contextlib.suppress(VideoError):
+            yield number / FOLDER_FPS, read_image(name)

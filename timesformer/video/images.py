@@ -23,7 +23,7 @@ def read_folder(files: Sequence[str | Path], select: FrameSelector) -> Frames:
     if not files:
         raise VideoError("a frame folder without frames; remove it from the list")
     chosen = choose_frames(even_timeline(len(files), FOLDER_FPS), select)
-    images = [_read_image(files[i]) for i in chosen.unique]
+    images = [read_image(files[i]) for i in chosen.unique]
     sizes = {image.shape for image in images}
     if len(sizes) > 1:
         raise VideoError(f"{files[0]}: the frames of one video differ in size: {sorted(sizes)}")
@@ -47,7 +47,7 @@ def even_timeline(count: int, fps: float) -> Timeline:
     return Timeline(np.arange(count), fps=fps, tick_seconds=1 / fps)
 
 
-def _read_image(path: str | Path) -> np.ndarray:
+def read_image(path: str | Path) -> np.ndarray:
     """(H, W, 3) uint8 RGB."""
     try:
         with open_binary(path) as file:

@@ -1,4 +1,4 @@
-"""The result of ``check_data.py`` as one HTML page: problems, class histogram, a strip of each class."""
+"""The result of ``timesformer check`` as one page: problems, class histogram, a strip of each class."""
 
 import base64
 from collections.abc import Sequence
