@@ -12,7 +12,7 @@ import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from timesformer.errors import InputError
 from timesformer.io.terminal import printable
@@ -22,9 +22,10 @@ CONFIG = "config.yaml"
 LOG = "stdout.log"
 METRICS = "metrics.csv"
 RUN_RECORD = "run.json"
-PREDICTIONS = "test_predictions.csv"
+PREDICTIONS = "test_predictions.csv"  # these three: of a test on test.csv, see ``result_files``
 CLASSES = "test_classes.csv"
 RESULTS = "test_results.json"
+TESTED_SPLITS = ("test", "val")
 REMARKS = "remarks-{}.csv"  # of a split
 NONFINITE = "nonfinite"
 CHECKPOINTS = "checkpoints"
@@ -37,8 +38,24 @@ EARLIER = "earlier-"  # and a number: folders in CHECKPOINTS with the files of e
 # In the messages of PyTorch's zip writer when a disk is full.
 _ZIP_WRITER = re.compile(r"unexpected pos|file write|PytorchStream")
 
-_RUN_FILES = (CONFIG, LOG, METRICS, RUN_RECORD, PREDICTIONS, CLASSES, RESULTS, REMARKS.format("*"),
-              NONFINITE)  # fmt: skip
+
+class ResultFiles(NamedTuple):
+    """The names of what a test leaves."""
+
+    predictions: str
+    classes: str
+    results: str
+
+
+def result_files(split: str) -> ResultFiles:
+    """Of a test on the list of ``split``: val_predictions.csv of val."""
+    return ResultFiles(
+        *(f"{split}_{name.partition('_')[2]}" for name in (PREDICTIONS, CLASSES, RESULTS))
+    )
+
+
+_OF_TESTS = tuple(name for split in TESTED_SPLITS for name in result_files(split))
+_RUN_FILES = (CONFIG, LOG, METRICS, RUN_RECORD, *_OF_TESTS, REMARKS.format("*"), NONFINITE)
 
 
 def run_files(output_dir: str | Path) -> list[Path]:

@@ -89,22 +89,23 @@ def main(
                 file.write(presets.settings_text(out, values))
     launch_run(cfg)
     if run.tests:
-        report(Path(run.folder))
+        report(Path(run.folder), run.split)
 
 
 class Run(NamedTuple):
-    """Where a run writes, whether this process is the one that does, and whether it tests."""
+    """Where a run writes, whether this process is the one that does, whether it tests, and on what."""
 
     folder: str
     writes: bool
     tests: bool
+    split: str
 
 
 def build_run(cfg: "CfgNode") -> Run:
     """The run of a configuration."""
     from timesformer.runtime.local_rank import is_main
 
-    return Run(cfg.OUTPUT_DIR, is_main(cfg.SHARD_ID), cfg.TEST.ENABLE)
+    return Run(cfg.OUTPUT_DIR, is_main(cfg.SHARD_ID), cfg.TEST.ENABLE, cfg.TEST.SPLIT)
 
 
 def print_choice(videos: "ClassFolders", recipe: str, out: Path) -> None:
@@ -158,13 +159,13 @@ def draft(out: Path, values: Mapping[str, Any], opts: Sequence[str]) -> "CfgNode
         return load_config(path, opts)
 
 
-def report(folder: Path) -> None:
-    """The result of the test, and what to do next."""
-    from timesformer.files import RESULTS
+def report(folder: Path, split: str) -> None:
+    """The result of the test on the list of ``split``, and what to do next."""
+    from timesformer.files import result_files
 
-    found = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
+    found = json.loads((folder / result_files(split).results).read_text(encoding="utf-8"))
     print(
-        f"\ntop-1 accuracy {found['top1_acc']:.2f} % on {found['scored']} of {found['videos']} test "
+        f"\ntop-1 accuracy {found['top1_acc']:.2f} % on {found['scored']} of {found['videos']} {split} "
         f"videos (chance: {found['chance_acc']:.2f} %, always the commonest class: "
         f"{found['majority_acc']:.2f} %), with {found['weights']}"
     )

@@ -5,7 +5,7 @@ The weights are those of --weights, or the newest or best checkpoint of the run.
 $ timesformer test --cfg Kinetics/TimeSformer_divST_8x32_224 --weights K400.pyth
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -23,9 +23,13 @@ def main(
         str | None,
         typer.Option(*WEIGHTS, metavar="FILE", help="The key TEST.CHECKPOINT_FILE_PATH."),
     ] = None,
+    split: Annotated[
+        Literal["test", "val"] | None,
+        typer.Option(help="The list to test on, the key TEST.SPLIT. Default: test."),
+    ] = None,
 ) -> None:
     """Run the test alone."""
     from timesformer.engine.run import launch_run
 
-    cfg = run.load({"TEST.CHECKPOINT_FILE_PATH": weights}, *ONLY_TEST)
+    cfg = run.load({"TEST.CHECKPOINT_FILE_PATH": weights, "TEST.SPLIT": split}, *ONLY_TEST)
     launch_run(cfg, init_method=run.init_method)

@@ -1,6 +1,7 @@
 """Keys of training and testing: TRAIN, TEST and SOLVER."""
 
 from timesformer.config.key import Key, free
+from timesformer.files import TESTED_SPLITS
 
 # A row a key, which the formatter would break into a line an argument.
 # fmt: off
@@ -86,6 +87,10 @@ TRAIN = (
 TEST = free(
     Key("TEST.ENABLE", True, "Test after training, or alone if TRAIN.ENABLE is False."),
     Key("TEST.DATASET", "kinetics", "Data format of the test list.", choices=_DATASETS, scored=True),
+    Key("TEST.SPLIT", "test",
+        "The list to test on. val: val.csv, with the views of a test, into val_predictions.csv "
+        "and so on, to which a temperature or the weights of a fusion are fitted.",
+        choices=TESTED_SPLITS, ours=True),
     Key("TEST.BATCH_SIZE", 8,
         "Clips (views, not videos) that are read at once on one machine, over all its GPUs. Whole forward "
         "batches where one holds several videos.", at_least=1),

@@ -84,6 +84,7 @@ def build_loader(
         folder: where the remarks about the videos are listed; None: nowhere.
     """
     dataset = build_dataset(cfg, split, videos)
+    listed = cfg.TEST.SPLIT if split == "test" else split
     if split == "train":
         batches: TrainBatches | EvalBatches = build_train_batches(cfg, dataset)
     else:
@@ -95,7 +96,7 @@ def build_loader(
         pin_memory=cfg.DATA_LOADER.PIN_MEMORY and cfg.NUM_GPUS > 0 and torch.cuda.is_available(),
         # A forked process cannot use a GPU that its parent has used.
         start_method="spawn" if cfg.DATA.DECODING_DEVICE == "cuda" else None,
-        remarks=Remarks(split, len(dataset), folder),
+        remarks=Remarks(listed, len(dataset), folder),
     )
 
 

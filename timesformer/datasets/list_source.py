@@ -26,6 +26,8 @@ class ListSource:
 def build_list_source(cfg: CfgNode, split: str) -> ListSource:
     """The list of ``split``, whose labels are checked; with DATA.OVERFIT_BATCHES, val is the train list.
 
+    That of ``test`` is the one that TEST.SPLIT names.
+
     ``file`` of SSv2 lists the frames of train, else of val.
 
     Raises:
@@ -37,7 +39,9 @@ def build_list_source(cfg: CfgNode, split: str) -> ListSource:
             "DATA.PATH_TO_DATA_DIR is empty; set it to the folder of train.csv, val.csv, test.csv"
         )
     folder, prefix = portable(data.PATH_TO_DATA_DIR), data.PATH_PREFIX
-    part = "train" if split == "val" and data.OVERFIT_BATCHES else split
+    part = cfg.TEST.SPLIT if split == "test" else split
+    if split == "val" and data.OVERFIT_BATCHES:
+        part = "train"
     read = partial(
         choose(DATASETS, dataset, key=f"{split.upper()}.DATASET"),
         folder,

@@ -186,8 +186,7 @@ def summary(folder: Path, whole: WholeRun, checkpoint: str) -> list[str]:
         lines.append(
             f"whole run   {whole.epochs} epochs of {whole.train} batches, {validations} validations"
         )
-    if "test" in found["result"]:
-        tested = found["result"]["test"]
+    if tested := found["result"].get("test") or found["result"].get("test_on_val"):
         seconds["test"] = tested["seconds"] / max(tested["scored"], 1) * tested["videos"]
     session = found["sessions"][-1]
     memory = (

@@ -20,7 +20,8 @@ from timesformer.engine.preflight import preflight
 from timesformer.engine.run_record import build_session, recorded
 from timesformer.engine.train import train
 from timesformer.evaluation import run_header
-from timesformer.evaluation.test import NonFiniteScores, test
+from timesformer.evaluation.outcome import NonFiniteScores
+from timesformer.evaluation.test import test
 from timesformer.files import CONFIG, remove_half_written, write_atomically
 from timesformer.runtime import collectives, log, screen, signals
 from timesformer.runtime.launch import launch

@@ -24,7 +24,7 @@ from timesformer.checkpoint import metadata, start
 from timesformer.checkpoint.newest import RUN
 from timesformer.config import CfgNode
 from timesformer.datasets.list_source import build_list_source
-from timesformer.files import METRICS, RESULTS, RUN_RECORD, write_atomically
+from timesformer.files import METRICS, RUN_RECORD, TESTED_SPLITS, result_files, write_atomically
 from timesformer.io.json_text import json_text
 from timesformer.runtime import collectives, log, metrics_csv
 from timesformer.runtime.heartbeat import DEAD
@@ -150,14 +150,20 @@ def environment() -> Json:
 
 
 def results(folder: Path, rows: list[metrics_csv.Row]) -> Json:
-    """The last and the best validation, and the last test, as far as they exist."""
+    """The last and the best validation, and the last test on each list, as far as they exist.
+
+    ``test`` is that on test.csv, ``test_on_val`` that on val.csv.
+    """
     found: Json = {}
     validated = [row for row in rows if row["type"] == "val_epoch"]
     if validated:
         found["last_validation"] = _numbers(validated[-1])
         found["best_validation"] = _numbers(metrics_csv.best_validation(validated) or {})
-    with contextlib.suppress(OSError, ValueError):
-        found["test"] = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
+    for split in TESTED_SPLITS:
+        path = folder / result_files(split).results
+        with contextlib.suppress(OSError, ValueError):
+            name = "test" if split == "test" else f"test_on_{split}"
+            found[name] = json.loads(path.read_text(encoding="utf-8"))
     return found
 
 

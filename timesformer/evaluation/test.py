@@ -3,15 +3,12 @@
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from timesformer.checkpoint import save
-from timesformer.checkpoint.load import CheckpointError, read_weights
+from timesformer.checkpoint.load import CheckpointError
 from timesformer.checkpoint.load import load_tested as read_tested
 from timesformer.checkpoint.newest import newest_checkpoint
 from timesformer.checkpoint.start import located
@@ -20,46 +17,21 @@ from timesformer.datasets import build_loader
 from timesformer.datasets.clips import Batch
 from timesformer.datasets.lists import VideoList
 from timesformer.evaluation import run_header
-from timesformer.evaluation.loop import LoopProgress, Scores, evaluate
-from timesformer.evaluation.results import (
-    class_lines,
-    class_summary,
-    describe_all_nonfinite,
-    describe_unreadable,
-    measure,
-    split_finite,
-    write_classes,
-    write_pickle,
-    write_predictions,
-    write_results,
-)
-from timesformer.evaluation.scoring import build_scoring
-from timesformer.files import CLASSES, PREDICTIONS, RESULTS, best_checkpoint
+from timesformer.evaluation.loop import LoopProgress, evaluate
+from timesformer.evaluation.outcome import NonFiniteScores, TestSettings, report
+from timesformer.evaluation.scoring import build_ensemble_method, build_scoring
+from timesformer.files import best_checkpoint
 from timesformer.models import build_model
 from timesformer.models.speedups import speed_up
-from timesformer.runtime import collectives, local_rank, log, screen
+from timesformer.runtime import collectives, local_rank, log
 from timesformer.runtime.precision import Precision
 from timesformer.video import VideoError
 
 logger = logging.getLogger(__name__)
 
 
-class NonFiniteScores(Exception):
-    """A test whose scores are not all finite numbers; the result files name the videos."""
-
-
-@dataclass(frozen=True)
-class TestSettings:
-    """The settings of a test that its result files record."""
-
-    protocol: str
-    attention_type: str
-    weights: str
-    limited: str  # to which part of the list; "": all of it
-
-
 def test(cfg: CfgNode, device: torch.device, newest: Path | None = None) -> None:  # noqa: PT028
-    """Test the configured checkpoint on test.csv; write predictions and log the accuracy.
+    """Test the configured checkpoint on the list of TEST.SPLIT; write predictions, log the accuracy.
 
     ``newest``: the last checkpoint of a training in this process.
 
@@ -78,7 +50,7 @@ def test(cfg: CfgNode, device: torch.device, newest: Path | None = None) -> None
     model = speed_up(build_model(cfg).to(device)).eval()
     if not cfg.TRAIN.ENABLE:
         log.say(logger, "%s", run_header.build_model_line(cfg, model))
-        log.say(logger, "%s", run_header.build_data_line(cfg, {"test": videos}))
+        log.say(logger, "%s", run_header.build_data_line(cfg, {cfg.TEST.SPLIT: videos}))
     source = load_tested(
         model,
         cfg.TEST.CHECKPOINT_FILE_PATH,
@@ -97,6 +69,10 @@ def test(cfg: CfgNode, device: torch.device, newest: Path | None = None) -> None
         protocol=f"{cfg.TEST.NUM_ENSEMBLE_VIEWS} temporal views ({cfg.TEST.VIEW_PLACEMENT}) x "
         f"{cfg.TEST.NUM_SPATIAL_CROPS} crops of {cfg.DATA.TEST_CROP_SIZE}, "
         f"ensembled by {cfg.DATA.ENSEMBLE_METHOD}, {cfg.TEST.PRECISION}",
+        split=cfg.TEST.SPLIT,
+        views=scoring.num_views,
+        ensemble=build_ensemble_method(cfg),
+        precision=cfg.TEST.PRECISION,
         attention_type=model.kind,
         weights=source,
         limited=loader.batch_sampler.limited,
@@ -110,7 +86,7 @@ def test(cfg: CfgNode, device: torch.device, newest: Path | None = None) -> None
         seconds = time.perf_counter() - started
         folder, pickled = Path(cfg.OUTPUT_DIR), cfg.TEST.SAVE_RESULTS_PATH
         try:
-            _report(folder, scores, videos, settings, seconds, pickled=pickled)
+            report(folder, scores, videos, settings, seconds, pickled=pickled)
         except (VideoError, NonFiniteScores) as error:
             problem = error
     problem = collectives.broadcast_object(problem)  # all processes end alike
@@ -151,8 +127,8 @@ def load_tested(
             "OUTPUT_DIR first"
         )
     path = path if named or newest else located(path)
-    report = read_tested(model, portable(path))
-    log.say(logger, "%s", run_header.weights(report, "testing: "))
+    loaded = read_tested(model, portable(path))
+    log.say(logger, "%s", run_header.weights(loaded, "testing: "))
     return str(path)
 
 
@@ -160,83 +136,3 @@ def _log_batch(progress: LoopProgress, _: Batch, __: Tensor) -> None:
     """The published line of one batch, of this process."""
     position = {"cur_iter": str(progress.batch), "eta": progress.eta}
     log.json_stats(logger, {"split": "test_iter", **position, "time_diff": progress.seconds})
-
-
-def _report(
-    folder: Path,
-    scores: Scores,
-    videos: VideoList,
-    settings: TestSettings,
-    seconds: float,
-    *,
-    pickled: str,
-) -> None:
-    """Write and log the results.
-
-    Raises:
-        VideoError: no video has scores.
-        NonFiniteScores: the scores of some videos are not finite.
-        CheckpointError: ``folder`` no longer exists.
-    """
-    if gone := save.vanished(folder):
-        raise CheckpointError(gone)
-    names = videos.class_names or read_weights(portable(settings.weights)).class_names
-    scores, nonfinite = split_finite(scores, videos)
-    write_predictions(folder / PREDICTIONS, scores, videos, names)
-    total, done = len(videos.labels), len(scores.indices)
-    unreadable = len(scores.failures) - len(nonfinite)
-    if not done and not nonfinite:
-        raise VideoError(describe_unreadable(videos.origin, scores.failures.values()))
-    if pickled:
-        write_pickle(folder / pickled, scores, videos)
-    logger.info("protocol: %s; weights: %s", settings.protocol, settings.weights)
-    logger.info(
-        "scored %d of %d videos, %d unreadable%s",
-        done,
-        total,
-        unreadable,
-        ", which count neither as right nor as wrong" if unreadable else "",
-    )
-    part = {"limited": settings.limited} if settings.limited else {}
-    if part:
-        logger.warning("the accuracy is of a part of the test: LIMITED to %s", settings.limited)
-    found = _no_metrics(scores) if nonfinite else _metrics(folder, scores, names, part)
-    results = {
-        **found,
-        "videos": total,
-        "scored": done,
-        "unreadable": unreadable,
-        "nonfinite": len(nonfinite),
-        **part,
-        "protocol": settings.protocol,
-        "attention_type": settings.attention_type,
-        "weights": settings.weights,
-        "list": videos.origin,
-        "seconds": round(seconds, 2),
-    }
-    write_results(folder / RESULTS, results)
-    files = [name for name in (PREDICTIONS, CLASSES, RESULTS) if (folder / name).is_file()]
-    log.say(logger, "%s", screen.results(results, folder, files), at=screen.RESULT)
-    if nonfinite:
-        raise NonFiniteScores(describe_all_nonfinite(nonfinite.values(), total, PREDICTIONS))
-
-
-def _no_metrics(scores: Scores) -> dict[str, None]:
-    """An accuracy of the videos that happen to have finite scores would not be one of the list."""
-    return dict.fromkeys(["map"] if scores.labels.ndim == 2 else ["top1_acc", "top5_acc"])
-
-
-def _metrics(
-    folder: Path, scores: Scores, names: Sequence[str], part: dict[str, str]
-) -> dict[str, Any]:
-    """Measure, log, and write the results of the classes; returns the metrics."""
-    multi_label = scores.labels.ndim == 2
-    found, classes = measure(scores)
-    printed = {name: f"{v:.2f}" if name.endswith("acc") else v for name, v in found.items()}
-    log.json_stats(logger, {"split": "test_final", **printed, **part})
-    mean, *remarkable = class_lines(classes, names, multi_label=multi_label)
-    logger.info("%s", mean)  # it is in the table at the end too
-    for line in remarkable:
-        log.say(logger, "%s", line)
-    write_classes(folder / CLASSES, classes, names, multi_label=multi_label)
-    return found | class_summary(classes, names, multi_label=multi_label)
