@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tests.conftest import run_tool
+from timesformer.checkpoint.temperature import store_temperature
 from timesformer.cli import model
 
 
@@ -172,3 +173,22 @@ def test_it_runs_from_a_shell(weights, data_dir):
     done = run_tool("predict.py", data_dir / "videos/test 0.mp4", "--weights", weights)
     assert done.returncode == 0, done.stderr
     assert "test 0.mp4" in done.stdout
+
+
+def test_a_temperature_of_the_checkpoint_is_used_and_said(tool, trained, data_dir):
+    """Scores and classes stay; the probabilities are those of logits divided by it."""
+    _, weights = trained("TEST.NUM_SPATIAL_CROPS", 1)
+    video = data_dir / "videos/test 0.mp4"
+    asked = (video, "--weights", weights, "--json")
+    (plain,) = json.loads(tool(*asked)[1])
+    store_temperature(weights, 2.5, {"list": "val.csv", "sha256": "0" * 64, "videos": 70})
+    status, out, err = tool(*asked)
+    (found,) = json.loads(out)
+    assert status == 0
+    assert "note: probabilities by temperature 2.5, fitted to 70 videos of val.csv" in err
+    assert (plain["temperature"], found["temperature"]) == (None, 2.5)
+    for key in ("label", "name", "score"):
+        assert [c[key] for c in found["classes"]] == [c[key] for c in plain["classes"]]
+    powers = [each["probability"] ** (1 / 2.5) for each in plain["classes"]]
+    expected = [power / sum(powers) for power in powers]  # all three classes
+    assert [each["probability"] for each in found["classes"]] == pytest.approx(expected, abs=1e-5)

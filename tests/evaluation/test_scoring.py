@@ -1,11 +1,13 @@
 """Scores against loops over views, in forward batches of any size; probabilities of every ensemble."""
 
+import math
 from functools import partial
 
 import pytest
 import torch
 
 from timesformer.config import ConfigError, load_config
+from timesformer.evaluation import metrics
 from timesformer.evaluation.scoring import build_probabilities, build_scoring
 from timesformer.models import build_model
 
@@ -171,3 +173,40 @@ def test_equal_views_have_the_probabilities_of_one_view(tiny_yaml, method, multi
     found = probabilities(ENSEMBLES[used](torch.stack([logits, logits])))
     expected = logits.sigmoid() if multi_label else logits.softmax(dim=0)
     assert torch.allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["sum", "max", "softmax"])
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_a_temperature_divides_the_logits(tiny_yaml, method, multi_label):
+    """By a loop over videos and classes in double precision."""
+    options = ["DATA.ENSEMBLE_METHOD", method, "TEST.NUM_SPATIAL_CROPS", "1"]
+    options += [item for pair in MULTI.items() for item in pair] if multi_label else []
+    cfg = load_config(tiny_yaml, options)
+    used = "sigmoid" if method == "softmax" and multi_label else method
+    scores = torch.stack([ENSEMBLES[used](3 * torch.randn(2, 5)) for _ in range(4)])
+    for temperature in (0.5, 1.0, 3.0):
+        found = build_probabilities(cfg, temperature)(scores)
+        for video in range(4):
+            logits = []
+            for score in scores[video].tolist():
+                if used == "sigmoid":
+                    score = math.log(score / (1 - score))
+                elif used == "softmax":
+                    score = math.log(score)
+                elif used == "sum":
+                    score = score / 2
+                logits.append(score / temperature)
+            total = sum(map(math.exp, logits))
+            expected = [
+                1 / (1 + math.exp(-z)) if multi_label else math.exp(z) / total for z in logits
+            ]
+            assert found[video].tolist() == pytest.approx(expected, abs=1e-5)
+        assert torch.equal(found.argsort(), scores.argsort())
+    assert torch.allclose(build_probabilities(cfg, 1.0)(scores), build_probabilities(cfg)(scores))
+
+
+def test_a_class_that_no_view_believes_in_keeps_probability_0():
+    scores = torch.tensor([0.0, 0.25, 0.75])
+    found = metrics.probabilities(scores, 2, "softmax", multi_label=False, temperature=2.0)
+    roots = scores.sqrt()
+    assert torch.allclose(found, roots / roots.sum())

@@ -13,7 +13,7 @@ from timesformer.checkpoint.files import ABOUT, weights_path
 from timesformer.checkpoint.formats.huggingface import SCHEMES, to_huggingface
 from timesformer.checkpoint.formats.sharded import is_sharded
 from timesformer.checkpoint.load import CheckpointError, load_weights, read_file
-from timesformer.checkpoint.metadata import build_preprocessing, versions
+from timesformer.checkpoint.metadata import TEMPERATURE, build_preprocessing, versions
 from timesformer.checkpoint.model_card import model_card
 from timesformer.checkpoint.model_spec import ModelSpec
 from timesformer.checkpoint.payload import check_entries, unknown_classes
@@ -41,7 +41,9 @@ class Source(NamedTuple):
         found = dict(spec.weights.about)
         if corrected:
             found.pop("cfg", None)
-        kept = {key: found[key] for key in ("data", "command", "epoch") if key in found}
+        kept = {
+            key: found[key] for key in ("data", "command", "epoch", TEMPERATURE) if key in found
+        }
         names = list(spec.class_names)
         return cls(
             spec,

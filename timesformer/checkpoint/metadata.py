@@ -5,7 +5,7 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -17,6 +17,7 @@ from timesformer.checkpoint.start import sha256
 from timesformer.config import CfgNode, ConfigError
 from timesformer.config.strict_yaml import read_yaml
 from timesformer.config.tree import value_of
+from timesformer.io.terminal import printable
 
 if TYPE_CHECKING:
     from timesformer.datasets.lists import VideoList
@@ -37,7 +38,33 @@ PREPROCESSING = {  # entry -> key of the configuration
 }
 DATASETS = {"dense": "kinetics", "segments": "ssv2"}  # sampling -> TEST.DATASET
 LONGEST_SIDE = 320  # of the recipes of 224 pixels, to which short sides are jittered
-_READ = ("cfg", "epoch", "preprocessing", "data", "versions", "command", "position", "best")
+TEMPERATURE = "temperature"
+_READ = ("cfg", "epoch", "preprocessing", "data", "versions", "command", "position", "best",
+         TEMPERATURE)  # fmt: skip
+
+
+class Temperature(NamedTuple):
+    """What logits are divided by before they become probabilities, and the list that it was fitted to.
+
+    That list is never the one of a test. A temperature changes no score and no likeliest class.
+    """
+
+    value: float
+    list: str  # file of the list
+    sha256: str  # of its bytes
+    videos: int  # that it was fitted to
+
+    def __str__(self) -> str:
+        fitted = f"fitted to {self.videos} videos of {printable(self.list)}"
+        return f"temperature {self.value:.6g}, {fitted}"
+
+
+def read_temperature(about: Mapping[str, Any]) -> Temperature | None:
+    """The one among what a file says of itself; None: it says none."""
+    found = about.get(TEMPERATURE)
+    if found is None:
+        return None
+    return Temperature(float(found["value"]), found["list"], found["sha256"], int(found["videos"]))
 
 
 def build_metadata(

@@ -4,6 +4,7 @@ The objects are containers, stand-ins of unknown classes, and whole models.
 """
 
 import argparse
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from numbers import Integral, Real
@@ -102,6 +103,10 @@ def _plain(value: Any) -> bool:
     return all(part is None or isinstance(part, str | Real) for part in parts)
 
 
+def _positive(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and 0 < value < math.inf
+
+
 def _shown(value: Any) -> str:
     text = repr(value) if isinstance(value, str | int | float | bool | None) else ""
     kind = type(value).__name__
@@ -137,6 +142,10 @@ _RULES = {
     "started_from": _Rule(
         "what the run started from (how, file, sha256, cut_from_names)",
         _fields(how=_is(str), file=_is(str), sha256=_is(str), cut_from_names=_is(list)),
+    ),
+    "temperature": _Rule(
+        "a temperature (value above 0, list, sha256, videos)",
+        _fields(value=_positive, list=_is(str), sha256=_is(str), videos=_whole),
     ),
     "written": _Rule("names with numbers", _each(_is(Real))),
     "meter": _MAPPING,

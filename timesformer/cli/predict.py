@@ -59,6 +59,8 @@ def main(
     pictures = Pictures(contact_sheet, annotate)
     pictures.make_folders(found)
     predictor = use.open_predictor()
+    if predictor.temperature:
+        model.remark(f"note: probabilities by {predictor.temperature}")
     tally = Tally()
     predictions = predict(predictor, found, pictures, tally)
     form = "json" if as_json else "csv" if as_csv else "table"

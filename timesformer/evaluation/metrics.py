@@ -81,14 +81,27 @@ def ensemble(logits: Tensor, num_views: int, method: str) -> Tensor:
     return views.softmax(dim=-1).mean(dim=1)
 
 
-def probabilities(scores: Tensor, num_views: int, method: str, *, multi_label: bool) -> Tensor:
+def probabilities(
+    scores: Tensor,
+    num_views: int,
+    method: str,
+    *,
+    multi_label: bool,
+    temperature: float | None = None,
+) -> Tensor:
     """Class probabilities of what ``ensemble`` returned, (..., K) -> (..., K), in the same order.
 
     Sums of logits become their mean first, so that more views do not make the model more confident.
+    A ``temperature`` divides the logits; where probabilities were averaged, those of their mean.
     """
     if method in ("softmax", "sigmoid"):
-        return scores
-    logits = scores / num_views if method == "sum" else scores
+        if temperature is None:
+            return scores
+        logits = scores.log() if method == "softmax" else scores.logit()
+    else:
+        logits = scores / num_views if method == "sum" else scores
+    if temperature is not None:
+        logits = logits / temperature
     return logits.sigmoid() if multi_label else logits.softmax(dim=-1)
 
 

@@ -116,11 +116,14 @@ def build_ensemble_method(cfg: CfgNode) -> str:
     return "sigmoid" if cfg.DATA.MULTI_LABEL and method == "softmax" else method
 
 
-def build_probabilities(cfg: CfgNode) -> Callable[[Tensor], Tensor]:
+def build_probabilities(
+    cfg: CfgNode, temperature: float | None = None
+) -> Callable[[Tensor], Tensor]:
     """Class probabilities of the scores of a test, (..., K) -> (..., K)."""
     return partial(
         metrics.probabilities,
         num_views=build_view(cfg, "test").num_clips,
         method=build_ensemble_method(cfg),
         multi_label=cfg.DATA.MULTI_LABEL,
+        temperature=temperature,
     )

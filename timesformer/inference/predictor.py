@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from timesformer.checkpoint.load import CheckpointError, refuse_unless_tested
 from timesformer.checkpoint.match import match
+from timesformer.checkpoint.metadata import read_temperature
 from timesformer.checkpoint.model_spec import NO_CLASSIFIER, ModelSpec, read_model_spec
 from timesformer.config import CfgNode, changed
 from timesformer.datasets import build_loader, build_view
@@ -59,6 +60,7 @@ class Prediction(NamedTuple):
     error: str = ""
     span: TimeSpan | None = None  # the seconds that the clips show
     remarks: tuple[Remark, ...] = ()  # what is unusual about the video
+    temperature: float | None = None  # of the checkpoint, by which logits became probabilities
 
     def top(self, k: int = 5) -> list[Ranked]:
         """The ``k`` likeliest classes, best first; all if there are fewer.
@@ -103,6 +105,7 @@ class Predictor:
         self.description = description
         self.cfg = description.cfg
         self.class_names = description.class_names
+        self.temperature = read_temperature(description.weights.about)
         self.device = device
         dtype = choose(PRECISIONS, precision, key="precision")
         autocast = partial(torch.autocast, device.type, dtype=dtype, enabled=dtype is not None)
@@ -185,10 +188,13 @@ class Predictor:
         """``predict``, each prediction as soon as it is computed."""
         if not self.description.has_classifier:
             raise CheckpointError(f"{self.description.path} {NO_CLASSIFIER}")
-        to_probabilities = build_probabilities(self.cfg)
+        temperature = self.temperature.value if self.temperature else None
+        to_probabilities = build_probabilities(self.cfg, temperature)
         for video, scores, *rest in self._each(videos, fps, self.scoring):
             probabilities = to_probabilities(scores)
-            yield Prediction(video, scores, probabilities, self.class_names, *rest)
+            yield Prediction(
+                video, scores, probabilities, self.class_names, *rest, temperature=temperature
+            )
 
     def stream_features(
         self, videos: Videos, *, tokens: str = "cls", fps: float = FOLDER_FPS

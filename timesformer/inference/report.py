@@ -50,9 +50,9 @@ def _widths(names: Sequence[str], first: Prediction) -> list[int]:
 
 
 def as_json(predictions: Iterable[Prediction], top: int, _: Sequence[str] = ()) -> Iterator[str]:
-    """A list of objects: video, error, seconds looked at, remarks, and the ``top`` classes; at the end.
+    """A list of objects: video, error, seconds looked at, remarks, temperature, and the ``top`` classes.
 
-    Of each class label, name, probability and score.
+    At the end. Of each class label, name, probability and score; a temperature that is null was not used.
     """
     found = [
         {
@@ -60,6 +60,7 @@ def as_json(predictions: Iterable[Prediction], top: int, _: Sequence[str] = ()) 
             "error": each.error,
             **(each.span._asdict() if each.span else dict.fromkeys(TimeSpan._fields)),
             "remarks": [f"{remark.kind}: {remark.detail}" for remark in each.remarks],
+            "temperature": each.temperature,
             "classes": [] if each.error else [best._asdict() for best in each.top(top)],
         }
         for each in predictions
