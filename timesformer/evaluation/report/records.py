@@ -81,7 +81,7 @@ def read_record(folder: Path, split: str = "test") -> RunRecord:
 def _json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -97,10 +97,10 @@ def _config(path: Path) -> dict[str, Any] | None:
 def _class_names(path: Path) -> tuple[str, ...]:
     """The column ``name`` in the order of the labels; none if a class has none."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
             rows = list(csv.DictReader(file))
-        names = {int(row["label"]): original(row["name"]) for row in rows}
-    except (OSError, ValueError, KeyError, TypeError):
+        names = {int(row["label"]): original(row["name"] or "") for row in rows}
+    except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return ()
     ordered = tuple(names.get(k, "") for k in range(len(names)))
     return ordered if all(ordered) else ()
