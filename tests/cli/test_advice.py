@@ -44,6 +44,7 @@ OF_OTHER_PROGRAMS = {
     "--shm-size",
     "--version",
     "--nproc-per-node",
+    "--dump",
     "--option",
     "--an-option",
 }
