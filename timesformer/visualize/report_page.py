@@ -1,0 +1,125 @@
+"""The result of a test, and the comparison of several, as pages: functions of report.json and frames."""
+
+import base64
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from timesformer.io.json_text import json_text
+from timesformer.visualize.definitions import definitions
+from timesformer.visualize.figure_files import FIGURES, figure_names
+from timesformer.visualize.figure_style import svg_text
+from timesformer.visualize.gallery import fit_frames
+from timesformer.visualize.matrix_image import matrix_png
+from timesformer.visualize.page import render_page
+from timesformer.visualize.report_figures import METRICS, class_score, ranked
+
+MOST_IN_TABLE = 20  # classes of a confusion matrix with a number in each cell; more are a picture
+FIRST_CARDS = 12  # of a gallery; the others follow in a part that can be opened
+IN_HTML = {"confusion", "accuracy", "per_class"}  # figures that the page draws as tables
+Json = Mapping[str, Any]
+Frames = Mapping[str, Sequence[bytes]]  # path -> JPEG files of some frames
+
+
+def render_report(report: Json, frames: Frames | None = None) -> str:
+    """The page of one test.
+
+    Args:
+        report: as in report.json.
+        frames: of the videos that are shown (``gallery.shown_videos``); a video without frames is
+            shown by its name.
+    """
+    names = report["classes"]["names"]
+    confusion = np.asarray(report.get("confusion") or np.zeros((0, 0), int))
+    return render_page(
+        "report.html",
+        title=f"Test of {report['run']['name'] or 'a run'}",
+        report=report,
+        figures=_figures(report, {name for name in FIGURES if name not in IN_HTML}),
+        shown=fit_frames(report, frames or {}),
+        metrics=METRICS,
+        warnings=list(_warnings(report)),
+        classes=[
+            *ranked(report["per_class"]),
+            *(r for r in report["per_class"] if class_score(r) is None),
+        ],
+        score=class_score,
+        counts=confusion,
+        order=report.get("confusion_order") or range(len(names)),
+        is_table=len(confusion) <= MOST_IN_TABLE,
+        matrix_image=base64.b64encode(matrix_png(confusion, report.get("confusion_order"))).decode()
+        if len(confusion) > MOST_IN_TABLE
+        else "",
+        matrix_data=_script_json(_matrix(report, confusion)),
+        marks=[
+            report["accuracy"][name]["value"]
+            for name in ("chance", "majority")
+            if report["accuracy"].get(name)
+        ],
+        definitions=definitions(report),
+        all_figures=figure_names(report),
+        first=FIRST_CARDS,
+    )
+
+
+def render_comparison(comparison: Json, frames: Frames | None = None) -> str:
+    """The page of a comparison; ``frames`` as of ``render_report``."""
+    names = [run["name"] for run in comparison["runs"]]
+    return render_page(
+        "comparison.html",
+        title=f"Comparison of {' and '.join(names) if len(names) < 3 else f'{len(names)} runs'}",
+        comparison=comparison,
+        metric=METRICS[comparison["metric"]],
+        figures=_figures(comparison, set(FIGURES)),
+        shown=fit_frames(comparison, frames or {}),
+        first=FIRST_CARDS,
+    )
+
+
+def _figures(report: Json, wanted: set[str]) -> dict[str, Markup]:
+    """The SVG of each figure of ``wanted`` that the report has the numbers for."""
+    found = [name for name in figure_names(report) if name in wanted]
+    return {name: Markup(svg_text(FIGURES[name].draw(report), name)) for name in found}
+
+
+def _warnings(report: Json) -> Iterator[str]:
+    """What a reader must know before any number."""
+    run, videos, classes = report["run"], report["videos"], report["classes"]
+    if run.get("limited"):
+        yield f"LIMITED: this test did not use the whole list ({run['limited']})."
+    if videos["unreadable"]:
+        yield (
+            f"{videos['unreadable']:,} of {videos['total']:,} videos could not be read; the numbers are "
+            f"those of the others. {_if_unreadable(report['accuracy'])}"
+        )
+    if classes["with_videos"] < classes["count"]:
+        without = classes["count"] - classes["with_videos"]
+        yield f"{without:,} of {classes['count']:,} classes have no video in this test."
+
+
+def _if_unreadable(accuracy: Json) -> str:
+    """What the metrics would be if all unreadable videos were wrong, and if all were right."""
+    ranges = [
+        f"{title} {found['if_unreadable_wrong']:.1f} to {found['if_unreadable_right']:.1f}"
+        for name, title in METRICS.items()
+        if (found := accuracy.get(name)) and found.get("if_unreadable_wrong") is not None
+    ]
+    return f"With these all wrong or all right: {', '.join(ranges)} %." if ranges else ""
+
+
+def _matrix(report: Json, confusion: np.ndarray) -> dict[str, Any]:
+    """What the script draws: names, counts of each row as [column, count, ...], order."""
+    rows = [
+        [int(x) for column in np.flatnonzero(row) for x in (column, row[column])]
+        for row in confusion
+    ]
+    names = report["classes"]["names"]
+    return {"names": names, "rows": rows, "order": report.get("confusion_order") or []}
+
+
+def _script_json(value: Any) -> Markup:
+    """JSON that cannot end the script element it stands in."""
+    text = json_text(value, indent=None).replace("<", "\\u003c").replace(">", "\\u003e")
+    return Markup(text.replace("&", "\\u0026"))
