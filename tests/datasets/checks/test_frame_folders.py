@@ -7,8 +7,7 @@ import cv2
 import numpy as np
 
 from tests.conftest import numbered_frame
-from timesformer.datasets.checks.frame_folders import folder_strip
-from timesformer.datasets.checks.inspection import inspect_video
+from timesformer.datasets.checks.inspection import inspect_video, thumbnail_strip
 from timesformer.datasets.checks.listing import ListedVideo, read_listing
 from timesformer.datasets.checks.scan import scan
 
@@ -28,7 +27,7 @@ def test_a_folder_of_frames_has_facts_and_a_strip(tmp_path):
     assert (facts.width, facts.height, facts.codec, facts.problem) == (96, 64, "images", "")
     assert len(bytes.fromhex(facts.picture)) == 3 * 8 * 9
     assert facts.content == inspect_video(folder(tmp_path / "b")).content
-    strip = cv2.imdecode(np.frombuffer(folder_strip(path), np.uint8), cv2.IMREAD_COLOR)
+    strip = cv2.imdecode(np.frombuffer(thumbnail_strip(path), np.uint8), cv2.IMREAD_COLOR)
     assert strip.shape == (72, 4 * 108, 3)
 
 

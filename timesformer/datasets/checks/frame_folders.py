@@ -10,10 +10,8 @@ import numpy as np
 from timesformer.datasets.checks.video_info import (
     DAMAGED,
     PICTURES_AT,
-    STRIP_AT,
     UNREADABLE,
     VideoInfo,
-    join_strip,
     picture,
     places,
 )
@@ -53,18 +51,6 @@ def inspect_folder(folder: str) -> VideoInfo:
         content=digest.hexdigest(),
         picture=picture(gray) if len(gray) == len(PICTURES_AT) else "",
     )
-
-
-def folder_strip(folder: str) -> bytes:
-    """As ``inspection.thumbnail_strip``.
-
-    Raises:
-        ValueError: there are no images, or one of the four is none.
-    """
-    files = frame_files(folder)
-    shown = [files[place] for place in places(len(files), STRIP_AT)]
-    images = [_decode(Path(file).read_bytes(), cv2.IMREAD_COLOR) for file in shown]
-    return join_strip(folder, [image for image in images if image is not None])
 
 
 def _decode(data: bytes, flags: int) -> np.ndarray | None:

@@ -14,16 +14,15 @@ import av
 import cv2
 import numpy as np
 
-from timesformer.datasets.checks.frame_folders import folder_strip, inspect_folder
+from timesformer.datasets.checks.frame_folders import inspect_folder
+from timesformer.datasets.checks.stills import encode_jpeg, read_stills
 from timesformer.datasets.checks.video_info import (
     DAMAGED,
     NO_FRAMES,
     PICTURES_AT,
-    STRIP_AT,
     TRUNCATED,
     UNREADABLE,
     VideoInfo,
-    join_strip,
     picture,
     places,
 )
@@ -37,6 +36,8 @@ from timesformer.video.timeline import Indices, Timeline
 
 SLACK = 2  # frames that a sound file may lack: placeholders of packed AVIs, headers off by one
 CHUNK = 1 << 20  # bytes
+STRIP_AT = (0.1, 0.37, 0.63, 0.9)  # of the frames, the thumbnails of a strip
+THUMBNAIL_HEIGHT = 72  # pixels
 _DECODER_ERRORS = (av.FFmpegError, OSError, ValueError, MemoryError)
 
 
@@ -92,11 +93,7 @@ def thumbnail_strip(path: str) -> bytes:
     Raises:
         ValueError: no frame can be decoded.
     """
-    cv2.setNumThreads(0)
-    if os.path.isdir(path):
-        return folder_strip(path)
-    frames = read_video(path, lambda timeline: np.array([places(len(timeline.pts), STRIP_AT)]))
-    return join_strip(path, [frames.images[i][..., ::-1] for i in frames.index[0]])
+    return encode_jpeg(read_stills(path, STRIP_AT), height=THUMBNAIL_HEIGHT)
 
 
 def _inspect(path: str, info: VideoInfo) -> VideoInfo:

@@ -8,8 +8,6 @@ import numpy as np
 
 PICTURES_AT = (0.25, 0.5, 0.75)  # of the frames, where ``picture`` looks
 ROWS, COLUMNS = 8, 9  # of the cells of a picture
-STRIP_AT = (0.1, 0.37, 0.63, 0.9)  # of the frames, the thumbnails of a strip
-THUMBNAIL_HEIGHT = 72  # pixels
 
 UNREADABLE = "unreadable"
 NO_FRAMES = "zero frames"
@@ -46,18 +44,3 @@ def picture(images: Iterable[np.ndarray]) -> str:
     """
     small = [cv2.resize(image, (COLUMNS, ROWS), interpolation=cv2.INTER_AREA) for image in images]
     return "".join(image.tobytes().hex() for image in small)
-
-
-def join_strip(path: str, images: list[np.ndarray]) -> bytes:
-    """BGR images of the video ``path`` side by side, as a JPEG file THUMBNAIL_HEIGHT pixels high.
-
-    Raises:
-        ValueError: there are no images.
-    """
-    if not images:
-        raise ValueError(f"{path}: no frame for a thumbnail; check the file")
-    height, width = images[0].shape[:2]
-    size = (max(width * THUMBNAIL_HEIGHT // height, 1), THUMBNAIL_HEIGHT)
-    same = [cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images]
-    _, jpeg = cv2.imencode(".jpg", np.hstack(same), [cv2.IMWRITE_JPEG_QUALITY, 70])
-    return jpeg.tobytes()
