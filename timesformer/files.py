@@ -22,9 +22,10 @@ CONFIG = "config.yaml"
 LOG = "stdout.log"
 METRICS = "metrics.csv"
 RUN_RECORD = "run.json"
-PREDICTIONS = "test_predictions.csv"  # these three: of a test on test.csv, see ``result_files``
+PREDICTIONS = "test_predictions.csv"  # these four: of a test on test.csv, see ``result_files``
 CLASSES = "test_classes.csv"
 RESULTS = "test_results.json"
+VIEWS = "test_views.npz"
 TESTED_SPLITS = ("test", "val")
 REMARKS = "remarks-{}.csv"  # of a split
 NONFINITE = "nonfinite"
@@ -45,13 +46,13 @@ class ResultFiles(NamedTuple):
     predictions: str
     classes: str
     results: str
+    views: str  # if TEST.SAVE_VIEWS
 
 
 def result_files(split: str) -> ResultFiles:
     """Of a test on the list of ``split``: val_predictions.csv of val."""
-    return ResultFiles(
-        *(f"{split}_{name.partition('_')[2]}" for name in (PREDICTIONS, CLASSES, RESULTS))
-    )
+    names = PREDICTIONS, CLASSES, RESULTS, VIEWS
+    return ResultFiles(*(f"{split}_{name.partition('_')[2]}" for name in names))
 
 
 _OF_TESTS = tuple(name for split in TESTED_SPLITS for name in result_files(split))

@@ -112,6 +112,9 @@ TEST = free(
         choices=("official", "paper"), old_choices={"released": "official"}, ours=True, scored=True),
     Key("TEST.SAVE_RESULTS_PATH", "",
         "Pickle of [scores (videos, classes), labels] in OUTPUT_DIR. Empty: only the CSV is written."),
+    Key("TEST.SAVE_VIEWS", False,
+        "Write the logits of every single view into test_views.npz, for the accuracy against the number "
+        "of views without another test: two bytes for each video, view and class.", ours=True),
     Key("TEST.PRECISION", "fp32",
         "Arithmetic of the forward pass. tf32 and fp16 need a GPU.", choices=_PRECISIONS, ours=True),
 )

@@ -19,13 +19,14 @@ from timesformer.checkpoint.timm_hub import is_name
 from timesformer.config import CfgNode, ConfigError, portable
 from timesformer.config.batch_sizes import num_machines
 from timesformer.datasets import read_list
-from timesformer.datasets.build import build_worker_count
+from timesformer.datasets.build import build_view, build_worker_count
 from timesformer.datasets.flip_map import build_flip_map
 from timesformer.datasets.lists import VideoList
 from timesformer.datasets.resource_limits import open_files_problem
 from timesformer.datasets.scan_index import known_bad, other_places
 from timesformer.engine.fsdp import version_problems
 from timesformer.errors import InputError
+from timesformer.evaluation.view_scores import memory_problem
 from timesformer.files import best_checkpoint, checkpoint_folder
 from timesformer.models import build_model
 from timesformer.models.freeze import frozen_names
@@ -227,6 +228,14 @@ def _list_problems(cfg: CfgNode, *, split: str) -> Iterator[str]:
         )
 
 
+def _views_problems(cfg: CfgNode) -> Iterator[str]:
+    if cfg.TEST.ENABLE and cfg.TEST.SAVE_VIEWS:
+        num_videos = len(read_list(cfg, "test").labels)
+        num_views = build_view(cfg, "test").num_clips
+        if problem := memory_problem(num_videos, num_views, cfg.MODEL.NUM_CLASSES):
+            yield problem
+
+
 def _existence_problems(videos: VideoList) -> Iterator[str]:
     try:
         missing = videos.missing()
@@ -258,5 +267,6 @@ CHECKS: tuple[Check, ...] = (
     _resume_problems,
     _loader_problems,
     *(partial(_list_problems, split=split) for split in ("train", "val", "test")),
+    _views_problems,
     _flip_map_problems,
 )

@@ -23,6 +23,7 @@ from timesformer.evaluation.results import (
     write_predictions,
     write_results,
 )
+from timesformer.evaluation.view_scores import SavedViews
 from timesformer.files import result_files
 from timesformer.runtime import log, screen
 from timesformer.video import VideoError
@@ -55,9 +56,19 @@ def report(
     settings: TestSettings,
     seconds: float,
     *,
+    views: SavedViews | None,
     pickled: str,
 ) -> None:
-    """Write and log the results; ``pickled``: file of the scores in ``folder``; empty: none.
+    """Write and log the results.
+
+    Args:
+        folder: of the run.
+        scores: of the videos that could be read.
+        videos: of the list.
+        settings: of the test.
+        seconds: that it took.
+        views: to save too; None: none.
+        pickled: file of the scores in ``folder``; empty: none.
 
     Raises:
         VideoError: no video has scores.
@@ -108,7 +119,11 @@ def report(
         "seconds": round(seconds, 2),
     }
     write_results(folder / files.results, results)
-    written = [name for name in files if (folder / name).is_file()]
+    written = [name for name in files[:-1] if (folder / name).is_file()]
+    if views is not None:
+        where = folder / files.views
+        views.write(where, videos, without=scores.failures, predictions=folder / files.predictions)
+        written.append(files.views)
     log.say(logger, "%s", screen.results(results, folder, written), at=screen.RESULT)
     if nonfinite:
         raise NonFiniteScores(describe_all_nonfinite(nonfinite.values(), total, files.predictions))

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -20,6 +21,7 @@ from timesformer.evaluation import run_header
 from timesformer.evaluation.loop import LoopProgress, evaluate
 from timesformer.evaluation.outcome import NonFiniteScores, TestSettings, report
 from timesformer.evaluation.scoring import build_ensemble_method, build_scoring
+from timesformer.evaluation.view_scores import Keeper, build_keeper
 from timesformer.files import best_checkpoint
 from timesformer.models import build_model
 from timesformer.models.speedups import speed_up
@@ -78,7 +80,15 @@ def test(cfg: CfgNode, device: torch.device, newest: Path | None = None) -> None
         limited=loader.batch_sampler.limited,
     )
     started = time.perf_counter()
-    scores = evaluate(model, loader, scoring, title="test", after_batch=_log_batch)
+    keeper = build_keeper(cfg, len(videos.labels))
+    scores = evaluate(
+        model,
+        loader,
+        keeper.watching(scoring),
+        title="test",
+        after_batch=partial(_after_batch, keeper),
+    )
+    views = keeper.gathered()
     if not len(scores.indices):
         scores = scores._replace(values=scores.values.new_zeros(0, cfg.MODEL.NUM_CLASSES))
     problem: Exception | None = None
@@ -86,7 +96,7 @@ def test(cfg: CfgNode, device: torch.device, newest: Path | None = None) -> None
         seconds = time.perf_counter() - started
         folder, pickled = Path(cfg.OUTPUT_DIR), cfg.TEST.SAVE_RESULTS_PATH
         try:
-            report(folder, scores, videos, settings, seconds, pickled=pickled)
+            report(folder, scores, videos, settings, seconds, views=views, pickled=pickled)
         except (VideoError, NonFiniteScores) as error:
             problem = error
     problem = collectives.broadcast_object(problem)  # all processes end alike
@@ -132,7 +142,8 @@ def load_tested(
     return str(path)
 
 
-def _log_batch(progress: LoopProgress, _: Batch, __: Tensor) -> None:
-    """The published line of one batch, of this process."""
+def _after_batch(keeper: Keeper, progress: LoopProgress, batch: Batch, _: Tensor) -> None:
+    """Log the published line of one batch, of this process."""
+    keeper.name_seen(batch.indices)
     position = {"cur_iter": str(progress.batch), "eta": progress.eta}
     log.json_stats(logger, {"split": "test_iter", **position, "time_diff": progress.seconds})
