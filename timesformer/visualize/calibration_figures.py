@@ -42,7 +42,9 @@ def draw_reliability(calibration: Json, coverage: Sequence[Json]) -> Figure:
     _draw_bins(upper, calibration["bins"], ACCENT, filled=True, label="as predicted")
     upper.set(ylabel="right, %", ylim=(0, 102), xlim=(0, 101))
     if calibration["temperature"]:
-        upper.legend(loc="upper left", frameon=False, fontsize=9, labelcolor=SOFT)
+        figure.legend(
+            loc="outside upper left", ncols=2, frameon=False, fontsize=10, labelcolor=SOFT
+        )
     left, shares = confidence_histogram(coverage)
     width = 100 / HISTOGRAM_BINS
     lower.bar(left, shares, width * 0.86, align="edge", color=PALE)

@@ -46,15 +46,15 @@ def style_axes(axes: Axes, *, grid: str = "y") -> Axes:
     axes.set_axisbelow(True)
     axes.spines[:].set_visible(False)
     axes.spines["bottom"].set(visible=True, color=SOFT, linewidth=0.8)
-    axes.tick_params(colors=SOFT, labelsize=9, length=0, pad=5)
-    axes.xaxis.label.set(color=SOFT, size=9.5)
-    axes.yaxis.label.set(color=SOFT, size=9.5)
+    axes.tick_params(colors=SOFT, labelsize=10, length=0, pad=5)
+    axes.xaxis.label.set(color=SOFT, size=10.5)
+    axes.yaxis.label.set(color=SOFT, size=10.5)
     return axes
 
 
 def note(axes: Axes, text: str, at: tuple[float, float], **style: Any) -> None:
     """``text`` beside the point ``at`` of the data."""
-    look: dict[str, Any] = {"color": SOFT, "size": 9, "xytext": (5, 0), "va": "center"}
+    look: dict[str, Any] = {"color": SOFT, "size": 10, "xytext": (5, 0), "va": "center"}
     axes.annotate(text, at, textcoords="offset points", **(look | style))
 
 

@@ -135,7 +135,7 @@ def draw_frequency(per_class: Sequence[Json], frequency: Json | None) -> Figure:
         axes.xaxis.set_minor_locator(NullLocator())
     if frequency and frequency.get("spearman") is not None:
         text = f"Spearman's ρ {frequency['spearman']:.2f}"
-        axes.text(0.99, 0.02, text, transform=axes.transAxes, ha="right", color=INK, size=9.5)
+        axes.text(0.99, 0.02, text, transform=axes.transAxes, ha="right", color=INK, size=10.5)
     axes.set(
         xlabel="training videos of the class", ylabel=f"{_metric(per_class)}, %", ylim=(0, 102)
     )

@@ -14,11 +14,11 @@ from timesformer.visualize.figure_style import svg_text
 from timesformer.visualize.gallery import fit_frames
 from timesformer.visualize.matrix_image import matrix_png
 from timesformer.visualize.page import render_page
-from timesformer.visualize.report_figures import METRICS, class_score, ranked
+from timesformer.visualize.report_figures import METRICS, MOST_NAMED, class_score, ranked
 
 MOST_IN_TABLE = 20  # classes of a confusion matrix with a number in each cell; more are a picture
+FIRST_PAIRS = 8
 FIRST_CARDS = 12  # of a gallery; the others follow in a part that can be opened
-IN_HTML = {"confusion", "accuracy", "per_class"}  # figures that the page draws as tables
 Json = Mapping[str, Any]
 Frames = Mapping[str, Sequence[bytes]]  # path -> JPEG files of some frames
 
@@ -37,7 +37,7 @@ def render_report(report: Json, frames: Frames | None = None) -> str:
         "report.html",
         title=f"Test of {report['run']['name'] or 'a run'}",
         report=report,
-        figures=_figures(report, {name for name in FIGURES if name not in IN_HTML}),
+        figures=_figures(report, set(FIGURES) - _in_html(report)),
         shown=fit_frames(report, frames or {}),
         metrics=METRICS,
         warnings=list(_warnings(report)),
@@ -59,8 +59,10 @@ def render_report(report: Json, frames: Frames | None = None) -> str:
             if report["accuracy"].get(name)
         ],
         definitions=definitions(report),
+        methods=_methods(report["accuracy"]),
         all_figures=figure_names(report),
         first=FIRST_CARDS,
+        first_pairs=FIRST_PAIRS,
     )
 
 
@@ -76,6 +78,21 @@ def render_comparison(comparison: Json, frames: Frames | None = None) -> str:
         shown=fit_frames(comparison, frames or {}),
         first=FIRST_CARDS,
     )
+
+
+def _in_html(report: Json) -> set[str]:
+    """The figures that a page has as tables or as a picture that is zoomed."""
+    few = len(ranked(report["per_class"])) <= MOST_NAMED
+    return {"accuracy", "confusion", *(["per_class"] if few else [])}
+
+
+def _methods(accuracy: Json) -> dict[str, list[str]]:
+    """How intervals were computed -> the metrics whose intervals were computed so."""
+    methods: dict[str, list[str]] = {}
+    for name, title in METRICS.items():
+        if method := (accuracy.get(name) or {}).get("method"):
+            methods.setdefault(method, []).append(title)
+    return methods
 
 
 def _figures(report: Json, wanted: set[str]) -> dict[str, Markup]:

@@ -33,13 +33,13 @@ for (const input of document.querySelectorAll("input[data-filter]")) {
     const text = input.value.trim().toLowerCase();
     for (const each of all) each.hidden = !each.dataset.text.toLowerCase().includes(text);
     for (const more of target.querySelectorAll("details")) more.open = text !== "";
-    input.nextElementSibling.textContent = text && `${all.filter((each) => !each.hidden).length} of ${all.length}`;
+    input.closest(".controls").querySelector("[aria-live]").textContent = text && `${all.filter((each) => !each.hidden).length} of ${all.length}`;
   };
 }
 
 // The confusion matrix: rows are [column, count, column, count ...] of each true class.
 function showMatrix(box, { names, rows, order }) {
-  const canvas = document.createElement("canvas"), [top, left] = box.querySelectorAll(".labels");
+  const canvas = document.createElement("canvas"), [corner, top, left] = box.querySelectorAll(".labels");
   const slider = document.getElementById("zoom"), byLabel = document.getElementById("by-label");
   const readout = document.getElementById("cell"), n = (canvas.width = canvas.height = names.length);
   const counts = rows.map((row) => new Map(row.flatMap((x, i) => (i % 2 ? [] : [[x, row[i + 1]]]))));
@@ -61,10 +61,11 @@ function showMatrix(box, { names, rows, order }) {
     cell = fit * (Math.max(20 / fit, 1) ** (slider.value / 100));
     canvas.style.width = canvas.style.height = `${cell * n}px`;
     box.classList.toggle("named", cell >= 10);
-    for (const label of [...top.children]) label.style.width = `${cell}px`;
-    for (const label of [...left.children]) label.style.height = `${cell}px`;
+    for (const label of top.children) label.style.width = label.style.lineHeight = `${cell}px`;
+    for (const label of left.children) label.style.height = label.style.lineHeight = `${cell}px`;
     top.style.fontSize = left.style.fontSize = `${Math.min(cell * 0.8, 12)}px`;
-    box.scrollTo((x + 0.5) * cell - box.clientWidth / 2, (y + 0.5) * cell - box.clientHeight / 2);
+    const [width, height] = [box.clientWidth, box.clientHeight].map((pixels) => pixels - corner.offsetWidth);
+    box.scrollTo((x + 0.5) * cell - width / 2, (y + 0.5) * cell - height / 2);
   };
   const show = (x, y) => {
     at = [x, y].map((i) => Math.min(Math.max(i, 0), n - 1));
