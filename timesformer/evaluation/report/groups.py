@@ -1,0 +1,108 @@
+"""Groups of videos that are not independent: parts of one file, clips of one film or person."""
+
+import csv
+import re
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import numpy as np
+
+from timesformer.errors import InputError
+from timesformer.evaluation.report.predictions import Predictions
+from timesformer.io.spreadsheet import original
+from timesformer.io.terminal import printable
+
+# UCF101 cuts several clips of one video: v_ApplyEyeMakeup_g08_c01.avi
+_UCF101 = re.compile(r"v_(?P<group>.+_g\d+)_c\d+")
+AUTO, NONE, UCF101, FILE = "auto", "none", "ucf101", "file"
+
+
+class GroupError(InputError, ValueError):
+    """Groups that the predictions do not have."""
+
+
+class Groups(NamedTuple):
+    """Of N videos."""
+
+    by: str | None  # what a group is, None: every video alone
+    codes: np.ndarray | None  # (N,) int64 from 0
+
+    @property
+    def number(self) -> int | None:
+        """How many groups there are."""
+        return None if self.codes is None else int(self.codes.max()) + 1
+
+
+def find_groups(predictions: Predictions, by: str = AUTO) -> Groups:
+    """The groups of the videos.
+
+    Args:
+        predictions: of N videos.
+        by: a column of the file, a CSV with the columns path and group, ``ucf101`` (by names),
+            ``file`` (parts of one file), ``none``, or ``auto``: parts of one file, else names if all are
+            those of UCF101, else none.
+
+    Raises:
+        GroupError: there is no such column or name.
+    """
+    if by == AUTO:
+        return _detected(predictions)
+    if by == NONE:
+        return Groups(None, None)
+    if by in predictions.columns:
+        return _coded(by, _complete(predictions.columns[by], predictions, by))
+    if by == FILE:
+        return _coded(FILE, predictions.paths)
+    if by == UCF101:
+        return _coded(UCF101, _complete(_of_names(predictions.paths), predictions, by))
+    if by.lower().endswith(".csv"):
+        return _coded(Path(by).name, _of_table(Path(by), predictions))
+    have = ", ".join(map(printable, predictions.columns)) or "no further columns"
+    raise GroupError(
+        f"--group {printable(by)}: {printable(predictions.origin)} has no such column (it has {have}); "
+        "name a column, a CSV with the columns path and group, ucf101, file or none"
+    )
+
+
+def _detected(predictions: Predictions) -> Groups:
+    if len(set(predictions.paths)) < len(predictions.paths):
+        return _coded(FILE, predictions.paths)
+    names = _of_names(predictions.paths)
+    if all(names) and len(set(names)) < len(names):
+        return _coded(UCF101, names)
+    return Groups(None, None)
+
+
+def _of_names(paths: Sequence[str]) -> list[str]:
+    """``ApplyEyeMakeup_g08`` of each path, "" of other names."""
+    found = (_UCF101.fullmatch(PurePosixPath(path.replace("\\", "/")).stem) for path in paths)
+    return [match["group"] if match else "" for match in found]
+
+
+def _of_table(file: Path, predictions: Predictions) -> Sequence[str]:
+    try:
+        with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as opened:
+            rows = list(csv.DictReader(opened))
+    except OSError as error:
+        raise GroupError(f"--group {printable(file)}: {error.strerror}") from error
+    if not rows or not {"path", "group"} <= set(rows[0]):
+        raise GroupError(f"--group {printable(file)}: it needs the columns path and group")
+    known = {original(row["path"]): row["group"] or "" for row in rows}
+    groups = [known.get(path, "") for path in predictions.paths]
+    return _complete(groups, predictions, str(file))
+
+
+def _complete(groups: Sequence[str], predictions: Predictions, by: str) -> Sequence[str]:
+    without = [path for path, group in zip(predictions.paths, groups, strict=True) if not group]
+    if without:
+        raise GroupError(
+            f"--group {printable(by)}: {len(without)} of {len(groups)} videos have no group; the first is "
+            f"{printable(without[0])}"
+        )
+    return groups
+
+
+def _coded(by: str, groups: Sequence[str]) -> Groups:
+    codes = {name: code for code, name in enumerate(dict.fromkeys(groups))}
+    return Groups(by, np.array([codes[name] for name in groups], dtype=np.int64))
