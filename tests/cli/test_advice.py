@@ -69,7 +69,12 @@ def options_of(name):
     """All spellings of the options of a command and of its parts."""
     made = Lazy()[name]
     parts = made.commands.values() if hasattr(made, "commands") else [made]
-    return {option for part in parts for param in part.params for option in param.opts}
+    return {
+        option
+        for part in parts
+        for param in part.params
+        for option in (*param.opts, *param.secondary_opts)
+    }
 
 
 @cache

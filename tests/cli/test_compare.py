@@ -3,6 +3,7 @@
 import json
 
 from tests.conftest import run_tool
+from tests.evaluation.report.made import random_scores, write_csv
 
 RESULT = {"top1_acc": 99.5, "top5_acc": 100.0, "videos": 400, "scored": 398, "unreadable": 2,
           "attention_type": "divided_space_time", "seconds": 2.5}  # fmt: skip
@@ -13,13 +14,13 @@ def test_runs_stand_side_by_side(tmp_path):
         (tmp_path / name).mkdir()
         text = json.dumps({**RESULT, "top1_acc": accuracy})
         (tmp_path / name / "test_results.json").write_text(text)
+        write_csv(tmp_path / name / "test_predictions.csv", *random_scores(20, 3))
     result = run_tool("compare_runs.py", tmp_path / "a", tmp_path / "b long name")
     assert result.returncode == 0
     head, _, first, second = result.stdout.splitlines()[:4]
     assert head.split()[:2] == ["run", "attention"]
     assert first.split() == ["a", "divided_space_time", "99.50", "100.00", "398/400", "2", "2.5"]
     assert "43.25" in second
-    assert str(tmp_path / "a") in result.stdout.split("\n\n")[1]
 
 
 def test_folders_without_a_result_are_named(tmp_path):
@@ -58,6 +59,7 @@ def test_how_runs_ran_is_a_second_table(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "test_results.json").write_text(json.dumps(RESULT))
         (tmp_path / name / "run.json").write_text(json.dumps(record))
+        write_csv(tmp_path / name / "test_predictions.csv", *random_scores(20, 3))
     record["result"] = {"best_validation": {"epoch": 2, "map": 0.5}}
     (tmp_path / "b/run.json").write_text(json.dumps(record))
     (tmp_path / "old/run.json").write_text("{}")
@@ -68,3 +70,41 @@ def test_how_runs_ran_is_a_second_table(tmp_path):
         "a finished 2 1:02:03 12.3 2.5 81.25 % at epoch 3 2 x CPU 0123456789"
     )
     assert "map 0.5000 at epoch 2" in b
+
+
+def test_a_folder_with_predictions_alone_is_compared(run_here, tmp_path):
+    for name, seed in (("a", 0), ("b", 1)):
+        scores = random_scores(60, 3, seed=seed)[1]
+        write_csv(tmp_path / name / "test_predictions.csv", random_scores(60, 3)[0], scores)
+    status, text, _ = run_here("compare", tmp_path / "a", tmp_path / "b", "--out", tmp_path / "c")
+    assert status == 0
+    assert text.splitlines()[1].split()[:3] == ["A", "B", "A"]
+    found = json.loads((tmp_path / "c/compare.json").read_text())
+    pair = found["pairs"][0]
+    assert f"{pair['difference']:+.2f}" in text
+    assert (tmp_path / "c/index.html").is_file()
+
+
+def test_runs_of_one_name_are_called_by_their_path(run_here, tmp_path):
+    for name in ("x/run", "y/run"):
+        write_csv(tmp_path / name / "test_predictions.csv", *random_scores(20, 3))
+    text = run_here("compare", tmp_path / "x/run", tmp_path / "y/run")[1]
+    assert str(tmp_path / "x/run") in text
+
+
+def test_what_cannot_be_compared_is_status_2(run_here, tmp_path):
+    write_csv(tmp_path / "a/test_predictions.csv", *random_scores(20, 3))
+    write_csv(tmp_path / "b/test_predictions.csv", *random_scores(19, 3))
+    (tmp_path / "c").mkdir()
+    for words, message in (
+        (("a", "b"), "--common compares the videos that all have"),
+        (("a", "c"), "test_predictions.csv does not exist; test into this OUTPUT_DIR first"),
+        (("a", "--out", "o"), "--out is for the comparison of two or more runs; name another run"),
+        (("a", "b", "--group", "film"), "no such column"),
+    ):
+        folders = [tmp_path / word if len(word) == 1 else word for word in words]
+        more = ["--common"] if "film" in words else []
+        status, _, error = run_here("compare", *folders, *more)
+        assert status == 2
+        assert message in error
+    assert run_here("compare", tmp_path / "a", tmp_path / "b", "--common")[0] == 0

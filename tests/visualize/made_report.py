@@ -209,6 +209,7 @@ def made_comparison(num_classes=8, num_videos=400, num_runs=3):
             verdict = f"{better} is better" if sure else "The data do not decide between the two"
             pairs.append({"a": run_names[a], "b": run_names[b], "difference": difference,
                           "interval": [difference - half, difference + half], "mcnemar_p": p,
+                          "p": p, "p_holm": min(1.0, 3 * p),
                           "mcnemar_p_holm": min(1.0, 3 * p), "both": int((rights[a] & rights[b]).sum()),
                           "only_a": only_a, "only_b": only_b,
                           "neither": int((~rights[a] & ~rights[b]).sum()),
@@ -231,8 +232,14 @@ def made_comparison(num_classes=8, num_videos=400, num_runs=3):
                                       if (labels == k).any() else None for right in rights]}
                       for k in range(num_classes)],
         "flips": flips,
-        "seeds": {"runs": 3, "mean": 71.2, "spread": 0.8, "interval": [69.2, 73.2],
-                  "test": "Welch's t test of 3 against 3 seeds, p = 0.03"},
+        "seeds": {
+            "configurations": [
+                {"runs": ["a", "a-2"], "mean": 71.2, "spread": 0.8, "interval": [69.2, 73.2]},
+                {"runs": ["b", "b-2"], "mean": 68.0, "spread": 0.4, "interval": [64.4, 71.6]},
+            ],
+            "tests": [{"a": "a", "b": "b", "difference": 3.2, "interval": [0.4, 6.0], "p": 0.03,
+                       "test": "Welch's t of 2 and 2 seeds"}],
+        },
     }  # fmt: skip
     return json.loads(json.dumps(comparison))
 

@@ -28,7 +28,7 @@ PANELS = {  # of the help -> commands; a command is `main` of the module of its 
     "Train and test": ("train", "test", "finetune", "plan", "submit"),
     "Use a model": ("predict", "features", "inspect", "convert"),
     "Prepare data": ("prepare", "check", "shards", "sampling", "make-motion-dataset"),
-    "Look at results": ("compare", "compare-finetuning", "plot", "benchmark"),
+    "Look at results": ("report", "compare", "compare-finetuning", "plot", "benchmark"),
     "Look things up": ("keys",),
 }
 PANEL_OF = {name: panel for panel, names in PANELS.items() for name in names}
@@ -48,7 +48,8 @@ class Command(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """As Click, after the words are brought into its order."""
         params = self.get_params(ctx)
-        options = {name: param for param in params for name in param.opts if name.startswith("-")}
+        names = ((name, param) for param in params for name in (*param.opts, *param.secondary_opts))
+        options = {name: param for name, param in names if name.startswith("-")}
         arguments = [param for param in params if param.param_type_name == "argument"]
         most = len(arguments) if all(param.nargs == 1 for param in arguments) else None
         words = arrange(args, options, most, fail=ctx.fail)

@@ -1,30 +1,69 @@
-"""Show the test results of runs side by side.
+"""Compare the tests of runs on the same videos: differences, intervals, tests, deciding videos.
 
-$ timesformer compare output/Motion/divST_6x6_32 output/Motion/spaceOnly_6x6_32
+It prints the results side by side, and every difference with its 95 % interval. With --out it writes a
+page, compare.json, and every figure as PNG and CSV.
+
+$ timesformer compare output/Motion/divST_6x6_32 output/Motion/spaceOnly_6x6_32 --out output/compared
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from timesformer.cli.app import command
+from timesformer.cli.options import OUT
+from timesformer.cli.report import Frames, Group
 
 
 @command()
 def main(
     runs: Annotated[
-        list[Path], typer.Argument(metavar="OUTPUT_DIR", help="Folders of tested runs.")
+        list[Path],
+        typer.Argument(metavar="RUN", help="OUTPUT_DIRs of tested runs, or files of predictions."),
     ],
+    common: Annotated[
+        bool,
+        typer.Option("--common", help="Compare the videos that all lists have, if lists differ."),
+    ] = False,
+    group: Group = "auto",
+    frames: Frames = True,
+    out: Annotated[
+        Path | None, typer.Option(*OUT, help="Folder for the page and its numbers.")
+    ] = None,
 ) -> None:
-    """Print the tables, and where the files are."""
+    """Print the tables; write the page."""
     from timesformer.evaluation.compare import fact_table, result_table
-    from timesformer.files import CHECKPOINTS, CLASSES, LOG, PREDICTIONS, RESULTS, RUN_RECORD
+    from timesformer.evaluation.report import output
+    from timesformer.evaluation.report.comparison import build_comparison
+    from timesformer.evaluation.report.lines import comparison_lines
+    from timesformer.evaluation.report.predictions import read_predictions
+    from timesformer.files import RESULTS
 
-    print(result_table(runs))
-    if facts := fact_table(runs):
-        print(f"\n{facts}")
+    if len(runs) < 2 and out:
+        raise typer.BadParameter(
+            "--out is for the comparison of two or more runs; name another run"
+        )
+    tested = [run for run in runs if (run / RESULTS).is_file()]
+    if tested or len(runs) < 2:
+        print(result_table(tested or runs))
+        if facts := fact_table(tested):
+            print(f"\n{facts}")
+    if len(runs) < 2:
+        return
     print()
-    for folder in runs:
-        names = [LOG, f"{CHECKPOINTS}/", PREDICTIONS, CLASSES, RESULTS, RUN_RECORD]
-        print(f"{folder}: {', '.join(names)}")
+    found = [read_predictions(run) for run in runs]
+    comparison = build_comparison(found, names=names_of(runs), common=common, group=group)
+    print("\n".join(comparison_lines(comparison)))
+    if out:
+        page = output.write_comparison(out, comparison, found, with_frames=frames)
+        print(f"\ncomparison: {page}")
+
+
+def names_of(runs: Sequence[Path]) -> list[str]:
+    """The last names of the paths, or the whole paths where these are equal."""
+    short = [run.resolve().name for run in runs]
+    counts = Counter(short)
+    return [name if counts[name] == 1 else str(run) for name, run in zip(short, runs, strict=True)]
