@@ -45,3 +45,4 @@ def test_coverage_is_drawn_as_it_is():
     axes = draw_coverage(points).axes[0]
     np.testing.assert_allclose(axes.lines[0].get_ydata(), [each["accuracy"] for each in points])
     assert axes.texts[-1].get_text() == f"{points[-1]['accuracy']:.1f}"
+    assert max(axes.get_yticks()) <= 100

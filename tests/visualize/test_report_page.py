@@ -119,9 +119,9 @@ def test_names_are_escaped():
 
 def test_a_limited_test_says_so_before_any_number():
     report = made_report()
-    report["run"]["limited"] = "LIMIT_VIDEOS 10"
+    report["run"]["limited"] = "10 of 400 videos"
     text = Structure(render_report(report)).text
-    assert text.index("LIMITED: this test did not use the whole list") < text.index(
+    assert text.index("LIMITED to 10 of 400 videos: the numbers are of a part") < text.index(
         "top-1 accuracy"
     )
 
@@ -178,12 +178,16 @@ def test_a_comparison_has_every_pair_and_run():
     for pair in COMPARISON["pairs"]:
         assert pair["verdict"] in text
         low, high = (f"{end:.2f}".replace("-", "−") for end in pair["interval"])
-        assert f"{low} to {high} {pair['mcnemar_p']:.2g} {pair['mcnemar_p_holm']:.2g}" in text
+        names = ("p", "p_holm", "mcnemar_p", "mcnemar_p_holm")
+        assert f"{low} to {high} {' '.join(f'{pair[name]:.2g}' for name in names)}" in text
         assert f"{pair['both']} {pair['only_a']} {pair['only_b']} {pair['neither']}" in text
     for run in COMPARISON["runs"]:
         assert f"{run['name']} {run['folder']} {run['accuracy']['top1']['value']:.2f}" in text
     assert "3 videos of spaceOnly_8x32 are not in every run and left out." in text
-    assert "mean 71.20, standard deviation 0.80, 95 % interval of the mean 69.20 to 73.20" in text
+    assert "spaceOnly_8x32, divST_8x32 2 71.20 63.60 to 78.80 0.85" in text
+    assert (
+        "−2.25 points, 95 % interval −4.10 to −0.40; Welch's t of 2 and 3 seeds, p = 0.031." in text
+    )
 
 
 def test_a_comparison_has_the_change_of_each_class():

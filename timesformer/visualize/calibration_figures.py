@@ -103,5 +103,8 @@ def draw_coverage(coverage: Sequence[Json]) -> Figure:
         style = {"xytext": (5, 4), "ha": "left", "va": "bottom", "color": INK}
         note(axes, f"{y[at]:.1f}", (x[at], y[at]), **style)
     axes.set(xlabel="answered, most certain first, % of the videos", ylabel="right of these, %")
-    axes.set(xlim=(0, 110), ylim=(max(float(y.min()) - 8, 0), 104))
+    low = max(float(y.min()) - 8, 0)
+    axes.set(xlim=(0, 110), ylim=(low, 104))
+    axes.set_yticks([tick for tick in axes.get_yticks() if low <= tick <= 100])
+    axes.set_xticks(range(0, 101, 20))
     return figure

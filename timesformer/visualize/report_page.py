@@ -105,7 +105,7 @@ def _warnings(report: Json) -> Iterator[str]:
     """What a reader must know before any number."""
     run, videos, classes = report["run"], report["videos"], report["classes"]
     if run.get("limited"):
-        yield f"LIMITED: this test did not use the whole list ({run['limited']})."
+        yield f"LIMITED to {run['limited']}: the numbers are of a part of the list."
     if videos["unreadable"]:
         yield (
             f"{videos['unreadable']:,} of {videos['total']:,} videos could not be read; the numbers are "
