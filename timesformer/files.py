@@ -27,6 +27,7 @@ CLASSES = "test_classes.csv"
 RESULTS = "test_results.json"
 VIEWS = "test_views.npz"
 TESTED_SPLITS = ("test", "val")
+TESTED_PROTOCOLS = ("paper", "official")  # whose files have these names, see ``config.protocols``
 REMARKS = "remarks-{}.csv"  # of a split
 NONFINITE = "nonfinite"
 CHECKPOINTS = "checkpoints"
@@ -49,13 +50,21 @@ class ResultFiles(NamedTuple):
     views: str  # if TEST.SAVE_VIEWS
 
 
-def result_files(split: str) -> ResultFiles:
-    """Of a test on the list of ``split``: val_predictions.csv of val."""
-    names = PREDICTIONS, CLASSES, RESULTS, VIEWS
-    return ResultFiles(*(f"{split}_{name.partition('_')[2]}" for name in names))
+def result_files(split: str, protocol: str = "") -> ResultFiles:
+    """Of a test on the list of ``split``, as val_predictions.csv, or val_predictions_paper.csv."""
+    names = (Path(name) for name in (PREDICTIONS, CLASSES, RESULTS, VIEWS))
+    end = f"_{protocol}" if protocol else ""
+    return ResultFiles(
+        *(f"{split}_{name.stem.partition('_')[2]}{end}{name.suffix}" for name in names)
+    )
 
 
-_OF_TESTS = tuple(name for split in TESTED_SPLITS for name in result_files(split))
+_OF_TESTS = tuple(
+    name
+    for split in TESTED_SPLITS
+    for protocol in ("", *TESTED_PROTOCOLS)
+    for name in result_files(split, protocol)
+)
 _RUN_FILES = (CONFIG, LOG, METRICS, RUN_RECORD, *_OF_TESTS, REMARKS.format("*"), NONFINITE)
 
 

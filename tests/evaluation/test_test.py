@@ -249,7 +249,7 @@ def test_scores_that_are_not_finite_are_no_accuracy(config, tmp_path, monkeypatc
     def poisoned(*arguments, **options):
         scores = evaluate(*arguments, **options)
         wrong = np.resize(np.float32([np.inf, np.nan, -np.inf]), len(bad))
-        scores.values[list(bad), 1] = torch.from_numpy(wrong)
+        scores.values[list(bad), 0, 1] = torch.from_numpy(wrong)
         return scores
 
     monkeypatch.setattr(testing, "evaluate", poisoned)

@@ -76,12 +76,11 @@ def test_the_views_are_those_of_a_loop_over_clips(run, tiny_yaml, tmp_path):
 
 
 def test_the_files_are_the_same_on_any_processes_and_in_any_batches(run):
-    """And the predictions are those without views."""
+    """And the predictions are those without views. Two processes are in test_protocols.py."""
     plain = run("plain", "TEST.FORWARD_BATCH", 2)
     one = run("one", "TEST.FORWARD_BATCH", 2, "TEST.SAVE_VIEWS", True)
     more = {
         "batches": ("TEST.BATCH_SIZE", 100),
-        "two": ("DIST.CPU_PROCESSES", 2, "DATA_LOADER.NUM_WORKERS", 1),
         "three": ("DIST.CPU_PROCESSES", 3),
     }
     assert not (plain / "test_views.npz").exists()

@@ -9,9 +9,11 @@ from timesformer.video.sampling import (
     Timeline,
     clip_indices,
     cut,
+    part_place,
     random_place,
     segment_indices,
     segment_view_indices,
+    view_part,
     view_place,
 )
 
@@ -104,6 +106,22 @@ def test_different_views_have_different_frames(placement):
     shape = ClipShape(8, 4, 30)
     views = [clip_indices(counted(300), shape, view_place(k, 10, placement)) for k in range(10)]
     assert len({tuple(view) for view in views}) == 10
+
+
+@pytest.mark.parametrize("num_views", [1, 2, 3, 10])
+def test_views_of_one_name_are_one_clip_and_those_of_two_are_two(num_views):
+    """By the fractions of the free range, as the documentation of ``view_place`` has them."""
+    official = {view_part(k, num_views, "official"): k / num_views for k in range(num_views)}
+    last = max(num_views - 1, 1)
+    paper = {view_part(k, num_views, "paper"): k / last for k in range(num_views)}
+    if num_views == 1:
+        paper = {view_part(0, 1, "paper"): 0.5}
+    assert len(official) == len(paper) == num_views
+    for names in (official, paper):
+        for part, fraction in names.items():
+            assert part_place(part)(1000) == pytest.approx(1000 * fraction)
+    same = {official[part] for part in official.keys() & paper.keys()}
+    assert same == set(official.values()) & set(paper.values())
 
 
 def test_random_clips_stay_inside_and_cover_the_video():

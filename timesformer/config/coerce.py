@@ -76,6 +76,8 @@ def _to_list(value: Any, default: list[Any]) -> list[Any]:
 
 
 def _to_tuple(value: Any, _: tuple[str, ...]) -> tuple[str, ...]:
+    if isinstance(value, str) and value[:1] + value[-1:] == "[]":  # without quotes, as YAML has it
+        value = [item for item in map(str.strip, value[1:-1].split(",")) if item]
     items = [value] * bool(value) if isinstance(value, str) else value
     return tuple(_to_str(item, "") for item in items)
 

@@ -110,6 +110,11 @@ TEST = free(
         "official: clip k of K starts at k/K of the free range, as in the published code. paper: a single "
         "clip sits in the middle, several reach from the first frame to the last.",
         choices=("official", "paper"), old_choices={"released": "official"}, ours=True, scored=True),
+    Key("TEST.PROTOCOLS", (),
+        "Published protocols to test too, from one decode of each video, as [paper, official]. paper: "
+        "VIEW_PLACEMENT paper and ENSEMBLE_METHOD softmax. official: official and sum. Each has files of "
+        "its own, as test_predictions_paper.csv; those without a name stay those of the keys.",
+        ours=True),
     Key("TEST.SAVE_RESULTS_PATH", "",
         "Pickle of [scores (videos, classes), labels] in OUTPUT_DIR. Empty: only the CSV is written."),
     Key("TEST.SAVE_VIEWS", False,

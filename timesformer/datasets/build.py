@@ -39,11 +39,13 @@ logger = logging.getLogger(__name__)
 CROPS = {1: (1,), 2: (0, 1), 3: (0, 1, 2)}  # NUM_SPATIAL_CROPS -> start, centre, end
 
 
-def build_dataset(cfg: CfgNode, split: str, videos: VideoList | None = None) -> ClipDataset:
+def build_dataset(
+    cfg: CfgNode, split: str, videos: VideoList | None = None, view: Train | Views | None = None
+) -> ClipDataset:
     """Samples of ``split``: random clips for train, the middle clip for val, views for test.
 
-    ``videos`` are those of its list if None. Videos that the index of the list knows to be
-    unreadable are not tried. All processes of a run build their data sets together.
+    ``videos`` are those of its list if None, ``view`` is that of ``build_view``. Videos that the index of
+    the list knows to be unreadable are not tried. All processes of a run build their data sets together.
     """
     videos = read_list(cfg, split) if videos is None else videos
     places = scan_index.other_places(cfg.OUTPUT_DIR)
@@ -54,7 +56,7 @@ def build_dataset(cfg: CfgNode, split: str, videos: VideoList | None = None) -> 
         logger.warning("%s", scan_index.describe_known_bad(videos, bad, split=split, places=places))
     return ClipDataset(
         videos,
-        build_view(cfg, split),
+        view or build_view(cfg, split),
         seed=cfg.RNG_SEED,
         read=build_reader(cfg),
         reverse_channels=cfg.DATA.REVERSE_INPUT_CHANNEL,
@@ -71,6 +73,7 @@ def build_loader(
     split: str,
     videos: VideoList | None = None,
     *,
+    view: Train | Views | None = None,
     together: int = 1,
     folder: str | Path | None = None,
 ) -> ClipLoader:
@@ -80,10 +83,11 @@ def build_loader(
         cfg: of the run.
         split: train, val or test.
         videos: those of the list of ``split`` if None.
+        view: that of ``build_view`` if None.
         together: see ``EvalBatches``.
         folder: where the remarks about the videos are listed; None: nowhere.
     """
-    dataset = build_dataset(cfg, split, videos)
+    dataset = build_dataset(cfg, split, videos, view)
     listed = cfg.TEST.SPLIT if split == "test" else split
     if split == "train":
         batches: TrainBatches | EvalBatches = build_train_batches(cfg, dataset)
@@ -125,7 +129,7 @@ def build_eval_batches(
 ) -> EvalBatches:
     """Of validation or testing; a limited number of batches is of videos from the whole list."""
     section = cfg.TEST if split == "test" else cfg.TRAIN
-    num_clips = build_view(cfg, "test").num_clips if split == "test" else 1
+    num_clips = dataset.view.num_clips if split == "test" else 1
     chosen = np.arange(len(dataset))
     if cfg.DATA.OVERFIT_BATCHES and split == "val":
         chosen = dataset.usable[build_overfit_choice(cfg, len(dataset.usable))]

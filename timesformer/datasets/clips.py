@@ -60,7 +60,7 @@ class Sample(NamedTuple):
     failures: tuple[str, ...] = ()  # one message for each video that could not be read
     remarks: tuple[Remark, ...] = ()  # what is unusual about the video, though it can be read
     fallback: str = ""  # why the configured device did not decode it
-    span: TimeSpan | None = None  # the seconds that its clips show
+    spans: tuple[TimeSpan, ...] = ()  # the seconds that its clips show, of each placement of them
 
 
 class Batch(NamedTuple):
@@ -78,6 +78,7 @@ class Batch(NamedTuple):
     remarks: tuple[Remark, ...] = ()  # of all its videos
     fallbacks: tuple[str, ...] = ()  # one for each that the configured device did not decode
     spans: tuple[TimeSpan | None, ...] = ()  # of the readable videos
+    other_spans: tuple[tuple[TimeSpan, ...], ...] = ()  # of further placements, if there are any
 
 
 class ClipDataset(Dataset[Sample]):
@@ -170,7 +171,7 @@ class ClipDataset(Dataset[Sample]):
             index,
             remarks=self._remarks(index, frames),
             fallback=frames.fallback,
-            span=frames.span,
+            spans=tuple(frames.span_of(rows) for rows in self.view.rows),
         )
 
     def _remarks(self, index: int, frames: Frames) -> tuple[Remark, ...]:
@@ -269,5 +270,6 @@ def collate(samples: list[Sample]) -> Batch:
         failed=torch.tensor(unreadable, dtype=torch.int64),
         remarks=tuple(remark for sample in samples for remark in sample.remarks),
         fallbacks=tuple(sample.fallback for sample in samples if sample.fallback),
-        spans=tuple(sample.span for sample in readable),
+        spans=tuple(sample.spans[0] if sample.spans else None for sample in readable),
+        other_spans=tuple(sample.spans[1:] for sample in readable),
     )

@@ -1,6 +1,7 @@
 """Which clips of a video a split takes: random ones, or fixed views; frames first, then crops."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ from timesformer.datasets.transforms import CropSampler, random_crop, uniform_cr
 from timesformer.video import VideoError, sampling
 from timesformer.video.frames import FrameSelector
 from timesformer.video.remarks import TRUNCATED, Remark
+from timesformer.video.sampling import Part
 from timesformer.video.timeline import Indices, Timeline
 
 LEAST_SHARE = 0.9  # of the frames that a header promises; a few less are its rounding
@@ -40,8 +42,12 @@ class DenseSampling:
         place = sampling.random_place(rng.random())
         return lambda timeline: sampling.clip_indices(timeline, self.shape, place)[None]
 
-    def views(self, num_views: int, placement: str) -> FrameSelector:
-        places = [sampling.view_place(view, num_views, placement) for view in range(num_views)]
+    def parts(self, num_views: int, placement: str) -> list[Part]:
+        """Names of temporal views; those of one name are the same clip of any video."""
+        return [sampling.view_part(view, num_views, placement) for view in range(num_views)]
+
+    def views(self, parts: Sequence[Part]) -> FrameSelector:
+        places = [sampling.part_place(part) for part in parts]
         return lambda timeline: np.stack(
             [sampling.clip_indices(timeline, self.shape, place) for place in places]
         )
@@ -68,11 +74,15 @@ class SegmentSampling:
             len(timeline.pts), self.num_frames, offsets=offsets
         )[None]
 
-    def views(self, num_views: int, placement: str) -> FrameSelector:
+    def parts(self, num_views: int, placement: str) -> list[Part]:
+        """As ``DenseSampling.parts``; placements do not differ."""
+        return [Part(view, num_views) for view in range(num_views)]
+
+    def views(self, parts: Sequence[Part]) -> FrameSelector:
         return lambda timeline: np.stack(
             [
-                sampling.segment_view_indices(len(timeline.pts), self.num_frames, view, num_views)
-                for view in range(num_views)
+                sampling.segment_view_indices(len(timeline.pts), self.num_frames, *part)
+                for part in parts
             ]
         )
 
@@ -89,6 +99,7 @@ class Train:
     replaces: bool = True
     num_repeats: int = 1
     label_per_video = False
+    rows = (slice(None),)
 
     @property
     def num_clips(self) -> int:
@@ -116,7 +127,10 @@ class Train:
 
 @dataclass(frozen=True)
 class Views:
-    """Fixed temporal views and crops; view = temporal view * len(crops) + crop."""
+    """Fixed temporal views and crops; clip = temporal view * len(crops) + crop.
+
+    With ``others`` the temporal views of further placements follow, those that are not there yet.
+    """
 
     sampling: DenseSampling | SegmentSampling
     num_views: int
@@ -125,15 +139,40 @@ class Views:
     crop: int
     crops: tuple[int, ...]  # 0 start, 1 centre, 2 end of the longer side
     replaces: bool = False
+    others: tuple[str, ...] = ()  # placements
     label_per_video = True
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """All temporal views, each once."""
+        return tuple(dict.fromkeys(part for parts in self._placed for part in parts))
+
+    @property
+    def rows(self) -> tuple[list[int], ...]:
+        """Which temporal views are those of each placement, in their order."""
+        return tuple([self.parts.index(part) for part in parts] for parts in self._placed)
+
+    @property
+    def orders(self) -> dict[str, tuple[int, ...]]:
+        """Placement -> which clips of a video are its own, in their order."""
+        each = len(self.crops)
+        return {
+            placement: tuple(row * each + crop for row in rows for crop in range(each))
+            for placement, rows in zip((self.placement, *self.others), self.rows, strict=True)
+        }
 
     @property
     def num_clips(self) -> int:
         """Clips of one video."""
-        return self.num_views * len(self.crops)
+        return len(self.parts) * len(self.crops)
+
+    @property
+    def _placed(self) -> list[list[Part]]:
+        placements = self.placement, *self.others
+        return [self.sampling.parts(self.num_views, placement) for placement in placements]
 
     def draw(self, rng: np.random.Generator) -> tuple[FrameSelector, CropSampler]:
-        select = self.sampling.views(self.num_views, self.placement)
+        select = self.sampling.views(self.parts)
         return select, lambda height, width: [
             uniform_crop(height, width, short_side=self.short_side, size=self.crop, index=index)
             for index in self.crops

@@ -6,7 +6,7 @@ Validation, multi-view testing, prediction, feature extraction and probing all g
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -30,6 +30,7 @@ class Scores(NamedTuple):
     indices: Tensor  # (N,) int64, of the videos in the list
     failures: dict[int, str]  # index of a video that has no row -> the reason
     spans: dict[int, TimeSpan | None]  # index -> the seconds that its clips show
+    other_spans: Mapping[int, tuple[TimeSpan, ...]] = {}  # the same of further placements
 
 
 class LoopProgress(NamedTuple):
@@ -91,7 +92,8 @@ def score_batches(
 def _part(batch: Batch, rows: Tensor) -> Scores:
     failures = dict(zip(batch.failed.tolist(), batch.failures, strict=True))
     spans = dict(zip(batch.indices.tolist(), batch.spans, strict=True))
-    return Scores(rows, batch.labels, batch.indices, failures, spans)
+    others = dict(zip(batch.indices.tolist(), batch.other_spans, strict=False))
+    return Scores(rows, batch.labels, batch.indices, failures, spans, others)
 
 
 def merge(parts: Sequence[Scores]) -> Scores:
@@ -105,5 +107,6 @@ def merge(parts: Sequence[Scores]) -> Scores:
     order = indices.argsort()
     failures = {index: reason for part in parts for index, reason in part.failures.items()}
     spans = {index: span for part in parts for index, span in part.spans.items()}
+    others = {index: of for part in parts for index, of in part.other_spans.items()}
     failures = dict(sorted(failures.items()))
-    return Scores(values[order], labels[order], indices[order], failures, spans)
+    return Scores(values[order], labels[order], indices[order], failures, spans, others)

@@ -7,9 +7,12 @@ Kernels round differently for other shapes, so all forward batches of a test hav
 follows from the configuration alone: as many whole videos as TEST.FORWARD_BATCH holds, or the views of
 one video in parts of that size. Incomplete forward batches are padded with black clips, which are not
 scored.
+
+Several protocols may score other clips of the same videos (``orders``). Each gets the forward batches that
+it has alone, and so the same rows to the bit; one that two of them have is computed once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -39,9 +42,10 @@ class Scoring:
     normalize: Callable[[Tensor], Tensor]
     autocast: Callable[[], AbstractContextManager[object]] = nullcontext
     forward: Callable[[Classifier, Tensor], Tensor] = logits  # a row for each clip
-    num_views: int = 1
-    ensemble: Callable[[Tensor], Tensor] | None = None  # (V, ...) of one video -> (1, ...)
+    num_views: int = 1  # of a video in one protocol
+    ensemble: Callable[[Tensor], Tensor] | None = None  # (P * V, ...) of one video -> (1, ...)
     forward_batch: int = 0  # clips; 0: those that the loader gives together, not padded
+    orders: tuple[tuple[int, ...], ...] = ()  # the clips of each protocol; (): one, all clips
 
     @property
     def videos_together(self) -> int:
@@ -58,19 +62,31 @@ class Scoring:
         if not self.forward_batch:
             rows = self._forward(model, clips)
         else:
-            full = self.videos_together * self.num_views
-            rows = torch.cat([self._padded(model, part, full) for part in clips.split(full)])
+            orders = self.orders or (tuple(range(self.num_views)),)
+            videos = clips.unflatten(0, (-1, 1 + max(map(max, orders))))
+            groups = videos.split(self.videos_together)
+            rows = torch.cat([self._rows(model, group, orders) for group in groups])
         if self.ensemble is None:
             return rows
-        return torch.cat([self.ensemble(of_video) for of_video in rows.split(self.num_views)])
+        num_rows = self.num_views * max(len(self.orders), 1)
+        return torch.cat([self.ensemble(of_video) for of_video in rows.split(num_rows)])
 
-    def _padded(self, model: Classifier, clips: Tensor, full: int) -> Tensor:
-        """Rows of at most ``full`` clips, from forward batches of the same shapes as ``full`` clips."""
+    def _rows(self, model: Classifier, videos: Tensor, orders: Sequence[tuple[int, ...]]) -> Tensor:
+        """Rows (b * P * V, ...) of ``videos`` (b, clips, 3, T, S, S), in the order of the protocols."""
+        size = self.forward_batch
+        parts = [order[at : at + size] for order in orders for at in range(0, len(order), size)]
+        rows = {part: self._padded(model, videos, part) for part in dict.fromkeys(parts)}
+        return torch.cat([rows[part] for part in parts], dim=1).flatten(0, 1)
+
+    def _padded(self, model: Classifier, videos: Tensor, part: tuple[int, ...]) -> Tensor:
+        """Rows (b, part, ...) of some clips of ``videos``, from a forward batch of ``videos_together``."""
+        clips = chosen(videos, part).flatten(0, 1)
         padded = clips
-        if missing := full - len(clips):  # without a copy of a full batch, which may be page-locked
+        missing = self.videos_together * len(part) - len(clips)
+        if missing:  # without a copy of a full batch, which may be page-locked
             padded = torch.cat([clips, clips.new_zeros(missing, *clips.shape[1:])])
-        parts = padded.split(self.forward_batch)
-        return torch.cat([self._forward(model, part) for part in parts])[: len(clips)]
+        rows: Tensor = self._forward(model, padded)[: len(clips)].unflatten(0, (-1, len(part)))
+        return rows
 
     def _forward(self, model: Classifier, clips: Tensor) -> Tensor:
         try:
@@ -87,6 +103,13 @@ class Scoring:
                 f"TEST.FORWARD_BATCH is {self.forward_batch} on this device, but {what} not fit "
                 f"into its memory; {remedy} ({str(error).partition(chr(10))[0]})"
             ) from error
+
+
+def chosen(videos: Tensor, part: Sequence[int]) -> Tensor:
+    """Some clips of each video, (b, clips, ...) -> (b, part, ...); no copy if they follow each other."""
+    if list(part) == list(range(part[0], part[-1] + 1)):
+        return videos[:, part[0] : part[-1] + 1]
+    return videos[:, list(part)]
 
 
 def build_scoring(

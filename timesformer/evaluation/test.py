@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,13 +15,20 @@ from timesformer.checkpoint.load import load_tested as read_tested
 from timesformer.checkpoint.newest import newest_checkpoint
 from timesformer.checkpoint.start import located
 from timesformer.config import CfgNode, portable
+from timesformer.config.published import build_published
 from timesformer.datasets import build_loader
 from timesformer.datasets.clips import Batch
 from timesformer.datasets.lists import VideoList
 from timesformer.evaluation import run_header
 from timesformer.evaluation.loop import LoopProgress, evaluate
 from timesformer.evaluation.outcome import NonFiniteScores, TestSettings, report
-from timesformer.evaluation.scoring import build_ensemble_method, build_scoring
+from timesformer.evaluation.protocols import (
+    build_protocols,
+    build_shared_view,
+    score_all,
+    scores_of,
+)
+from timesformer.evaluation.scoring import build_scoring
 from timesformer.evaluation.view_scores import Keeper, build_keeper
 from timesformer.files import best_checkpoint
 from timesformer.models import build_model
@@ -46,8 +54,11 @@ def test(cfg: CfgNode, device: torch.device, newest: Path | None = None) -> None
         Interrupted: a signal asked for the end.
     """
     precision = Precision(cfg.TEST.PRECISION, device)
-    scoring = build_scoring(cfg, device, precision.autocast)
-    loader = build_loader(cfg, "test", folder=cfg.OUTPUT_DIR, together=scoring.videos_together)
+    protocols = build_protocols(cfg)
+    view = build_shared_view(cfg, protocols)
+    scoring = score_all(build_scoring(cfg, device, precision.autocast), view, protocols)
+    together, folder = scoring.videos_together, Path(cfg.OUTPUT_DIR)
+    loader = build_loader(cfg, "test", view=view, folder=folder, together=together)
     videos: VideoList = loader.dataset.videos
     model = speed_up(build_model(cfg).to(device)).eval()
     if not cfg.TRAIN.ENABLE:
@@ -64,16 +75,12 @@ def test(cfg: CfgNode, device: torch.device, newest: Path | None = None) -> None
         "%d videos of %s, %d clips each, %d clip(s) in each forward batch (TEST.FORWARD_BATCH)",
         len(videos.labels),
         videos.origin,
-        scoring.num_views,
+        view.num_clips,
         scoring.forward_batch,
     )
     settings = TestSettings(
-        protocol=f"{cfg.TEST.NUM_ENSEMBLE_VIEWS} temporal views ({cfg.TEST.VIEW_PLACEMENT}) x "
-        f"{cfg.TEST.NUM_SPATIAL_CROPS} crops of {cfg.DATA.TEST_CROP_SIZE}, "
-        f"ensembled by {cfg.DATA.ENSEMBLE_METHOD}, {cfg.TEST.PRECISION}",
         split=cfg.TEST.SPLIT,
         views=scoring.num_views,
-        ensemble=build_ensemble_method(cfg),
         precision=cfg.TEST.PRECISION,
         attention_type=model.kind,
         weights=source,
@@ -90,13 +97,16 @@ def test(cfg: CfgNode, device: torch.device, newest: Path | None = None) -> None
     )
     views = keeper.gathered()
     if not len(scores.indices):
-        scores = scores._replace(values=scores.values.new_zeros(0, cfg.MODEL.NUM_CLASSES))
+        none = scores.values.new_zeros(0, len(protocols), cfg.MODEL.NUM_CLASSES)
+        scores = scores._replace(values=none)
     problem: Exception | None = None
     if collectives.is_main():
-        seconds = time.perf_counter() - started
-        folder, pickled = Path(cfg.OUTPUT_DIR), cfg.TEST.SAVE_RESULTS_PATH
+        settings = replace(settings, seconds=time.perf_counter() - started)
+        tested = list(zip(protocols, scores_of(scores, view, protocols), strict=True))
+        known = build_published(cfg) if len(tested) > 1 else None
+        pickled = cfg.TEST.SAVE_RESULTS_PATH
         try:
-            report(folder, scores, videos, settings, seconds, views=views, pickled=pickled)
+            report(folder, tested, videos, settings, views=views, pickled=pickled, known=known)
         except (VideoError, NonFiniteScores) as error:
             problem = error
     problem = collectives.broadcast_object(problem)  # all processes end alike

@@ -107,9 +107,11 @@ class ViewKeeper(Keeper):
     def watching(self, scoring: Scoring) -> Scoring:
         ensemble = scoring.ensemble
         assert ensemble is not None
+        num_views = self.shape[1]
 
         def see(of_video: Tensor) -> Tensor:
-            self._unnamed.append(of_video.clamp(-LARGEST, LARGEST).half())
+            views = of_video[:num_views]  # of the configured protocol; those of others follow
+            self._unnamed.append(views.clamp(-LARGEST, LARGEST).half())
             return ensemble(of_video)
 
         return replace(scoring, ensemble=see)

@@ -47,10 +47,14 @@ class Frames:
     @property
     def span(self) -> TimeSpan:
         """The seconds that the frames cover."""
-        seconds = self.timeline.seconds
+        return self.span_of(slice(None))
+
+    def span_of(self, views: slice | list[int]) -> TimeSpan:
+        """The seconds that the frames of some temporal views cover."""
+        seconds, indices = self.timeline.seconds, self.indices[views]
         return TimeSpan(
-            round(float(seconds[self.indices.min()]), 3),
-            round(float(seconds[self.indices.max()]), 3),
+            round(float(seconds[indices.min()]), 3),
+            round(float(seconds[indices.max()]), 3),
             round(self.timeline.duration_seconds, 3),
         )
 

@@ -42,18 +42,37 @@ def random_place(fraction: float) -> Placement:
     return lambda free: fraction * free
 
 
-def view_place(view: int, num_views: int, placement: str) -> Placement:
-    """Temporal view ``view`` of ``num_views``.
+class Part(NamedTuple):
+    """Which of how many parts, as a hashable name of a temporal view."""
+
+    number: int  # from 0
+    of: int
+
+
+def view_part(view: int, num_views: int, placement: str) -> Part:
+    """Where temporal view ``view`` of ``num_views`` starts, as a part of the free range.
 
     ``official`` starts at view / num_views of the free range, as the published code: a single view
     is the beginning of the video, and the last of several stops short of its end. ``paper`` puts a
     single view in the middle and spreads several from the first frame to the last.
     """
     if placement == "official":
-        return lambda free: free * view / num_views
-    if num_views == 1:
-        return lambda free: free / 2
-    return lambda free: free * view / (num_views - 1)
+        part = Part(view, num_views)
+    elif num_views == 1:
+        part = Part(1, 2)
+    else:
+        part = Part(view, num_views - 1)
+    return part if part.number else Part(0, 1)  # one name for the beginning
+
+
+def part_place(part: Part) -> Placement:
+    """A clip that starts at ``part`` of the free range."""
+    return lambda free: free * part.number / part.of
+
+
+def view_place(view: int, num_views: int, placement: str) -> Placement:
+    """``part_place`` of ``view_part``."""
+    return part_place(view_part(view, num_views, placement))
 
 
 def clip_indices(timeline: Timeline, shape: ClipShape, place: Placement) -> Indices:
