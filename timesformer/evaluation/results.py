@@ -6,6 +6,7 @@ test_results.json      the summary
 """
 
 import csv
+import io
 import math
 import pickle
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -136,27 +137,36 @@ def write_predictions(
     columns = ["label_name", "prediction_name"] if names else []
     columns += TimeSpan._fields if scores.spans else ()
     columns += [f"score_{k}" for k in range(num_classes)]
+    numbers = ",".join(["%.6g"] * num_classes) + "\r\n"  # for a row at once: 2 times as fast
+    nothing = "," * (num_classes - 1) + "\r\n"
     with write_atomically(path, newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["path", "label", "prediction", "error", *columns])
+        csv.writer(file).writerow(["path", "label", "prediction", "error", *columns])
         for index in range(len(videos.labels)):
             row, label = row_of.get(index), videos.label_text(index)
             if row is None:
-                best, called, values = "", "", [""] * num_classes
+                best, called, values = "", "", nothing
                 reason = scores.failures.get(index, "not scored: the test was limited")
             else:
                 best, called, reason = best_of[row], names[best_of[row]] if names else "", ""
-                values = [f"{score:.6g}" for score in scores.values[row].tolist()]
+                values = numbers % tuple(scores.values[row].tolist())
             cells = [videos.name(index), label, best, reason]
             if names:
                 cells += [";".join(names[int(k)] for k in label.split(";") if k), called]
             if scores.spans:
                 cells += _span_cells(scores.spans.get(index))
-            writer.writerow(safe_row(cells + values))
+            file.write(f"{_csv_line(cells)},{values}")
+
+
+def _csv_line(cells: Iterable[object]) -> str:
+    """A row without its end."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\r\n").writerow(safe_row(cells))
+    return text.getvalue()[:-2]
 
 
 def _span_cells(span: TimeSpan | None) -> list[str]:
-    return [f"{seconds:.3f}" for seconds in span] if span else [""] * len(TimeSpan._fields)
+    seconds = span or [math.nan] * len(TimeSpan._fields)
+    return ["" if math.isnan(each) else f"{each:.3f}" for each in seconds]
 
 
 def write_classes(

@@ -72,6 +72,7 @@ WRONG = {
                               "line 3 has 4 cells, the first line has 5; the file may be cut off"),
     "an error and scores": (HEAD + "a,0,0,slow,1,0,0\n", "a has an error and scores too; leave one of "
                             "them blank"),
+    "a label of a video without scores": (HEAD + GOOD + "b,7,,broken,,,\n", "b has the label 7, but"),
     "no video has scores": (HEAD + "a,0,,broken,,,\n", "no video has scores, so there is nothing to "
                             "report"),
     "no video": (HEAD, "no video has scores, so there is nothing to report"),

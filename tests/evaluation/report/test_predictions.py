@@ -54,7 +54,8 @@ def test_what_a_test_writes_is_read_back_with_every_name(tmp_path):
     assert found.predicted.tolist() == scores.values.argmax(dim=1).tolist()
     assert found.names == names
     assert found.failures == ((ODD[2], 'no frame, "half"'), (ODD[8], "=cut off"))
-    assert found.failed == ((ODD[2], "2"), (ODD[8], "2"))
+    assert found.failed_paths == (ODD[2], ODD[8])
+    assert found.failed_labels.tolist() == [2, 2]
     assert found.places.tolist() == kept
     assert found.spans is None
     assert (found.total, found.num_classes, found.is_multi_label) == (len(ODD), 3, False)
@@ -63,6 +64,22 @@ def test_what_a_test_writes_is_read_back_with_every_name(tmp_path):
     assert found.sha256 == hashlib.sha256(content).hexdigest()
     assert found.origin == tmp_path / "test_predictions.csv"
     assert found.columns == {}
+
+
+def test_the_csv_is_that_of_the_writer_of_python(tmp_path):
+    """Rows are formatted at once; the bytes are those of a value at a time."""
+    values = torch.tensor([[1e-9, -0.5, 3], [1 / 3, 12345678.0, 0], [-1e-30, 1, 2]])
+    scores = Scores(values, torch.arange(3), torch.arange(3), {3: "broken"}, {})
+    paths = [*ODD[3:6], ODD[0]]
+    results.write_predictions(tmp_path / "p.csv", scores, listed(paths, 3))
+    with (tmp_path / "naive.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "label", "prediction", "error", "score_0", "score_1", "score_2"])
+        for i, row in enumerate(values.tolist()):
+            cells = [paths[i], i % 3, int(values[i].argmax()), "", *(f"{each:.6g}" for each in row)]
+            writer.writerow(cells)
+        writer.writerow(["'" + paths[3], 0, "", "broken", "", "", ""])
+    assert (tmp_path / "p.csv").read_bytes() == (tmp_path / "naive.csv").read_bytes()
 
 
 def test_a_test_of_the_first_version_is_read(tmp_path):
@@ -86,7 +103,8 @@ def test_spans_and_parts_of_one_file_are_read(tmp_path):
     assert found.paths == ("a", "a", "b")
     assert found.keys == ("a (1 of 3)", "a (2 of 3)", "b")
     assert found.failures == (("a (3 of 3)", "broken"),)
-    assert found.failed == (("a", "0"),)
+    assert (found.failed_paths, found.failed_labels.tolist()) == (("a",), [0])
+    assert np.array_equal(found.durations, [9, 9, np.nan], equal_nan=True)
     assert np.array_equal(found.spans, [[0, 1.25], [4, 5.25], [np.nan] * 2], equal_nan=True)
 
 
@@ -103,7 +121,7 @@ def test_several_labels_are_read_with_videos_that_have_none(tmp_path):
     assert found.names == tuple(
         "xyz"[k] if k in {1, *likeliest} else f"class {k}" for k in range(3)
     )
-    assert found.failed == (("d", "0;1;2"),)
+    assert (found.failed_paths, found.failed_labels.tolist()) == (("d",), [[True] * 3])
 
 
 def test_a_run_says_that_videos_have_several_labels_where_none_has(tmp_path):
@@ -172,7 +190,8 @@ def test_a_subset_has_the_rows_in_the_given_order(tmp_path):
     assert part.predicted.tolist() == found.predicted[[3, 0]].tolist()
     assert part.spans.tolist() == [[4, 5], [0, 1]]
     assert part.places.tolist() == [4, 0]
-    assert (part.failures, part.failed, part.total) == ((), (), 2)
+    assert part.durations.tolist() == [9, 9]
+    assert (part.failures, part.failed_paths, part.failed_labels, part.total) == ((), (), None, 2)
     assert part.sha256 == found.sha256
 
 

@@ -234,14 +234,11 @@ def _assemble(file: Path, content: bytes, record: RunRecord, made: _Arrays) -> P
         scores=scores[rows],
         names=record.class_names if len(record.class_names) == scores.shape[1] else (),
         failures=tuple((paths[i], "no scores in the file") for i in failed),
-        failed=tuple((paths[i], _label_text(labels[i])) for i in failed),
+        failed_paths=tuple(paths[i] for i in failed),
+        failed_labels=labels[failed],
         places=rows,
         has_paths=bool(names),
     )
-
-
-def _label_text(label: np.ndarray) -> str:
-    return ";".join(map(str, np.flatnonzero(label))) if label.ndim else str(int(label))
 
 
 def _describe(value: Any) -> str:

@@ -158,8 +158,7 @@ class _Table:
         if len(contradictory):
             path = printable(self.paths[contradictory[0]])
             raise self._fail(f"{path} has an error and scores too; leave one of them blank")
-        keys = self._keys()
-        labels = self.frame["label"].tolist()
+        keys, labels, spans = self._keys(), self._labels(), self._spans()
         others = [name for name in self.head if name not in (*_KNOWN, *self.score_columns)]
         return assemble(
             self.file,
@@ -167,14 +166,16 @@ class _Table:
             self.record,
             paths=[self.paths[i] for i in rows],
             keys=[keys[i] for i in rows],
-            labels=self._labels(rows),
+            labels=labels[rows],
             scores=scores[rows],
             predicted=self._predicted(rows),
             names=self._names(),
             failures=tuple((keys[i], self.errors[i]) for i in failed),
-            failed=tuple((self.paths[i], labels[i]) for i in failed),
+            failed_paths=tuple(self.paths[i] for i in failed),
+            failed_labels=labels[failed],
             places=rows,
-            spans=self._spans()[rows] if {*SPAN[:2]} <= {*self.head} else None,
+            spans=spans[rows, :2] if {*SPAN[:2]} <= {*self.head} else None,
+            durations=spans[rows, 2] if SPAN[2] in self.head else None,
             columns={name: tuple(np.array(self._texts(name), object)[rows]) for name in others},
         )
 
@@ -185,7 +186,7 @@ class _Table:
             return self.paths
         spans = self._spans()
         parts = Counter(
-            (path, *map(str, spans[i]))
+            (path, *map(str, spans[i, :2]))
             for i, path in enumerate(self.paths)
             if counts[path] > 1 and not self.failed[i]
         )
@@ -202,27 +203,26 @@ class _Table:
         return keys
 
     def _spans(self) -> np.ndarray:
-        """(rows, 2) seconds, nan where the file does not say."""
-        spans = np.full((len(self.frame), 2), np.nan)
-        for place, name in enumerate(SPAN[:2]):
+        """(rows, 3) seconds, nan where the file does not say."""
+        spans = np.full((len(self.frame), 3), np.nan)
+        for place, name in enumerate(SPAN):
             if name in self.head:
                 found = map(_number, self.frame[name].tolist())
                 spans[:, place] = [math.nan if seconds is None else seconds for seconds in found]
         return spans
 
-    def _labels(self, rows: np.ndarray) -> np.ndarray:
+    def _labels(self) -> np.ndarray:
         """(rows,) int64; (rows, K) bool if videos have several labels."""
         cells = self.frame["label"].tolist()
-        several = bool(self.record.is_multi_label) or any(";" in cells[i] for i in rows)
-        found = [self._label(self.paths[i], cells[i]) for i in rows]
-        if several:
-            hot = np.zeros((len(rows), len(self.score_columns)), dtype=bool)
+        found = [self._label(path, cell) for path, cell in zip(self.paths, cells, strict=True)]
+        if self.record.is_multi_label or any(";" in cell for cell in cells):
+            hot = np.zeros((len(cells), len(self.score_columns)), dtype=bool)
             for row, labels in zip(hot, found, strict=True):
                 row[labels] = True
             return hot
-        for i, labels in zip(rows, found, strict=True):
+        for path, labels in zip(self.paths, found, strict=True):
             if not labels:
-                raise self._fail(f"{printable(self.paths[i])} has no label; every video needs one")
+                raise self._fail(f"{printable(path)} has no label; every video needs one")
         return np.array(found, dtype=np.int64).reshape(-1)
 
     def _label(self, path: str, cell: str) -> list[int]:

@@ -39,9 +39,11 @@ class Predictions:
     predicted: np.ndarray  # (N,) int64, the class of the highest score
     names: tuple[str, ...] = ()  # K, or none
     failures: tuple[tuple[str, str], ...] = ()  # key and reason of videos without scores
-    failed: tuple[tuple[str, str], ...] = ()  # path and label, as written, of these videos
+    failed_paths: tuple[str, ...] = ()  # of these F videos
+    failed_labels: np.ndarray | None = None  # (F,) or (F, K) of them, as ``labels``
     places: np.ndarray | None = None  # (N,) rows in the file, from 0; the failures have the others
     spans: np.ndarray | None = None  # (N, 2) seconds that the clips show; nan: unknown
+    durations: np.ndarray | None = None  # (N,) seconds of the files
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # name -> N texts
     record: records.RunRecord = records.UNKNOWN
     has_paths: bool = True  # else the file names no videos, and paths are "row 0", "row 1", ...
@@ -72,9 +74,16 @@ class Predictions:
             "scores": self.scores[rows],
             "predicted": self.predicted[rows],
             "failures": (),
-            "failed": (),
-            "places": None if self.places is None else self.places[rows],
-            "spans": None if self.spans is None else self.spans[rows],
+            "failed_paths": (),
+            "failed_labels": None,
+            **{
+                name: None if array is None else array[rows]
+                for name, array in (
+                    ("places", self.places),
+                    ("spans", self.spans),
+                    ("durations", self.durations),
+                )
+            },
             "columns": {
                 name: tuple(texts[i] for i in rows) for name, texts in self.columns.items()
             },
