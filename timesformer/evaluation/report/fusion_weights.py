@@ -83,8 +83,10 @@ def observed_probabilities(run: Predictions) -> np.ndarray:
     """What a run gave to what is true, (M,): to the label of each video, or for each video and class."""
     found = class_probabilities(run)
     if run.is_multi_label:
-        return np.where(run.labels, found, 1 - found).reshape(-1)
-    return np.asarray(found[np.arange(len(found)), run.labels])
+        own = np.where(run.labels, found, 1 - found).reshape(-1)
+    else:
+        own = found[np.arange(len(found)), run.labels]
+    return np.maximum(own, np.finfo(np.float64).eps)  # of those that are written as 0
 
 
 def _most_likely(observed: np.ndarray) -> np.ndarray:
