@@ -97,7 +97,7 @@ def test_what_cannot_be_compared_is_status_2(run_here, tmp_path):
     write_csv(tmp_path / "b/test_predictions.csv", *random_scores(19, 3))
     (tmp_path / "c").mkdir()
     for words, message in (
-        (("a", "b"), "--common compares the videos that all have"),
+        (("a", "b"), "--common takes the videos that all have"),
         (("a", "c"), "test_predictions.csv does not exist; test into this OUTPUT_DIR first"),
         (("a", "--out", "o"), "--out is for the comparison of two or more runs; name another run"),
         (("a", "b", "--group", "film"), "no such column"),

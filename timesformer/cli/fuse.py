@@ -64,5 +64,5 @@ def main(
     print(printable(f"fusion: {weights_line(fusion.test)}"))
     if fusion.why_no_val:
         print(printable(f"val is not fused: {fusion.why_no_val}"))
-    splits = ["test", "val"] if fusion.val else ["test"]
-    print(screen.results(results, out, [name for split in splits for name in result_files(split)]))
+    files = [*result_files("test"), *result_files("val")]
+    print(screen.results(results, out, [name for name in files if (out / name).is_file()]))

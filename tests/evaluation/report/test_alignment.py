@@ -19,7 +19,7 @@ def test_common_videos_are_compared_on_demand(run):
     a, b = run("a", order=np.arange(150)), run("b", seed=2, order=np.arange(100, 200))
     message = (
         r"a and b are of different lists: 100 only in a \(videos/0.mp4, .*\); 50 only in b "
-        r"\(videos/150.mp4, .*\); --common compares the videos that all have"
+        r"\(videos/150.mp4, .*\); --common takes the videos that all have"
     )
     with pytest.raises(ComparisonError, match=message):
         build_comparison([a, b], names=["a", "b"])

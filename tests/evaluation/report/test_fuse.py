@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from tests.evaluation.report.made import random_scores, softmax, write_csv
+from timesformer.evaluation.report.alignment import ComparisonError
 from timesformer.evaluation.report.fuse import fuse
 from timesformer.evaluation.report.fusion_weights import FusionError
-from timesformer.evaluation.report.join import JoinError
 from timesformer.evaluation.report.predictions import PredictionsError
 
 
@@ -91,7 +91,7 @@ def test_common_videos_alone_are_fused_where_that_is_asked(tmp_path):
     labels, scores = random_scores(5, 3)
     a = write_csv(tmp_path / "a/p.csv", labels[:4], scores[:4], paths=list("vwxy"), failed=["f"])
     b = write_csv(tmp_path / "b/p.csv", labels[[4, 3, 1]], scores[[4, 3, 1]], paths=list("zyw"))
-    with pytest.raises(JoinError, match="--common takes the videos that all have"):
+    with pytest.raises(ComparisonError, match="--common takes the videos that all have"):
         fuse([a, b])
     found = fuse([a, b], common=True).test
     assert found.paths == ("w", "y")
@@ -173,7 +173,7 @@ def test_runs_that_cannot_be_fused_are_named(run, tmp_path):
     assert "test_predictions.csv does not exist" in error_of([a, tmp_path], PredictionsError)
     assert error_of([a, b], weights=("1",)) == "--weights has 1 numbers for 2 runs; give one each"
     c = write_csv(tmp_path / "c.csv", *random_scores(30, 4))
-    assert "have 3 and 4 classes" in error_of([a, c], JoinError)
+    assert "have 3 and 4 classes" in error_of([a, c], ComparisonError)
 
 
 def test_fitting_needs_val_of_all_runs(run, tmp_path):
@@ -202,7 +202,7 @@ def test_val_of_other_videos_classes_or_weights_is_refused(run):
     file = b / "val_predictions.csv"
     content = file.read_text()
     file.write_text("\n".join(content.splitlines()[:-1]))
-    assert error_of([a, b], JoinError, weights=("auto",)) == (
+    assert error_of([a, b], ComparisonError, weights=("auto",)) == (
         f"{a}/val_predictions.csv and {b}/val_predictions.csv are of different lists: 1 only in "
         f"{a}/val_predictions.csv (val/29.mp4); --common takes the videos that all have"
     )

@@ -72,3 +72,10 @@ def test_a_probability_of_0_stays_finite(read):
     assert np.isfinite(
         probabilities.log_likelihood(probabilities.class_logits(found), found.labels)
     )
+
+
+def test_probabilities_of_a_file_stay_as_they_are(tmp_path):
+    """Two videos of equal confidence were told apart by the rounding of a softmax of their logarithms."""
+    scores = np.array([[0.625, 0.375, 0], [0.625, 0.25, 0.125], [0.5, 0.5, 0]])
+    found = read_predictions(write_csv(tmp_path / "p.csv", np.array([0, 1, 2]), scores))
+    assert np.array_equal(probabilities.class_probabilities(found), scores)

@@ -13,7 +13,7 @@ NAMED = 3  # videos in an error message
 
 
 class ComparisonError(InputError, ValueError):
-    """Runs that cannot be compared; the message names what differs."""
+    """Runs that cannot be compared or fused; the message names what differs."""
 
 
 def require_same_classes(runs: Sequence[Predictions], names: Sequence[str]) -> None:
@@ -23,16 +23,19 @@ def require_same_classes(runs: Sequence[Predictions], names: Sequence[str]) -> N
         pair = f"{printable(names[0])} and {printable(name)}"
         if run.num_classes != first.num_classes:
             raise ComparisonError(
-                f"{pair} have {first.num_classes} and {run.num_classes} classes; compare runs of the same "
+                f"{pair} have {first.num_classes} and {run.num_classes} classes; name runs of the same "
                 "classes"
             )
         if run.is_multi_label != first.is_multi_label:
-            raise ComparisonError(f"of {pair} one has several labels a video, the other one")
+            raise ComparisonError(
+                f"of {pair} one has several labels a video, the other one has one label; name runs of one "
+                "kind"
+            )
         if run.names and first.names and run.names != first.names:
             k = next(i for i in range(len(run.names)) if run.names[i] != first.names[i])
             raise ComparisonError(
                 f"{pair} have different classes: class {k} is {printable(first.names[k])} and "
-                f"{printable(run.names[k])}"
+                f"{printable(run.names[k])}; name runs of the same classes"
             )
 
 
@@ -43,7 +46,7 @@ def align(runs: Sequence[Predictions], names: Sequence[str], *, common: bool) ->
         ComparisonError: the lists differ and ``common`` is False, they have no video in common, or a
             video has different labels.
     """
-    runs = _by_place(runs, names)
+    runs = by_place(runs, names)
     lists = [set(run.keys) | {key for key, _ in run.failures} for run in runs]
     for name, keys in zip(names[1:], lists[1:], strict=True):
         if keys != lists[0] and not common:
@@ -65,19 +68,24 @@ def align(runs: Sequence[Predictions], names: Sequence[str], *, common: bool) ->
         if len(rows):
             raise ComparisonError(
                 f"{printable(names[0])} and {printable(name)} have different labels for "
-                f"{printable(order[rows[0]])} ({len(rows)} of {len(order)} videos); their lists differ"
+                f"{printable(order[rows[0]])} ({len(rows)} of {len(order)} videos); test "
+                "both on one list"
             )
     return aligned
 
 
-def _by_place(runs: Sequence[Predictions], names: Sequence[str]) -> list[Predictions]:
-    """``runs``; files that name no videos get the names of a run that does, by their rows."""
+def by_place(runs: Sequence[Predictions], names: Sequence[str]) -> list[Predictions]:
+    """``runs``; files that name no videos get the keys of a run that does, by their rows.
+
+    Raises:
+        ComparisonError: such a file has another number of videos.
+    """
     named = next(
         (i for i, run in enumerate(runs) if run.has_paths and run.places is not None), None
     )
     if named is None or all(run.has_paths for run in runs):
         return list(runs)
-    rows = dict(_rows(runs[named]))
+    rows = dict(rows_of(runs[named]))
     found = []
     for run, name in zip(runs, names, strict=True):
         if run.has_paths:
@@ -86,9 +94,10 @@ def _by_place(runs: Sequence[Predictions], names: Sequence[str]) -> list[Predict
         if run.total != len(rows):
             raise ComparisonError(
                 f"{printable(name)} names no videos and has {run.total} rows, but "
-                f"{printable(names[named])} has {len(rows)}; they cannot be compared row by row"
+                f"{printable(names[named])} has {len(rows)}, so that rows cannot be matched; name files "
+                "of one list"
             )
-        own = {key: rows[place] for place, key in _rows(run)}
+        own = {key: rows[place] for place, key in rows_of(run)}
         failures = tuple((own[key], reason) for key, reason in run.failures)
         found.append(
             replace(
@@ -98,7 +107,7 @@ def _by_place(runs: Sequence[Predictions], names: Sequence[str]) -> list[Predict
     return found
 
 
-def _rows(run: Predictions) -> Iterator[tuple[int, str]]:
+def rows_of(run: Predictions) -> Iterator[tuple[int, str]]:
     """Row and key of each video, those without scores included."""
     assert run.places is not None
     yield from zip(run.places.tolist(), run.keys, strict=True)
@@ -114,5 +123,5 @@ def _different_lists(first: str, second: str, a: set[str], b: set[str]) -> str:
             sides.append(f"{len(extra)} only in {printable(name)} ({some})")
     return (
         f"{printable(first)} and {printable(second)} are of different lists: {'; '.join(sides)}; --common "
-        "compares the videos that all have"
+        "takes the videos that all have"
     )

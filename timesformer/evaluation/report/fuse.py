@@ -10,19 +10,19 @@ from typing import NamedTuple
 
 import numpy as np
 
+from timesformer.evaluation.report.alignment import (
+    ComparisonError,
+    align,
+    by_place,
+    require_same_classes,
+    rows_of,
+)
 from timesformer.evaluation.report.fusion_weights import (
     FusionError,
     Weights,
     equal_weights,
     fit_weights,
     given_weights,
-)
-from timesformer.evaluation.report.join import (
-    JoinError,
-    failed_places,
-    join,
-    scored_places,
-    with_equal_keys,
 )
 from timesformer.evaluation.report.predictions import (
     Predictions,
@@ -70,7 +70,7 @@ def fuse(paths: Sequence[Path], *, weights: Sequence[str] = (), common: bool = F
 
     Raises:
         PredictionsError: a run has none that can be used.
-        JoinError: the runs differ in classes, lists or labels.
+        ComparisonError: the runs differ in classes, lists or labels.
         FusionError: there are wrong weights, or no predictions of val that weights can be fitted on.
     """
     if len(paths) < 2:
@@ -78,7 +78,8 @@ def fuse(paths: Sequence[Path], *, weights: Sequence[str] = (), common: bool = F
     names = [str(path) for path in paths]
     tests = [read_predictions(path) for path in paths]
     _check_distinct(tests)
-    joined = join(tests, names, common=common)
+    require_same_classes(tests, names)
+    joined = align(tests, names, common=common)
     is_fitted = list(weights) == [AUTO]
     numbers = [] if is_fitted else [float(number) for number in weights]
     found = given_weights(numbers, len(tests)) if numbers else equal_weights(len(tests))
@@ -86,7 +87,7 @@ def fuse(paths: Sequence[Path], *, weights: Sequence[str] = (), common: bool = F
     if is_fitted:
         validation = _read_val(tests)
         _check_val(tests, validation, names)
-        joined_val = join(validation, [str(run.origin) for run in validation], common=common)
+        joined_val = align(validation, [str(run.origin) for run in validation], common=common)
         found = fit_weights(joined_val)
         val, why = _fused(validation, joined_val, names, found), ""
     else:
@@ -154,8 +155,10 @@ def _val_if_there(
         return None, ""
     try:
         validation = _read_val(tests)
-        joined = join(validation, [str(run.origin) for run in validation], common=common)
-    except (PredictionsError, JoinError) as error:
+        files = [str(run.origin) for run in validation]
+        require_same_classes(validation, files)
+        joined = align(validation, files, common=common)
+    except (PredictionsError, ComparisonError) as error:
         return None, str(error)
     return _fused(validation, joined, names, weights), ""
 
@@ -163,7 +166,6 @@ def _val_if_there(
 class _Video(NamedTuple):
     """One of a list, with or without scores."""
 
-    place: int
     key: str
     path: str
     label: np.ndarray
@@ -176,7 +178,7 @@ def _fused(
     weights: Weights,
 ) -> Fused:
     """The fusion of ``joined``, in the list of the first run that names its videos."""
-    keyed = with_equal_keys(runs, names)
+    keyed = by_place(runs, names)
     first = next((i for i, run in enumerate(runs) if run.has_paths), 0)
     videos = _videos_in_all(keyed, first)
     index_of = {video.key: index for index, video in enumerate(videos)}
@@ -202,13 +204,13 @@ def _fused(
 def _videos_in_all(runs: Sequence[Predictions], first: int) -> list[_Video]:
     """The list of the run ``first``, without the videos that are not in all lists."""
     run = runs[first]
-    labels = [] if run.failed_labels is None else list(run.failed_labels)
-    keys = [key for key, _ in run.failures]
-    scored = map(_Video, scored_places(run), run.keys, run.paths, run.labels)
-    failed = map(_Video, failed_places(run), keys, run.failed_paths, labels)
+    places = {key: place for place, key in rows_of(run)}
+    scored = zip(run.keys, run.paths, run.labels, strict=True)
+    labels = () if run.failed_labels is None else run.failed_labels
+    failed = zip((key for key, _ in run.failures), run.failed_paths, labels, strict=True)
     shared = set.intersection(*({*each.keys, *(key for key, _ in each.failures)} for each in runs))
-    found = [video for video in (*scored, *failed) if video.key in shared]
-    return sorted(found, key=lambda video: video.place)
+    found = [_Video(*each) for each in (*scored, *failed) if each[0] in shared]
+    return sorted(found, key=lambda video: places[video.key])
 
 
 def _failures(

@@ -51,7 +51,10 @@ def score_kind(predictions: Predictions) -> ScoreKind:
 
 
 def class_probabilities(predictions: Predictions, temperature: float = 1.0) -> np.ndarray:
-    """(N, K) float64; of one label a video rows sum to 1."""
+    """(N, K) float64; of one label a video rows sum to 1, up to the digits of the file."""
+    kind = score_kind(predictions)
+    if temperature == 1 and "probabilities" in kind.kind:
+        return np.asarray(predictions.scores / kind.views)  # equal ones stay equal
     logits = class_logits(predictions) / temperature
     if predictions.is_multi_label:
         return np.asarray(expit(logits), dtype=np.float64)

@@ -20,12 +20,20 @@ class Precisions(NamedTuple):
 
     @property
     def mean(self) -> float:
-        return float(np.nanmean(self.of_class))
+        return float(_known_mean(self.of_class[None])[0])
 
     @property
     def means_without(self) -> np.ndarray:
         """The mean over the classes without each block, (blocks,)."""
-        return np.asarray(np.nanmean(self.without, axis=1))
+        return _known_mean(self.without)
+
+
+def _known_mean(values: np.ndarray) -> np.ndarray:
+    """The mean of each row (rows, K) without its nan; nan of a row that has no other."""
+    known = np.isfinite(values)
+    count, nothing = known.sum(axis=1), np.full(len(values), np.nan)
+    summed = np.where(known, values, 0).sum(axis=1)
+    return np.asarray(np.divide(summed, count, out=nothing, where=count > 0))
 
 
 def average_precisions(
