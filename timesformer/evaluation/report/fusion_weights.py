@@ -86,7 +86,7 @@ def observed_probabilities(run: Predictions) -> np.ndarray:
         own = np.where(run.labels, found, 1 - found).reshape(-1)
     else:
         own = found[np.arange(len(found)), run.labels]
-    return np.maximum(own, np.finfo(np.float64).eps)  # of those that are written as 0
+    return np.maximum(own, np.finfo(np.float64).eps)  # where 0 is written
 
 
 def _most_likely(observed: np.ndarray) -> np.ndarray:
