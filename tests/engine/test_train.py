@@ -429,7 +429,8 @@ def test_figures_are_written_on_request(config, tmp_path):
     subset.write_text("dark\nlight\n")
     board = {"ENABLE": 1, "CLASS_NAMES_PATH": names, "CATEGORIES_PATH": groups,
              "CONFUSION_MATRIX.ENABLE": 1, "CONFUSION_MATRIX.SUBSET_PATH": subset,
-             "HISTOGRAM.ENABLE": 1, "HISTOGRAM.SUBSET_PATH": subset, "LOG_DIR": "board"}  # fmt: skip
+             "HISTOGRAM.ENABLE": 1, "HISTOGRAM.SUBSET_PATH": subset, "LOG_DIR": "board",
+             "REPORT.ENABLE": 1}  # fmt: skip
     options = [text for key, value in board.items() for text in (f"TENSORBOARD.{key}", value)]
     run_here(config(*options, "SOLVER.MAX_EPOCH", 1, "TEST.ENABLE", 0))
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -442,6 +443,10 @@ def test_figures_are_written_on_request(config, tmp_path):
         "Confusion Matrices Grouped by Parent Classes/not dark",
         "Top 10 predictions by classes/dark",
         "Top 10 predictions by classes/light",
+        *(
+            f"Report/{name}"
+            for name in ("accuracy", "per_class", "confusion", "reliability", "coverage")
+        ),
     }
 
 

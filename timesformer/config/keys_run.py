@@ -59,4 +59,7 @@ TENSORBOARD = free(
         "Text file of class names, a line each: draw these only."),
     Key("TENSORBOARD.HISTOGRAM.TOPK", 10, "Predictions to draw for each class.", at_least=1),
     Key("TENSORBOARD.HISTOGRAM.FIGSIZE", [8, 8], "Width and height of the figure, in inches."),
+    Key("TENSORBOARD.REPORT.ENABLE", False,
+        "Draw the figures of a report for every validation: accuracy, classes, confusion, calibration.",
+        ours=True),
 )

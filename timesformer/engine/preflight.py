@@ -190,9 +190,7 @@ def _freeze_problems(cfg: CfgNode) -> Sequence[str]:
 
 def _board_problems(cfg: CfgNode) -> Sequence[str]:
     """Problems of the files of TENSORBOARD.* figures, if they are enabled."""
-    board = cfg.TENSORBOARD
-    has_figures = board.CONFUSION_MATRIX.ENABLE or board.HISTOGRAM.ENABLE
-    if cfg.TRAIN.ENABLE and board.ENABLE and has_figures:
+    if cfg.TRAIN.ENABLE and cfg.TENSORBOARD.ENABLE:
         from timesformer.evaluation.figures import build_figures
 
         build_figures(cfg)

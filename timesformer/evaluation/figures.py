@@ -1,4 +1,8 @@
-"""The figures of a validation for TensorBoard: which ones, of which classes."""
+"""The figures of a validation for TensorBoard: which ones, of which classes.
+
+They are drawn from scores (N, K) and labels (N,), of several labels a video (N, K), by the functions
+that also draw those of a report.
+"""
 
 import json
 from collections.abc import Callable, Iterable
@@ -12,37 +16,71 @@ from sklearn.metrics import confusion_matrix
 
 from timesformer.config import CfgNode, ConfigError, portable
 from timesformer.datasets.list_text import text_lines
+from timesformer.evaluation.report.predictions import Predictions
+from timesformer.evaluation.report.records import RunRecord
+from timesformer.evaluation.report.report import build_report
 from timesformer.visualize.confusion import draw_histograms, draw_matrices
+from timesformer.visualize.figure_files import FIGURES, figure_names
+
+Draw = Callable[[np.ndarray, np.ndarray], dict[str, Figure]]  # scores, labels -> tag -> figure
 
 
-def build_figures(cfg: CfgNode) -> Callable[[np.ndarray, np.ndarray], dict[str, Figure]]:
-    """A function from predicted and true classes, each (N,), to published tag -> figure.
+def build_figures(cfg: CfgNode) -> Draw | None:
+    """A function from scores and labels to tag -> figure; None if none are wanted.
+
+    The tags of matrices and histograms are the published ones.
 
     Raises:
         ConfigError: a file of TENSORBOARD.* cannot be used.
     """
     board, num_classes = cfg.TENSORBOARD, cfg.MODEL.NUM_CLASSES
     matrix, histogram = board.CONFUSION_MATRIX, board.HISTOGRAM
+    if not (board.ENABLE and (matrix.ENABLE or histogram.ENABLE or board.REPORT.ENABLE)):
+        return None
     ids = _class_ids(board.CLASS_NAMES_PATH, num_classes)
     names = [str(label) for label in range(num_classes)]
     for name, label in ids.items():
         names[label] = name
     of_matrix, of_histogram = (_subset(part.SUBSET_PATH, ids) for part in (matrix, histogram))
     groups = _groups(board.CATEGORIES_PATH, ids)
-    drawn: list[Callable[[np.ndarray, list[str]], dict[str, Figure]]] = []
+    drawn: list[Draw] = []
     if matrix.ENABLE:
-        drawn.append(partial(draw_matrices, size=matrix.FIGSIZE, subset=of_matrix, groups=groups))
+        look = partial(draw_matrices, size=matrix.FIGSIZE, subset=of_matrix, groups=groups)
+        drawn.append(partial(_of_counts, look, names))
     if histogram.ENABLE:
         shown = of_histogram or list(range(num_classes))
-        drawn.append(
-            partial(draw_histograms, size=histogram.FIGSIZE, subset=shown, top=histogram.TOPK)
-        )
+        look = partial(draw_histograms, size=histogram.FIGSIZE, subset=shown, top=histogram.TOPK)
+        drawn.append(partial(_of_counts, look, names))
+    if board.REPORT.ENABLE:
+        drawn.append(partial(_of_report, names))
 
-    def figures(predictions: np.ndarray, labels: np.ndarray) -> dict[str, Figure]:
-        counts = confusion_matrix(labels, predictions, labels=range(num_classes))
-        return {tag: figure for draw in drawn for tag, figure in draw(counts, names).items()}
+    def figures(scores: np.ndarray, labels: np.ndarray) -> dict[str, Figure]:
+        return {tag: figure for draw in drawn for tag, figure in draw(scores, labels).items()}
 
     return figures
+
+
+def _of_counts(
+    draw: Callable[[np.ndarray, list[str]], dict[str, Figure]],
+    names: list[str],
+    scores: np.ndarray,
+    labels: np.ndarray,
+) -> dict[str, Figure]:
+    """Figures of the counts of true and predicted classes."""
+    return draw(confusion_matrix(labels, scores.argmax(axis=1), labels=range(len(names))), names)
+
+
+def _of_report(names: list[str], scores: np.ndarray, labels: np.ndarray) -> dict[str, Figure]:
+    """The figures of a report on this validation."""
+    paths = tuple(map(str, range(len(labels))))
+    origin, record = Path("validation"), RunRecord(split="val")
+    scores = scores.astype(np.float64)
+    labels = labels.astype(bool) if labels.ndim == 2 else labels
+    predictions = Predictions(
+        origin, "", paths, paths, labels, scores, scores.argmax(axis=1), tuple(names), record=record
+    )
+    report = build_report(predictions, group="none")
+    return {f"Report/{name}": FIGURES[name].draw(report) for name in figure_names(report)}
 
 
 def _class_ids(path: str, num_classes: int) -> dict[str, int]:

@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 _BETTER = {"top1_err": min, "top5_err": min, "map": max}  # metric -> which of two values is better
 
-DrawFigures = Callable[[np.ndarray, np.ndarray], "dict[str, Figure]"]  # predicted, true (N,)
+DrawFigures = Callable[[np.ndarray, np.ndarray], "dict[str, Figure]"]  # scores (N, K), labels
 Measure = Callable[[Tensor, Tensor], dict[str, float]]  # scores (N, K), labels (N,) or (N, K)
 
 
@@ -76,8 +76,7 @@ class Validator:
         found |= {"videos": len(scores.indices), "unreadable": len(scores.failures)}
         self._report(found, nonfinite, epoch, time.perf_counter() - started, scalars)
         if self.draw is not None and scalars and not nonfinite:
-            predicted = metrics.likeliest(scores.values, 1)[:, 0]
-            for tag, figure in self.draw(predicted.numpy(), scores.labels.numpy()).items():
+            for tag, figure in self.draw(scores.values.numpy(), scores.labels.numpy()).items():
                 scalars.add_figure(tag, figure, epoch + 1)
         return found
 
@@ -152,9 +151,9 @@ def build_validator(
     cfg: CfgNode, loader: ClipLoader, device: torch.device, best: dict[str, float]
 ) -> Validator:
     """The configured validation of ``loader``; it keeps the best metrics of the run in ``best``."""
-    precision, board = Precision(cfg.TRAIN.PRECISION, device), cfg.TENSORBOARD
+    precision = Precision(cfg.TRAIN.PRECISION, device)
     draw = None
-    if board.ENABLE and (board.CONFUSION_MATRIX.ENABLE or board.HISTOGRAM.ENABLE):
+    if cfg.TENSORBOARD.ENABLE:
         from timesformer.evaluation.figures import build_figures
 
         draw = build_figures(cfg)
