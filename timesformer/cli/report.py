@@ -63,7 +63,10 @@ def main(
         typer.Option(metavar="FILE", help="Training list; default: that of the run."),
     ] = None,
     frames: Frames = True,
-    out: Annotated[Path | None, typer.Option(*OUT, help="Default: report/ in the run.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(*OUT, help="Default: report/ in the run, or report-val/ of --split val."),
+    ] = None,
 ) -> None:
     """Write the report, and print its head."""
     from timesformer.evaluation.report import output
@@ -72,6 +75,7 @@ def main(
     from timesformer.evaluation.report.report import build_report
     from timesformer.evaluation.report.temperature import find_temperature
     from timesformer.evaluation.report.train_list import find_train_list, read_train_list
+    from timesformer.files import report_folder
 
     if store is not None and temperature is None:
         raise typer.BadParameter("--store is for a temperature; add --temperature val")
@@ -87,7 +91,7 @@ def main(
         train=read_train_list(listed, found) if listed else None,
         with_views=views,
     )
-    folder = out or (run if run.is_dir() else run.parent) / output.FOLDER
+    folder = out or (run if run.is_dir() else run.parent) / report_folder(split)
     page = output.write_report(folder, report, [found], with_frames=frames)
     print("\n".join(report_lines(report)))
     if fitted:

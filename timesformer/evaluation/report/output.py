@@ -15,7 +15,6 @@ from timesformer.io.spreadsheet import safe_row
 from timesformer.io.terminal import hides_bars
 
 PAGE, REPORT, COMPARISON, CLASSES = "index.html", "report.json", "compare.json", "per_class.csv"
-FOLDER = "report"  # in OUTPUT_DIR
 FIGURES = "figures"
 
 

@@ -19,7 +19,8 @@ from timesformer.files import PREDICTIONS
 from timesformer.io.terminal import printable
 
 TEST_AGAIN = "test again, or name the file of another program"
-_OF_SPLIT = re.compile(r"(\w+)_predictions\.csv")  # the name of a CSV, which says the list
+# The name of a CSV, which says the list, and the protocol if it is not the configured one.
+_OF_SPLIT = re.compile(r"(\w+?)_predictions(?:_(\w+))?\.csv")
 
 
 class PredictionsError(InputError, ValueError):
@@ -114,9 +115,10 @@ def read_predictions(path: Path, *, split: str = "test") -> Predictions:
         ) from error
     if not content:
         raise PredictionsError(f"{printable(file)} is empty; {TEST_AGAIN}")
+    protocol = ""
     if named := _OF_SPLIT.fullmatch(file.name):
-        split = named[1]
-    record = records.read_record(file.parent, split)
+        split, protocol = named[1], named[2] or ""
+    record = records.read_record(file.parent, split, protocol)
     if foreign.is_pickled(content):
         return foreign.read_pickled(file, content, record)
     return prediction_table.read_table(file, content, record)

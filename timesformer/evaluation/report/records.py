@@ -8,7 +8,7 @@ from typing import Any
 
 from timesformer.config.strict_yaml import read_yaml
 from timesformer.errors import InputError
-from timesformer.files import CLASSES, CONFIG, RESULTS, RUN_RECORD
+from timesformer.files import CONFIG, RUN_RECORD, result_files
 from timesformer.io.spreadsheet import original
 
 
@@ -63,18 +63,22 @@ class RunRecord:
 UNKNOWN = RunRecord()
 
 
-def read_record(folder: Path, split: str = "test") -> RunRecord:
-    """The record of ``folder``; files that are missing or of another program say nothing."""
+def read_record(folder: Path, split: str = "test", protocol: str = "") -> RunRecord:
+    """The record of ``folder``; files that are missing or of another program say nothing.
+
+    ``protocol``: one of TEST.PROTOCOLS, which has results of its own.
+    """
+    files = result_files(split, protocol)
     record = _json(folder / RUN_RECORD)
     result = record.get("result") if isinstance(record.get("result"), dict) else {}
     best = (result or {}).get("best_validation")
     return RunRecord(
         folder,
         split,
-        _json(folder / RESULTS.replace("test", split, 1)) or None,
+        _json(folder / files.results) or None,
         _config(folder / CONFIG),
         best if isinstance(best, dict) else None,
-        _class_names(folder / CLASSES.replace("test", split, 1)),
+        _class_names(folder / files.classes),
     )
 
 

@@ -1,9 +1,11 @@
 """The best validation of a training beside its test, and why the two differ."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import PurePath
 from typing import Any
 
 from timesformer.evaluation.report.records import RunRecord
+from timesformer.files import EPOCH_NAME
 
 
 def against_test(record: RunRecord, accuracy: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -53,7 +55,7 @@ def _reasons(record: RunRecord, found: Mapping[str, Any]) -> Iterator[str]:
     if all(precisions) and precisions[0] != precisions[1]:
         yield f"Validation computes in {precisions[0]}, the test in {precisions[1]}."
     epoch, weights = found.get("epoch"), record.result("weights")
-    if isinstance(weights, str) and isinstance(epoch, int) and "checkpoint_epoch_" in weights:
-        tested = weights.rpartition("checkpoint_epoch_")[2].partition(".")[0].partition("_")[0]
-        if tested.isdecimal() and int(tested) != epoch:
-            yield f"The test is of epoch {int(tested)}, the best validation of epoch {epoch}."
+    if isinstance(weights, str) and isinstance(epoch, int):
+        tested = EPOCH_NAME.fullmatch(PurePath(weights).name)
+        if tested and int(tested[1]) != epoch:
+            yield f"The test is of epoch {int(tested[1])}, the best validation of epoch {epoch}."

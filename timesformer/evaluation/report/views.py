@@ -49,6 +49,7 @@ def read_views(predictions: Predictions) -> ViewScores:
                 found["scores"], int(found["temporal"]), int(found["crops"]), str(found["method"])
             )
             paths = [str(path) for path in found["paths"]]
+            written_with = str(found.get("predictions_sha256", predictions.sha256))
     except FileNotFoundError:
         raise ViewsError(
             f"{printable(file)} does not exist; test again with TEST.SAVE_VIEWS True"
@@ -57,6 +58,11 @@ def read_views(predictions: Predictions) -> ViewScores:
         raise ViewsError(
             f"{printable(file)} is not a file of views: {error}; test again with TEST.SAVE_VIEWS True"
         ) from error
+    if written_with != predictions.sha256:
+        raise ViewsError(
+            f"{printable(file)} is of another test than {printable(predictions.origin)}; test again with "
+            "TEST.SAVE_VIEWS True"
+        )
     clips, shape = views.temporal * views.crops, views.scores.shape
     if len(shape) != 3 or shape[1] != clips:
         raise ViewsError(
