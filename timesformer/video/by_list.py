@@ -14,27 +14,48 @@ from timesformer.video.packets import Packets
 
 WORTH_A_SEEK = 4  # frames: fewer are decoded faster than the decoder restarts
 
-Convert = Callable[["av.VideoFrame"], np.ndarray]  # to (H, W, 3) uint8
+Take = Callable[[int, "av.VideoFrame"], None]  # a place and its frame
+
+
+def settled(packets: Packets, seeker: Seeker, check: Check) -> tuple[Packets, int]:
+    """``packets`` with the frames of their head that the decoder really gives, and how many it gave.
+
+    Raises:
+        IrregularError: it gives others.
+    """
+    if not len(packets.head):
+        return packets, 0
+    last = packets.head[-1]
+    given: list[int] = []
+    for frame in seeker.frames_from(None, check):
+        if frame.pts is None or (given and frame.pts <= given[-1]):
+            raise IrregularError("frames of the head are out of order")
+        given.append(frame.pts)
+        if frame.pts > last:
+            break
+    unknown = set(given) - set(packets.head.tolist())
+    if unknown != set(packets.shown[packets.shown > last][:1].tolist()):
+        raise IrregularError("frames of the head are not those listed")
+    return packets.without_head(set(given)), len(given)
 
 
 class ListedDecoder:
-    """Decodes chosen places, sorted; ``images`` has one by place, ``sample`` is a decoded frame."""
+    """Decodes chosen places, sorted, and hands each to ``take``; ``sample`` is a decoded frame."""
 
     def __init__(
-        self, packets: Packets, seeker: Seeker, places: list[int], convert: Convert, check: Check
+        self, packets: Packets, seeker: Seeker, places: list[int], take: Take, check: Check
     ) -> None:
         self.packets = packets
         self.seeker = seeker
-        self.convert = convert
+        self.take = take
         self.check = check
         self.shown = packets.shown
         self.places = places
-        self.images: dict[int, np.ndarray] = {}
         self.sample: av.VideoFrame | None = None
         self.decoded = 0
 
     def decode(self) -> None:
-        """Fill ``images``; IrregularError if the decoder gives other frames than listed."""
+        """Take all places; IrregularError if the decoder gives other frames than listed."""
         skipped = self.packets.disposable - set(self.shown[self.places].tolist())
         at = 0
         while at < len(self.places):
@@ -59,8 +80,8 @@ class ListedDecoder:
                 raise IrregularError("a keyframe that is none")
             is_first = False
             if due == self.places[at]:
-                self.images[due] = self.convert(frame)
                 self.sample = self.sample or frame
+                self.take(due, frame)
                 at += 1
                 if at == len(self.places):
                     return at

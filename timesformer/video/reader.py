@@ -20,7 +20,7 @@ from av.video.reformatter import VideoReformatter
 
 from timesformer.io.terminal import printable
 from timesformer.video import streams
-from timesformer.video.by_list import ListedDecoder
+from timesformer.video.by_list import ListedDecoder, settled
 from timesformer.video.decoding import Decoder, IrregularError, Seeker, frame_bytes
 from timesformer.video.frames import Frames, FrameSelector, choose_frames, require_memory, stack
 from timesformer.video.open_video import VideoError, decode_whole, open_video, readable
@@ -109,7 +109,7 @@ class _Video:
         self, packets: Packets, seeker: Seeker
     ) -> tuple[Frames, "av.VideoFrame", list[str]]:
         """Decode runs of chosen frames; IrregularError if the decoder gives others."""
-        packets = self._settled(packets, seeker)
+        packets, self.decoded = settled(packets, seeker, self.check_time)
         timeline = packets.timeline
         if not len(timeline.pts):
             raise IrregularError("no frames are listed")
@@ -117,30 +117,17 @@ class _Video:
         places = chosen.unique.tolist()
         context = seeker.stream.codec_context
         require_memory(len(places), context.width, context.height)
-        decoder = ListedDecoder(packets, seeker, places, self.to_rgb, self.check_time)
+        images: dict[int, np.ndarray] = {}
+
+        def keep(place: int, frame: "av.VideoFrame") -> None:
+            images[place] = self.to_rgb(frame)
+
+        decoder = ListedDecoder(packets, seeker, places, keep, self.check_time)
         decoder.decode()
-        images = stack(len(places), (decoder.images.pop(place) for place in places))
+        stacked = stack(len(places), (images.pop(place) for place in places))
         self.decoded += decoder.decoded
         assert decoder.sample is not None
-        return chosen.frames(images, decoded=self.decoded), decoder.sample, []
-
-    def _settled(self, packets: Packets, seeker: Seeker) -> Packets:
-        """``packets`` with the frames of their head that the decoder really gives."""
-        if not len(packets.head):
-            return packets
-        last = packets.head[-1]
-        given: list[int] = []
-        for frame in seeker.frames_from(None, self.check_time):
-            if frame.pts is None or (given and frame.pts <= given[-1]):
-                raise IrregularError("frames of the head are out of order")
-            given.append(frame.pts)
-            if frame.pts > last:
-                break
-        self.decoded += len(given)
-        unknown = set(given) - set(packets.head.tolist())
-        if unknown != set(packets.shown[packets.shown > last][:1].tolist()):
-            raise IrregularError("frames of the head are not those listed")
-        return packets.without_head(set(given))
+        return chosen.frames(stacked, decoded=self.decoded), decoder.sample, []
 
     def _read_whole(self, promised: int) -> tuple[Frames, "av.VideoFrame", list[str]]:
         """Decode every frame in order; a second time if too many were to be held."""

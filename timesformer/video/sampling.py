@@ -106,19 +106,31 @@ def cut(timeline: Timeline, start: float, end: float) -> tuple[Timeline, int]:
     begins at tick 0, its duration reaches to its end or that of the video, and its frames follow
     each other: index i of the part is index first + i of the whole. It may hold no frame.
     """
-    tick = timeline.tick_seconds
-    ticks = timeline.pts - timeline.pts[0]
-    begin = 0 if np.isnan(start) else math.ceil(round(start / tick, 3))
-    last = int(ticks[-1]) + max(round(timeline.frame_seconds / tick), 1)
-    stop = last if np.isnan(end) else min(math.ceil(round(end / tick, 3)), last)
-    first, beyond = np.searchsorted(ticks, [begin, stop]).tolist()
-    part = timeline._replace(
-        pts=ticks[first:beyond] - begin,
-        header_frames=(beyond - first) if timeline.header_frames else None,
-        duration=(stop - begin) if timeline.duration else None,
-        even=timeline.is_even,
-    )
-    return part, first
+    return Parts(timeline).cut(start, end)
+
+
+class Parts:
+    """Cuts many parts of one long timeline: what is the same for all is computed once."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        self.timeline = timeline._replace(even=timeline.is_even)
+        self.ticks = timeline.pts - timeline.pts[0]
+        self.end = int(self.ticks[-1]) + max(
+            round(timeline.frame_seconds / timeline.tick_seconds), 1
+        )
+
+    def cut(self, start: float, end: float) -> tuple[Timeline, int]:
+        """As the function ``cut``."""
+        timeline, tick, last = self.timeline, self.timeline.tick_seconds, self.end
+        begin = 0 if np.isnan(start) else math.ceil(round(start / tick, 3))
+        stop = last if np.isnan(end) else min(math.ceil(round(end / tick, 3)), last)
+        first, beyond = np.searchsorted(self.ticks, [begin, stop]).tolist()
+        part = timeline._replace(
+            pts=self.ticks[first:beyond] - begin,
+            header_frames=(beyond - first) if timeline.header_frames else None,
+            duration=(stop - begin) if timeline.duration else None,
+        )
+        return part, first
 
 
 def segment_indices(

@@ -1,0 +1,114 @@
+"""Every window of a long video scores, to the bit, what ``predict`` says of the same seconds."""
+
+import numpy as np
+import pytest
+
+from tests.conftest import SHARED
+from timesformer.config import ConfigError
+from timesformer.datasets.lists import PackedStrings, VideoList
+from timesformer.detection.detector import Detector
+from timesformer.inference.predictor import Predictor
+from timesformer.video import VideoError
+
+UNEVEN = "cases/videos/pause.mp4"
+
+
+@pytest.fixture
+def predictor(trained):
+    def make(*overrides):
+        return Predictor.from_checkpoint(trained(*overrides)[1], "cpu", views="1x1")
+
+    return make
+
+
+def predicted(predictor, video, windows):
+    """Probabilities of rows ``path label start end``."""
+    count = len(windows)
+    rows = VideoList(PackedStrings([str(video)] * count), np.zeros(count, int), "rows", (), windows)
+    return [each.probabilities.numpy() for each in predictor.predict(rows)]
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [(), ("DATA.ENSEMBLE_METHOD", "softmax"), ("DATA.REVERSE_INPUT_CHANNEL", "True"),
+     ("TEST.DATASET", "ssv2")],
+    ids=lambda keys: " ".join(keys),
+)  # fmt: skip
+def test_a_window_scores_as_a_list_row(predictor, numbered_video, keys):
+    video, model = numbered_video(150), predictor(*keys)
+    found = Detector(model, stride=0.25, span=1.0 if "ssv2" in keys else None, batch=5).run(video)
+    assert len(found.windows) > 15
+    assert np.array_equal(found.probabilities, predicted(model, video, found.windows))
+    assert found.decoded <= 150
+    assert found.duration == pytest.approx(5)
+
+
+@pytest.mark.parametrize("name", [UNEVEN, "codecs/torchcodec__nasa_13013.mp4", "cases/videos/trim.mp4",
+                                  "cases/videos/packed.avi", "cases/videos/concat.ts"])  # fmt: skip
+def test_files_as_people_have_them(predictor, shared, name):
+    model = predictor()
+    found = Detector(model, stride=0.4).run(shared / name)
+    part = np.linspace(0, len(found.windows) - 1, min(len(found.windows), 8)).astype(int)
+    expected = predicted(model, SHARED / name, found.windows[part])
+    shown = [row for row in zip(found.probabilities[part], expected, strict=True) if len(row[1])]
+    assert len(shown) >= len(expected) / 2  # a row without a frame of its own has no prediction
+    assert all(np.array_equal(ours, theirs) for ours, theirs in shown)
+
+
+def test_a_folder_of_frames_is_a_video(predictor, numbered_video, tmp_path):
+    import cv2
+
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for i in range(60):
+        cv2.imwrite(str(folder / f"{i:03d}.png"), np.full((40, 40, 3), 4 * i, np.uint8))
+    model = predictor()
+    found = Detector(model).run(folder)
+    assert np.array_equal(found.probabilities, predicted(model, folder, found.windows))
+
+
+def test_an_interrupted_run_goes_on_where_it_was(predictor, numbered_video):
+    video, detector = numbered_video(150), Detector(predictor(), stride=0.25)
+    kept = {}
+    whole = detector.run(video, after=kept.__setitem__)
+    part = {number: kept[number] for number in range(9)}
+    computed = []
+    again = detector.run(video, done=part, after=lambda number, _: computed.append(number))
+    assert np.array_equal(again.probabilities, whole.probabilities)
+    assert computed == list(range(9, len(whole.windows)))
+    assert again.decoded < whole.decoded
+
+
+def test_a_damaged_part_is_a_gap(predictor, numbered_video):
+    video = numbered_video(300, gop=30)
+    content = bytearray(video.read_bytes())
+    third = len(content) // 3
+    content[third : 2 * third] = b"\0" * third
+    video.write_bytes(content)
+    found = Detector(predictor(), stride=0.25).run(video)
+    unseen = np.isnan(found.probabilities).any(axis=1)
+    assert found.gaps
+    assert 0 < unseen.sum() < len(unseen)
+    for gap in found.gaps:
+        assert 0 < gap.start < gap.end
+        assert gap.reason
+
+
+def test_a_grid_that_does_not_fit_is_named(predictor):
+    model = predictor()
+    with pytest.raises(
+        ConfigError, match="--stride is 9 seconds, but must be above 0 and at most a"
+    ):
+        Detector(model, stride=9)
+    with pytest.raises(ConfigError, match="--stride is 0 seconds"):
+        Detector(model, stride=0)
+    with pytest.raises(
+        ConfigError, match="--span is 2, but a clip of this model has 0.533 seconds"
+    ):
+        Detector(model, span=2)
+
+
+def test_a_video_that_cannot_be_read_is_named(predictor, tmp_path):
+    (tmp_path / "a.mp4").write_bytes(b"no video")
+    with pytest.raises(VideoError, match="a.mp4"):
+        Detector(predictor()).run(tmp_path / "a.mp4")

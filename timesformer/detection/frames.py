@@ -1,0 +1,158 @@
+"""Windows of a video as clips, one after the other, while the video is decoded once.
+
+Frames are cut to the size of the model as they come and are kept until the last window that needs them:
+memory is that of the windows that overlap, for videos of any length.
+"""
+
+import contextlib
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from queue import Full, Queue
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from timesformer.datasets.transforms import CropSampler, cut, scale
+from timesformer.detection.windows import Grid, Windows, window_frames
+from timesformer.video.frames import FrameSelector
+from timesformer.video.timeline import Indices, Timeline
+from timesformer.video.visit import Visited, Visitor
+
+WAITING = 4  # clips that are read ahead
+_POLL_SECONDS = 0.1
+
+
+class Clip(NamedTuple):
+    """The clip of one window."""
+
+    number: int  # of the window
+    frames: Tensor  # (3, T, S, S) uint8
+
+
+class Restarted(NamedTuple):
+    """The windows of the video; clips that came before it do not count."""
+
+    windows: Windows
+    timeline: Timeline
+
+
+Item = Clip | Restarted
+
+
+Size = tuple[int, int]  # height and width of decoded frames
+
+
+@dataclass
+class ClipMaker:
+    """A visitor that hands over each window as soon as its last frame has come.
+
+    A stream may change its size midway: all frames of a window get the size of its first one, as where
+    a window is read alone.
+    """
+
+    grid: Grid
+    select: FrameSelector  # of one view
+    crop: CropSampler  # of one crop
+    give: Callable[[Item], None]
+    reverse_channels: bool = False
+    is_done: Callable[[int], bool] = lambda number: False  # windows that need not come
+    held: dict[tuple[int, Size], Tensor] = field(default_factory=dict)  # place -> (3, 1, S, S)
+
+    def begin(self, timeline: Timeline) -> Indices:
+        self.windows = window_frames(timeline, self.grid, self.select)
+        self.held.clear()
+        self.give(Restarted(self.windows, timeline))
+        self.rows = self.windows.indices.tolist()
+        self.pending = [k for k in range(len(self.rows)) if not self.is_done(k)]
+        self.sizes: dict[int, Size] = {}  # of windows of which a frame has come
+        self.uses = Counter(i for k in self.pending for i in set(self.rows[k]))
+        return np.array(sorted(self.uses), dtype=np.int64)
+
+    def take(self, place: int, image: np.ndarray) -> None:
+        size: Size = image.shape[:2]  # type: ignore[assignment]
+        wanted = set()
+        for number in self.pending:
+            if self.rows[number][0] > place:
+                break
+            if place in self.rows[number]:
+                wanted.add(self.sizes.setdefault(number, size))
+        for each in wanted:
+            self.held[place, each] = self._cropped(image, each)
+        while self.pending and self.rows[self.pending[0]][-1] <= place:
+            self._give(self.pending.pop(0))
+
+    def _cropped(self, image: np.ndarray, size: Size) -> Tensor:
+        if image.shape[:2] != size:
+            image = cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR)
+        [crop] = self.crop(*size)
+        return cut([scale(image, crop.short_side)], crop)
+
+    def _give(self, number: int) -> None:
+        places, size = self.rows[number], self.sizes.pop(number)
+        frames = torch.cat([self.held[place, size] for place in places], dim=1)
+        if self.reverse_channels:
+            frames = frames.flip(0)
+        self.uses.subtract(set(places))
+        for key in [key for key in self.held if not self.uses[key[0]]]:
+            del self.held[key]
+        self.give(Clip(number, frames))
+
+
+class Stopped(Exception):
+    """Nobody wants further clips."""
+
+
+def read_ahead(
+    visit: Callable[[Visitor], Visited], make: Callable[[Callable[[Item], None]], Visitor]
+) -> Iterator[Item | Visited]:
+    """The items of a visit, which runs in a thread while they are used; the last one is its result.
+
+    Raises what the visit raises.
+    """
+    line = _Line()
+
+    def work() -> None:
+        with contextlib.suppress(Stopped):
+            try:
+                line.give(visit(make(line.give)))
+            except Stopped:
+                raise
+            except BaseException as error:
+                line.give(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        yield from line
+    finally:
+        line.stop.set()
+        thread.join()
+
+
+class _Line:
+    """Items from one thread to another, a few at once."""
+
+    def __init__(self) -> None:
+        self.queue: Queue[Item | Visited | BaseException] = Queue(WAITING)
+        self.stop = threading.Event()
+
+    def give(self, item: Item | Visited | BaseException) -> None:
+        """Wait for a place; Stopped if nobody takes items any more."""
+        while not self.stop.is_set():
+            with contextlib.suppress(Full):
+                self.queue.put(item, timeout=_POLL_SECONDS)
+                return
+        raise Stopped
+
+    def __iter__(self) -> Iterator[Item | Visited]:
+        item: Item | Visited | BaseException | None = None
+        while not isinstance(item, Visited):
+            item = self.queue.get()
+            if isinstance(item, BaseException):
+                raise item
+            yield item

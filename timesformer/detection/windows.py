@@ -1,0 +1,66 @@
+"""The windows of a long video: [k * stride, k * stride + span) seconds, and the frames of each.
+
+A window has the frames of the list row ``path label start end`` of one view. A tail of the video that is
+shorter than a stride is in no window of its own; a video that is shorter than a window is one window.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from timesformer.video.frames import FrameSelector
+from timesformer.video.sampling import Parts
+from timesformer.video.timeline import Indices, Timeline
+
+_SLACK = 1e-6  # seconds: sums of floats are compared up to this
+
+
+class Grid(NamedTuple):
+    """Length and distance of windows in seconds."""
+
+    span: float
+    stride: float
+
+    def count(self, duration: float) -> int:
+        """Windows of a video of ``duration`` seconds, at least 1."""
+        return max(int(np.floor((duration - self.span) / self.stride + _SLACK)) + 1, 1)
+
+    def starts(self, duration: float) -> np.ndarray:
+        """(W,) seconds."""
+        return np.arange(self.count(duration)) * self.stride
+
+    def cells(self, duration: float) -> np.ndarray:
+        """(W, 2) the seconds that each window speaks for: a stride around its middle.
+
+        The first and the last cell reach to the ends of the video.
+        """
+        middles = self.starts(duration) + self.span / 2
+        borders = (middles[1:] + middles[:-1]) / 2
+        return np.stack(
+            [np.concatenate([[0.0], borders]), np.concatenate([borders, [duration]])], axis=1
+        )
+
+
+class Windows(NamedTuple):
+    """W windows of one video: their times (W, 2) in seconds and frames (W, T)."""
+
+    times: np.ndarray
+    indices: Indices
+
+
+def window_frames(timeline: Timeline, grid: Grid, select: FrameSelector) -> Windows:
+    """The windows of ``grid``; ``select`` chooses the frames (1, T) of a part of the video.
+
+    A window in which no frame is shown takes the frame before it.
+    """
+    starts = grid.starts(timeline.duration_seconds)
+    times = np.stack([starts, starts + grid.span], axis=1)
+    parts = Parts(timeline)
+    rows = []
+    for start, end in times.tolist():
+        part, first = parts.cut(start, end)
+        if len(part.pts):
+            rows.append(select(part)[0] + first)
+        else:
+            rows.append(np.full_like(rows[-1], max(first - 1, 0)))
+    return Windows(times, np.stack(rows))
