@@ -109,6 +109,24 @@ def test_an_interrupted_set_has_no_lists_and_is_made_again(motion, tmp_path):
     assert json.loads((partial / "motion.json").read_text())["train"] == 8
 
 
+def test_films_are_added_to_a_complete_set(tmp_path, run_here):
+    small = [*SMALL, "--train", "4", "--test", "4", "--workers", "1"]
+    films = ["--untrimmed", "2", "--film-seconds", "9"]
+    assert run_here("make-motion-dataset", tmp_path, *small)[0] == 0
+    clips = digest(tmp_path)
+    status, out, _ = run_here("make-motion-dataset", tmp_path, *small, *films)
+    assert (status, out) == (0, "")
+    made = digest(tmp_path)
+    assert {str(path) for path in made.keys() - clips.keys()} == {
+        "untrimmed.json", "untrimmed/film_0000.mp4", "untrimmed/film_0001.mp4"
+    }  # fmt: skip
+    assert clips.items() <= made.items()
+    assert len(frames(tmp_path / "untrimmed/film_0001.mp4")) == 270
+    _, out, _ = run_here("make-motion-dataset", tmp_path, *small, *films)
+    assert "complete already, nothing to do" in out
+    assert digest(tmp_path) == made
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -117,6 +135,9 @@ def test_an_interrupted_set_has_no_lists_and_is_made_again(motion, tmp_path):
         (["--frames", "1"], "1 must be at least 2: a single frame shows no motion"),
         (["--seed", "-1"], "-1 must be at least 0"),
         (["--workers", "0"], "0 must be at least 1"),
+        (["--untrimmed", "-1"], "-1 must be at least 0: 0 writes none"),
+        (["--film-seconds", "0"], "0 must be more than 0 seconds"),
+        (["--untrimmed", "1", "--film-seconds", "5"], "--film-seconds 5 cannot be: an action"),
     ],
 )
 def test_bad_arguments_are_named_with_rule_and_remedy(tmp_path, options, message):

@@ -1,9 +1,12 @@
 """Make the motion data set: the class of a video is the order of its frames.
 
 Writes DIR/{train,val,test}/*.mp4 (H.264, yuv420p), DIR/{train,val,test}.csv with lines `path label`
-(paths relative to DIR, labels from 0) and DIR/classes.txt.
+(paths relative to DIR, labels from 0) and DIR/classes.txt. With --untrimmed N also N long films of
+actions with background between them, DIR/untrimmed/film_0000.mp4 ..., and DIR/untrimmed.json with their
+starts and ends in the layout of ActivityNet (subsets validation and training, in turns).
 
 $ timesformer make-motion-dataset data/motion
+$ timesformer make-motion-dataset data/motion --untrimmed 16
 """
 
 import os
@@ -13,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from timesformer.cli.app import command
-from timesformer.cli.options import WORKERS
+from timesformer.cli.options import WORKERS, positive_seconds
 
 
 def whole(meaning: str, *names: str, at_least: int, why: str, step: int = 1) -> Any:
@@ -48,6 +51,10 @@ def main(
         int,
         whole("Frames of a video, 30 a second.", at_least=2, why="a single frame shows no motion"),
     ] = 36,
+    untrimmed: Annotated[int, whole("Long films.", at_least=0, why="0 writes none")] = 0,
+    film_seconds: Annotated[
+        float, typer.Option(callback=positive_seconds, help="Of --untrimmed: length of a film.")
+    ] = 60.0,
     seed: Annotated[
         int, whole("Decides the content.", at_least=0, why="numpy takes no negative seed")
     ] = 0,
@@ -63,7 +70,14 @@ def main(
 ) -> None:
     """Write the videos and lists."""
     from timesformer.datasets.motion import Recipe, make_dataset
+    from timesformer.datasets.motion_films import FilmRecipe, check_length, make_films
 
     recipe = Recipe(train, val, test, size, frames, seed)
-    if not make_dataset(out, recipe, num_workers=workers):
+    films = FilmRecipe(recipe, untrimmed, film_seconds)
+    if untrimmed:
+        check_length(films)
+    made = make_dataset(out, recipe, num_workers=workers)
+    if untrimmed:
+        made = make_films(out, films, num_workers=workers) or made
+    if not made:
         print(f"{out}: complete already, nothing to do")

@@ -7,7 +7,7 @@ that it samples frames that lie symmetrically in the video (frame i with frame N
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -166,15 +166,26 @@ def split_digits(split: int) -> Image:
 
 def render(scene: Scene, times: NDArray[np.float64]) -> Frames:
     """Frames of a scene at ``times`` in [0, 1], (T, S, S, 3)."""
-    size = len(scene.background)
     start, end = scene.path
-    frames = np.empty((len(times), size, size, 3), np.uint8)
-    for frame, time in zip(frames, times, strict=True):
-        moving = start + (end - start) * time
-        x, y = (moving, scene.lane) if scene.axis == 0 else (scene.lane, moving)
-        ink = place(scene.digit, size=size, side=scene.side, x=x, y=y)[..., None]
-        frame[:] = (scene.background * (1 - ink) + scene.colour * ink).clip(0, 255)
-    return frames
+    return np.stack([moved(scene, start + (end - start) * time) for time in times])
+
+
+def moved(scene: Scene, centre: float) -> Frames:
+    """The frame of a scene whose digit is at ``centre`` along the axis of motion, (S, S, 3)."""
+    x, y = (centre, scene.lane) if scene.axis == 0 else (scene.lane, centre)
+    return picture(scene, x=x, y=y)
+
+
+def picture(scene: Scene, *, x: float, y: float) -> Frames:
+    """The frame of a scene whose digit is centred on (x, y), (S, S, 3)."""
+    size = len(scene.background)
+    ink = place(scene.digit, size=size, side=scene.side, x=x, y=y)[..., None]
+    return quantised(scene.background * (1 - ink) + scene.colour * ink)
+
+
+def quantised(image: Image) -> Frames:
+    """An image as bytes."""
+    return image.clip(0, 255).astype(np.uint8)
 
 
 def place(digit: Image, *, size: int, side: float, x: float, y: float) -> Image:
@@ -187,7 +198,7 @@ def place(digit: Image, *, size: int, side: float, x: float, y: float) -> Image:
     return clipped
 
 
-def write_video(path: Path, frames: Frames) -> None:
+def write_video(path: Path, frames: Iterable[Frames]) -> None:
     """Encode frames, (N, S, S, 3), as H.264."""
     pictures = (
         av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24") for frame in frames
