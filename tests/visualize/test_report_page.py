@@ -126,6 +126,13 @@ def test_a_limited_test_says_so_before_any_number():
     )
 
 
+def test_a_file_that_names_no_videos_says_so():
+    report = made_report()
+    report["run"]["has_paths"] = False
+    text = Structure(render_report(report)).text
+    assert "The file names no videos: they are called by their rows, and have no frames." in text
+
+
 def test_parts_that_are_null_are_left_out():
     page = render_report(
         made_report(

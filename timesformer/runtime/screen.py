@@ -153,7 +153,7 @@ def results(found: Mapping[str, Any], folder: Path, files: Sequence[str]) -> str
     limited = f"; LIMITED to {found['limited']}" if found.get("limited") else ""
     facts = {
         "videos": f"scored {found['scored']} of {found['videos']} videos{unreadable}{limited}",
-        "weights": str(found["weights"]),
+        "weights": str(found["weights"] or "unknown"),
         "files": f"{', '.join(files)} in {folder}",
     }
     rows = [(name, f"{score:>9}  {remark}".rstrip()) for name, score, remark in _scores(found)]

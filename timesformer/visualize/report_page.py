@@ -106,6 +106,8 @@ def _warnings(report: Json) -> Iterator[str]:
     run, videos, classes = report["run"], report["videos"], report["classes"]
     if run.get("limited"):
         yield f"LIMITED to {run['limited']}: the numbers are of a part of the list."
+    if not run.get("has_paths", True):
+        yield "The file names no videos: they are called by their rows, and have no frames."
     if videos["unreadable"]:
         yield (
             f"{videos['unreadable']:,} of {videos['total']:,} videos could not be read; the numbers are "

@@ -7,6 +7,7 @@ import warnings
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import torch
 from scipy.optimize import brentq, minimize_scalar
 from scipy.special import log_softmax
@@ -323,6 +324,41 @@ def gallery(table, found, confidence):
         "least_certain": items(sorted(range(N), key=lambda i: (margin[i], i))),
         "mislabelled": mislabelled,
     }
+
+
+def with_temperature(table, kind, views, val):
+    """Calibration at the T that is likeliest on another file, by search over a grid in three passes."""
+
+    def logits_of(each):
+        if kind == "logits":
+            return each.scores / views
+        raised = np.maximum(each.scores / views, EPS)
+        return np.log(raised / raised.sum(axis=1, keepdims=True))
+
+    other = Table(val)
+
+    def likelihood(T):
+        rows = log_softmax(logits_of(other) / T, axis=1)
+        return np.mean([row[k] for row, k in zip(rows, other.labels, strict=True)])
+
+    best, width = 0.0, 7.0
+    for _ in range(9):
+        grid = np.linspace(best - width, best + width, 41)
+        best, width = max(grid, key=lambda power: likelihood(2**power)), width / 10
+    value = float(2**best)
+    found = np.exp(log_softmax(logits_of(table) / value, axis=1))
+    confidence = [float(row[k]) for row, k in zip(found, table.predicted, strict=True)]
+    figures = calibration(table, found, confidence)
+    del figures["temperature"]
+    return {"value": value, "fitted_on": val.name, "videos": len(other.rows)} | figures
+
+
+def training_frequency(rows, train_videos):
+    """Spearman's correlation by pandas."""
+    known = [(row["accuracy"], n) for row, n in zip(rows, train_videos, strict=True)
+             if row["accuracy"] is not None]  # fmt: skip
+    frame = pd.DataFrame(known)
+    return float(frame[0].corr(frame[1], method="spearman"))
 
 
 def report(file, kind, *, views=1):

@@ -55,3 +55,9 @@ def test_what_differs_is_named(run):
     elsewhere = run("c", order=np.arange(100)), run("d", order=np.arange(100, 200))
     with pytest.raises(ComparisonError, match="no video has scores in c and d"):
         build_comparison(list(elsewhere), names=["c", "d"], common=True)
+    with pytest.raises(ComparisonError) as caught:
+        build_comparison(list(elsewhere), names=["c", "d"])
+    assert str(caught.value) == (
+        "c and d have no path in common (videos/0.mp4 and videos/100.mp4); a path must be written alike "
+        "in all lists"
+    )

@@ -143,7 +143,7 @@ def test_val_of_other_lists_is_not_fused_and_the_reason_is_said(run):
     (b / "val_predictions.csv").write_text("path,label,score_0,score_1,score_2\nx,0,1,0,0\n")
     found = fuse([a, b])
     assert found.val is None
-    assert "are of different lists" in found.why_no_val
+    assert "have no path in common (val/0.mp4 and x)" in found.why_no_val
 
 
 def test_fitted_weights_do_not_depend_on_the_test(run):

@@ -138,6 +138,7 @@ def test_files_of_other_programs_are_fused_with_what_is_known(tmp_path):
     assert (results["views"], results["precision"]) == (None, None)
     assert results["attention_type"] == "unknown"
     assert results["list"] == str(files[0])
+    assert results["weights"] is None
     assert result_table([tmp_path / "out"])
 
 
@@ -145,7 +146,9 @@ def test_a_second_fusion_replaces_the_first_with_its_val(run, tmp_path):
     out = tmp_path / "out"
     a, b, c = run("a", val=True), run("b", seed=1, val=True), run("c", seed=2)
     write_run(out, fuse([a, b]))
+    (out / "report").mkdir()
     check_folder(out, [a, c])
+    (out / "report").rmdir()
     write_run(out, fuse([a, c]))
     assert files_of(out) == ["test_classes.csv", "test_predictions.csv", "test_results.json"]
 

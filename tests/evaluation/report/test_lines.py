@@ -1,5 +1,7 @@
 """Reports and comparisons on the terminal: the numbers of the dictionaries."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from tests.evaluation.report.made import random_scores, write_csv
@@ -36,6 +38,13 @@ def test_no_video_left_out_is_hidden(tmp_path):
     file.write_text(file.read_text().replace("broken file", "not scored: the test was limited"))
     lines = report_lines(build_report(read_predictions(file)))
     assert next(lines).endswith("60 of 61 videos scored, 1 left out")
+
+
+def test_a_file_that_names_no_videos_says_so(tmp_path):
+    found = read_predictions(write_csv(tmp_path / "p.csv", *random_scores(6, 3)))
+    text = "\n".join(report_lines(build_report(replace(found, has_paths=False))))
+    assert "the file names no videos: they are called row 0, row 1, ..." in text
+    assert "names no videos" not in "\n".join(report_lines(build_report(found)))
 
 
 def test_a_comparison_shows_every_pair_and_seed():

@@ -14,6 +14,8 @@ from tests.evaluation.report.made import softmax, write_csv
 from timesformer.evaluation.report.comparison import build_comparison
 from timesformer.evaluation.report.predictions import read_predictions
 from timesformer.evaluation.report.report import build_report
+from timesformer.evaluation.report.temperature import find_temperature
+from timesformer.evaluation.report.train_list import read_train_list
 from timesformer.io.json_text import json_text
 
 NOT_RECOMPUTED = {"run", "scores", "views", "validation", "method", "training_frequency", "names",
@@ -138,6 +140,36 @@ def test_every_number_of_sums_of_clips(tmp_path):
     file = write_csv(tmp_path / "test_predictions.csv", labels, 30 * logits)
     (tmp_path / "test_results.json").write_text('{"ensemble": "sum", "views": 30}')
     check(as_read(build_report(read_predictions(file))), naive.report(file, "logits", views=30))
+
+
+@pytest.mark.parametrize("kind", ["probabilities", "logits"])
+def test_every_number_of_a_temperature_a_change_and_a_train_list(kind, tmp_path):
+    labels, logits = drawn(60, 5, 6)
+    make = softmax if kind == "probabilities" else np.asarray
+    file = write_csv(tmp_path / "test_predictions.csv", labels, make(logits))
+    other_labels, other = drawn(80, 5, 7)
+    paths = [f"val {i}" for i in range(80)]
+    val = write_csv(tmp_path / "val_predictions.csv", other_labels, make(2.5 * other), paths=paths)
+    against = write_csv(tmp_path / "b/test_predictions.csv", labels, make(drawn(60, 5, 8)[1]))
+    (tmp_path / "train.csv").write_text("".join(f"t{i}.mp4 {i * i % 7 % 5}\n" for i in range(40)))
+    test = read_predictions(file)
+    found = as_read(
+        build_report(
+            test,
+            temperature=find_temperature(test, "val"),
+            against=read_predictions(against),
+            train=read_train_list(tmp_path / "train.csv", test),
+        )
+    )
+    expected, others = naive.report(file, kind), naive.per_class(naive.Table(against))
+    train = [sum(i * i % 7 % 5 == k for i in range(40)) for k in range(5)]
+    for row, other, count in zip(expected["per_class"], others, train, strict=True):
+        row["train_videos"] = count
+        row["change"] = {"accuracy": row["accuracy"] - other["accuracy"]}
+    expected["calibration"]["temperature"] = naive.with_temperature(naive.Table(file), kind, 1, val)
+    check(found, expected)
+    rho = naive.training_frequency(expected["per_class"], train)
+    assert found["training_frequency"]["spearman"] == pytest.approx(rho)
 
 
 def several(name):

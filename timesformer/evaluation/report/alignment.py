@@ -116,6 +116,11 @@ def rows_of(run: Predictions) -> Iterator[tuple[int, str]]:
 
 
 def _different_lists(first: str, second: str, a: set[str], b: set[str]) -> str:
+    if not a & b:
+        return (
+            f"{printable(first)} and {printable(second)} have no path in common ({printable(min(a))} and "
+            f"{printable(min(b))}); a path must be written alike in all lists"
+        )
     sides = []
     for name, extra in ((first, a - b), (second, b - a)):
         if extra:

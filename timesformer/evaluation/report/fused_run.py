@@ -9,9 +9,11 @@ from typing import Any
 from timesformer.evaluation.report.fuse import Fused, Fusion
 from timesformer.evaluation.report.fusion_weights import FusionError
 from timesformer.files import (
+    CONFIG,
+    LOG,
     PREDICTIONS,
     RESULTS,
-    TESTED_SPLITS,
+    RUN_RECORD,
     discard,
     result_files,
     run_files,
@@ -34,9 +36,8 @@ def check_folder(out: Path, runs: Iterable[Path]) -> None:
         return
     if not folder.is_dir():
         raise FusionError(f"--out is {printable(out)}, which is a file; name a folder")
-    own = {name for split in TESTED_SPLITS for name in result_files(split)}
     there = {path.name for path in run_files(folder)}
-    if there - own or (there and not _is_fusion(folder)):
+    if there & {CONFIG, LOG, RUN_RECORD} or (there and not _is_fusion(folder)):
         raise FusionError(
             f"--out is {printable(out)}, which holds the results of another run "
             f"({printable(min(there))}); name another folder"
@@ -107,9 +108,7 @@ def _write_list(out: Path, split: str, fused: Fused, started: float) -> dict[str
         "ensemble": "sigmoid" if several else "softmax",
         "precision": " + ".join(_distinct(fused, "precision")) or None,
         "attention_type": " + ".join(_distinct(fused, "attention_type")) or "unknown",
-        "weights": " + ".join(
-            str(run.record.result("weights") or run.origin) for run in fused.runs
-        ),
+        "weights": _tested_weights(fused),
         "list": origin,
         "fusion": _facts(fused),
         "seconds": round(time.perf_counter() - started, 2),
@@ -122,6 +121,12 @@ def _distinct(fused: Fused, name: str) -> list[str]:
     """What the results of the runs say of ``name``, each text once."""
     found = (run.record.result(name) for run in fused.runs)
     return list(dict.fromkeys(str(text) for text in found if text))
+
+
+def _tested_weights(fused: Fused) -> str | None:
+    """The files of all runs; None if one of them does not say."""
+    files = [run.record.result("weights") for run in fused.runs]
+    return " + ".join(map(str, files)) if all(files) else None
 
 
 def _num_views(fused: Fused) -> int | None:

@@ -24,6 +24,8 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
     yield f"{printable(report['run']['name'])}: {_counted(videos)}"
     if report["run"]["limited"]:
         yield f"LIMITED to {printable(report['run']['limited'])}: the accuracy is of a part of the list"
+    if not report["run"].get("has_paths", True):
+        yield "the file names no videos: they are called row 0, row 1, ..."
     if groups["by"]:
         yield f"intervals respect {groups['count']} groups by {printable(groups['by'])}"
     yield ""

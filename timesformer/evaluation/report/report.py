@@ -93,6 +93,7 @@ def _run(predictions: Predictions) -> dict[str, Any]:
         "predictions": predictions.origin.name,
         "sha256": predictions.sha256,
         "split": record.split,
+        "has_paths": predictions.has_paths,
         **{name: record.result(name) for name in facts},
     }
 
