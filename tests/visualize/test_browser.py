@@ -55,6 +55,7 @@ def visit(browser, files):
         page.on("pageerror", lambda error: seen.errors.append(str(error)))
         page.on("request", lambda request: seen.requests.append(request.url))
         page.goto((files / f"{name}.html").as_uri())
+        page.seen = seen
         opened.append((context, seen))
         return page
 
@@ -85,6 +86,13 @@ def test_without_the_script_everything_is_there_but_the_controls(visit, name):
     assert page.locator("h1").is_visible()
     assert page.locator("table").first.is_visible()
     assert not any(box.is_visible() for box in page.locator("input").all())
+
+
+def test_the_browser_lets_a_page_ask_for_nothing(visit):
+    page = visit("report")
+    answer = "fetch('data:text/plain,x').then(() => 'loaded', () => 'refused')"
+    assert page.evaluate(answer) == "refused"
+    page.seen.errors.clear()  # the refusal is logged
 
 
 def test_a_click_on_a_head_sorts_and_another_one_turns_the_order(visit):

@@ -11,4 +11,4 @@ def test_a_point_is_filled_where_the_interval_does_not_hold_zero():
     assert filled == [pair["interval"][0] > 0 or pair["interval"][1] < 0 for pair in pairs]
     assert len(set(filled)) == 2
     names = [label.get_text() for label in axes.get_yticklabels()]
-    assert names == [f"{pair['a']} − {pair['b']}" for pair in pairs]
+    assert names == [f"{pair['a']}\n− {pair['b']}" for pair in pairs]

@@ -1,12 +1,15 @@
 import re
 from xml.etree import ElementTree
 
+import pytest
+
 from timesformer.visualize.figure_style import (
     ACCENT,
     COLOURS,
     INK,
     new_axes,
     note,
+    plain,
     png_bytes,
     svg_text,
 )
@@ -50,3 +53,16 @@ def test_the_colours_are_those_of_the_page_and_differ_on_a_dark_one():
         assert f"--{name}: {colour}" in light
         assert re.search(rf"--{name}: #", dark.split("}")[0])
         assert f"--{name}: {colour}" not in dark
+
+
+@pytest.mark.parametrize("name", ["$\\foo$", "a$b", "跳高", "a\u202eb", "x" * 99])
+def test_a_name_is_drawn_as_it_is(name, recwarn):
+    made, axes = new_axes()
+    axes.set_yticks([0], [plain(name)])
+    shown = plain(name).replace(r"\$", "$")
+    assert shown in [
+        element.text for element in ElementTree.fromstring(svg_text(made, "a")).iter("text")
+    ]
+    png_bytes(made)
+    assert not recwarn.list
+    assert len(shown) <= 40

@@ -41,3 +41,11 @@ def test_videos_without_frames_are_missing():
 
 def test_the_parts_may_be_absent():
     assert shown_videos(made_report(confused_pairs=[], gallery={})) == {}
+
+
+def test_a_comparison_of_many_pairs_shows_fewer_videos_of_each():
+    assert gallery.most_flips(made_comparison(num_runs=2)) == 80
+    many = made_comparison(8, 2000, num_runs=4)
+    assert gallery.most_flips(many) == 13
+    assert len(shown_videos(many)) <= 12 * 13
+    assert gallery.most_flips({"flips": [{}] * 99}) == 4

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from timesformer.visualize.figure_style import plain
+
 _MOST_LABELS = 50  # of an axis; more cannot be read
 
 
@@ -53,8 +55,9 @@ def _draw_matrix(counts: np.ndarray, names: Sequence[str], size: Sequence[float]
     figure.colorbar(axes.imshow(shares, cmap="Blues", vmin=0, vmax=1), ax=axes)
     axes.set(xlabel="predicted", ylabel="true")
     if len(names) <= _MOST_LABELS:
-        axes.set_xticks(range(len(names)), names, rotation=90)
-        axes.set_yticks(range(len(names)), names)
+        shown = [plain(name) for name in names]
+        axes.set_xticks(range(len(names)), shown, rotation=90)
+        axes.set_yticks(range(len(names)), shown)
     return figure
 
 
@@ -67,6 +70,6 @@ def _draw_histogram(
     shares = row[likeliest] / max(row.sum(), 1)
     colours = ["C2" if k == label else "C0" for k in likeliest]
     axes.bar(range(len(likeliest)), shares, color=colours)
-    axes.set_xticks(range(len(likeliest)), [names[k] for k in likeliest], rotation=90)
-    axes.set(ylabel="share of predictions", title=names[label], ylim=(0, 1))
+    axes.set_xticks(range(len(likeliest)), [plain(names[k]) for k in likeliest], rotation=90)
+    axes.set(ylabel="share of predictions", title=plain(names[label]), ylim=(0, 1))
     return figure

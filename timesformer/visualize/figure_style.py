@@ -6,6 +6,9 @@ so that one drawing is right on light and on dark screens.
 
 import io
 import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from matplotlib import rc_context
@@ -13,6 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+
+from timesformer.io.terminal import printable
 
 # Names of the variables in style.css, and their values there on a light page.
 COLOURS = {
@@ -58,13 +63,30 @@ def note(axes: Axes, text: str, at: tuple[float, float], **style: Any) -> None:
     axes.annotate(text, at, textcoords="offset points", **(look | style))
 
 
+def plain(name: str, most: int = 40) -> str:
+    """A name that matplotlib draws as it is, cut if it is longer than ``most``."""
+    text = printable(name)
+    short = text if len(text) <= most else text[: most - 1] + "…"
+    return short.replace("$", r"\$")  # else it would begin a formula
+
+
 def png_bytes(figure: Figure) -> bytes:
     """The figure as a PNG file, on white; the same bytes every time."""
     file = io.BytesIO()
     figure.patch.set_facecolor(PAPER)
-    with rc_context(_STYLE):
+    with rc_context(_STYLE), _without_warnings():
         FigureCanvasAgg(figure).print_png(file, metadata={"Software": None})  # type: ignore[no-untyped-call]
     return file.getvalue()
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Of names that the font has no glyphs for, or that leave the axes little room."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", message="Glyph .* missing from font|constrained_layout not"
+        )
+        yield
 
 
 def svg_text(figure: Figure, name: str) -> str:
@@ -76,7 +98,7 @@ def svg_text(figure: Figure, name: str) -> str:
     """
     file = io.StringIO()
     figure.patch.set_facecolor("none")
-    with rc_context(_STYLE | {"svg.hashsalt": name}):
+    with rc_context(_STYLE | {"svg.hashsalt": name}), _without_warnings():
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         FigureCanvasSVG(figure).print_svg(file, metadata=nothing)  # type: ignore[no-untyped-call]
     text = file.getvalue()

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 MOST_FRAME_BYTES = 3_400_000  # of all frames of a page; base64 makes 4.5 MB of them
+MOST_FLIPS = 160  # videos of the flips of all pairs of a comparison
 Json = Mapping[str, Any]
 Span = tuple[float, float]  # seconds
 
@@ -42,6 +43,11 @@ def fit_frames(report: Json, frames: Mapping[str, Sequence[bytes]]) -> Shown:
     return Shown(kept, len(set(paths) - set(kept)), number)
 
 
+def most_flips(comparison: Json) -> int:
+    """How many videos a page shows of those that one run of a pair gets right: fewer of more pairs."""
+    return int(max(MOST_FLIPS // (2 * max(len(comparison["flips"]), 1)), 4))
+
+
 def _mentions(report: Json) -> Iterator[tuple[str, Json]]:
     """Path and item of every place of a page that shows frames."""
     for pair in report.get("confused_pairs") or ():
@@ -51,4 +57,5 @@ def _mentions(report: Json) -> Iterator[tuple[str, Json]]:
         yield from ((item["path"], item) for item in items)
     for flips in report.get("flips") or ():
         for side in ("only_a", "only_b"):
-            yield from ((item["path"], item) for item in flips[side])
+            shown = flips[side][: most_flips(report)]
+            yield from ((item["path"], item) for item in shown)

@@ -9,10 +9,9 @@ from matplotlib.image import imsave
 from timesformer.visualize.report_figures import confusion_pixels
 
 
-def matrix_png(counts: np.ndarray, order: Sequence[int] | None) -> bytes:
+def matrix_png(counts: np.ndarray, order: Sequence[int]) -> bytes:
     """PNG of counts (K, K), rows and columns in ``order``, transparent where nothing is."""
-    if order is not None:
-        counts = counts[np.ix_(order, order)]
+    counts = counts[np.ix_(order, order)]
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     file = io.BytesIO()
     imsave(file, confusion_pixels(shares), format="png", metadata={"Software": None})  # type: ignore[dict-item]

@@ -8,11 +8,14 @@ import base64
 from collections.abc import Sequence
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from timesformer.io.terminal import printable
 
 
 def _number(value: float | None, digits: int = 1) -> str:
     """``78.4``; a dash for nothing."""
-    return "–" if value is None else f"{value:,.{digits}f}"
+    return "–" if value is None else f"{value:,.{digits}f}".replace("-", "−")
 
 
 def _signed(value: float | None, digits: int = 1) -> str:
@@ -22,17 +25,23 @@ def _signed(value: float | None, digits: int = 1) -> str:
 
 def _interval(ends: Sequence[float] | None, digits: int = 1) -> str:
     """``77.8 to 79.0``; empty for nothing."""
-    return " to ".join(_number(end, digits).replace("-", "−") for end in ends or ())
+    return " to ".join(_number(end, digits) for end in ends or ())
 
 
-def _jpeg(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
+def _visible(value: object) -> object:
+    """Texts of files and people without what would steer the browser, as the direction of writing."""
+    return value if not isinstance(value, str) or isinstance(value, Markup) else printable(value)
+
+
+def _base64(data: bytes) -> Markup:
+    return Markup(base64.b64encode(data).decode("ascii"))
 
 
 _TEMPLATES = Environment(
     loader=PackageLoader("timesformer.visualize"),
     autoescape=True,
     undefined=StrictUndefined,
+    finalize=_visible,
     trim_blocks=True,
     lstrip_blocks=True,
 )
@@ -41,14 +50,10 @@ _TEMPLATES.filters |= {
     "signed": _signed,
     "interval": _interval,
     "count": lambda value: f"{value:,}",
-    "jpeg": _jpeg,
+    "base64": _base64,
 }
 
 
 def render_page(template: str, **values: object) -> str:
-    """The HTML of ``template`` with ``values``, which are escaped.
-
-    File names that are not UTF-8 have question marks in place of their other bytes.
-    """
-    text = _TEMPLATES.get_template(template).render(values)
-    return text.encode("utf-8", "replace").decode("utf-8")
+    """The HTML of ``template`` with ``values``, escaped; control characters are shown."""
+    return _TEMPLATES.get_template(template).render(values)

@@ -20,6 +20,7 @@ from timesformer.visualize.figure_style import (
     WIDTH,
     new_axes,
     note,
+    plain,
     style_axes,
 )
 
@@ -74,7 +75,7 @@ def draw_per_class(per_class: Sequence[Json]) -> Figure:
     for place, (row, score) in enumerate(zip(rows, scores, strict=True)):
         axes.barh(place, score, 0.62, color=PALE)
         _whisker(axes, place, row.get("interval"), horizontal=True)
-    axes.set_yticks(range(len(rows)), [_short(row["name"]) for row in rows])
+    axes.set_yticks(range(len(rows)), [plain(row["name"], 26) for row in rows])
     axes.tick_params(axis="y", colors=INK)
     axes.set(xlim=(0, 101), ylim=(len(rows) - 0.4, -0.6), xlabel=f"{_metric(per_class)}, %")
     return figure
@@ -89,7 +90,7 @@ def draw_confusion(confusion: Sequence[Sequence[int]], order: Sequence[int], nam
     axes.imshow(confusion_pixels(shares), interpolation="nearest")
     axes.set(xlabel="predicted", ylabel="true")
     if len(order) <= MOST_NAMED:
-        shown = [_short(names[label], 18) for label in order]
+        shown = [plain(names[label], 18) for label in order]
         axes.set_xticks(range(len(order)), shown, rotation=90)
         axes.set_yticks(range(len(order)), shown)
     else:
@@ -188,7 +189,3 @@ def _whisker(axes: Axes, place: float, interval: Sequence[float] | None, *, hori
     if interval:
         draw = axes.hlines if horizontal else axes.vlines
         draw(place, interval[0], interval[1], color=colour, linewidth=1.8)
-
-
-def _short(name: str, most: int = 26) -> str:
-    return name if len(name) <= most else name[: most - 1] + "…"

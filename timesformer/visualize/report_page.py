@@ -1,6 +1,5 @@
 """The result of a test, and the comparison of several, as pages: functions of report.json and frames."""
 
-import base64
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -8,10 +7,11 @@ import numpy as np
 from markupsafe import Markup
 
 from timesformer.io.json_text import json_text
+from timesformer.io.terminal import printable
 from timesformer.visualize.definitions import definitions
 from timesformer.visualize.figure_files import FIGURES, figure_names
 from timesformer.visualize.figure_style import svg_text
-from timesformer.visualize.gallery import fit_frames
+from timesformer.visualize.gallery import fit_frames, most_flips
 from timesformer.visualize.matrix_image import matrix_png
 from timesformer.visualize.page import render_page
 from timesformer.visualize.report_figures import METRICS, MOST_NAMED, class_score, ranked
@@ -31,11 +31,12 @@ def render_report(report: Json, frames: Frames | None = None) -> str:
         frames: of the videos that are shown (``gallery.shown_videos``); a video without frames is
             shown by its name.
     """
-    names = report["classes"]["names"]
     confusion = np.asarray(report.get("confusion") or np.zeros((0, 0), int))
+    order = report.get("confusion_order") or range(len(confusion))
+    is_table = len(confusion) <= MOST_IN_TABLE
     return render_page(
         "report.html",
-        title=f"Test of {report['run']['name'] or 'a run'}",
+        title=f"Report on {report['run']['name'] or 'a run'}",
         report=report,
         figures=_figures(report, set(FIGURES) - _in_html(report)),
         shown=fit_frames(report, frames or {}),
@@ -47,12 +48,10 @@ def render_report(report: Json, frames: Frames | None = None) -> str:
         ],
         score=class_score,
         counts=confusion,
-        order=report.get("confusion_order") or range(len(names)),
-        is_table=len(confusion) <= MOST_IN_TABLE,
-        matrix_image=base64.b64encode(matrix_png(confusion, report.get("confusion_order"))).decode()
-        if len(confusion) > MOST_IN_TABLE
-        else "",
-        matrix_data=_script_json(_matrix(report, confusion)),
+        order=order,
+        is_table=is_table,
+        matrix_image=b"" if is_table else matrix_png(confusion, order),
+        matrix_data=_script_json(_matrix(report["classes"]["names"], confusion, order)),
         marks=[
             report["accuracy"][name]["value"]
             for name in ("chance", "majority")
@@ -74,6 +73,7 @@ def render_comparison(comparison: Json, frames: Frames | None = None) -> str:
         title=f"Comparison of {' and '.join(names) if len(names) < 3 else f'{len(names)} runs'}",
         comparison=comparison,
         metric=METRICS[comparison["metric"]],
+        most=most_flips(comparison),
         figures=_figures(comparison, set(FIGURES)),
         shown=fit_frames(comparison, frames or {}),
         first=FIRST_CARDS,
@@ -128,14 +128,10 @@ def _if_unreadable(accuracy: Json) -> str:
     return f"With these all wrong or all right: {', '.join(ranges)} %." if ranges else ""
 
 
-def _matrix(report: Json, confusion: np.ndarray) -> dict[str, Any]:
+def _matrix(names: Sequence[str], counts: np.ndarray, order: Sequence[int]) -> dict[str, Any]:
     """What the script draws: names, counts of each row as [column, count, ...], order."""
-    rows = [
-        [int(x) for column in np.flatnonzero(row) for x in (column, row[column])]
-        for row in confusion
-    ]
-    names = report["classes"]["names"]
-    return {"names": names, "rows": rows, "order": report.get("confusion_order") or []}
+    rows = [[int(x) for k in np.flatnonzero(row) for x in (k, row[k])] for row in counts]
+    return {"names": list(map(printable, names)), "rows": rows, "order": list(order)}
 
 
 def _script_json(value: Any) -> Markup:

@@ -25,6 +25,8 @@ for (const table of document.querySelectorAll("table[data-sortable]")) {
   }
 }
 
+addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((each) => { each.open = true; }));
+
 // Filters: the rows or cards below the element data-filter whose data-text has the typed text.
 for (const input of document.querySelectorAll("input[data-filter]")) {
   const target = document.getElementById(input.dataset.filter);
