@@ -74,7 +74,7 @@ class ClipMaker:
         return np.array(sorted(self.uses), dtype=np.int64)
 
     def take(self, place: int, image: np.ndarray) -> None:
-        size: Size = image.shape[:2]  # type: ignore[assignment]
+        size: Size = image.shape[:2]
         wanted = set()
         for number in self.pending:
             if self.rows[number][0] > place:

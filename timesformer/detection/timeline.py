@@ -109,4 +109,4 @@ def in_gaps(windows: np.ndarray, gaps: Sequence[Gap]) -> np.ndarray:
     for gap in gaps:
         inside = np.minimum(windows[:, 1], gap.end) - np.maximum(windows[:, 0], gap.start)
         lost += np.maximum(inside, 0)
-    return lost > 0.1 * (windows[:, 1] - windows[:, 0])
+    return np.asarray(lost > 0.1 * (windows[:, 1] - windows[:, 0]))
