@@ -44,7 +44,7 @@ def fit_frames(report: Json, frames: Mapping[str, Sequence[bytes]]) -> Shown:
 
 
 def most_flips(comparison: Json) -> int:
-    """How many videos a page shows of those that one run of a pair gets right: fewer of more pairs."""
+    """How many videos of each side of a pair a page shows: the more pairs, the fewer."""
     return int(max(MOST_FLIPS // (2 * max(len(comparison["flips"]), 1)), 4))
 
 
