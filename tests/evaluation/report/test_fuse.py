@@ -185,7 +185,10 @@ def test_fitting_needs_val_of_all_runs(run, tmp_path):
     c = write_csv(
         tmp_path / "a/c.csv", *random_scores(30, 3), paths=[f"test/{i}.mp4" for i in range(30)]
     )
-    assert "does not exist, and weights are fitted on val" in error_of([a, c], weights=("auto",))
+    assert error_of([a, c], weights=("auto",)) == (
+        f"{c} is a file alone, and weights are fitted on the val predictions in the OUTPUT_DIR of a run; "
+        "name folders, or give numbers as --weights"
+    )
 
 
 def test_val_that_holds_videos_of_the_test_is_refused(run):

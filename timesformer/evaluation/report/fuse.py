@@ -113,11 +113,16 @@ def _val_file(test: Predictions) -> Path:
 
 def _read_val(tests: Sequence[Predictions]) -> list[Predictions]:
     for test in tests:
-        folder = test.origin.parent
-        if test.origin.name != PREDICTIONS or not _val_file(test).is_file():
+        if test.origin.name != PREDICTIONS:
+            raise FusionError(
+                f"{printable(test.origin)} is a file alone, and weights are fitted on the val predictions "
+                "in the OUTPUT_DIR of a run; name folders, or give numbers as --weights"
+            )
+        if not _val_file(test).is_file():
             raise FusionError(
                 f"{printable(_val_file(test))} does not exist, and weights are fitted on val, never on "
-                f"test; make it by timesformer test --cfg {printable(folder / CONFIG)} TEST.SPLIT val"
+                "test; make it by timesformer test --cfg "
+                f"{printable(test.origin.with_name(CONFIG))} TEST.SPLIT val"
             )
     return [read_predictions(_val_file(test)) for test in tests]
 
