@@ -15,7 +15,8 @@ from timesformer.video.sampling import ClipShape
 from timesformer.video.timeline import Timeline
 from timesformer.video.visit import visit_frames
 
-SELECT = DenseSampling(ClipShape(4, 8, 30)).views(1, "official")
+SAMPLING = DenseSampling(ClipShape(4, 8, 30))
+SELECT = SAMPLING.views(SAMPLING.parts(1, "official"))
 GRID = Grid(32 / 30, 0.5)
 
 

@@ -17,14 +17,13 @@ def test_a_timeline_is_read_as_it_was_written(tmp_path):
     made = Timeline(
         "a b.mp4",
         np.array([[0, 2], [1, 3.0]]),
-        np.array([[0, 1.5], [1.5, 3]]),
         np.array([[0.2, 0.8], [np.nan, np.nan]], np.float32),
         ("wälk", "run"),
         3.0,
     )
     made.save(tmp_path / "scores.npz")
     found = read_timeline(tmp_path / "scores.npz")
-    for name in ("windows", "cells", "probabilities"):
+    for name in ("windows", "probabilities"):
         assert np.array_equal(getattr(found, name), getattr(made, name), equal_nan=True)
     assert (found.video, found.class_names, found.duration) == ("a b.mp4", ("wälk", "run"), 3)
     for content in (b"", b"PK\x03\x04"):

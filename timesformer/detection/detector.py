@@ -145,7 +145,6 @@ class Detector:
         return Timeline(
             video,
             times,
-            self.grid.cells(duration),
             found,
             names or tuple(f"class {k}" for k in range(found.shape[1])),
             duration,

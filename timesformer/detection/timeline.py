@@ -29,13 +29,11 @@ class Gap(NamedTuple):
 class Timeline:
     """The scores of W windows of one video, in seconds from its first frame.
 
-    A window speaks for its cell, a stride around its middle; cells follow each other from the beginning of
-    the video to its end. A window in a gap has nan.
+    A window in a gap has nan.
     """
 
     video: str
     windows: np.ndarray  # (W, 2) float64
-    cells: np.ndarray  # (W, 2) float64
     probabilities: np.ndarray  # (W, K) float32
     class_names: tuple[str, ...]
     duration: float
@@ -43,13 +41,12 @@ class Timeline:
     decoded: int = 0  # frames
 
     def save(self, path: Path) -> None:
-        """Write the arrays as ``starts``, ``ends``, ``cells``, ``probabilities``, ``class_names``."""
+        """Write the arrays as ``starts``, ``ends``, ``probabilities``, ``class_names``."""
         with write_atomically(path, "wb") as file:
             np.savez_compressed(
                 file,
                 starts=self.windows[:, 0],
                 ends=self.windows[:, 1],
-                cells=self.cells,
                 probabilities=self.probabilities,
                 class_names=np.array(self.class_names, dtype=np.str_),
                 duration=self.duration,
@@ -70,7 +67,6 @@ def read_timeline(path: Path) -> Timeline:
             return Timeline(
                 str(found["video"]),
                 windows,
-                found["cells"],
                 found["probabilities"],
                 names,
                 float(found["duration"]),

@@ -29,17 +29,6 @@ class Grid(NamedTuple):
         """(W,) seconds."""
         return np.arange(self.count(duration)) * self.stride
 
-    def cells(self, duration: float) -> np.ndarray:
-        """(W, 2) the seconds that each window speaks for: a stride around its middle.
-
-        The first and the last cell reach to the ends of the video.
-        """
-        middles = self.starts(duration) + self.span / 2
-        borders = (middles[1:] + middles[:-1]) / 2
-        return np.stack(
-            [np.concatenate([[0.0], borders]), np.concatenate([borders, [duration]])], axis=1
-        )
-
 
 class Windows(NamedTuple):
     """W windows of one video: their times (W, 2) in seconds and frames (W, T)."""

@@ -1,0 +1,119 @@
+"""``timesformer detect`` as a user calls it."""
+
+import json
+
+import numpy as np
+import pytest
+
+from timesformer.detection.detector import Detector
+from timesformer.detection.files import segments_of
+from timesformer.detection.rules import SegmentRules
+from timesformer.detection.timeline import read_timeline
+from timesformer.inference.predictor import Predictor
+
+FAST = ["--onset", 0.36, "--offset", 0.34, "--min-on", 0, "--min-off", 0]
+
+
+def test_the_files_are_those_of_the_detector_and_the_rules(
+    run_here, weights, numbered_video, tmp_path
+):
+    video, out = numbered_video(150), tmp_path / "out"
+    status, text, _ = run_here(
+        "detect", video, "--weights", weights, "--stride", 0.25, *FAST, "--out", out
+    )
+    assert status == 0
+    expected = Detector(Predictor.from_checkpoint(weights, "cpu"), stride=0.25).run(video)
+    found = read_timeline(out / "video.scores.npz")
+    assert np.array_equal(found.probabilities, expected.probabilities)
+    rules = SegmentRules(onset=0.36, offset=0.34, min_on=0, min_off=0)
+    segments = segments_of(expected, rules)
+    written = json.loads((out / "video.json").read_text())
+    assert written["results"]["video"] == [
+        {"label": s.label, "score": s.score, "segment": [s.start, s.end]} for s in segments
+    ]
+    assert written["external_data"]["rules"]["onset"] == 0.36
+    assert text.startswith(f"video: {len(segments)} segment(s) in 5.0 s")
+    names = {"video.json", "video.csv", "video.srt", "video.vtt", "video.scores.npz", "video.png"}
+    assert {path.name for path in out.iterdir()} == names
+
+
+def test_an_interruption_loses_nothing(run_here, weights, numbered_video, tmp_path, monkeypatch):
+    video, run, out = numbered_video(150), Detector.run, tmp_path / "out"
+    words = ["detect", video, "--weights", weights, "--stride", 0.25, "--out", out]
+    assert run_here(*words)[0] == 0
+    whole = read_timeline(out / "video.scores.npz").probabilities
+    (out / "video.scores.npz").unlink()
+    computed = []
+
+    def interrupted(self, *args, after, **options):
+        def count(number, scores):
+            after(number, scores)
+            computed.append(number)
+            if len(computed) == 7:
+                raise KeyboardInterrupt
+
+        return run(self, *args, after=count, **options)
+
+    monkeypatch.setattr(Detector, "run", interrupted)
+    status, _, error = run_here(*words)
+    assert status == 130
+    assert "the same command resumes" in error
+    assert (out / "video.unfinished.npz").exists()
+    assert run_here(*words)[0] == 0
+    assert sorted(computed) == list(range(len(whole)))  # none twice
+    assert np.array_equal(read_timeline(out / "video.scores.npz").probabilities, whole)
+    assert not (out / "video.unfinished.npz").exists()
+
+
+def test_what_cannot_be_read_is_named_and_the_rest_is_done(
+    run_here, weights, numbered_video, tmp_path
+):
+    numbered_video(60, name="films/good.mp4")
+    (tmp_path / "films/bad.mp4").write_bytes(b"no video")
+    damaged = numbered_video(300, name="films/damaged.mp4", gop=30)
+    content = bytearray(damaged.read_bytes())
+    third = len(content) // 3
+    content[third : 2 * third] = b"\0" * third
+    damaged.write_bytes(content)
+    out = tmp_path / "out"
+    status, text, error = run_here("detect", tmp_path / "films", "--weights", weights, "--out", out)
+    assert status == 1
+    assert "bad.mp4" in error
+    assert "s cannot be read: " in error
+    assert "good: " in text
+    assert {path.stem for path in out.glob("*.json")} == {"good", "damaged"}
+    gaps = json.loads((out / "damaged.json").read_text())["external_data"]["gaps"]
+    assert gaps
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--onset", 0.2], "onset 0.2 is below offset 0.35"),
+        (
+            ["--stride", 9],
+            "--stride is 9 seconds, but must be above 0 and at most a window of 0.533",
+        ),
+        (["--stride", 0], "0 must be more than 0 seconds"),
+        (["--span", 3], "--span is 3, but a clip of this model has 0.533 seconds"),
+        (["--smooth", "median:4"], "median:4"),
+        (["--background", "nothing"], "no class is called 'nothing'"),
+    ],
+)
+def test_options_that_exclude_each_other_are_status_2(
+    run_here, weights, numbered_video, tmp_path, words, message
+):
+    video = numbered_video(40)
+    status, _, error = run_here(
+        "detect", video, "--weights", weights, "--out", tmp_path / "out", *words
+    )
+    assert status == 2
+    assert message in error
+
+
+def test_a_film_that_does_not_exist_is_status_2(run_here, weights, tmp_path):
+    status, _, error = run_here(
+        "detect", tmp_path / "a.mp4", "--weights", weights, "--out", tmp_path / "o"
+    )
+    assert status == 2
+    assert "a.mp4" in error

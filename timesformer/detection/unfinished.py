@@ -1,0 +1,67 @@
+"""Scores of a video that is still being read, so that an interrupted run resumes there."""
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
+from timesformer.files import write_atomically
+
+SECONDS = 20.0  # between two writes
+_SUFFIX = ".unfinished.npz"
+
+
+class Unfinished:
+    """The windows of one video that are scored, in a file beside its results.
+
+    Args:
+        path: of the results, without suffix.
+        identity: what decides the scores; a file of another identity does not count.
+    """
+
+    def __init__(self, path: Path, identity: Mapping[str, object]) -> None:
+        self.path = path.with_name(f"{path.name}{_SUFFIX}")
+        text = json.dumps(identity, sort_keys=True, default=str)
+        self.identity = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+        self.rows = self._read()
+        self.written = time.monotonic()
+
+    def add(self, number: int, scores: np.ndarray) -> None:
+        """Keep the scores (K,) of a window; they reach the disk every SECONDS."""
+        self.rows[number] = scores
+        if time.monotonic() - self.written > SECONDS:
+            self.write()
+
+    def write(self) -> None:
+        """Write what there is."""
+        if self.rows:
+            numbers = np.array(sorted(self.rows), dtype=np.int64)
+            scores = np.stack([self.rows[number] for number in numbers.tolist()])
+            with write_atomically(self.path, "wb") as file:
+                np.savez(file, numbers=numbers, scores=scores, identity=np.array(self.identity))
+        self.written = time.monotonic()
+
+    def remove(self) -> None:
+        """Delete the file: the results are complete."""
+        self.path.unlink(missing_ok=True)
+
+    def _read(self) -> dict[int, np.ndarray]:
+        try:
+            with np.load(self.path, allow_pickle=False) as found:
+                if str(found["identity"]) != self.identity:
+                    return {}
+                return dict(zip(found["numbers"].tolist(), found["scores"], strict=True))
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+            return {}
+
+
+def file_identity(path: Path) -> dict[str, object]:
+    """Size and time of a local file; a folder or a URL is known by its name alone."""
+    if not path.is_file():
+        return {"path": str(path)}
+    found = path.stat()
+    return {"path": str(path.resolve()), "size": found.st_size, "time": found.st_mtime_ns}
