@@ -209,6 +209,7 @@ def test_the_rows_of_both_are_printed_and_recorded(config, capsys):
     for name, ensemble in (("paper", "softmax"), ("official", "sum")):
         found = json.loads((folder / f"val_results_{name}.json").read_text())
         assert (found["ensemble"], found["videos"], found["scored"]) == (ensemble, 3, 3)
+        assert (found["views"], found["clips"]) == (6, 9)
         assert f"temporal views ({name}) x" in found["protocol"]
         accuracies = f"{found['top1_acc']:.2f}", f"{found['top5_acc']:.2f}"
         assert [name, *accuracies] in [line.split() for line in out.splitlines()]

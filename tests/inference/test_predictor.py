@@ -13,9 +13,12 @@ import torch
 import timesformer
 from timesformer import Predictor
 from timesformer.checkpoint.load import CheckpointError
+from timesformer.checkpoint.temperature import store_temperature
 from timesformer.config import ConfigError, load_config
 from timesformer.datasets import load_views
 from timesformer.evaluation import test as testing
+from timesformer.evaluation.report.predictions import read_predictions
+from timesformer.evaluation.report.probabilities import class_probabilities
 from timesformer.inference import predictor as predicting
 from timesformer.models import build_model
 from timesformer.video import VideoError, read_video
@@ -67,6 +70,19 @@ def test_scores_equal_those_of_testing(trained, tmp_path, overrides):
         assert np.allclose(each.scores, expected[each.video], rtol=1e-5, atol=1e-5)
         assert each.error == ""
     assert len({tuple(each.scores.tolist()) for each in found}) == len(found)
+
+
+@pytest.mark.parametrize("method", ["sum", "max", "softmax", "sigmoid"])
+def test_probabilities_by_a_temperature_are_those_of_the_report(trained, tmp_path, method):
+    """Which fits the temperature to the scores of a CSV, in its own way."""
+    multi = (*MULTI, "DATA.ENSEMBLE_METHOD", "softmax")
+    cfg, path = trained(*(multi if method == "sigmoid" else ("DATA.ENSEMBLE_METHOD", method)))
+    videos = list(csv_scores(cfg, tmp_path))
+    store_temperature(path, 2.5, {"list": "val.csv", "sha256": "0" * 64, "videos": 70})
+    found = Predictor.from_checkpoint(path, device="cpu").predict(videos)
+    expected = class_probabilities(read_predictions(tmp_path), 2.5)
+    assert np.allclose(torch.stack([each.probabilities for each in found]), expected, atol=1e-4)
+    assert {each.temperature for each in found} == {2.5}
 
 
 @pytest.mark.parametrize(

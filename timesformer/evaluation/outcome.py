@@ -44,7 +44,8 @@ class TestSettings:
     """What its result files record of a test, the same for all protocols."""
 
     split: str  # whose list was tested
-    views: int  # clips of a video
+    views: int  # clips of a video in one protocol
+    clips: int  # of a video in all protocols together
     precision: str
     attention_type: str
     weights: str
@@ -149,6 +150,7 @@ def record(
         "protocol": protocol.text,
         "split": settings.split,
         "views": settings.views,
+        "clips": settings.clips,
         "ensemble": protocol.method,
         "precision": settings.precision,
         "attention_type": settings.attention_type,

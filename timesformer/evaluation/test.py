@@ -81,6 +81,7 @@ def test(cfg: CfgNode, device: torch.device, newest: Path | None = None) -> None
     settings = TestSettings(
         split=cfg.TEST.SPLIT,
         views=scoring.num_views,
+        clips=view.num_clips,
         precision=cfg.TEST.PRECISION,
         attention_type=model.kind,
         weights=source,

@@ -57,6 +57,15 @@ def test_each_point_is_the_ensemble_of_its_clips(run, method):
     assert whole["interval"][0] < whole["value"] < whole["interval"][1]
 
 
+def test_the_clips_of_other_protocols_took_their_share_of_the_time(run, tmp_path):
+    run()
+    facts = {"seconds": 36.0, "ensemble": "sum", "views": V * C, "clips": 2 * V * C}
+    (tmp_path / "test_results.json").write_text(json.dumps(facts))
+    predictions = read_predictions(tmp_path)
+    *_, last = views.view_curve(predictions, views.read_views(predictions), None)["points"]
+    assert last["milliseconds"] == pytest.approx(1000 * 36 / N / 2)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -64,6 +73,10 @@ def test_each_point_is_the_ensemble_of_its_clips(run, method):
         ({"scores": np.zeros((N, V * C, K + 1), np.float16)}, "is of other videos or classes"),
         ({"temporal": V + 1}, "15 clips of a video, but an array of the shape"),
         ({"paths": np.array([{}] * N)}, "is not a file of views"),
+        (
+            {"predictions_sha256": np.array("0" * 64)},
+            "is of another test than .*; test again with T",
+        ),
     ],
 )
 def test_what_is_of_another_test_is_refused(run, change, message, tmp_path):

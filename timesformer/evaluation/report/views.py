@@ -154,4 +154,8 @@ def _seconds_of_clip(predictions: Predictions, views: ViewScores) -> float | Non
     seconds = predictions.record.result("seconds")
     if not isinstance(seconds, int | float) or seconds <= 0:
         return None
-    return float(seconds) / (len(predictions.paths) * views.temporal * views.crops)
+    clips = predictions.record.result(
+        "clips"
+    )  # more than the views, if several protocols were tested
+    clips = clips if isinstance(clips, int) and clips > 0 else views.temporal * views.crops
+    return float(seconds) / (len(predictions.paths) * clips)
