@@ -64,7 +64,7 @@ def test_a_list_of_segments_is_read(tmp_path):
 
 
 BAD = {  # of a duration of 10 s
-    (5, 5): "from 5 to 5 s, which holds nothing; correct it",
+    (5, 5): "from 5 to 5 s, which holds nothing; correct it, or pass --clean",
     (6, 5): "from 6 to 5 s, which holds nothing",
     (8, 12): "from 8 to 12 s, but the video ends at 10 s",
     (-1, 3): "from -1 to 3 s, which begins before the video",
@@ -105,7 +105,7 @@ TEXTS = {
     '{"database": {"a": {"annotations": [], "duration": -1}}}': "the duration -1, which is not a number",
     '{"database": {"a": {"annotations": []}}}': "no annotation; there is nothing to find",
     '{"database": {"a": {"subset": "x"}, "b": {"subset": "y"}}}': "no video of the subset validation; "
-    "it has x (1 videos), y (1 videos); choose one of them",
+    "it has x (1 videos), y (1 videos); choose one with --subset",
 }
 
 

@@ -28,7 +28,15 @@ PANELS = {  # of the help -> commands; a command is `main` of the module of its 
     "Train and test": ("train", "test", "finetune", "plan", "submit"),
     "Use a model": ("predict", "detect", "features", "inspect", "convert"),
     "Prepare data": ("prepare", "check", "shards", "sampling", "make-motion-dataset"),
-    "Look at results": ("report", "compare", "fuse", "compare-finetuning", "plot", "benchmark"),
+    "Look at results": (
+        "report",
+        "compare",
+        "detect-eval",
+        "fuse",
+        "compare-finetuning",
+        "plot",
+        "benchmark",
+    ),
     "Look things up": ("keys",),
 }
 PANEL_OF = {name: panel for panel, names in PANELS.items() for name in names}

@@ -126,7 +126,7 @@ def checked(path: Path, name: str, video: Video) -> Video:
         if problem:
             raise AnnotationsError(
                 f"{printable(path)}: {printable(name)} has {printable(segment.label)} from "
-                f"{segment.start:g} to {segment.end:g} s, {problem}; correct it"
+                f"{segment.start:g} to {segment.end:g} s, {problem}; correct it, or pass --clean"
             )
     return video
 
@@ -231,7 +231,9 @@ def _subset(path: Path, database: Mapping[str, Any], wanted: str | None) -> str 
         there = ", ".join(f"{printable(name)} ({n} videos)" for name, n in counts.items())
         raise AnnotationsError(
             f"{printable(path)}: no video of the subset {printable(chosen)}; it has "
-            f"{there or 'no subsets'}; choose one of them" + ", or leave it out" * (not counts)
+            f"{there or 'no subsets'}; choose one with --subset"
+            + ", or leave it out"
+            * (not counts)
         )
     return chosen
 

@@ -1,0 +1,78 @@
+"""Compare detections with annotations: mAP by tIoU, recall, every class, every moment, sequences.
+
+Truth and predictions are ActivityNet JSON, or a list of segments `path label start end` and a CSV; no
+model is needed. Equal scores are taken in the order of the name of the video, then of the start.
+
+Detections in videos that are not in the truth are wrong, those of other classes are left out, as in the
+published evaluation; both are counted. A video is called by its name without folder and suffix.
+
+$ timesformer detect-eval --truth annotations.json --predictions output/detections --tiou 0.3:0.7:0.1
+$ timesformer detect-eval --truth test.csv --predictions results.json --subset testing --json
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from timesformer.cli.app import command
+from timesformer.cli.options import Classes
+
+
+@command()
+def main(
+    truth: Annotated[
+        Path, typer.Option(metavar="FILE", help="ActivityNet JSON, or a list of segments.")
+    ],
+    predictions: Annotated[
+        Path,
+        typer.Option(metavar="FILE|DIR", help="Results: JSON or CSV, or a folder of JSON files."),
+    ],
+    tiou: Annotated[
+        str,
+        typer.Option(
+            metavar="FIRST:LAST:STEP", help="Thresholds of mAP; 0.5:0.95:0.05 are ActivityNet's."
+        ),
+    ] = "0.3:0.7:0.1",
+    subset: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Default: validation, or the only one of the truth."),
+    ] = None,
+    classes: Classes = None,
+    clean: Annotated[
+        bool,
+        typer.Option(
+            "--clean",
+            help="Repair the truth: duplicates count once, segments are cut at the end of the video, "
+            "empty ones are left out.",
+        ),
+    ] = False,
+    ignore_others: Annotated[
+        bool,
+        typer.Option("--ignore-others", help="Leave out detections in videos not in the truth."),
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object; shares are from 0 to 1.")
+    ] = False,
+) -> None:
+    """Print the figures."""
+    from timesformer.datasets.class_names import class_names
+    from timesformer.detection.annotations import read_annotations
+    from timesformer.detection.evaluation import evaluate_detections
+    from timesformer.detection.lines import evaluation_lines
+    from timesformer.detection.read_results import read_detections
+    from timesformer.detection.thresholds import parse_tious
+    from timesformer.io.json_text import json_text
+    from timesformer.io.terminal import printable
+
+    tious = parse_tious(tiou)
+    names = class_names(classes) if classes else ()
+    annotations = read_annotations(truth, subset=subset, class_names=names, clean=clean)
+    found = read_detections(predictions)
+    report = evaluate_detections(
+        annotations, found, tious, predictions=predictions, leave_out_others=ignore_others
+    )
+    for warning in report["warnings"]:
+        print(f"warning: {printable(warning)}", file=sys.stderr)
+    print(json_text(report) if as_json else "\n".join(evaluation_lines(report)))
