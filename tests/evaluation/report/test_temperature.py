@@ -78,6 +78,10 @@ def test_videos_of_the_test_are_refused(run):
 def test_what_does_not_belong_to_the_test_is_refused(run):
     with pytest.raises(TemperatureError, match="has 6 classes, and the test has 5"):
         find_temperature(read_predictions(run("a", test_classes=5)), "val")
+    moved = run("c", val={"weights": "new/x.pyth"}, test={"weights": "old/x.pyth"})
+    assert find_temperature(read_predictions(moved), "val").value > 1
+    with pytest.raises(TemperatureError, match="is of the weights new/x.pyth"):
+        find_temperature(read_predictions(run("d", test={"weights": "old/x.pyth"})), str(moved))
     other = run("b", val={"weights": "x.pyth"}, test={"weights": "y.pyth"})
     with pytest.raises(TemperatureError, match=r"is of the weights x.pyth, and the test of y.pyth"):
         find_temperature(read_predictions(other), "val")
