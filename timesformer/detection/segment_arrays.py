@@ -5,6 +5,7 @@ W windows of all videos stand one after the other; S segments are columns.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -26,25 +27,26 @@ class Windows:
         None  # (videos,) seconds; None: videos end with their last windows
     )
 
-    @property
+    @cached_property
     def seen(self) -> np.ndarray:
         """(W,) whether a window has scores."""
         return np.asarray(~np.isnan(self.scores[:, 0]))
 
-    @property
+    @cached_property
     def gaps(self) -> np.ndarray:
         """(W,) whether there is a gap in time before a window, or a video begins."""
         new = np.ones(len(self.video), bool)
         new[1:] = (np.diff(self.video) != 0) | (self.starts[1:] - self.ends[:-1] > NO_GAP)
         return new
 
-    @property
+    @cached_property
     def begins(self) -> np.ndarray:
         """(W,) whether a run begins: after a gap, and after a window without scores."""
         unseen = ~self.seen
         after = np.append(False, unseen[:-1])[: len(unseen)]
         return np.asarray(self.gaps | unseen | after)
 
+    @cached_property
     def limits(self) -> np.ndarray:
         """(videos, 2) begin and end of each video."""
         limits = np.zeros((int(self.video.max(initial=-1)) + 1, 2))
@@ -54,6 +56,7 @@ class Windows:
             limits[:, 1] = self.durations[: len(limits)]
         return limits
 
+    @cached_property
     def cells(self) -> tuple[np.ndarray, np.ndarray]:
         """(W,) begin and end of the time that each window stands for."""
         gaps = self.gaps
@@ -62,8 +65,14 @@ class Windows:
         low = np.where(gaps, self.starts, np.append(0.0, between)[: len(gaps)])
         high = np.where(np.append(gaps[1:], True), self.ends, np.append(between, 0.0)[: len(gaps)])
         is_last = np.append(np.diff(self.video) != 0, True)[: len(gaps)]
-        high[is_last] = self.limits()[self.video[is_last], 1]
+        high[is_last] = self.limits[self.video[is_last], 1]
         return low, high
+
+    @cached_property
+    def sums(self) -> tuple[np.ndarray, np.ndarray]:
+        """(W + 1, K) and (W + 1,): scores of the windows before each one, and how many these are."""
+        sums = np.append(np.zeros_like(self.scores[:1]), np.nan_to_num(self.scores), axis=0)
+        return sums.cumsum(axis=0), np.append(0, self.seen).cumsum()
 
 
 class Segments(NamedTuple):
@@ -115,18 +124,17 @@ def join_runs(windows: Windows, active: np.ndarray, rules: SegmentRules) -> Segm
     after &= ~np.append(begins[1:], True)[:, None]
     label, first = np.nonzero((active & ~before).T)
     _, last = np.nonzero((active & ~after).T)
-    low, high = windows.cells()
+    low, high = windows.cells
     video = windows.video[first]
     starts, ends = low[first] - rules.pad, high[last] + rules.pad
     same = (label[1:] == label[:-1]) & (video[1:] == video[:-1])
     opens = np.append(True, ~(same & joined(starts[1:] - ends[:-1], rules)))[: len(label)]
     closes = np.append(opens[1:], True)[: len(label)]
     first, last, video, label = first[opens], last[closes], video[opens], label[opens]
-    limits = windows.limits()
+    limits = windows.limits
     times = np.stack(
         [np.maximum(starts[opens], limits[video, 0]), np.minimum(ends[closes], limits[video, 1])], 1
     )
-    sums = np.append(np.zeros_like(windows.scores[:1]), np.nan_to_num(windows.scores), axis=0)
-    sums, counts = sums.cumsum(axis=0), np.append(0, windows.seen).cumsum()
+    sums, counts = windows.sums
     scores = (sums[last + 1, label] - sums[first, label]) / (counts[last + 1] - counts[first])
     return Segments(video, label, scores, times).long_enough(rules.min_on)
