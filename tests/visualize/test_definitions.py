@@ -1,5 +1,5 @@
 from tests.visualize.made_report import made_report
-from timesformer.visualize.definitions import definitions
+from timesformer.visualize.definitions import absent, definitions
 
 
 def test_each_number_of_a_report_has_one_sentence():
@@ -13,3 +13,21 @@ def test_what_a_report_has_not_is_not_defined():
     found = dict(definitions(made_report(calibration=None, accuracy={"map": {"value": 1.0}})))
     assert "mAP" in found
     assert not {"top-1", "Brier score"} & set(found)
+
+
+def test_what_is_absent_is_said_with_the_way_to_it():
+    whole = made_report()
+    whole["per_class"][0]["change"] = {"accuracy": 1.0}
+    assert absent(whole) == []
+    without = made_report(views=None, training_frequency=None, validation=None)
+    without["calibration"]["temperature"] = None
+    text = " ".join(absent(without))
+    for way in ("--views", "--train-list FILE", "--temperature val", "--against RUN", "no record"):
+        assert way in text
+    without["run"]["split"] = "val"
+    assert "no record" not in " ".join(absent(without))
+
+
+def test_several_labels_need_no_temperature_and_no_training_list():
+    report = made_report(task="multi_label", calibration=None, training_frequency=None)
+    assert not {"--temperature", "--train-list"} & set(" ".join(absent(report)).split())

@@ -1,4 +1,4 @@
-"""What the numbers of a report mean, one sentence each."""
+"""What the numbers of a report mean, one sentence each, and how to get those that it has not."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -29,3 +29,26 @@ def definitions(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Name and sentence of each number that ``report`` has."""
     rows = [row for name, row in _ACCURACY.items() if report["accuracy"].get(name)]
     return [*rows, *_PER_CLASS, *(_CALIBRATION if report.get("calibration") else ())]
+
+
+def absent(report: Mapping[str, Any]) -> list[str]:
+    """What ``report`` might have, and how to get it, a sentence each."""
+    single = report["task"] != "multi_label"
+    calibration = report.get("calibration")
+    has_change = any(row.get("change") for row in report["per_class"])
+    missing = {
+        "Accuracy against views: test with TEST.SAVE_VIEWS True, then report with --views.": not (
+            report.get("views")
+        ),
+        "Accuracy against training videos: report with --train-list FILE.": (
+            single and not report.get("training_frequency")
+        ),
+        "A temperature: report with --temperature val.": bool(
+            calibration and not calibration["temperature"]
+        ),
+        "The change of each class against another run: report with --against RUN.": not has_change,
+        "The validation: no record of the training lies beside the predictions.": (
+            report["run"].get("split") == "test" and not report.get("validation")
+        ),
+    }
+    return [text for text, is_missing in missing.items() if is_missing]

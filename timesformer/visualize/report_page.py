@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from timesformer.io.json_text import json_text
 from timesformer.io.terminal import printable
-from timesformer.visualize.definitions import definitions
+from timesformer.visualize.definitions import absent, definitions
 from timesformer.visualize.figure_files import FIGURES, figure_names
 from timesformer.visualize.figure_style import svg_text
 from timesformer.visualize.gallery import fit_frames, most_flips
@@ -58,6 +58,7 @@ def render_report(report: Json, frames: Frames | None = None) -> str:
             if report["accuracy"].get(name)
         ],
         definitions=definitions(report),
+        absent=absent(report),
         methods=_methods(report["accuracy"]),
         all_figures=figure_names(report),
         first=FIRST_CARDS,
