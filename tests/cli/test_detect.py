@@ -1,6 +1,7 @@
 """``timesformer detect`` as a user calls it."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ def test_the_files_are_those_of_the_detector_and_the_rules(
 ):
     video, out = numbered_video(150), tmp_path / "out"
     status, text, _ = run_here(
-        "detect", video, "--weights", weights, "--stride", 0.25, *FAST, "--out", out
+        "detect", video, "--weights", weights, "--stride", 0.25, *FAST, "--out", out, "--page"
     )
     assert status == 0
     expected = Detector(Predictor.from_checkpoint(weights, "cpu"), stride=0.25).run(video)
@@ -34,6 +35,8 @@ def test_the_files_are_those_of_the_detector_and_the_rules(
     assert written["external_data"]["rules"]["onset"] == 0.36
     assert text.startswith(f"video: {len(segments)} segment(s) in 5.0 s")
     names = {"video.json", "video.csv", "video.srt", "video.vtt", "video.scores.npz", "video.png"}
+    names |= {"video.html"}
+    assert f'src="{os.path.relpath(video, out)}"' in (out / "video.html").read_text()
     assert {path.name for path in out.iterdir()} == names
 
 

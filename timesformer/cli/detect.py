@@ -99,6 +99,9 @@ def main(
             help="Of a window, for models that take frames of a whole video (SSv2).",
         ),
     ] = None,
+    page: Annotated[
+        bool, typer.Option("--page", help="Write NAME.html, on which the video plays, too.")
+    ] = False,
     batch: Annotated[
         int, typer.Option(min=1, help="Windows that are scored at once; changes no score.")
     ] = 8,
@@ -114,7 +117,7 @@ def main(
     detector = Detector(predictor, stride=stride, span=span, batch=batch)
     rules.background_place(predictor.class_names or ())
     out.mkdir(parents=True, exist_ok=True)
-    work = Work(detector, rules, out, use.weights)
+    work = Work(detector, rules, out, use.weights, page)
     failed = [
         not work.detect(video, name) for video, name in zip(found, file_names(found), strict=True)
     ]
@@ -129,11 +132,12 @@ class Work:
     rules: "SegmentRules"
     out: Path
     weights: str
+    with_page: bool
 
     def detect(self, video: str, name: str) -> bool:
         """Write the files of one video; False if it, or a part of it, cannot be read."""
         from timesformer.config import portable
-        from timesformer.detection.files import segments_of, write_files
+        from timesformer.detection.files import segments_of, write_files, write_page
         from timesformer.detection.unfinished import Unfinished, file_identity
 
         grid, facts = self.detector.grid, self._facts(video)
@@ -153,6 +157,9 @@ class Work:
         segments = segments_of(timeline, self.rules)
         facts |= {"rules": self.rules.__dict__, "span": grid.span, "stride": grid.stride}
         write_files(self.out, name, timeline, segments, self.rules, facts)
+        if self.with_page:
+            shown = {key: facts[key] for key in ("weights", "model", "span", "stride")}
+            write_page(self.out, name, timeline, segments, shown | self.rules.__dict__)
         unfinished.remove()
         for gap in timeline.gaps:
             model.tell(

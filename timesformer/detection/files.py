@@ -5,18 +5,22 @@ NAME.csv         video, label, score, start, end
 NAME.srt .vtt    subtitles
 NAME.scores.npz  probabilities of every window
 NAME.png         curves and segments over time
+NAME.html        the same as a page on which the video plays
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from timesformer.config import portable
 from timesformer.detection.results import Detection, write_csv, write_results
 from timesformer.detection.rules import SegmentRules
 from timesformer.detection.segments import find_segments
 from timesformer.detection.subtitles import write_srt, write_vtt
 from timesformer.detection.timeline import Timeline
 from timesformer.files import write_atomically
+from timesformer.video.sources import is_local_file
 
 SCORES = ".scores.npz"
 
@@ -65,6 +69,33 @@ def write_files(
     write_vtt(folder / f"{name}.vtt", segments)
     timeline.save(folder / f"{name}{SCORES}")
     _draw(folder / f"{name}.png", timeline, segments, rules)
+
+
+def write_page(
+    folder: Path,
+    name: str,
+    timeline: Timeline,
+    segments: Sequence[Detection],
+    facts: Mapping[str, Any],
+) -> Path:
+    """Write NAME.html, on which the video plays, see ``write_files``; returns it."""
+    from timesformer.visualize.detection_page import Shown, render_detection
+
+    local = is_local_file(timeline.video) and portable(timeline.video).is_file()
+    text = render_detection(
+        name,
+        timeline.windows.mean(axis=1),
+        timeline.probabilities,
+        timeline.class_names,
+        [Shown(row.label, row.start, row.end, row.score) for row in segments],
+        duration=timeline.duration,
+        film=os.path.relpath(portable(timeline.video), folder) if local else None,
+        gaps=[gap._asdict() for gap in timeline.gaps],
+        facts=facts,
+    )
+    with write_atomically(folder / f"{name}.html", option="--out") as file:
+        file.write(text)
+    return folder / f"{name}.html"
 
 
 def _draw(

@@ -35,7 +35,7 @@ def draw_timeline(
         gaps: parts that cannot be seen.
         onset: drawn as a line.
     """
-    shown = _shown(probabilities, names, [label for label, _, _ in segments])
+    shown = shown_classes(probabilities, names, [label for label, _, _ in segments])
     height = 2.6 + 0.28 * max(len(shown), 1)
     figure = Figure(figsize=(10, height), layout="constrained")
     curves, lanes = figure.subplots(
@@ -63,8 +63,16 @@ def _label_lanes(axes: Axes, names: Sequence[str]) -> None:
     axes.set(ylim=(max(len(names), 1) - 0.5, -0.5), xlabel="seconds")
 
 
-def _shown(probabilities: np.ndarray, names: Sequence[str], found: Sequence[str]) -> list[int]:
-    """Classes with segments, then those that are likeliest at some time."""
+def shown_classes(
+    probabilities: np.ndarray, names: Sequence[str], found: Sequence[str]
+) -> list[int]:
+    """The classes to show, at most MOST_CLASSES: those with segments, then the likeliest at some time.
+
+    Args:
+        probabilities: (W, K); nan is left out.
+        names: K.
+        found: the classes of segments.
+    """
     seen = probabilities[np.isfinite(probabilities).all(axis=1)]
     peaks = seen.max(axis=0) if len(seen) else np.zeros(len(names))
     order = sorted(range(len(names)), key=lambda k: (names[k] not in found, -peaks[k], k))
