@@ -11,6 +11,7 @@ from timesformer.cli.prepare import Format
 from timesformer.config import load_config
 from timesformer.datasets import read_list
 from timesformer.datasets.annotation_formats import ANNOTATION_FORMATS
+from timesformer.datasets.film_formats import FILM_FORMATS
 from timesformer.datasets.lists import read_kinetics
 
 
@@ -31,7 +32,7 @@ def refuse(run_here):
 
 
 def test_the_formats_of_the_help_are_those_of_the_package():
-    assert tuple(ANNOTATION_FORMATS) == get_args(Format)
+    assert (*ANNOTATION_FORMATS, *FILM_FORMATS) == get_args(Format)
 
 
 def videos_of(folder, split, num_classes, **kwargs):

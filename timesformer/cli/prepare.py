@@ -12,6 +12,14 @@ $ timesformer prepare hmdb51    --videos hmdb51 --annotations testTrainMulti_703
 $ timesformer prepare ssv2      --videos 20bn-something-something-v2 --annotations labels --out data/ssv2
 $ timesformer prepare csv       --videos frames --annotations list.csv --out data/mine
 $ timesformer prepare list      --videos clips --train train.csv --val val.csv --out data/mine
+
+Long films with annotated seconds become lists of segments (`path label start end`) with segments of
+background from the gaps, as the last class:
+
+$ timesformer prepare activitynet --videos films --annotations activity_net.v1-3.json --out data/anet
+$ timesformer prepare thumos14    --videos films --annotations TH14_Temporal_annotations --out data/thumos
+$ timesformer prepare epic --label noun --videos films --train train.csv --val val.csv --out data/epic
+$ timesformer prepare via         --videos films --annotations via_project.json --out data/mine
 """
 
 import os
@@ -23,9 +31,14 @@ import typer
 from timesformer.cli.app import command
 from timesformer.cli.options import OUT, Processes, Seed, positive_seconds
 
-Format = Literal["kinetics", "mmaction2", "ucf101", "hmdb51", "ssv2", "folders", "csv", "list"]
-ListFile = Annotated[Path | None, typer.Option(help="The list (mmaction2, csv, list).")]
-SHARE_HELP = "Part of each class for this split, where the format has no splits."
+Format = Literal[
+    "kinetics", "mmaction2", "ucf101", "hmdb51", "ssv2", "folders", "csv", "list",
+    "activitynet", "thumos14", "epic", "via",
+]  # fmt: skip
+ListFile = Annotated[Path | None, typer.Option(help="The list (mmaction2, csv, list, epic, via).")]
+SHARE_HELP = (
+    "Part of each class (of films: of the films) for this split, where the format has none."
+)
 
 
 def share(value: float) -> float:
@@ -33,6 +46,32 @@ def share(value: float) -> float:
     if not 0 <= value < 1:
         raise typer.BadParameter(f"{value} must be in [0, 1): a part of each class")
     return value
+
+
+def ratio(value: float) -> float:
+    """The callback of --background."""
+    if not 0 <= value <= 100:
+        raise typer.BadParameter(
+            f"{value:g} must be in [0, 100]: background segments for each action"
+        )
+    return value
+
+
+def subset_splits(text: str) -> dict[str, str]:
+    """``NAME=SPLIT,...`` of --subsets as a table."""
+    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
+    for name, _, split in pairs:
+        if not name.strip() or split.strip() not in ("train", "val", "test"):
+            raise typer.BadParameter(
+                f"{text!r} must be NAME=SPLIT,... with train, val or test for each subset"
+            )
+    return {name.strip(): split.strip() for name, _, split in pairs}
+
+
+def checked_subsets(text: str) -> str:
+    """The callback of --subsets."""
+    subset_splits(text)
+    return text
 
 
 Share = Annotated[float, typer.Option(callback=share, help=SHARE_HELP)]
@@ -74,11 +113,33 @@ def main(
     timeout: Annotated[
         float, typer.Option(callback=positive_seconds, help="Of --resize: seconds for one video.")
     ] = 3600.0,
+    background: Annotated[
+        float,
+        typer.Option(
+            callback=ratio, metavar="RATIO", help="Films: background segments for each action."
+        ),
+    ] = 1.0,
+    shortest: Annotated[
+        float, typer.Option(callback=positive_seconds, help="Films: seconds of a segment.")
+    ] = 0.1,
+    label: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="The class: verb or noun (epic), an attribute (via)."),
+    ] = "",
+    subsets: Annotated[
+        str,
+        typer.Option(
+            callback=checked_subsets,
+            metavar="NAME=SPLIT,...",
+            help="Films: what a subset is for, as Validation=train,Test=val.",
+        ),
+    ] = "",
     workers: Processes = None,
 ) -> int:
     """Write the lists and print a table of them."""
     from timesformer.datasets.annotations import Source
     from timesformer.datasets.class_names import class_names
+    from timesformer.datasets.film_rows import FilmChoices
     from timesformer.datasets.folders import VideoFolder
     from timesformer.datasets.list_text import ListError
     from timesformer.datasets.prepare import Resize, prepare
@@ -97,7 +158,10 @@ def main(
         fold,
         encoding,
         first_label,
+        label,
+        subset_splits(subsets),
     )
+    processes = workers or os.cpu_count() or 1
     prepared = prepare(
         source,
         form,
@@ -105,7 +169,8 @@ def main(
         shares={"val": val_share, "test": test_share},
         seed=seed,
         allow_missing=partial,
-        resize=Resize(resize, workers or os.cpu_count() or 1, timeout) if resize else None,
+        resize=Resize(resize, processes, timeout) if resize else None,
+        films=FilmChoices(background, shortest, num_processes=processes),
     )
     for line in prepared.lines:
         print(line)

@@ -51,6 +51,8 @@ class Source(NamedTuple):
     fold: int = 1  # which of several official splits
     encoding: str = "utf-8"  # of text files
     first_label: int = 0  # that the labels of the files count from
+    label: str = ""  # which of several annotated things is the class, of films
+    subsets: Mapping[str, str] = {}  # subset as the files call it -> split, of films
 
 
 class LocatedClip(NamedTuple):

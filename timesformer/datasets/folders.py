@@ -86,14 +86,18 @@ class VideoFolder:
         ``name`` may hold folders: ``Archery/v_Archery_g01_c01.avi`` is that file, else the video of
         that name anywhere below the root. None if there is no such video.
         """
+        return next(iter(self.matches(name, parents=parents)), None)
+
+    def matches(self, name: str, *, parents: tuple[str, ...] = ()) -> list[Path]:
+        """All videos that ``find`` could take as well for this name."""
         if self.root / name in self._exact:
-            return self.root / name
+            return [self.root / name]
         *folders, last = name.replace("\\", "/").split("/")
         found = self._by_name.get(_bare(last)) or self._by_name.get(last, [])
         wanted = (*folders[-1:], *parents)
         beside = [path for path in found if path.parent.name in wanted]
         same = [path for path in beside or found if path.name == last]
-        return next(iter(same or beside or found), None)
+        return same or beside or found
 
     def describe_unused(self) -> list[str]:
         """A line for each kind of files that are not used: how many, which, why, the first."""

@@ -18,6 +18,8 @@ from timesformer.datasets.annotations import (
     describe_unlisted,
     locate_clips,
 )
+from timesformer.datasets.film_formats import FILM_FORMATS
+from timesformer.datasets.film_rows import FilmChoices, film_rows
 from timesformer.datasets.list_text import ListError
 from timesformer.datasets.splits import assign_splits, complete_splits
 from timesformer.datasets.write_lists import Parts, write_lines, write_lists
@@ -44,6 +46,18 @@ class Resize(NamedTuple):
     time_limit: float = TIMEOUT
 
 
+class Rows(NamedTuple):
+    """Rows of lists as a format gives them, before they are checked and written."""
+
+    entries: list[LocatedClip]
+    class_names: Sequence[str]
+    missing: Sequence[AnnotatedClip]
+    lines: Sequence[str] = ()
+    reports: Mapping[str, Sequence[str]] = {}  # OUT/<name>.txt -> its lines
+    of_films: bool = False  # several rows are of one file
+    background: int | None = None  # the label of seconds without an action
+
+
 def prepare(
     source: Source,
     form: str,
@@ -53,38 +67,55 @@ def prepare(
     seed: int,
     allow_missing: bool,
     resize: Resize | None = None,
+    films: FilmChoices | None = None,
 ) -> Prepared:
     """Write the lists of annotations.
 
     Args:
         source: the videos and what is known of them.
-        form: of the annotations, one of ANNOTATION_FORMATS.
+        form: of the annotations, one of ANNOTATION_FORMATS or FILM_FORMATS.
         out: folder to write.
-        shares: part of each class for val and test, where the format has no splits.
-        seed: of a split that is made here.
+        shares: part of each class, or of the films, for val and test, where the format has no splits.
+        seed: of a split that is made here, and of background.
         allow_missing: write the lists there are, even without train or val.
         resize: re-encode every video, under OUT/videos-<short side>.
+        films: how films become rows; None: as by default.
 
     Raises:
         ListError: annotations, videos or labels that do not fit.
     """
     videos = source.videos
-    annotations = ANNOTATION_FORMATS[form](source)
-    entries, missing = locate_clips(annotations.clips, videos)
-    names = annotations.class_names
-    entries = assign_splits(entries, seed=seed, shares=shares, names=names)
-    parts = complete_splits(entries, partial=allow_missing)
+    if form in FILM_FORMATS:
+        choices = films or FilmChoices()
+        found = film_rows(source, form, choices, seed=seed, shares=shares)
+        background = len(found.class_names) - 1 if choices.background else None
+        rows = Rows(*found, of_films=True, background=background)
+    else:
+        rows = _clip_rows(source, form, seed=seed, shares=shares)
+    names = rows.class_names
+    parts = complete_splits(rows.entries, partial=allow_missing)
     failures: list[str] = []
     if resize:
         parts, failures = reencoded(parts, videos.root, out, resize)
     _check_labels(parts, names)
     write_lists(out, parts, names)
-    lines = list(map(printable, (*videos.describe_unused(), *describe_unlisted(videos, entries))))
-    lines.append(_table(parts, names, missing, len(failures)))
-    lines += _report("missing", [clip.name for clip in missing], out)
+    unused = (*videos.describe_unused(), *describe_unlisted(videos, rows.entries))
+    lines = [*map(printable, unused), *rows.lines]
+    lines.append(_table(parts, rows, len(failures)))
+    lines += _report("missing", [clip.name for clip in rows.missing], out)
+    for name, texts in rows.reports.items():
+        lines += _report(name, texts, out)
     lines += _report("failed", failures, out)
     lines.append(f"lists: {out}; train with DATA.PATH_TO_DATA_DIR {out}")
     return Prepared(lines, len(failures))
+
+
+def _clip_rows(source: Source, form: str, *, seed: int, shares: Mapping[str, float]) -> Rows:
+    """The rows of a format of clips, with a split each."""
+    annotations = ANNOTATION_FORMATS[form](source)
+    entries, missing = locate_clips(annotations.clips, source.videos)
+    names = annotations.class_names
+    return Rows(assign_splits(entries, seed=seed, shares=shares, names=names), names, missing)
 
 
 def reencoded(parts: Parts, root: Path, out: Path, resize: Resize) -> tuple[Parts, list[str]]:
@@ -138,33 +169,32 @@ def _targets(paths: Sequence[Path], root: Path, folder: Path) -> dict[Path, Path
     return targets
 
 
-def _table(
-    parts: Parts, names: Sequence[str], missing: Sequence[AnnotatedClip], failed: int
-) -> str:
+def _table(parts: Parts, rows: Rows, failed: int) -> str:
     """The table that a run prints."""
-    rows = {
-        split: {
-            "videos": len(part),
-            "classes": len({label for entry in part for label in entry.labels}),
-            "fewest": min(_per_class(part)),
-            "most": max(_per_class(part)),
-            "missing": sum(clip.split == split for clip in missing),
-        }
-        for split, part in parts.items()
-    }
+    table = {split: _row(part, split, rows) for split, part in parts.items()}
     labels = {label for part in parts.values() for entry in part for label in entry.labels}
     several = any(len(entry.labels) > 1 for part in parts.values() for entry in part)
-    lines = [pd.DataFrame.from_dict(rows, orient="index").to_string()]
-    lines.append(f"missing: {len(missing)}; not re-encoded: {failed}")
-    lines.append(f"MODEL.NUM_CLASSES {len(names) or max(labels) + 1}")
+    lines = [pd.DataFrame.from_dict(table, orient="index").to_string()]
+    lines.append(f"missing: {len(rows.missing)}; not re-encoded: {failed}")
+    lines.append(f"MODEL.NUM_CLASSES {len(rows.class_names) or max(labels) + 1}")
     if several:
         lines.append("DATA.MULTI_LABEL True MODEL.LOSS_FUNC bce_logit")
     return "\n".join(lines)
 
 
-def _per_class(part: Sequence[LocatedClip]) -> list[int]:
-    """Videos of each class that occurs."""
-    return list(Counter(label for entry in part for label in entry.labels).values())
+def _row(part: Sequence[LocatedClip], split: str, rows: Rows) -> dict[str, int]:
+    """The numbers of one split."""
+    counts = Counter(label for entry in part for label in entry.labels)
+    num_background = 0 if rows.background is None else counts.pop(rows.background, 0)
+    segments = {"segments": len(part) - num_background, "background": num_background}
+    return {
+        "videos": len({entry.path for entry in part}) if rows.of_films else len(part),
+        **(segments if rows.of_films else {}),
+        "classes": len(counts),
+        "fewest": min(counts.values(), default=0),
+        "most": max(counts.values(), default=0),
+        "missing": sum(clip.split == split for clip in rows.missing),
+    }
 
 
 def _check_labels(parts: Parts, names: Sequence[str]) -> None:

@@ -1,5 +1,6 @@
 """Problems and counts from entries and rows, without a file."""
 
+from math import nan
 from pathlib import Path
 
 from timesformer.datasets.checks.listing import ListedVideo, Listing, Problem
@@ -71,6 +72,29 @@ def test_repetitions_name_the_first_and_a_differing_label():
         ("in two splits", "val.csv", 1, "also train line 1, with label 0 there"),
         ("same bytes", "train.csv", 3, "as a, train line 1"),
         ("same bytes across splits", "val.csv", 3, "as a, train line 1"),
+    ]
+
+
+def test_parts_of_one_file_are_no_repetition_unless_they_are_the_same():
+    def parts(split, *rows):
+        entries = [
+            ListedVideo(split, i, video, label, (), part)
+            for i, (video, label, part) in enumerate(rows, start=1)
+        ]
+        return Listing(Path(f"{split}.csv"), entries, [])
+
+    train = parts("train", ("a", 0, (0.0, 1.0)), ("a", 1, (1.0, 2.0)), ("a", 1, (0.0, 1.0)))
+    val = parts("val", ("a", 0, (5.0, 6.0)), ("a", 1, (7.0, 8.0)), ("b", 1, (nan, nan)))
+    test = parts("test", ("b", 0, (nan, nan)), ("b", 1, (nan, nan)))
+    assert found([train, val, test], {"a": row("a"), "b": row("b")})[0] == [
+        ("listed twice", "train.csv", 3, "also train line 1, with label 0 there"),
+        ("in two splits", "test.csv", 1, "also val line 3, with label 1 there"),
+        ("in two splits", "test.csv", 2, "also val line 3"),
+        ("in two splits", "val.csv", 1, "also train line 1"),
+    ]
+    whole = parts("train", ("a", 0, (nan, nan)), ("a", 1, (1.0, 2.0)))
+    assert found([whole], {"a": row("a")})[0] == [
+        ("listed twice", "train.csv", 2, "also train line 1, with label 0 there"),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from math import isnan
 from typing import NamedTuple
 
 from timesformer.datasets.checks.duplicates import same_bytes, same_look
@@ -21,7 +22,7 @@ KINDS = {  # kind of problem -> what it means, in order of weight
     "truncated": "fewer frames than header or packets promise",
     "damaged": "the decoder reports errors",
     "too short": "fewer frames than a clip",
-    "listed twice": "the same file again in the same list",
+    "listed twice": "the same file, or part of a file, again in the same list",
     "in two splits": "the same file in several lists",
     "same bytes": "a copy of another file in the same list",
     "same bytes across splits": "a copy of a file of another list",
@@ -133,23 +134,40 @@ def _notes(entries: list[tuple[Listing, ListedVideo]], rows: dict[str, ScanRow])
 def _repetitions(
     entries: list[tuple[Listing, ListedVideo]], rows: dict[str, ScanRow]
 ) -> Iterator[Problem]:
-    """Files listed more than once, copies of files, re-encoded copies."""
+    """Files listed more than once, copies of files, re-encoded copies.
+
+    Different parts of one file may be in one list, but not in two: they show the same place.
+    """
     first: dict[str, ListedVideo] = {}
+    parts: dict[tuple[str, str, str], ListedVideo] = {}
+    crossed: set[tuple[str, str]] = set()  # files whose parts are in another list too: said once
     copies, looks = (
         same_bytes(rows_in_order(entries, rows)),
         same_look(rows_in_order(entries, rows)),
     )
     for listing, entry in entries:
         before = first.setdefault(entry.video, entry)
-        if before is not entry:
-            kind = "listed twice" if before.split == entry.split else "in two splits"
-            yield _problem(kind, listing, entry, f"also {_where(before, entry)}")
+        same = parts.setdefault((entry.split, entry.video, _part_key(before, entry)), entry)
+        if before.split == entry.split and same is not entry:
+            yield _problem("listed twice", listing, entry, f"also {_where(same, entry)}")
+        if before.split != entry.split and (entry.split, entry.video) not in crossed:
+            yield _problem("in two splits", listing, entry, f"also {_where(before, entry)}")
+            crossed |= {(entry.split, entry.video)} if _is_part(entry) else set()
         for found, kind in ((copies, "same bytes"), (looks, "looks the same")):
             if before is entry and entry.video in found:
                 other = first[found[entry.video]]
                 across = "" if other.split == entry.split else " across splits"
                 detail = f"as {other.video}, {_where(other, entry)}"
                 yield _problem(kind + across, listing, entry, detail)
+
+
+def _is_part(entry: ListedVideo) -> bool:
+    return not all(map(isnan, entry.part))
+
+
+def _part_key(before: ListedVideo, entry: ListedVideo) -> str:
+    """The same for lines that show the same seconds; a line of the whole file shows all of them."""
+    return str(entry.part) if _is_part(before) and _is_part(entry) else ""
 
 
 def rows_in_order(
