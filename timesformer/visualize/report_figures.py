@@ -150,6 +150,7 @@ def draw_views(views: Json) -> Figure:
     known = [name for name in columns if all(point.get(name) is not None for point in points)]
     figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, len(known), sharey=True))
+    figure.set_layout_engine("constrained", wspace=0.08)
     for axes, name in zip(panels, known, strict=True):
         style_axes(axes)
         for crops in sorted({point["crops"] for point in points}):
