@@ -45,8 +45,15 @@ def test_a_table_is_printed_and_warnings_are_errors_stream(run_here, files, tmp_
     assert status == 0
     assert "per-frame mAP" in text
     assert "AP@0.7" in text
-    assert "warning: 1 detections in 1 video (other) that the truth does not have count" in error
+    assert "warning: 1 detection in 1 video (other) that the truth does not have count" in error
     assert "are left out" in run_here("detect-eval", *words, "--ignore-others")[2]
+
+
+def test_a_page_is_written(run_here, files, tmp_path):
+    words = ("--truth", "t.json", "--predictions", "p.json", "--json", "--out", "page")
+    status, text, error = run_here("detect-eval", *words)
+    assert (status, error) == (0, "report: page/index.html\n")
+    assert json.loads((tmp_path / "page/report.json").read_text()) == json.loads(text)
 
 
 def test_no_model_is_imported(files, tmp_path):

@@ -1,10 +1,14 @@
 """Random annotations and detections, and their files."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 
+from timesformer.detection.annotations import Annotations, Segment, Video
+from timesformer.detection.evaluation import evaluate_detections
 from timesformer.detection.metrics import Columns
+from timesformer.detection.results import Detection, detections_of
 
 LABELS = ("jump", "run", "swim", "throw")
 
@@ -68,3 +72,24 @@ def write_pair(folder, truth, found):
     (folder / "t.json").write_text(json.dumps(as_database(truth)))
     (folder / "p.json").write_text(json.dumps(as_results(found)))
     return folder / "t.json", folder / "p.json"
+
+
+def made_detection_report(*, tious=(0.3, 0.5, 0.7), seed=2):
+    """The dictionary of an evaluation, with names that a page has to escape."""
+    rng = np.random.default_rng(seed)
+    truth, found = random_columns(rng, videos=9, classes=4, annotations=40, detections=150)
+    names = ("high jump", "run <b>100 m</b>", "swim", "a class with a very long name of many words")
+    videos, results = {}, {}
+    for v in range(9):
+        rows = [
+            Segment(names[truth.label[i]], *truth.times[i])
+            for i in np.flatnonzero(truth.video == v)
+        ]
+        videos[f"film {v} " + v * "of_a_long_name_"] = Video(tuple(rows), 70.0)
+        results[f"film {v} " + v * "of_a_long_name_"] = [
+            Detection(names[found.label[i]], found.scores[i], *found.times[i])
+            for i in np.flatnonzero(found.video == v)
+        ]
+    results["<other>"] = [Detection("swim", 0.5, 0, 1)]
+    annotations = Annotations(Path("truth.json"), videos, "validation")
+    return evaluate_detections(annotations, detections_of(results), tious, predictions="p.json")

@@ -77,12 +77,12 @@ def test_everything_a_reader_must_know_is_said():
     del found["b"]
     report = evaluate(videos, found)
     assert report["warnings"] == [
-        "3 detections of 2 labels (swim, fly) that the truth does not have are left out (1 are classes "
-        "of other subsets).",
-        "1 detections in 1 video (x) that the truth does not have count as wrong; --ignore-others leaves "
+        "3 detections of 2 labels (swim, fly) that the truth does not have are left out; 1 of these "
+        "labels are in other subsets.",
+        "1 detection in 1 video (x) that the truth does not have count as wrong; --ignore-others leaves "
         "them out.",
         "1 video (b) of the truth have no results: nothing is found there.",
-        "1 annotations occur more than once, as run in a; each one counts, as in the published "
+        "1 of the annotations given more than once, as run in a; each one counts, as in the published "
         "evaluation, and --clean keeps one.",
     ]
     assert report["unmatched"] == {

@@ -3,10 +3,13 @@
 Truth and predictions are ActivityNet JSON, or a list of segments `path label start end` and a CSV; no
 model is needed. Equal scores are taken in the order of the name of the video, then of the start.
 
+With --out it writes a page with the videos that miss most on a time line, report.json, per_class.csv
+and every figure as PNG and CSV.
+
 Detections in videos that are not in the truth are wrong, those of other classes are left out, as in the
 published evaluation; both are counted. A video is called by its name without folder and suffix.
 
-$ timesformer detect-eval --truth annotations.json --predictions output/detections --tiou 0.3:0.7:0.1
+$ timesformer detect-eval --truth annotations.json --predictions detections --out detection-report
 $ timesformer detect-eval --truth test.csv --predictions results.json --subset testing --json
 """
 
@@ -17,7 +20,7 @@ from typing import Annotated
 import typer
 
 from timesformer.cli.app import command
-from timesformer.cli.options import Classes
+from timesformer.cli.options import OUT, Classes
 
 
 @command()
@@ -52,6 +55,9 @@ def main(
         bool,
         typer.Option("--ignore-others", help="Leave out detections in videos not in the truth."),
     ] = False,
+    out: Annotated[
+        Path | None, typer.Option(*OUT, metavar="DIR", help="Folder for a page and its numbers.")
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object; shares are from 0 to 1.")
     ] = False,
@@ -61,6 +67,7 @@ def main(
     from timesformer.detection.annotations import read_annotations
     from timesformer.detection.evaluation import evaluate_detections
     from timesformer.detection.lines import evaluation_lines
+    from timesformer.detection.output import write_detection_report
     from timesformer.detection.read_results import read_detections
     from timesformer.detection.thresholds import parse_tious
     from timesformer.io.json_text import json_text
@@ -76,3 +83,6 @@ def main(
     for warning in report["warnings"]:
         print(f"warning: {printable(warning)}", file=sys.stderr)
     print(json_text(report) if as_json else "\n".join(evaluation_lines(report)))
+    if out:
+        page = write_detection_report(out, report)
+        print(f"report: {page}", file=sys.stderr)

@@ -106,7 +106,7 @@ def _warnings(truth: Annotations, compared: Compared, leave_out_others: bool) ->
         yield "There is no detection of these videos and classes."
     if unmatched.labels:
         known = sum(label in truth.labels_elsewhere for label in unmatched.labels)
-        other = f" ({known} are classes of other subsets)" if known else ""
+        other = f"; {known} of these labels are in other subsets" if known else ""
         yield (
             f"{_counted(unmatched.labels)} of {_named(unmatched.labels, 'label')} that the truth does "
             f"not have are left out{other}."
@@ -127,13 +127,14 @@ def _warnings(truth: Annotations, compared: Compared, leave_out_others: bool) ->
     if twice := duplicates(truth):
         video, segment = twice[0]
         yield (
-            f"{len(twice)} annotations occur more than once, as {printable(segment.label)} in "
+            f"{len(twice):,} of the annotations given more than once, as {printable(segment.label)} in "
             f"{printable(video)}; each one counts, as in the published evaluation, and --clean keeps one."
         )
 
 
 def _counted(names: Mapping[str, int]) -> str:
-    return f"{sum(names.values()):,} detections"
+    count = sum(names.values())
+    return f"{count:,} detection{'s' * (count != 1)}"
 
 
 def _named(names: Mapping[str, int], thing: str) -> str:

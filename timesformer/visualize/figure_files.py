@@ -9,7 +9,12 @@ from matplotlib.figure import Figure
 
 from timesformer.files import write_atomically
 from timesformer.io.spreadsheet import safe_row
-from timesformer.visualize import calibration_figures, comparison_figures, report_figures
+from timesformer.visualize import (
+    calibration_figures,
+    comparison_figures,
+    detection_figures,
+    report_figures,
+)
 from timesformer.visualize.figure_style import png_bytes
 
 Json = Mapping[str, Any]
@@ -97,6 +102,16 @@ def _pair_rows(comparison: Json) -> Iterable[Sequence[object]]:
         yield pair["a"], pair["b"], pair["difference"], *pair["interval"]
 
 
+def _tiou_rows(report: Json) -> Iterable[Sequence[object]]:
+    yield "tiou", "mAP"
+    yield from report["mAP"].items()
+
+
+def _recall_rows(report: Json) -> Iterable[Sequence[object]]:
+    yield "detections", "average_recall"
+    yield from report["average_recall"].items()
+
+
 FIGURES = {
     "accuracy": Drawn(
         lambda report: bool(report.get("accuracy")),
@@ -145,5 +160,15 @@ FIGURES = {
         lambda report: report["kind"] == "comparison",
         lambda report: comparison_figures.draw_forest(report["pairs"]),
         _pair_rows,
+    ),
+    "map_by_tiou": Drawn(
+        lambda report: report["kind"] == "detection",
+        lambda report: detection_figures.draw_map_by_tiou(report["mAP"]),
+        _tiou_rows,
+    ),
+    "average_recall": Drawn(
+        lambda report: report["kind"] == "detection",
+        lambda report: detection_figures.draw_average_recall(report["average_recall"]),
+        _recall_rows,
     ),
 }

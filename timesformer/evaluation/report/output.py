@@ -34,9 +34,9 @@ def write_report(
     """
     from timesformer.visualize.report_page import render_report
 
-    _write_json(folder / REPORT, report)
+    write_json(folder / REPORT, report)
     _write_classes(folder / CLASSES, report["per_class"])
-    return _write_page(folder, report, render_report(report, _frames(report, runs, with_frames)))
+    return write_page(folder, report, render_report(report, _frames(report, runs, with_frames)))
 
 
 def write_comparison(
@@ -45,12 +45,13 @@ def write_comparison(
     """Write all files of a comparison into ``folder``, see ``write_report``."""
     from timesformer.visualize.report_page import render_comparison
 
-    _write_json(folder / COMPARISON, comparison)
+    write_json(folder / COMPARISON, comparison)
     text = render_comparison(comparison, _frames(comparison, runs, with_frames))
-    return _write_page(folder, comparison, text)
+    return write_page(folder, comparison, text)
 
 
-def _write_page(folder: Path, numbers: Mapping[str, Any], text: str) -> Path:
+def write_page(folder: Path, numbers: Mapping[str, Any], text: str) -> Path:
+    """Write the page ``text`` and the figures of ``numbers``; returns the page."""
     from timesformer.visualize.figure_files import write_figures
 
     write_figures(folder / FIGURES, numbers)
@@ -59,7 +60,7 @@ def _write_page(folder: Path, numbers: Mapping[str, Any], text: str) -> Path:
     return folder / PAGE
 
 
-def _write_json(path: Path, value: Mapping[str, Any]) -> None:
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """One line for each entry, so that a matrix of 400 classes does not become 160,000 lines."""
     entries = (
         f"{json_text(name)}: {json_text(entry, indent=None)}" for name, entry in value.items()
