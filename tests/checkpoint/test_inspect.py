@@ -83,3 +83,19 @@ def test_what_was_set_aside_is_shown_by_its_own_name(tmp_path):
     text = as_text(summarize(tmp_path / "file"))
     assert "  tests.checkpoint.test_inspect.Message_Hub 1 times" in text
     assert "taken from    net" in text
+
+
+def test_no_text_of_a_file_steers_the_terminal(tmp_path):
+    model = TimeSformer(**SIZES, num_frames=2, num_classes=2)
+    wild = "\x1b[2J\nx"
+    content = {
+        "model_state": model.state_dict(),
+        "class_names": [wild, "b"],
+        "command": wild,
+        "versions": {"torch": wild},
+        "temperature": {"value": 2.0, "list": wild, "sha256": "", "videos": 3},
+    }
+    torch.save(content, tmp_path / "file")
+    text = as_text(summarize(tmp_path / "file"))
+    assert "\x1b" not in text
+    assert text.count("\\x1b[2J\\nx") == 4

@@ -61,7 +61,7 @@ def summarize(path: str | PathLike[str]) -> dict[str, Any]:
 
 
 def as_text(facts: dict[str, Any]) -> str:
-    """A line for each fact, those of sections indented below it."""
+    """A line for each fact, those of sections indented below it; no text of a file steers the terminal."""
     lines = []
     for key, value in facts.items():
         name = key.replace("_", " ")
@@ -69,15 +69,17 @@ def as_text(facts: dict[str, Any]) -> str:
             lines.append(f"{name:14}{len(value.splitlines())} lines (whole in --json)")
         elif key == "class_names":
             more = f", ... {len(value)} in all" if len(value) > SHOWN else ""
-            lines.append(f"{name:14}{', '.join(value[:SHOWN])}{more}")
+            lines.append(f"{name:14}{printable(', '.join(value[:SHOWN]))}{more}")
         elif isinstance(value, dict):
             lines.append(name)
             given = key in _NAMES_OF_THE_FILE
             names = [printable(n) if given else n.replace("_", " ") for n in value]
-            lines += [f"  {n:21} {text}" for n, text in zip(names, value.values(), strict=True)]
+            texts = map(printable, value.values())
+            lines += [f"  {n:21} {text}" for n, text in zip(names, texts, strict=True)]
         else:
             text = "; ".join(map(str, value)) if isinstance(value, list) else value
-            lines.append(f"{name:14}{text:,}" if isinstance(text, int) else f"{name:14}{text}")
+            shown = f"{text:,}" if isinstance(text, int) else printable(text)
+            lines.append(f"{name:14}{shown}")
     return "\n".join(lines)
 
 
