@@ -146,7 +146,7 @@ def test_parts_that_are_null_are_left_out():
             gallery={"confident_errors": [], "least_certain": [], "mislabelled": []},
         )
     )
-    for text in ("Confidence</h2>", "Views</h2>", "Validation and test<", ">training videos<"):
+    for text in ("Confidence</h2>", "Views</h2>", "Validation and test<", ">trained on<"):
         assert text not in page
     assert "No video got a wrong class." in page
     assert page.count(">None.<") == 3

@@ -19,7 +19,7 @@ def draw_matrices(
     groups: Mapping[str, Sequence[int]],
 ) -> dict[str, Figure]:
     """The matrix of all classes, of ``subset`` if there is one, and of each group; inches: ``size``."""
-    parts = {"Confusion Matrix": range(len(names))}
+    parts: dict[str, Sequence[int]] = {"Confusion Matrix": range(len(names))}
     if subset:
         parts["Confusion Matrix Subset"] = subset
     for parent, members in groups.items():
@@ -49,7 +49,7 @@ def draw_histograms(
 
 def _draw_matrix(counts: np.ndarray, names: Sequence[str], size: Sequence[float]) -> Figure:
     """Rows are true classes, scaled to sum to 1."""
-    figure = Figure(figsize=tuple(size), layout="constrained")
+    figure = Figure(figsize=(size[0], size[1]), layout="constrained")
     axes = figure.add_subplot()
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     figure.colorbar(axes.imshow(shares, cmap="Blues", vmin=0, vmax=1), ax=axes)
@@ -64,7 +64,7 @@ def _draw_matrix(counts: np.ndarray, names: Sequence[str], size: Sequence[float]
 def _draw_histogram(
     row: np.ndarray, names: Sequence[str], label: int, *, top: int, size: Sequence[float]
 ) -> Figure:
-    figure = Figure(figsize=tuple(size), layout="constrained")
+    figure = Figure(figsize=(size[0], size[1]), layout="constrained")
     axes = figure.add_subplot()
     likeliest = np.argsort(-row, kind="stable")[:top]
     shares = row[likeliest] / max(row.sum(), 1)
