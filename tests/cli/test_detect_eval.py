@@ -45,8 +45,11 @@ def test_a_table_is_printed_and_warnings_are_errors_stream(run_here, files, tmp_
     assert status == 0
     assert "per-frame mAP" in text
     assert "AP@0.7" in text
-    assert "warning: 1 detection in 1 video (other) that the truth does not have count" in error
-    assert "are left out" in run_here("detect-eval", *words, "--ignore-others")[2]
+    assert (
+        "warning: Wrong by definition: 1 detection in 1 video (other) that the truth does not have"
+        in error
+    )
+    assert "warning: Left out: 1 detection" in run_here("detect-eval", *words, "--ignore-others")[2]
 
 
 def test_a_page_is_written(run_here, files, tmp_path):

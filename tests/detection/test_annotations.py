@@ -126,6 +126,8 @@ def test_a_subset_that_is_not_there_is_named(tmp_path):
         read_annotations(path, subset="test")
     with pytest.raises(AnnotationsError, match="no such file"):
         read_annotations(tmp_path / "none.json")
+    with pytest.raises(AnnotationsError, match="is a folder; name the file of the annotations"):
+        read_annotations(tmp_path)
 
 
 LINES = {

@@ -77,12 +77,12 @@ def test_everything_a_reader_must_know_is_said():
     del found["b"]
     report = evaluate(videos, found)
     assert report["warnings"] == [
-        "3 detections of 2 labels (swim, fly) that the truth does not have are left out; 1 of these "
-        "labels are in other subsets.",
-        "1 detection in 1 video (x) that the truth does not have count as wrong; --ignore-others leaves "
-        "them out.",
-        "1 video (b) of the truth have no results: nothing is found there.",
-        "1 of the annotations given more than once, as run in a; each one counts, as in the published "
+        "Left out: 3 detections of 2 labels (swim, fly) that the truth does not have; 1 of these labels "
+        "are in other subsets.",
+        "Wrong by definition: 1 detection in 1 video (x) that the truth does not have; --ignore-others "
+        "leaves them out.",
+        "Without results, so that nothing is found there: 1 video (b) of the truth.",
+        "Given more than once: 1 of the annotations, as run in a; each one counts, as in the published "
         "evaluation, and --clean keeps one.",
     ]
     assert report["unmatched"] == {
@@ -91,7 +91,7 @@ def test_everything_a_reader_must_know_is_said():
         "without_results": ["b"],
     }
     left_out = evaluate(videos, found, leave_out_others=True)
-    assert "are left out." in left_out["warnings"][1]
+    assert left_out["warnings"][1].startswith("Left out: 1 detection in 1 video (x)")
     assert left_out["average_mAP"] > report["average_mAP"]
 
 

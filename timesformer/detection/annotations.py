@@ -88,6 +88,8 @@ def read_annotations(
             before it starts or after its video.
         ListError: a line of a list is wrong.
     """
+    if path.is_dir():
+        raise AnnotationsError(f"{printable(path)} is a folder; name the file of the annotations")
     is_json = path.suffix.lower() == ".json"
     database = _database(path) if is_json else _listed(path, class_names)
     chosen = _subset(path, database, subset)

@@ -108,26 +108,25 @@ def _warnings(truth: Annotations, compared: Compared, leave_out_others: bool) ->
         known = sum(label in truth.labels_elsewhere for label in unmatched.labels)
         other = f"; {known} of these labels are in other subsets" if known else ""
         yield (
-            f"{_counted(unmatched.labels)} of {_named(unmatched.labels, 'label')} that the truth does "
-            f"not have are left out{other}."
+            f"Left out: {_counted(unmatched.labels)} of {_named(unmatched.labels, 'label')} that the "
+            f"truth does not have{other}."
         )
     if unmatched.videos:
-        fate = (
-            "are left out"
-            if leave_out_others
-            else "count as wrong; --ignore-others leaves them out"
-        )
-        yield (
+        detections = (
             f"{_counted(unmatched.videos)} in {_named(unmatched.videos, 'video')} that the truth does "
-            f"not have {fate}."
+            "not have"
         )
+        if leave_out_others:
+            yield f"Left out: {detections}."
+        else:
+            yield f"Wrong by definition: {detections}; --ignore-others leaves them out."
     if unmatched.without_results:
         names = dict.fromkeys(unmatched.without_results, 0)
-        yield f"{_named(names, 'video')} of the truth have no results: nothing is found there."
+        yield f"Without results, so that nothing is found there: {_named(names, 'video')} of the truth."
     if twice := duplicates(truth):
         video, segment = twice[0]
         yield (
-            f"{len(twice):,} of the annotations given more than once, as {printable(segment.label)} in "
+            f"Given more than once: {len(twice):,} of the annotations, as {printable(segment.label)} in "
             f"{printable(video)}; each one counts, as in the published evaluation, and --clean keeps one."
         )
 

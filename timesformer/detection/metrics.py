@@ -41,17 +41,25 @@ class Columns:
     def by_class(self) -> "Columns":
         """By class; in it by falling score, then video, start and end."""
         start, end = self.times.T
-        return self.rows(np.lexsort((end, start, self.video, -self.scores, self.label)))
+        return self.rows(self._ranked(self.label, (end, start, self.video)))
 
     def by_video(self) -> "Columns":
         """By video; in it by falling score, then start, end and class."""
         start, end = self.times.T
-        return self.rows(np.lexsort((self.label, end, start, -self.scores, self.video)))
+        return self.rows(self._ranked(self.video, (self.label, end, start)))
 
     def in_time(self) -> "Columns":
         """By class and video; in it by start and end."""
         start, end = self.times.T
         return self.rows(np.lexsort((end, start, self.video, self.label)))
+
+    def _ranked(self, group: np.ndarray, ties: tuple[np.ndarray, ...]) -> np.ndarray:
+        """Places by group, then falling score, then ``ties`` from the last on, which few need."""
+        order = np.lexsort((-self.scores, group))
+        groups, scores = group[order], self.scores[order]
+        if ((groups[1:] == groups[:-1]) & (scores[1:] == scores[:-1])).any():
+            order = np.lexsort((*ties, -self.scores, group))
+        return order
 
 
 class Matcher:
