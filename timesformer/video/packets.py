@@ -4,6 +4,7 @@ In most files that is exact: every packet has a time of its own and gives the fr
 others only the decoder knows which frames there are and in which order; the list says why.
 """
 
+from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -58,22 +59,64 @@ class Packets(NamedTuple):
         return max(bisect_right(self.starts, pts, key=lambda start: start.pts) - 1, 0)
 
 
-class _Listed(NamedTuple):
-    """One packet that holds a picture."""
+class _Listed:
+    """The packets that hold a picture, in columns: those of hours of video in a few megabytes."""
 
-    pts: int
-    dts: int
-    position: int
-    is_start: bool
-    is_shown: bool  # False: it is there to be decoded, not to be shown (edit lists)
+    def __init__(self) -> None:
+        self._pts, self._dts, self._position = array("q"), array("q"), array("q")
+        self._is_start, self._is_shown = bytearray(), bytearray()
+
+    def add(self, packet: VideoPacket, position: int, picture: Picture) -> None:
+        """Append the next one, whose time is known."""
+        self._pts.append(packet.pts)  # type: ignore[arg-type]
+        self._dts.append(packet.dts if packet.dts is not None else packet.pts)  # type: ignore[arg-type]
+        self._position.append(position)
+        self._is_start.append(packet.is_keyframe and picture.can_start)
+        self._is_shown.append(not packet.is_discard)
+
+    def __len__(self) -> int:
+        return len(self._pts)
+
+    @property
+    def pts(self) -> np.ndarray:
+        """(P,) ticks."""
+        return np.array(self._pts, dtype=np.int64)
+
+    @property
+    def times(self) -> np.ndarray:
+        """(P, 2) pts and dts."""
+        return np.stack([self.pts, np.array(self._dts, dtype=np.int64)], axis=1)
+
+    @property
+    def is_start(self) -> np.ndarray:
+        """(P,) whether decoding can start at a packet."""
+        return np.frombuffer(bytes(self._is_start), dtype=bool)
+
+    @property
+    def is_shown(self) -> np.ndarray:
+        """(P,) False: a packet is there to be decoded, not to be shown (edit lists)."""
+        return np.frombuffer(bytes(self._is_shown), dtype=bool)
+
+    def starts(self) -> list["Start"]:
+        """Packets that decoding can start at, sorted by pts."""
+        places = np.flatnonzero(self.is_start).tolist()
+        return sorted(Start(self._pts[i], self._position[i]) for i in places)
 
 
 def list_packets(
-    container: "av.container.InputContainer", stream: "av.VideoStream", header: StreamHeader
+    container: "av.container.InputContainer",
+    stream: "av.VideoStream",
+    header: StreamHeader,
+    *,
+    keep_bytes: int | None = None,
 ) -> Packets:
-    """Read all packets of a stream that has just been opened."""
+    """Read all packets of a stream that has just been opened.
+
+    ``keep_bytes``: those of a video up to this size are kept; None: KEPT_BYTES.
+    """
+    most = KEPT_BYTES if keep_bytes is None else keep_bytes
     look = look_into(stream)
-    listed: list[_Listed] = []
+    listed = _Listed()
     disposable: set[int] = set()
     reasons: list[str] = []
     kept: list[VideoPacket] | None = []
@@ -83,27 +126,25 @@ def list_packets(
             hidden += 1
             continue
         size += packet.size
-        kept = _keep(kept, packet, size)
+        kept = _keep(kept, packet, is_small=size <= most)
         if packet.size:
             picture = look(packet)
             if reason := _doubt(packet, picture):
                 reasons.append(reason)
             else:
-                listed.append(_entry(packet, position, picture))
+                listed.add(packet, position, picture)
                 if picture.is_disposable and not packet.is_keyframe:
-                    disposable.add(listed[-1].pts)
+                    disposable.add(packet.pts)  # type: ignore[arg-type]
         position += 1
     reason = next(iter(reasons), "") or _disorder(listed, stream, header)
-    shown = np.sort(np.array([each.pts for each in listed if each.is_shown], dtype=np.int64))
-    starts = sorted(Start(each.pts, each.position) for each in listed if each.is_start)
+    shown, starts = np.sort(listed.pts[listed.is_shown]), listed.starts()
     if not starts:
         reason = reason or "no packet that decoding can start at"
-    hidden += sum(not each.is_shown for each in listed)
+    hidden += int((~listed.is_shown).sum())
     promised = max(len(shown), header.frames - hidden)
     timeline = from_pts(shown, header, promised=promised)
-    times = np.array([(each.pts, each.dts) for each in listed], dtype=np.int64).reshape(-1, 2)
     head = _head(listed, shown)
-    return Packets(timeline, reason, shown, starts, head, disposable, times, kept, header)
+    return Packets(timeline, reason, shown, starts, head, disposable, listed.times, kept, header)
 
 
 def is_filler(packet: VideoPacket) -> bool:
@@ -121,12 +162,6 @@ def _demux(
         reasons.append(f"the container is damaged ({error.strerror})")
 
 
-def _entry(packet: VideoPacket, position: int, picture: Picture) -> _Listed:
-    dts = packet.dts if packet.dts is not None else packet.pts
-    is_start = packet.is_keyframe and picture.can_start
-    return _Listed(packet.pts, dts, position, is_start, not packet.is_discard)  # type: ignore[arg-type]
-
-
 def _doubt(packet: VideoPacket, picture: Picture) -> str:
     """Why it is unknown which frame a packet gives; empty if it is known."""
     if packet.pts is None:
@@ -138,11 +173,11 @@ def _doubt(packet: VideoPacket, picture: Picture) -> str:
     return ""
 
 
-def _disorder(listed: list[_Listed], stream: "av.VideoStream", header: StreamHeader) -> str:
+def _disorder(listed: _Listed, stream: "av.VideoStream", header: StreamHeader) -> str:
     """Why sorted times are not the order of the decoder; empty if they are."""
-    if not listed:
+    if not len(listed):
         return ""
-    pts = np.array([each.pts for each in listed], dtype=np.int64)
+    pts = listed.pts
     if len(np.unique(pts)) < len(pts):
         return "times repeat"
     if not header.has_times and stream.codec_context.has_b_frames:
@@ -150,27 +185,27 @@ def _disorder(listed: list[_Listed], stream: "av.VideoStream", header: StreamHea
     order = np.argsort(pts, kind="stable")
     if np.abs(order - np.arange(len(pts))).max() > REORDER:
         return "times jump back"
-    starts = np.flatnonzero([each.is_start for each in listed])
+    starts = np.flatnonzero(listed.is_start)
     starts = starts[starts > 0]
     if np.any(np.maximum.accumulate(pts)[starts - 1] > pts[starts]):
         return "times jump back"
     return ""
 
 
-def _head(listed: list[_Listed], shown: np.ndarray) -> np.ndarray:
+def _head(listed: _Listed, shown: np.ndarray) -> np.ndarray:
     """Sorted times of the shown frames that stand before the first start, or are earlier."""
-    first = next((i for i, each in enumerate(listed) if each.is_start), None)
-    if first is None:
+    starts = np.flatnonzero(listed.is_start)
+    if not len(starts):
         return shown
-    before = {each.pts for each in listed[:first] if each.is_shown}
-    early = shown[shown < listed[first].pts].tolist()
-    return np.array(sorted(before.union(early)), dtype=np.int64)
+    pts, first = listed.pts, starts[0]
+    before = pts[:first][listed.is_shown[:first]]
+    return np.union1d(before, shown[shown < pts[first]])
 
 
 def _keep(
-    kept: list[VideoPacket] | None, packet: VideoPacket, size: int
+    kept: list[VideoPacket] | None, packet: VideoPacket, *, is_small: bool
 ) -> list[VideoPacket] | None:
-    if kept is None or size > KEPT_BYTES:
+    if kept is None or not is_small:
         return None
     kept.append(packet)
     return kept

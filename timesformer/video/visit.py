@@ -22,6 +22,8 @@ from timesformer.video.packets import list_packets
 from timesformer.video.remarks import Remark
 from timesformer.video.timeline import Indices, Timeline
 
+KEPT_BYTES = 1 << 20  # packets of larger videos are read again: hours of them are not held
+
 
 class Visitor(Protocol):
     """Takes frames in order."""
@@ -79,7 +81,8 @@ class _Visit:
 
     def run(self) -> Visited:
         with open_video(self.path, multi_thread=self.multi_thread) as (container, stream):
-            packets = list_packets(container, stream, streams.read_header(container, stream))
+            header = streams.read_header(container, stream)
+            packets = list_packets(container, stream, header, keep_bytes=KEPT_BYTES)
             if not packets.irregular:
                 with contextlib.suppress(IrregularError):
                     seeker = Seeker(container, stream, packets)
