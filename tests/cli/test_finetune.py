@@ -92,6 +92,21 @@ def test_one_command_trains_tests_and_says_how_to_predict(
     assert all(torch.equal(trained["model_state"][key], value) for key, value in again.items())
 
 
+def test_a_folder_of_lists_is_taken_as_it_is(finetune, data_dir, weights, tmp_path):
+    names = tmp_path / "names.txt"
+    names.write_text("dark\ngrey\nlight\n")
+    out = tmp_path / "out"
+    status, text = finetune(data_dir, "--from", weights, "--classes", names, "--out", out,
+                            "SOLVER.MAX_EPOCH", "1", "DATA.LIMIT_TRAIN_BATCHES", "1")  # fmt: skip
+    assert status == 0, text
+    assert f"lists: those of {data_dir}" in text
+    assert "3 classes: dark, grey, light\nvideos: 24 train, 7 val, 9 test" in text
+    assert "on 9 of 9 test videos" in text
+    status, text = finetune(data_dir, "--from", weights, "--out", tmp_path / "other")
+    assert status == 2
+    assert "has lists but no classes.txt; write one, a name a line, or pass --classes" in text
+
+
 def test_the_clip_length_can_be_given_and_is_measured(finetune, clips, weights, tmp_path):
     status, text = finetune(clips, "--from", weights, "--out", tmp_path / "out", *FAST,
                             "DATA.SAMPLING_RATE", 30)  # fmt: skip

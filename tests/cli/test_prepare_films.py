@@ -111,6 +111,15 @@ def test_the_ratio_may_be_none_and_is_bounded(prepare):
     assert "-1 must be in [0, 100]: background segments for each action" in error
 
 
+def test_context_makes_rows_longer(prepare):
+    _, _, _, out = prepare("--background", "0", "--context", "0.4", "--workers", "1")
+    rows = [line.split()[1:] for line in (out / "val.csv").read_text().splitlines()]
+    assert rows == [["1", "1.6", "3.9"], ["0", "3.6", "6.0"]]
+    status, _, error, _ = prepare("--context", "-1")
+    assert status == 2
+    assert "-1 must be 0 seconds or more" in error
+
+
 def test_the_same_seed_gives_the_same_lists(prepare):
     texts = []
     for seed in ("1", "1", "2"):

@@ -94,6 +94,22 @@ def test_without_background_there_is_no_such_class(root, tmp_path):
         rows_of(root, tmp_path, films, class_names=("x",))
 
 
+def test_rows_may_reach_beyond_their_segments_but_not_beyond_the_film(root, tmp_path):
+    films = {"a": entry("training", ("up", 0.5, 1), ("up", 2.6, 3)), "b": entry("training")}
+    choices = FilmChoices(background=0)
+    bare, wide = (
+        rows_of(root, tmp_path, films, each)
+        for each in (choices, choices._replace(context=0.6, background=1))
+    )
+    assert [(row.start, row.end) for row in bare.entries] == [(0.5, 1), (2.6, 3)]
+    assert [(row.start, row.end) for row in wide.entries[:2]] == [(0.0, 1.6), (2.0, 3.0)]
+    same = rows_of(root, tmp_path, films, choices._replace(background=1))
+    for row, inner in zip(wide.entries, same.entries, strict=True):
+        assert row.start == pytest.approx(max(inner.start - 0.6, 0))
+        assert row.end == pytest.approx(min(inner.end + 0.6, 3))
+        assert row[:3] == inner[:3]
+
+
 def test_films_that_are_not_there_or_unclear_are_named(root, tmp_path):
     with pytest.raises(
         ListError, match=r"none of the 1 annotated films is in .*\(4 videos\), as gone"

@@ -46,6 +46,14 @@ def test_weights_of_ours_keep_their_model_and_clips(tiny_yaml, tmp_path):
     assert started.DATA.TRAIN_JITTER_SCALES == [32, 40]
     assert started.TEST.VIEW_PLACEMENT == "paper"
     assert started.DATA.APPLY_ROTATION
+    assert started.DATA.RANDOM_FLIP
+
+
+def test_weights_that_tell_left_from_right_are_trained_without_flips(tiny_yaml, tmp_path):
+    cfg = load_config(tiny_yaml, ["DATA.RANDOM_FLIP", "False"])
+    path = tmp_path / "own.pyth"
+    torch.save({"model_state": build_model(cfg).state_dict(), "cfg": cfg.dump()}, path)
+    assert not config_of(start_values(read_model_spec(path)), source="test").DATA.RANDOM_FLIP
 
 
 def test_image_weights_get_divided_attention_and_crops_of_whole_patches(tmp_path):

@@ -1,9 +1,10 @@
-"""Fine-tune on your own videos: a folder of class folders, and weights to start from.
+"""Fine-tune on your own videos: a folder of class folders or of lists, and weights to start from.
 
-Splits the videos by class and film (or takes train, val and test folders of class folders), reads the
-sizes from the weights, picks a recipe by the number of videos and the length of clips by theirs,
-trains, tests, and says how to predict. It runs `timesformer train --cfg OUT/finetune.yaml`; the same
-command again resumes. KEY VALUE pairs override the recipe.
+Splits the videos by class and film (or takes train, val and test folders of class folders, or the
+train.csv, val.csv, test.csv and classes.txt of the folder, as `prepare` writes them), reads the sizes
+from the weights, picks a recipe by the number of videos and the length of clips by theirs, trains,
+tests, and says how to predict. It runs `timesformer train --cfg OUT/finetune.yaml`; the same command
+again resumes. KEY VALUE pairs override the recipe.
 
 $ timesformer finetune clips --from TimeSformer_divST_8x32_224_K400.pyth
 $ timesformer finetune clips --from vit.safetensors --out output/mine NUM_GPUS 0 SOLVER.MAX_EPOCH 5
@@ -31,7 +32,7 @@ SETTINGS = "finetune.yaml"
 
 @command(fails="the test has scores that are not finite", interrupted="the same command resumes")
 def main(
-    folder: Annotated[Path, typer.Argument(help="Of class folders.")],
+    folder: Annotated[Path, typer.Argument(help="Of class folders, or of lists.")],
     weights: Annotated[
         str, typer.Option(*reversed(WEIGHTS), metavar="WEIGHTS", help="To start from.")
     ],
@@ -54,7 +55,8 @@ def main(
 
     from timesformer.checkpoint.model_spec import read_model_spec
     from timesformer.checkpoint.start import located
-    from timesformer.datasets.class_folders import keep_lists, split_class_folders
+    from timesformer.datasets.class_folders import keep_lists
+    from timesformer.datasets.own_videos import own_videos
     from timesformer.engine import presets
     from timesformer.engine.preflight import preflight
     from timesformer.engine.run import launch_run
@@ -62,7 +64,7 @@ def main(
     from timesformer.runtime.run_lock import owned
 
     model = read_model_spec(located(weights), overrides=presets.head_pairs(keys))
-    videos = split_class_folders(folder, classes, seed=seed)
+    videos = own_videos(folder, classes, seed=seed)
     parts, names = videos.parts, videos.class_names
     out = out or Path("output/finetune") / folder.resolve().name
     keep_lists(out / "lists", parts, names)

@@ -57,6 +57,13 @@ def ratio(value: float) -> float:
     return value
 
 
+def seconds_from_0(value: float) -> float:
+    """The callback of --context."""
+    if not 0 <= value < float("inf"):
+        raise typer.BadParameter(f"{value:g} must be 0 seconds or more")
+    return value
+
+
 def subset_splits(text: str) -> dict[str, str]:
     """``NAME=SPLIT,...`` of --subsets as a table."""
     pairs = [part.partition("=") for part in text.split(",") if part.strip()]
@@ -122,6 +129,15 @@ def main(
     shortest: Annotated[
         float, typer.Option(callback=positive_seconds, help="Films: seconds of a segment.")
     ] = 0.1,
+    context: Annotated[
+        float,
+        typer.Option(
+            callback=seconds_from_0,
+            metavar="SECONDS",
+            help="Films: rows reach so far beyond their segment on both sides; with half a clip, a "
+            "clip has the class of its middle, as in detect.",
+        ),
+    ] = 0.0,
     label: Annotated[
         str,
         typer.Option(metavar="NAME", help="The class: verb or noun (epic), an attribute (via)."),
@@ -170,7 +186,7 @@ def main(
         seed=seed,
         allow_missing=partial,
         resize=Resize(resize, processes, timeout) if resize else None,
-        films=FilmChoices(background, shortest, num_processes=processes),
+        films=FilmChoices(background, shortest, context, num_processes=processes),
     )
     for line in prepared.lines:
         print(line)

@@ -33,6 +33,7 @@ class FilmChoices(NamedTuple):
 
     background: float = 1.0  # background segments for each segment of an action; 0: no such class
     shortest: float = 0.1  # seconds of a segment, at least
+    context: float = 0.0  # seconds by which a row reaches beyond its segment on both sides
     time_limit: float = 120.0  # seconds for the length of one file
     num_processes: int = 1
 
@@ -89,7 +90,20 @@ def film_rows(
     lines = _remarks(films, fitted.num_clipped, fitted.num_repeated)
     lines += _shortages(actions, background, names, choices.background)
     absent = [AnnotatedClip(film.name, (), film.split) for film in missing]
-    return FilmRows([*actions, *background], names, absent, lines, reports)
+    rows = [*actions, *background]
+    if choices.context:
+        rows = [with_context(row, choices.context, seconds[row.path]) for row in rows]
+    return FilmRows(rows, names, absent, lines, reports)
+
+
+def with_context(row: LocatedClip, context: float, seconds: float) -> LocatedClip:
+    """``row`` with ``context`` more seconds on both sides, within a film of ``seconds``.
+
+    With half a clip, the middle of every clip that lies in the row lies in the segment, as the middle
+    decides what a window of a detector stands for.
+    """
+    start, end = max(row.start - context, 0.0), min(row.end + context, seconds)
+    return row._replace(start=round(start, 6), end=round(end, 6))
 
 
 def locate_films(

@@ -112,7 +112,8 @@ def start_values(weights: ModelSpec) -> dict[str, Any]:
     """Model and clips to fine-tune ``weights`` with: their own, and for an image ViT divided attention.
 
     Testing takes one clip and three crops, as published, but the clip is the middle one, as in
-    validation and prediction. Videos that are stored rotated are turned.
+    validation and prediction. Videos that are stored rotated are turned. Weights that were trained
+    without flips tell left from right, and are trained without them again.
     """
     own = flatten(weights.cfg)
     values = {k: v for k, v in own.items() if KEYS[k].scored and k not in NOT_CARRIED}
@@ -121,6 +122,8 @@ def start_values(weights: ModelSpec) -> dict[str, Any]:
         values |= {"DATA.NUM_FRAMES": IMAGE_FRAMES, "DATA.SAMPLING_RATE": IMAGE_RATE}
         patch = values["TIMESFORMER.PATCH_SIZE"]
         values |= crop_values(max(IMAGE_CROP // patch, 1) * patch)
+    if _trained_with(weights).get("DATA.RANDOM_FLIP") is False:
+        values["DATA.RANDOM_FLIP"] = False
     views = {"NUM_ENSEMBLE_VIEWS": 1, "NUM_SPATIAL_CROPS": 3, "VIEW_PLACEMENT": "paper"}
     values |= {f"TEST.{name}": value for name, value in views.items()}
     return values | {"DATA.APPLY_ROTATION": True}  # as players show them
@@ -134,6 +137,12 @@ def crop_values(crop: int) -> dict[str, Any]:
         "DATA.TEST_CROP_SIZE": crop,
         "DATA.TRAIN_JITTER_SCALES": [smallest, round(smallest * 1.25)],
     }
+
+
+def _trained_with(weights: ModelSpec) -> Mapping[str, Any]:
+    """The configuration that a checkpoint was trained with; empty if it has none."""
+    text = weights.weights.about.get("cfg")
+    return flat_values(text, source=weights.path) if isinstance(text, str) else {}
 
 
 def _is_image_vit(weights: ModelSpec, attention: str) -> bool:
