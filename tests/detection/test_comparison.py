@@ -23,6 +23,7 @@ TRUTH = Annotations(
 FOUND = detections_of(
     {
         "b": [Detection("run", 0.5, 1, 2), Detection("swim", 0.5, 1, 2)],
+        "trained": [Detection("run", 0.99, 0, 1), Detection("jump", 0.99, 0, 1)],
         "x": [Detection("jump", 0.9, 0, 20), Detection("fly", 0.1, 0, 1)],
         "a": [Detection("run", 0.5, 4, 8)],
     }
@@ -31,15 +32,15 @@ FOUND = detections_of(
 
 def test_both_sides_have_common_places():
     compared = compare(TRUTH, FOUND)
-    assert compared.videos == ("a", "b", "empty", "x")
-    assert compared.in_subset.tolist() == [True, True, True, False]
+    assert compared.videos == ("a", "b", "empty", "trained", "x")
+    assert compared.in_subset.tolist() == [True, True, True, False, False]
     assert compared.labels == ("jump", "run")
     assert compared.truth.video.tolist() == [1, 1, 0]
     assert compared.truth.label.tolist() == [1, 0, 1]
-    assert compared.found.video.tolist() == [1, 3, 0]
+    assert compared.found.video.tolist() == [1, 4, 0]
     assert compared.found.label.tolist() == [1, 0, 1]
-    assert compared.durations.tolist() == [8, 10, 7, 20]
-    assert compared.unmatched == ({"x": 2}, {"swim": 1, "fly": 1}, ("empty",))
+    assert compared.durations.tolist() == [8, 10, 7, 0, 20]
+    assert compared.unmatched == ({"x": 2}, {"trained": 2}, {"swim": 1, "fly": 1}, ("empty",))
     truth, found, durations = compared.within()
     assert (len(truth), found.video.tolist()) == (3, [1, 0])
     np.testing.assert_array_equal(durations, [8, 10, 7])

@@ -54,7 +54,13 @@ def perfect():
 
 
 def evaluate(videos, found, **options):
-    truth = Annotations(Path("t.json"), videos, None, labels_elsewhere=frozenset({"swim"}))
+    truth = Annotations(
+        Path("t.json"),
+        videos,
+        None,
+        elsewhere=frozenset({"other"}),
+        labels_elsewhere=frozenset({"swim"}),
+    )
     return evaluate_detections(truth, detections_of(found), (0.5, 0.95), **options)
 
 
@@ -72,6 +78,7 @@ def test_what_is_right_is_1():
 def test_everything_a_reader_must_know_is_said():
     videos, found = perfect()
     videos["a"] = Video(videos["a"].segments + videos["a"].segments[:1], 10.0)
+    found["other"] = [Detection("run", 1, 0, 1)]
     found["x"] = [Detection("run", 1, 0, 1)]
     found["a"] += [Detection("swim", 1, 0, 1), Detection("fly", 1, 0, 1), Detection("fly", 1, 0, 1)]
     del found["b"]
@@ -79,6 +86,7 @@ def test_everything_a_reader_must_know_is_said():
     assert report["warnings"] == [
         "Left out: 3 detections of 2 labels (swim, fly) that the truth does not have; 1 of these labels "
         "are in other subsets.",
+        "Left out: 1 detection in 1 video (other) of other subsets of the truth.",
         "Wrong by definition: 1 detection in 1 video (x) that the truth does not have; --ignore-others "
         "leaves them out.",
         "Without results, so that nothing is found there: 1 video (b) of the truth.",
@@ -87,11 +95,12 @@ def test_everything_a_reader_must_know_is_said():
     ]
     assert report["unmatched"] == {
         "videos": {"x": 1},
+        "videos_of_other_subsets": {"other": 1},
         "labels": {"swim": 1, "fly": 2},
         "without_results": ["b"],
     }
     left_out = evaluate(videos, found, leave_out_others=True)
-    assert left_out["warnings"][1].startswith("Left out: 1 detection in 1 video (x)")
+    assert left_out["warnings"][2].startswith("Left out: 1 detection in 1 video (x)")
     assert left_out["average_mAP"] > report["average_mAP"]
 
 

@@ -13,7 +13,7 @@ def test_no_two_of_a_lane_overlap():
     lanes = fill_lanes(segments((0, 5), (1, 3), (2, 4), (3, 6), (5, 9)), 10, 3)
     assert [bar.lane for bar in lanes.bars] == [0, 1, 2, 1, 0]
     assert [(bar.left, bar.width) for bar in lanes.bars][:2] == [(0, 50), (10, 20)]
-    assert (lanes.count, lanes.left_out) == (3, 0)
+    assert (lanes.used, lanes.left_out) == (3, 0)
 
 
 def test_what_has_no_place_is_counted():

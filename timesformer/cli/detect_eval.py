@@ -6,8 +6,9 @@ model is needed. Equal scores are taken in the order of the name of the video, t
 With --out it writes a page with the videos that miss most on a time line, report.json, per_class.csv
 and every figure as PNG and CSV.
 
-Detections in videos that are not in the truth are wrong, those of other classes are left out, as in the
-published evaluation; both are counted. A video is called by its name without folder and suffix.
+Detections in videos that are not in the truth are wrong, as in the published evaluation; those in videos
+of other subsets, and of other classes, are left out. All are counted. A video is called by its name
+without folder and suffix.
 
 $ timesformer detect-eval --truth annotations.json --predictions detections --out detection-report
 $ timesformer detect-eval --truth test.csv --predictions results.json --subset testing --json

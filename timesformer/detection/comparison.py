@@ -16,7 +16,8 @@ SHOWN = 3  # names in a message
 class Unmatched(NamedTuple):
     """Names that only one side has."""
 
-    videos: Mapping[str, int]  # of detections -> how many; not in the subset
+    videos: Mapping[str, int]  # of detections -> how many; not in the truth
+    elsewhere: Mapping[str, int]  # as these; in other subsets of the truth
     labels: Mapping[str, int]  # as these; not a class of the subset
     without_results: tuple[str, ...]  # videos of the subset
 
@@ -48,9 +49,9 @@ def compare(truth: Annotations, found: Detections, *, leave_out_others: bool = F
     Args:
         truth: of one subset.
         found: of any videos and classes.
-        leave_out_others: drop detections in videos that are not in the subset; else they are wrong
-            ones, as in the published evaluation. Detections of classes that the subset does not have
-            are dropped.
+        leave_out_others: drop detections in videos that the truth does not have; else they are wrong
+            ones, as in the published evaluation. Those of videos of other subsets, and of classes that
+            the subset does not have, are dropped.
 
     Raises:
         ResultsError: no video, or no class, is on both sides; the message shows names of each.
@@ -62,7 +63,7 @@ def compare(truth: Annotations, found: Detections, *, leave_out_others: bool = F
     in_subset = np.array([name in truth.videos for name in videos], bool)
     video = _translated(found.videos, video_place)[found.video]
     label = _translated(found.labels, label_place)[found.label]
-    kept = label >= 0
+    kept = (label >= 0) & ~np.array([name in truth.elsewhere for name in videos], bool)[video]
     if leave_out_others:
         kept &= in_subset[video]
     rows = list(truth.rows())
@@ -74,8 +75,10 @@ def compare(truth: Annotations, found: Detections, *, leave_out_others: bool = F
     )
     detected = Columns(video[kept], label[kept], found.times[kept], found.scores[kept])
     with_results = {*found.videos}
+    others = _counted(found.videos, found.video, truth.videos)
     unmatched = Unmatched(
-        _counted(found.videos, found.video, truth.videos),
+        {name: count for name, count in others.items() if name not in truth.elsewhere},
+        {name: count for name, count in others.items() if name in truth.elsewhere},
         _counted(found.labels, found.label, label_place),
         tuple(name for name in truth.videos if name not in with_results),
     )

@@ -66,6 +66,7 @@ def evaluate_detections(
         "per_class": _per_class(compared, tious, precisions, frames),
         "unmatched": {
             "videos": dict(compared.unmatched.videos),
+            "videos_of_other_subsets": dict(compared.unmatched.elsewhere),
             "labels": dict(compared.unmatched.labels),
             "without_results": list(compared.unmatched.without_results),
         },
@@ -110,6 +111,11 @@ def _warnings(truth: Annotations, compared: Compared, leave_out_others: bool) ->
         yield (
             f"Left out: {_counted(unmatched.labels)} of {_named(unmatched.labels, 'label')} that the "
             f"truth does not have{other}."
+        )
+    if unmatched.elsewhere:
+        yield (
+            f"Left out: {_counted(unmatched.elsewhere)} in {_named(unmatched.elsewhere, 'video')} of "
+            "other subsets of the truth."
         )
     if unmatched.videos:
         detections = (

@@ -20,7 +20,7 @@ class Lanes(NamedTuple):
     """The bars of a time line, and how many had no place."""
 
     bars: tuple[Bar, ...]
-    count: int  # lanes
+    used: int  # lanes, at least 1
     left_out: int
 
 
