@@ -20,8 +20,8 @@ def test_the_files_are_those_of_the_detector_and_the_rules(
 ):
     video, out = numbered_video(150), tmp_path / "out"
     status, text, _ = run_here(
-        "detect", video, "--weights", weights, "--stride", 0.25, *FAST, "--out", out, "--page"
-    )
+        "detect", video, "--weights", weights, "--stride", 0.25, *FAST, "--out", out, "--page", "--annotate",
+    )  # fmt: skip
     assert status == 0
     expected = Detector(Predictor.from_checkpoint(weights, "cpu"), stride=0.25).run(video)
     found = read_timeline(out / "video.scores.npz")
@@ -35,7 +35,7 @@ def test_the_files_are_those_of_the_detector_and_the_rules(
     assert written["external_data"]["rules"]["onset"] == 0.36
     assert text.startswith(f"video: {len(segments)} segment(s) in 5.0 s")
     names = {"video.json", "video.csv", "video.srt", "video.vtt", "video.scores.npz", "video.png"}
-    names |= {"video.html"}
+    names |= {"video.html", "video.mp4"}
     assert f'src="{os.path.relpath(video, out)}"' in (out / "video.html").read_text()
     assert {path.name for path in out.iterdir()} == names
 
@@ -112,6 +112,17 @@ def test_options_that_exclude_each_other_are_status_2(
     )
     assert status == 2
     assert message in error
+
+
+def test_a_copy_never_replaces_the_film(run_here, weights, numbered_video, tmp_path):
+    video = numbered_video(40, name="out/video.mp4")
+    content = video.read_bytes()
+    status, _, error = run_here(
+        "detect", video, "--weights", weights, "--out", tmp_path / "out", "--annotate"
+    )
+    assert status == 2
+    assert "--annotate would overwrite" in error
+    assert video.read_bytes() == content
 
 
 def test_a_film_that_does_not_exist_is_status_2(run_here, weights, tmp_path):

@@ -23,9 +23,8 @@ from timesformer.io.terminal import hides_bars, printable
 
 if TYPE_CHECKING:
     from timesformer.detection.detector import Detector
+    from timesformer.detection.results import Detection
     from timesformer.detection.rules import SegmentRules
-
-RULES = "Rules of segments"
 
 
 @dataclass(frozen=True)
@@ -102,6 +101,10 @@ def main(
     page: Annotated[
         bool, typer.Option("--page", help="Write NAME.html, on which the video plays, too.")
     ] = False,
+    annotate: Annotated[
+        bool,
+        typer.Option("--annotate", help="Write NAME.mp4, the video with its classes on it, too."),
+    ] = False,
     batch: Annotated[
         int, typer.Option(min=1, help="Windows that are scored at once; changes no score.")
     ] = 8,
@@ -117,7 +120,7 @@ def main(
     detector = Detector(predictor, stride=stride, span=span, batch=batch)
     rules.background_place(predictor.class_names or ())
     out.mkdir(parents=True, exist_ok=True)
-    work = Work(detector, rules, out, use.weights, page)
+    work = Work(detector, rules, out, use.weights, page, annotate)
     failed = [
         not work.detect(video, name) for video, name in zip(found, file_names(found), strict=True)
     ]
@@ -133,6 +136,7 @@ class Work:
     out: Path
     weights: str
     with_page: bool
+    with_copy: bool
 
     def detect(self, video: str, name: str) -> bool:
         """Write the files of one video; False if it, or a part of it, cannot be read."""
@@ -160,6 +164,8 @@ class Work:
         if self.with_page:
             shown = {key: facts[key] for key in ("weights", "model", "span", "stride")}
             write_page(self.out, name, timeline, segments, shown | self.rules.__dict__)
+        if self.with_copy:
+            self._write_copy(video, name, segments)
         unfinished.remove()
         for gap in timeline.gaps:
             model.tell(
@@ -167,6 +173,19 @@ class Work:
             )
         model.show("\n".join(lines(name, timeline.duration, segments)))
         return not timeline.gaps
+
+    def _write_copy(self, video: str, name: str, segments: "Sequence[Detection]") -> None:
+        from timesformer.config import portable
+        from timesformer.inference.annotate import write_copy
+
+        path = self.out / f"{name}.mp4"
+        if path.resolve() == portable(video).resolve():
+            raise InputError(f"--annotate would overwrite {printable(video)}; name another --out")
+
+        def text_at(seconds: float) -> str:
+            return ", ".join(row.label for row in segments if row.start <= seconds < row.end)
+
+        write_copy(video, text_at, path)
 
     def _facts(self, video: str) -> dict[str, Any]:
         predictor = self.detector.predictor

@@ -45,7 +45,7 @@ def main(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Write each video again with its likeliest class on it, an MP4 without sound each.",
+            help="Write each video again with its likeliest class on it, an MP4 each.",
         ),
     ] = None,
 ) -> int:

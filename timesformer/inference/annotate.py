@@ -1,7 +1,7 @@
-"""A video written again with its likeliest class on it."""
+"""A video written again with classes on it."""
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from timesformer.video.decoding import Decoder
 from timesformer.video.encode import Output, write_h264
 from timesformer.video.images import FOLDER_FPS, read_image
 from timesformer.video.open_video import open_video
+from timesformer.video.sound import open_sound, with_sound
 from timesformer.video.streams import display_matrix, read_header, turn
 from timesformer.video.timeline import from_decoder
 
@@ -38,21 +39,31 @@ def build_copy(prediction: Prediction, cfg: CfgNode, path: Path) -> None:
 
 
 def annotate(prediction: Prediction, path: Path, *, seconds: float = 120.0) -> None:
-    """Write the video again (H.264 MP4, frame times kept, no sound) with its likeliest class on it.
+    """``write_copy`` with the likeliest class of the whole video on it."""
+    best = prediction.top(1)[0]
+    text = f"{best.name}  {100 * best.probability:.1f} %"
+    write_copy(prediction.video, lambda _: text, path, seconds=seconds)
 
-    ``seconds``: that the first frame, and then every next one, may take to come.
+
+def write_copy(
+    video: str, text_at: Callable[[float], str], path: Path, *, seconds: float = 120.0
+) -> None:
+    """Write a video again (H.264 MP4, frame times and sound kept) with a text on each frame.
+
+    Args:
+        video: a file, a URL, or a folder of frames.
+        text_at: the text at a time, seconds after the first frame.
+        path: the new file.
+        seconds: that the first frame, and then every next one, may take to come.
 
     Raises:
         VideoError: no frame can be decoded, or encoded.
         WriteError: the file cannot be written; an older one is as it was.
     """
-    best = prediction.top(1)[0]
-    text = f"{best.name}  {100 * best.probability:.1f} %"
     with write_atomically(path, "wb", option="--annotate") as file:
         output = Output(file)
         try:
-            frames = _with_text(_readable(prediction.video, seconds), text)
-            count = write_h264(output, frames, options=H264)
+            count = _write(video, _with_text(_readable(video, seconds), text_at), output)
         except (av.FFmpegError, ValueError) as error:
             if isinstance(error, VideoError):
                 raise
@@ -60,7 +71,15 @@ def annotate(prediction: Prediction, path: Path, *, seconds: float = 120.0) -> N
                 f"{path}: cannot be written ({type(error).__name__}: {error})"
             ) from error
         if not count:
-            raise VideoError(f"{prediction.video}: no decodable frame, so no annotated copy")
+            raise VideoError(f"{video}: no decodable frame, so no annotated copy")
+
+
+def _write(video: str, frames: "Iterator[av.VideoFrame]", output: Output) -> int:
+    """The number of frames, written with the sound of the video."""
+    if portable(video).is_dir():
+        return write_h264(output, frames, options=H264)
+    with open_sound(video) as sound:
+        return write_h264(output, with_sound(frames, sound), options=H264, prepare=sound.attach)
 
 
 def _readable(video: str, seconds: float) -> Iterator[tuple[float, np.ndarray]]:
@@ -75,12 +94,14 @@ def _readable(video: str, seconds: float) -> Iterator[tuple[float, np.ndarray]]:
         raise VideoError(f"{video}: cannot be decoded ({type(error).__name__}: {error})") from error
 
 
-def _with_text(pictures: Iterable[tuple[float, np.ndarray]], text: str) -> Iterator[av.VideoFrame]:
+def _with_text(
+    pictures: Iterable[tuple[float, np.ndarray]], text_at: Callable[[float], str]
+) -> Iterator[av.VideoFrame]:
     """Frames of increasing times, all in the size of the first picture, made even."""
     size, last = None, -1
     for seconds, picture in pictures:
         size = size or (picture.shape[1] // 2 * 2, picture.shape[0] // 2 * 2)
-        image = put_text(cv2.resize(picture, size), text)
+        image = put_text(cv2.resize(picture, size), text_at(seconds))
         frame = av.VideoFrame.from_ndarray(image, format="rgb24")
         frame.pts, frame.time_base = max(round(seconds / TICKS), last + 1), TICKS
         last = frame.pts
