@@ -20,7 +20,8 @@ def test_the_files_are_those_of_the_detector_and_the_rules(
 ):
     video, out = numbered_video(150), tmp_path / "out"
     status, text, _ = run_here(
-        "detect", video, "--weights", weights, "--stride", 0.25, *FAST, "--out", out, "--page", "--annotate",
+        "detect", video, "--weights", weights, "--stride", 0.25, *FAST, "--out", out,
+        "--page", "--annotate",
     )  # fmt: skip
     assert status == 0
     expected = Detector(Predictor.from_checkpoint(weights, "cpu"), stride=0.25).run(video)
