@@ -234,3 +234,13 @@ def test_the_p_values_of_one_pair_are_not_adjusted():
     text = Structure(render_comparison(comparison)).text
     assert "0.012 0.046" in text
     assert "adjusted" not in text
+
+
+def test_one_video_is_no_videos():
+    report = made_report()
+    report["videos"]["scored"] = report["calibration"]["temperature"]["videos"] = 1
+    text = Structure(render_report(report)).text
+    assert "1 video, 8 classes" in text
+    assert " 1 video. " in text
+    assert "Each point is one of 15 bins of equally many videos" in text
+    assert not re.search(r"\b1 (videos(?!/)|classes|groups|views)\b", text)

@@ -28,7 +28,12 @@ _PER_CLASS = (
 def definitions(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Name and sentence of each number that ``report`` has."""
     rows = [row for name, row in _ACCURACY.items() if report["accuracy"].get(name)]
-    return [*rows, *_PER_CLASS, *(_CALIBRATION if report.get("calibration") else ())]
+    single = report["task"] != "multi_label"
+    return [
+        *rows,
+        *(_PER_CLASS if single else ()),
+        *(_CALIBRATION if report.get("calibration") else ()),
+    ]
 
 
 def absent(report: Mapping[str, Any]) -> list[str]:

@@ -28,6 +28,12 @@ def _interval(ends: Sequence[float] | None, digits: int = 1) -> str:
     return " to ".join(_number(end, digits) for end in ends or ())
 
 
+def _many(count: int, noun: str) -> str:
+    """``1 video``, ``1,200 videos``, ``3 classes``."""
+    plural = noun + ("es" if noun.endswith("s") else "s")
+    return f"{count:,} {noun if count == 1 else plural}"
+
+
 def _visible(value: object) -> object:
     """Texts of files and people without what would steer the browser, as the direction of writing."""
     return value if not isinstance(value, str) or isinstance(value, Markup) else printable(value)
@@ -49,6 +55,7 @@ _TEMPLATES.filters |= {
     "number": _number,
     "signed": _signed,
     "interval": _interval,
+    "many": _many,
     "count": lambda value: f"{value:,}",
     "base64": _base64,
 }

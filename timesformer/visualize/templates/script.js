@@ -73,7 +73,7 @@ function showMatrix(box, { names, rows, order }) {
     at = [x, y].map((i) => Math.min(Math.max(i, 0), n - 1));
     const [p, k] = at.map((i) => shown[i]), count = counts[k].get(p) ?? 0;
     const share = sums[k] ? `, ${(100 * count / sums[k]).toFixed(1)} % of ${sums[k]}` : "";
-    readout.textContent = `${names[k]} → ${k === p ? "right" : names[p]}: ${count} videos${share}`;
+    readout.textContent = `${names[k]} → ${k === p ? "right" : names[p]}: ${count} video${count === 1 ? "" : "s"}${share}`;
   };
   const place = (event) => [event.offsetX, event.offsetY].map((pixel) => Math.floor(pixel / cell));
   const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
