@@ -108,3 +108,14 @@ def test_what_cannot_be_compared_is_status_2(run_here, tmp_path):
         assert status == 2
         assert message in error
     assert run_here("compare", tmp_path / "a", tmp_path / "b", "--common")[0] == 0
+
+
+def test_a_run_that_is_named_twice_is_numbered(tmp_path):
+    file = write_csv(tmp_path / "a" / "test_predictions.csv", *random_scores(20, 3))
+    out = tmp_path / "out"
+    result = run_tool("compare_runs.py", file, file, "--no-frames", "--out", out)
+    assert result.returncode == 0, result.stderr
+    found = json.loads((out / "compare.json").read_text())
+    assert [run["name"] for run in found["runs"]] == [str(file), f"{file} (2)"]
+    assert found["only_in"] == {str(file): 0, f"{file} (2)": 0}
+    assert (found["pairs"][0]["difference"], found["pairs"][0]["mcnemar_p"]) == (0, 1)

@@ -44,6 +44,25 @@ def test_the_list_of_validation_is_an_option(run_here, trained, tiny_yaml, tmp_p
     assert tmp_path / "on val/report-val" in run_files(tmp_path / "on val")
 
 
+def test_a_test_on_val_leaves_the_configuration_of_the_run(run_here, trained, tiny_yaml, tmp_path):
+    """`test --cfg RUN/config.yaml TEST.SPLIT val` made every later test with that file one on val."""
+    _, weights = trained()
+    out = tmp_path / "out"
+    status, _, error = run_here(
+        "test", "--cfg", tiny_yaml, "--weights", weights, "--out", out, "--no-report"
+    )
+    assert status == 0, error
+    before = (out / "config.yaml").read_text()
+    again = ("test", "--cfg", out / "config.yaml", "--no-report")
+    status, _, error = run_here(*again, "TEST.SPLIT", "val", "TEST.NUM_SPATIAL_CROPS", 1)
+    assert status == 0, error
+    assert json.loads((out / "val_results.json").read_text())["views"] == 2
+    assert (out / "config.yaml").read_text() == before
+    (out / "test_results.json").unlink()
+    assert run_here(*again)[0] == 0
+    assert json.loads((out / "test_results.json").read_text())["videos"] == 9
+
+
 def test_saved_views_are_reported_and_those_of_another_test_are_refused(
     run_here, trained, tiny_yaml, tmp_path
 ):

@@ -63,7 +63,12 @@ def main(
 
 
 def names_of(runs: Sequence[Path]) -> list[str]:
-    """The last names of the paths, or the whole paths where these are equal."""
+    """The last names of the paths, or the whole paths where these are equal; a run again is numbered."""
     short = [run.resolve().name for run in runs]
     counts = Counter(short)
-    return [name if counts[name] == 1 else str(run) for name, run in zip(short, runs, strict=True)]
+    names: list[str] = []
+    for name, run in zip(short, runs, strict=True):
+        named = name if counts[name] == 1 else str(run)
+        again = sum(run == earlier for earlier in runs[: len(names)])
+        names.append(f"{named} ({again + 1})" if again else named)
+    return names

@@ -101,10 +101,15 @@ def _open_folder(cfg: CfgNode, folder: Path, *, trains: bool) -> str:
     log.start_logging(str(folder))
     if warning:
         logger.warning("%s", warning)
-    if collectives.is_main():
+    if collectives.is_main() and not build_keeps_config(cfg, folder, trains=trains):
         with write_atomically(folder / CONFIG) as file:
             file.write(cfg.dump())
     return run
+
+
+def build_keeps_config(cfg: CfgNode, folder: Path, *, trains: bool) -> bool:
+    """Whether the config.yaml of a run stays: a test on val would make every later test one on val."""
+    return not trains and cfg.TEST.SPLIT != "test" and (folder / CONFIG).is_file()
 
 
 def build_device(cfg: CfgNode) -> torch.device:

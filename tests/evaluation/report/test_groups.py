@@ -65,12 +65,14 @@ def test_a_table_holds_groups(written, tmp_path):
         ("film", "1 of 3 videos have no group; the first is b"),
         ("absent.csv", "absent.csv: No such file"),
         ("empty.csv", "needs the columns path and group"),
-        ("short.csv", "2 of 3 videos have no group; the first is b"),
+        ("short.csv", "2 of 3 videos have no group; the first is b; give every video its group"),
+        ("twice.csv", "twice.csv: a is in the groups 1 and 2; a video has one group, so remove a"),
     ],
 )
 def test_groups_that_are_missing_are_named(written, by, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty.csv").write_text("")
     (tmp_path / "short.csv").write_text("path,group\na,1\n")
+    (tmp_path / "twice.csv").write_text("path,group\na,1\nb,1\na,2\nc,1\na,1\n")
     with pytest.raises(GroupError, match=message):
         find_groups(written(["a", "b", "c"], film=["x", "", "y"]), by)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.stats import t
+from scipy.stats import norm, t
 from statsmodels.stats.contingency_tables import mcnemar as their_mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
@@ -137,11 +137,32 @@ def test_the_limits_of_a_difference_invert_the_score_test(only_a, only_b, count)
 def test_the_ends_of_a_difference():
     same = np.ones(50, bool)
     assert intervals.paired_difference(same, same, None)[::2] == (0, 1)
-    assert intervals.paired_difference(same, ~same, None).interval.high == pytest.approx(1)
-    assert intervals.paired_difference(~same, same, None).interval.low == pytest.approx(-1)
+    assert intervals.paired_difference(same, ~same, None).interval.high == 1
+    assert intervals.paired_difference(~same, same, None).interval.low == -1
     one_group = intervals.mean_difference(0.1, np.full(9, 0.1), np.zeros(9, int))
     assert one_group.interval[:2] == (-1, 1)
     assert one_group.p == 1
+
+
+@pytest.mark.parametrize("num_videos", [8, 30])
+def test_one_group_tells_nothing_apart(num_videos):
+    """Clips of a single film were counted as independent, or ended with an error of the search."""
+    right = np.ones(num_videos, bool)
+    for other in (~right, right):
+        found = intervals.paired_difference(right, other, np.zeros(num_videos, int))
+        assert found.interval[:2] == (-1, 1)
+        assert found.p == 1
+
+
+def test_groups_that_say_the_same_count_as_one_video_each():
+    """One video in ten more was certain (p = 0) if each of two films had it."""
+    more = np.arange(20) % 10 == 0
+    found = intervals.paired_difference(more, np.zeros(20, bool), np.arange(20) // 10)
+    alone = intervals.tango(0.2, 0, 2)
+    assert found.interval[:2] == pytest.approx(alone[:2])
+    assert found.interval.method == "Tango, 2 groups"
+    assert found.interval.low < 0 < found.p
+    assert found.p == pytest.approx(2 * norm.sf(0.2 / np.sqrt(0.2)))
 
 
 @pytest.mark.parametrize(("only_a", "only_b"), [(0, 0), (1, 0), (10, 3), (230, 0), (40, 41)])

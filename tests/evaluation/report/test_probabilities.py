@@ -79,3 +79,21 @@ def test_probabilities_of_a_file_stay_as_they_are(tmp_path):
     scores = np.array([[0.625, 0.375, 0], [0.625, 0.25, 0.125], [0.5, 0.5, 0]])
     found = read_predictions(write_csv(tmp_path / "p.csv", np.array([0, 1, 2]), scores))
     assert np.array_equal(probabilities.class_probabilities(found), scores)
+
+
+@pytest.mark.parametrize(("digits", "num_classes"), [(1, 4), (2, 12), (3, 60), (2, 60)])
+def test_probabilities_of_few_digits_are_no_logits(tmp_path, digits, num_classes):
+    """Their sums are not 1, and a softmax of them was nearly the same for all classes."""
+    labels, chances = random_scores(60, num_classes, strength=5)
+    scores = chances.round(digits)
+    found = read_predictions(write_csv(tmp_path / "p.csv", labels, scores))
+    assert probabilities.score_kind(found)[:2] == ("probabilities", 1)
+    assert np.array_equal(probabilities.class_probabilities(found), scores)
+
+
+@pytest.mark.parametrize("digits", [0, 1, 2])
+def test_logits_of_few_digits_are_no_probabilities(tmp_path, digits):
+    labels, chances = random_scores(60, 5)
+    logits = np.abs(np.log(chances)).round(digits)
+    found = read_predictions(write_csv(tmp_path / "p.csv", labels, logits))
+    assert probabilities.score_kind(found).kind == "logits"

@@ -85,10 +85,19 @@ def _of_table(file: Path, predictions: Predictions) -> Sequence[str]:
         with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as opened:
             rows = list(csv.DictReader(opened))
     except OSError as error:
-        raise GroupError(f"--group {printable(file)}: {error.strerror}") from error
+        raise GroupError(
+            f"--group {printable(file)}: {error.strerror}; name a CSV with the columns path and group"
+        ) from error
     if not rows or not {"path", "group"} <= set(rows[0]):
         raise GroupError(f"--group {printable(file)}: it needs the columns path and group")
-    known = {original(row["path"]): row["group"] or "" for row in rows}
+    known: dict[str, str] = {}
+    for row in rows:
+        path, group = original(row["path"]), row["group"] or ""
+        if known.setdefault(path, group) != group:
+            raise GroupError(
+                f"--group {printable(file)}: {printable(path)} is in the groups {printable(known[path])} and "
+                f"{printable(group)}; a video has one group, so remove a row"
+            )
     groups = [known.get(path, "") for path in predictions.paths]
     return _complete(groups, predictions, str(file))
 
@@ -98,7 +107,7 @@ def _complete(groups: Sequence[str], predictions: Predictions, by: str) -> Seque
     if without:
         raise GroupError(
             f"--group {printable(by)}: {len(without)} of {len(groups)} videos have no group; the first is "
-            f"{printable(without[0])}"
+            f"{printable(without[0])}; give every video its group"
         )
     return groups
 

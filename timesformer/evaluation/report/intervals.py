@@ -103,16 +103,24 @@ def paired_difference(a: np.ndarray, b: np.ndarray, groups: np.ndarray | None) -
     """Of two answers to each video, (N,) bool; ``groups`` as above.
 
     Independent videos: Tango's score interval (Statistics in Medicine 17, 1998), which inverts McNemar's
-    test. Groups: Student's t of the sums of the groups.
+    test. Groups: Student's t of the sums of the groups. Groups that all say the same show no spread; each
+    then counts as one video.
     """
     differences = a.astype(np.float64) - b
     value, count = float(differences.mean()), len(a)
-    if groups is not None and len(set(groups.tolist())) > 1 and differences.any():
-        return mean_difference(value, (differences - value) / count, groups)
-    only_a, only_b = int((a & ~b).sum()), int((~a & b).sum())
-    found = tango(only_a, only_b, count if groups is None else len(set(groups.tolist())))
+    scale = 1.0
+    if groups is not None:
+        influence = (differences - value) / count
+        spread = spread_of(influence, groups)
+        if spread.units < 2 or spread.variance > 1e-15:
+            return mean_difference(value, influence, groups)
+        scale = spread.units / count
+    only_a, only_b = scale * int((a & ~b).sum()), scale * int((~a & b).sum())
     unsure = only_a + only_b
     z = (only_a - only_b) / np.sqrt(unsure) if unsure else 0.0
+    found = tango(only_a, only_b, scale * count)
+    if groups is not None:
+        found = found._replace(method=f"Tango, {spread.units} groups")
     return Difference(value, found, float(2 * norm.sf(abs(z))))
 
 
@@ -130,8 +138,8 @@ def mean_difference(value: float, influence: np.ndarray, groups: np.ndarray | No
     return Difference(value, Interval(max(value - half, -1.0), min(value + half, 1.0), name), p)
 
 
-def tango(only_a: int, only_b: int, count: int) -> Interval:
-    """Of (only_a - only_b) / count: videos that A alone, or B alone, gets right."""
+def tango(only_a: float, only_b: float, count: float) -> Interval:
+    """Of (only_a - only_b) / count: videos that A alone, or B alone, gets right; parts of them too."""
     critical = float(norm.ppf(_TAIL))
     value = (only_a - only_b) / count
 
@@ -151,8 +159,8 @@ def tango(only_a: int, only_b: int, count: int) -> Interval:
     near = 1 - 1e-12
     middle = min(max(value, -near), near)
     return Interval(
-        middle if value <= -near else limit(middle, -near, 1.0),
-        middle if value >= near else limit(middle, near, -1.0),
+        -1.0 if value <= -near else limit(middle, -near, 1.0),
+        1.0 if value >= near else limit(middle, near, -1.0),
         "Tango",
     )
 

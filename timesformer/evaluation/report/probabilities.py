@@ -12,6 +12,7 @@ from scipy.special import expit, log_softmax, softmax
 from timesformer.evaluation.report.predictions import Predictions
 
 _TOLERANCE = 2e-3  # of a sum of probabilities, which are written with 6 digits
+_MOST_TOLERANCE = 0.4  # of one whose probabilities are written with few digits
 
 
 class ScoreKind(NamedTuple):
@@ -44,10 +45,19 @@ def score_kind(predictions: Predictions) -> ScoreKind:
         return ScoreKind("logits", 1, "there are scores outside 0 .. 1")
     sums = scores.sum(axis=1)
     views = max(round(float(np.median(sums))), 1)
-    if scores.min() >= 0 and np.allclose(sums, views, rtol=_TOLERANCE, atol=_TOLERANCE):
+    if scores.min() >= 0 and np.allclose(sums, views, rtol=_TOLERANCE, atol=_tolerance(scores)):
         kind = "probabilities" if views == 1 else "sum of probabilities"
         return ScoreKind(kind, views, f"no score is negative, and those of a video sum to {views}")
     return ScoreKind("logits", 1, "the scores of a video do not sum to 1")
+
+
+def _tolerance(scores: np.ndarray) -> float:
+    """How far a sum of K probabilities may be from a whole number: half of the last digit of each."""
+    for digits in range(1, 6):
+        half = 0.5 * 10.0**-digits * scores.shape[1]
+        if all(np.array_equal(part.round(digits), part) for part in (scores[:100], scores)):
+            return min(max(half, _TOLERANCE), _MOST_TOLERANCE)
+    return _TOLERANCE
 
 
 def class_probabilities(predictions: Predictions, temperature: float = 1.0) -> np.ndarray:
