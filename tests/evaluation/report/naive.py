@@ -80,7 +80,7 @@ def critical_of(groups, units):
     return t.ppf(0.975, max(1 / (sizes**2).sum() - 1, 1))
 
 
-def by_influence(value, influence, groups, rows):
+def by_influence(value, influence, groups, rows, freedom=math.inf):
     """The interval of a value that is moved by ``influence[i]`` of the video i."""
     units = units_of(groups, rows)
     G, N = len(units), sum(map(len, units))
@@ -93,7 +93,7 @@ def by_influence(value, influence, groups, rows):
     variance *= G / (G - 1) if groups is None else (G - 1) / G
     spread = value * (1 - value)
     n = spread / variance if variance > 1e-15 and spread > 0 else G
-    return ends(value, n, critical_of(groups, units))
+    return ends(value, n, max(critical_of(groups, units), t.ppf(0.975, freedom)))
 
 
 def of_share(right, groups, rows):
@@ -142,7 +142,9 @@ def mean_class(table, right):
         for i in rows:
             unbiased = math.sqrt(n / (n - 1)) if n > 1 else 1
             influence[i] = (right[i] - centre) * unbiased / (len(rows) * len(rows_of))
-    return value, by_influence(value, influence, table.groups, range(len(labels)))
+    counts = count_of.values()
+    freedom = sum(1 / n for n in counts) ** 2 / sum(n**-2 / max(n - 1, 1) for n in counts)
+    return value, by_influence(value, influence, table.groups, range(len(labels)), freedom)
 
 
 def macro_f1(table):

@@ -39,7 +39,18 @@ def mean_class_accuracy(
     centre[alone] = right[alone].mean() if alone.any() else 0
     unbiased = np.sqrt(units / np.maximum(units - 1, 1))[labels]
     influence = (right - centre) * unbiased / (support[labels] * met.sum())
-    return value, mean_interval(value, influence, groups)
+    freedom = _freedom_of_classes(units[met])
+    return value, mean_interval(value, influence, groups, most_freedom=freedom)
+
+
+def _freedom_of_classes(units: np.ndarray) -> float:
+    """Degrees of freedom of a mean of classes with ``units`` (M,) videos or groups each.
+
+    Satterthwaite's, of classes whose videos have one spread: those of few videos make most of that of the
+    mean, and show little of their own.
+    """
+    parts = 1.0 / units
+    return float(parts.sum() ** 2 / (parts**2 / np.maximum(units - 1, 1)).sum())
 
 
 def _groups_of_classes(labels: np.ndarray, groups: np.ndarray, num_classes: int) -> np.ndarray:

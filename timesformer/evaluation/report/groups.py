@@ -95,8 +95,8 @@ def _of_table(file: Path, predictions: Predictions) -> Sequence[str]:
         path, group = original(row["path"]), row["group"] or ""
         if known.setdefault(path, group) != group:
             raise GroupError(
-                f"--group {printable(file)}: {printable(path)} is in the groups {printable(known[path])} and "
-                f"{printable(group)}; a video has one group, so remove a row"
+                f"--group {printable(file)}: {printable(path)} is in the groups "
+                f"{printable(known[path])} and {printable(group)}; a video has one group, so remove a row"
             )
     groups = [known.get(path, "") for path in predictions.paths]
     return _complete(groups, predictions, str(file))

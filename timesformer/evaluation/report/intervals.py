@@ -43,8 +43,17 @@ def share_interval(right: np.ndarray, groups: np.ndarray | None) -> Interval:
     return mean_interval(value, (right - value) / len(right), groups)
 
 
-def mean_interval(value: float, influence: np.ndarray, groups: np.ndarray | None) -> Interval:
-    """Of ``value`` in 0 .. 1 with the influences (N,) of its videos."""
+def mean_interval(
+    value: float,
+    influence: np.ndarray,
+    groups: np.ndarray | None,
+    *,
+    most_freedom: float = np.inf,
+) -> Interval:
+    """Of ``value`` in 0 .. 1 with the influences (N,) of its videos.
+
+    ``most_freedom``: degrees of Student's t, if a few videos make most of the spread.
+    """
     spread = spread_of(influence, groups)
     method = WILSON if groups is None else f"Wilson, {spread.units} groups"
     if spread.units < 2:
@@ -53,7 +62,8 @@ def mean_interval(value: float, influence: np.ndarray, groups: np.ndarray | None
     # Without spread, as of all right, each group says as much as one video.
     known = spread.variance > 1e-15 and binomial > 0
     effective = binomial / spread.variance if known else float(spread.units)
-    low, high = wilson_at(value, effective, spread.critical)
+    critical = max(spread.critical, float(t.ppf(_TAIL, most_freedom)))
+    low, high = wilson_at(value, effective, critical)
     return Interval(low, high, method)
 
 

@@ -56,7 +56,7 @@ def _tolerance(scores: np.ndarray) -> float:
     for digits in range(1, 6):
         half = 0.5 * 10.0**-digits * scores.shape[1]
         if all(np.array_equal(part.round(digits), part) for part in (scores[:100], scores)):
-            return min(max(half, _TOLERANCE), _MOST_TOLERANCE)
+            return float(min(max(half, _TOLERANCE), _MOST_TOLERANCE))
     return _TOLERANCE
 
 
