@@ -6,10 +6,13 @@ import os
 import numpy as np
 import pytest
 
+from timesformer.detection.annotations import read_annotations
 from timesformer.detection.detector import Detector
 from timesformer.detection.files import segments_of
 from timesformer.detection.rules import SegmentRules
+from timesformer.detection.rules_file import read_rules
 from timesformer.detection.timeline import read_timeline
+from timesformer.detection.tune import tune
 from timesformer.inference.predictor import Predictor
 
 FAST = ["--onset", 0.36, "--offset", 0.34, "--min-on", 0, "--min-off", 0]
@@ -67,6 +70,28 @@ def test_an_interruption_loses_nothing(run_here, weights, numbered_video, tmp_pa
     assert sorted(computed) == list(range(len(whole)))  # none twice
     assert np.array_equal(read_timeline(out / "video.scores.npz").probabilities, whole)
     assert not (out / "video.unfinished.npz").exists()
+
+
+def test_rules_are_tuned_and_used(run_here, weights, numbered_video, tmp_path):
+    video = numbered_video(150, name="films/a.mp4")
+    truth = tmp_path / "truth.json"
+    entry = {"subset": "validation", "duration": 5.0,
+             "annotations": [{"label": "light", "segment": [0.0, 2.0]}]}  # fmt: skip
+    truth.write_text(json.dumps({"database": {"a": entry}}))
+    words = ["detect", video, "--weights", weights, "--stride", 0.25, "--pad", 0.1]
+    status, text, _ = run_here(*words, "--tune", truth, "--out", tmp_path / "tuned")
+    assert status == 0
+    timelines = {"a": read_timeline(tmp_path / "tuned/a.scores.npz")}
+    expected = tune(read_annotations(truth), timelines, SegmentRules(pad=0.1))
+    rules = tmp_path / "tuned/rules.yaml"
+    assert read_rules(rules) == expected.rules
+    assert f"-> {expected.average_map:.4f} with onset {expected.rules.onset:g}" in text
+    assert run_here(*words[:-2], "--rules", rules, "--out", tmp_path / "used")[0] == 0
+    for name in ("a.csv", "a.srt"):
+        used, tuned = (tmp_path / folder / name for folder in ("used", "tuned"))
+        assert used.read_bytes() == tuned.read_bytes()
+    assert run_here(*words[:-2], "--rules", rules, "--onset", 1, "--out", tmp_path / "o")[0] == 0
+    assert json.loads((tmp_path / "o/a.json").read_text())["external_data"]["rules"]["onset"] == 1
 
 
 def test_what_cannot_be_read_is_named_and_the_rest_is_done(

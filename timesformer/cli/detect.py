@@ -6,10 +6,12 @@ NAME.scores.npz and a picture NAME.png of each video.
 
 $ timesformer detect film.mp4 --weights output/mine/checkpoints/checkpoint_best.pyth --out detections
 $ timesformer detect films/ --weights model.pyth --stride 0.5 --background background --out detections
+$ timesformer detect val/ --weights model.pyth --tune annotations.json --out tuned
+$ timesformer detect test/ --weights model.pyth --rules tuned/rules.yaml --out detections
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -22,49 +24,62 @@ from timesformer.errors import InputError
 from timesformer.io.terminal import hides_bars, printable
 
 if TYPE_CHECKING:
+    from timesformer.detection.annotations import Annotations
     from timesformer.detection.detector import Detector
     from timesformer.detection.results import Detection
     from timesformer.detection.rules import SegmentRules
+    from timesformer.detection.timeline import Timeline
+    from timesformer.detection.unfinished import Unfinished
 
 
 @dataclass(frozen=True)
 class RuleOptions:
-    """How scores become segments."""
+    """How scores become segments; None: as in the file of --rules, else the default."""
 
-    onset: Annotated[float, typer.Option(min=0, max=1, help="A class begins above it.")] = 0.5
-    offset: Annotated[float, typer.Option(min=0, max=1, help="A class ends below it.")] = 0.35
+    rules: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Rules that --tune has written.")
+    ] = None
+    onset: Annotated[
+        float | None, typer.Option(min=0, max=1, help="A class begins above it (0.5).")
+    ] = None
+    offset: Annotated[
+        float | None, typer.Option(min=0, max=1, help="A class ends below it (0.35).")
+    ] = None
     min_on: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="Shorter segments are left out.")
-    ] = 1.0
+        float | None,
+        typer.Option(min=0, metavar="SECONDS", help="Shorter segments are left out (1)."),
+    ] = None
     min_off: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="Shorter gaps in a class are filled.")
-    ] = 1.0
+        float | None,
+        typer.Option(min=0, metavar="SECONDS", help="Shorter gaps in a class are filled (1)."),
+    ] = None
     pad: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="Added on both sides of a segment.")
-    ] = 0.0
-    smooth: Annotated[str, typer.Option(help="none, median:N or mean:N windows.")] = "none"
+        float | None,
+        typer.Option(min=0, metavar="SECONDS", help="Added on both sides of a segment (0)."),
+    ] = None
+    smooth: Annotated[str | None, typer.Option(help="none, median:N or mean:N windows (none).")] = (
+        None
+    )
     background: Annotated[
         str | None, typer.Option(metavar="CLASS", help="The class without an action.")
     ] = None
     classes_at_once: Annotated[
-        Literal["all", "likeliest"],
+        Literal["all", "likeliest"] | None,
         typer.Option(help="likeliest: of a window, only its likeliest class can be a segment."),
-    ] = "all"
+    ] = None
 
-    def rules(self) -> "SegmentRules":
+    def segment_rules(self) -> "SegmentRules":
         """The rules; a RulesError if they exclude each other."""
         from timesformer.detection.rules import SegmentRules
+        from timesformer.detection.rules_file import read_rules
 
-        return SegmentRules(
-            onset=self.onset,
-            offset=self.offset,
-            min_on=self.min_on,
-            min_off=self.min_off,
-            pad=self.pad,
-            smooth=self.smooth,
-            classes=self.classes_at_once,
-            background=self.background,
-        )
+        given = {**self.__dict__, "classes": self.classes_at_once}
+        given = {
+            name: value
+            for name, value in given.items()
+            if value is not None and name not in ("rules", "classes_at_once")
+        }
+        return replace(read_rules(self.rules) if self.rules else SegmentRules(), **given)
 
 
 @command(
@@ -105,12 +120,21 @@ def main(
         bool,
         typer.Option("--annotate", help="Write NAME.mp4, the video with its classes on it, too."),
     ] = False,
+    tune: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="TRUTH",
+            help="Annotations of these videos, which should be validation videos: choose onset, offset "
+            "and min-on by average mAP, and write OUT/rules.yaml.",
+        ),
+    ] = None,
     batch: Annotated[
         int, typer.Option(min=1, help="Windows that are scored at once; changes no score.")
     ] = 8,
 ) -> int:
     """Score, find segments, write."""
-    rules = segments.rules()
+    rules = segments.segment_rules()
+    from timesformer.detection.annotations import read_annotations
     from timesformer.detection.detector import Detector
     from timesformer.inference.report import file_names
     from timesformer.inference.videos import find_videos
@@ -120,11 +144,37 @@ def main(
     detector = Detector(predictor, stride=stride, span=span, batch=batch)
     rules.background_place(predictor.class_names or ())
     out.mkdir(parents=True, exist_ok=True)
-    work = Work(detector, rules, out, use.weights, page, annotate)
-    failed = [
-        not work.detect(video, name) for video, name in zip(found, file_names(found), strict=True)
-    ]
-    return int(any(failed))
+    work = Work(detector, out, use.weights, page, annotate)
+    names = dict(zip(file_names(found), found, strict=True))
+    if tune:
+        truth = read_annotations(tune, class_names=predictor.class_names or ())
+        kept = {
+            name: timeline for name, video in names.items() if (timeline := work.score(video, name))
+        }
+        rules = tuned_rules(truth, kept, rules, out)
+        for name, timeline in kept.items():
+            work.write(timeline, name, rules)
+        return int(len(kept) < len(names) or any(timeline.gaps for timeline in kept.values()))
+    is_whole = [work.detect(video, name, rules) for name, video in names.items()]
+    return int(not all(is_whole))
+
+
+def tuned_rules(
+    truth: "Annotations", timelines: "Mapping[str, Timeline]", rules: "SegmentRules", out: Path
+) -> "SegmentRules":
+    """The best rules, written and printed."""
+    from timesformer.detection.rules_file import FILE, write_rules
+    from timesformer.detection.tune import tune
+
+    found = tune(truth, timelines, rules)
+    write_rules(out / FILE, found.rules)
+    best = found.rules
+    model.show(
+        f"{found.videos} video(s): average mAP {found.before:.4f} -> {found.average_map:.4f} with onset "
+        f"{best.onset:g}, offset {best.offset:g}, min-on {best.min_on:g} s; {out / FILE} holds them for "
+        "--rules of other videos\n"
+    )
+    return best
 
 
 @dataclass(frozen=True)
@@ -132,22 +182,22 @@ class Work:
     """What is the same for all videos."""
 
     detector: "Detector"
-    rules: "SegmentRules"
     out: Path
     weights: str
     with_page: bool
     with_copy: bool
 
-    def detect(self, video: str, name: str) -> bool:
+    def detect(self, video: str, name: str, rules: "SegmentRules") -> bool:
         """Write the files of one video; False if it, or a part of it, cannot be read."""
-        from timesformer.config import portable
-        from timesformer.detection.files import segments_of, write_files, write_page
-        from timesformer.detection.unfinished import Unfinished, file_identity
+        timeline = self.score(video, name)
+        if timeline is None:
+            return False
+        self.write(timeline, name, rules)
+        return not timeline.gaps
 
-        grid, facts = self.detector.grid, self._facts(video)
-        identity = {**facts, "video": file_identity(portable(video))}
-        identity |= {"weights": file_identity(portable(self.weights))}
-        unfinished = Unfinished(self.out / name, identity)
+    def score(self, video: str, name: str) -> "Timeline | None":
+        """The timeline of a video; None if it cannot be read."""
+        unfinished = self._unfinished(video, name)
         try:
             with Bar(printable(video)) as bar:
                 timeline = self.detector.run(
@@ -155,24 +205,37 @@ class Work:
                 )
         except InputError as error:
             model.tell(f"cannot be read: {printable(error)}")
-            return False
+            return None
         finally:
             unfinished.write()
-        segments = segments_of(timeline, self.rules)
-        facts |= {"rules": self.rules.__dict__, "span": grid.span, "stride": grid.stride}
-        write_files(self.out, name, timeline, segments, self.rules, facts)
-        if self.with_page:
-            shown = {key: facts[key] for key in ("weights", "model", "span", "stride")}
-            write_page(self.out, name, timeline, segments, shown | self.rules.__dict__)
-        if self.with_copy:
-            self._write_copy(video, name, segments)
-        unfinished.remove()
         for gap in timeline.gaps:
             model.tell(
                 f"{printable(video)}: {gap.start:.2f} .. {gap.end:.2f} s cannot be read: {gap.reason}"
             )
+        return timeline
+
+    def write(self, timeline: "Timeline", name: str, rules: "SegmentRules") -> None:
+        """Write the files of a video, and print its segments."""
+        from timesformer.detection.files import segments_of, write_files, write_page
+
+        segments, facts = segments_of(timeline, rules), self._facts(timeline.video)
+        facts |= {"rules": rules.__dict__}
+        write_files(self.out, name, timeline, segments, rules, facts)
+        if self.with_page:
+            shown = {key: facts[key] for key in ("weights", "model", "span", "stride")}
+            write_page(self.out, name, timeline, segments, shown | rules.__dict__)
+        if self.with_copy:
+            self._write_copy(timeline.video, name, segments)
+        self._unfinished(timeline.video, name).remove()
         model.show("\n".join(lines(name, timeline.duration, segments)))
-        return not timeline.gaps
+
+    def _unfinished(self, video: str, name: str) -> "Unfinished":
+        from timesformer.config import portable
+        from timesformer.detection.unfinished import Unfinished, file_identity
+
+        identity = {**self._facts(video), "video": file_identity(portable(video))}
+        identity |= {"weights": file_identity(portable(self.weights))}
+        return Unfinished(self.out / name, identity)
 
     def _write_copy(self, video: str, name: str, segments: "Sequence[Detection]") -> None:
         from timesformer.config import portable
