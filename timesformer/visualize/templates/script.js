@@ -25,7 +25,9 @@ for (const table of document.querySelectorAll("table[data-sortable]")) {
   }
 }
 
-addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((each) => { each.open = true; }));
+addEventListener("beforeprint", () => {
+  for (const each of document.querySelectorAll("details")) each.open = true; // paper has no clicks
+});
 
 // Filters: the rows or cards below the element data-filter whose data-text has the typed text.
 for (const input of document.querySelectorAll("input[data-filter]")) {
@@ -35,7 +37,8 @@ for (const input of document.querySelectorAll("input[data-filter]")) {
     const text = input.value.trim().toLowerCase();
     for (const each of all) each.hidden = !each.dataset.text.toLowerCase().includes(text);
     for (const more of target.querySelectorAll("details")) more.open = text !== "";
-    input.closest(".controls").querySelector("[aria-live]").textContent = text && `${all.filter((each) => !each.hidden).length} of ${all.length}`;
+    const left = all.filter((each) => !each.hidden).length;
+    input.closest(".controls").querySelector("[aria-live]").textContent = text && `${left} of ${all.length}`;
   };
 }
 
@@ -56,7 +59,8 @@ function showMatrix(box, { names, rows, order }) {
       context.globalAlpha = (0.2 + 0.8 * Math.sqrt(counts[k].get(p) / sums[k])) * (k === p ? 0.55 : 1);
       context.fillRect(x, y, 1, 1);
     }));
-    for (const labels of [top, left]) labels.replaceChildren(...shown.map((k) => Object.assign(document.createElement("span"), { textContent: names[k] })));
+    const label = (k) => Object.assign(document.createElement("span"), { textContent: names[k] });
+    for (const labels of [top, left]) labels.replaceChildren(...shown.map(label));
   };
   const zoom = (x = at[0], y = at[1]) => { // the cell x, y comes into the middle
     const fit = Math.min((box.parentNode.clientWidth - 2) / n, 734 / n, 18); // 46rem of style.css
@@ -78,10 +82,24 @@ function showMatrix(box, { names, rows, order }) {
   const place = (event) => [event.offsetX, event.offsetY].map((pixel) => Math.floor(pixel / cell));
   const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   canvas.onpointermove = canvas.onclick = (event) => show(...place(event));
-  canvas.ondblclick = (event) => { slider.value = slider.value > 90 ? 0 : 100; zoom(...place(event)); };
-  box.onkeydown = (event) => { if (steps[event.key]) { event.preventDefault(); show(at[0] + steps[event.key][0], at[1] + steps[event.key][1]); zoom(); } };
+  canvas.ondblclick = (event) => {
+    const at = place(event);
+    slider.value = slider.value > 90 ? 0 : 100;
+    zoom(...at);
+  };
+  box.onkeydown = (event) => {
+    const step = steps[event.key];
+    if (!step) return;
+    event.preventDefault();
+    show(at[0] + step[0], at[1] + step[1]);
+    zoom();
+  };
   slider.oninput = () => zoom();
-  byLabel.onchange = () => { shown = byLabel.checked ? names.map((_, k) => k) : order; draw(); zoom(); };
+  byLabel.onchange = () => {
+    shown = byLabel.checked ? names.map((_, k) => k) : order;
+    draw();
+    zoom();
+  };
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   box.querySelector("img").replaceWith(canvas);
   draw();
