@@ -19,7 +19,7 @@ import typer
 
 from timesformer.cli import model
 from timesformer.cli.app import command
-from timesformer.cli.options import OUT, positive_seconds
+from timesformer.cli.options import OUT, seconds_or_default
 from timesformer.errors import InputError
 from timesformer.io.terminal import hides_bars, printable
 
@@ -98,20 +98,11 @@ def main(
     out: Annotated[Path, typer.Option(*OUT, metavar="DIR", help="Folder of the results.")],
     segments: RuleOptions,
     stride: Annotated[
-        float | None,
-        typer.Option(
-            callback=lambda value: None if value is None else positive_seconds(value),
-            metavar="SECONDS",
-            help="Between windows; default: half a window.",
-        ),
+        float | None, seconds_or_default("Between windows; default: half a window.")
     ] = None,
     span: Annotated[
         float | None,
-        typer.Option(
-            callback=lambda value: None if value is None else positive_seconds(value),
-            metavar="SECONDS",
-            help="Of a window, for models that take frames of a whole video (SSv2).",
-        ),
+        seconds_or_default("Of a window, for models that take frames of a whole video (SSv2)."),
     ] = None,
     page: Annotated[
         bool, typer.Option("--page", help="Write NAME.html, on which the video plays, too.")

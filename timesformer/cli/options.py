@@ -1,7 +1,7 @@
 """Options that several commands have: one spelling and one meaning for one thing."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -52,6 +52,15 @@ def positive_seconds(value: float) -> float:
     if not value > 0:
         raise typer.BadParameter(f"{value:g} must be more than 0 seconds")
     return value
+
+
+def seconds_or_default(meaning: str) -> Any:
+    """An option that is a time, None if it is not given."""
+
+    def check(value: float | None) -> float | None:
+        return None if value is None else positive_seconds(value)
+
+    return typer.Option(callback=check, metavar="SECONDS", help=meaning)
 
 
 def option_pairs(values: Mapping[str, object]) -> list[str]:
