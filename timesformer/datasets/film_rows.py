@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from tqdm import tqdm
+
 from timesformer.datasets.annotation_tables import LabelNumbers
 from timesformer.datasets.annotations import AnnotatedClip, LocatedClip, Source
 from timesformer.datasets.checks.inspection import video_seconds
@@ -21,7 +23,7 @@ from timesformer.datasets.film_segments import (
 from timesformer.datasets.films import BACKGROUND, AnnotatedFilm, FilmAnnotations
 from timesformer.datasets.folders import VideoFolder, frame_files
 from timesformer.datasets.list_text import ListError
-from timesformer.io.terminal import printable
+from timesformer.io.terminal import hides_bars, printable
 from timesformer.video.images import FOLDER_FPS
 
 PREFIX = "v_"  # files of ActivityNet are called v_<id>, its annotations have the id alone
@@ -152,7 +154,8 @@ def film_seconds(
         video_seconds, files, workers=choices.num_processes, seconds=choices.time_limit
     )
     seconds, unreadable = folders, []
-    for result in results:
+    bar = tqdm(results, total=len(files), unit="film", disable=hides_bars())
+    for result in bar:
         if result.problem:
             unreadable.append(f"{printable(result.item)}: {result.problem}: {result.detail}")
         else:

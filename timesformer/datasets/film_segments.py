@@ -173,9 +173,9 @@ def _draw(
     drawn: list[tuple[int, int, int]] = []
     for _ in range(count):
         longest = int((ends - starts).max(initial=0))
-        length = min(int(rng.choice(lengths)), longest)
-        if length < shortest:
+        if longest < shortest:
             break
+        length = max(min(int(rng.choice(lengths)), longest), shortest)
         room = np.maximum(ends - starts - length + 1, 0)  # starts that each gap has
         place = int(rng.integers(room.sum()))
         gap = int(np.searchsorted(np.cumsum(room), place, side="right"))

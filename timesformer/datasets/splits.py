@@ -114,7 +114,8 @@ def complete_splits(
     for split in ("train", "val"):
         if not parts[split]:
             raise ListError(
-                f"no video for {split}; give the format a list for it, or a share (--val-share)"
+                f"no video for {split}; give the format a list for it or a share (--val-share), or "
+                "write the lists there are (--partial)"
             )
     return parts
 
