@@ -127,3 +127,10 @@ def test_recall_is_that_of_the_loop(seed):
 def test_recall_of_nothing_is_0():
     truth, found = random_columns(np.random.default_rng(0), detections=0)
     assert set(average_recall(truth, found).values()) == {0}
+
+
+def test_of_annotations_that_overlap_equally_the_last_one_is_found():
+    """As in the published code: the first detection takes the later annotation, so the second is wrong."""
+    truth = columns((0, 0, 0, 10, 1), (0, 0, 10, 20, 1))
+    found = columns((0, 0, 5, 15, 0.9), (0, 0, 10, 20, 0.8))
+    assert mean_average_precision(truth, found, [0.3], 1) == [[0.5]]

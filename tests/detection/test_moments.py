@@ -29,6 +29,11 @@ def test_ap_is_scikit_learns(levels, weighted):
     )
 
 
+def test_what_weighs_nothing_does_not_count():
+    scores, is_true = np.array([0.9, 0.8, 0.7]), np.array([True, False, True])
+    assert weighted_average_precision(scores, is_true, np.array([0, 1, 1.0])) == pytest.approx(0.5)
+
+
 def test_ap_without_anything_true_is_no_number():
     assert np.isnan(weighted_average_precision(np.ones(3), np.zeros(3, bool)))
     assert np.isnan(weighted_average_precision(np.empty(0), np.empty(0, bool)))

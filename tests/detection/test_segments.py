@@ -273,3 +273,18 @@ def test_a_gap_ends_all_and_a_short_one_is_filled():
     assert [(r.start, r.end) for r in found] == [(0, 1.75), (2.25, 3.6)]
     filled = find_segments(starts, ends, np.tile([0, 0.9, 0], (4, 1)), NAMES, SegmentRules())
     assert [(r.start, r.end) for r in filled] == [(0, 4.5)]
+
+
+def test_padding_does_not_reach_before_the_stream():
+    starts, ends = grid(4)
+    found = find_segments(
+        starts + 100, ends + 100, np.tile([0, 0.9, 0], (4, 1)), NAMES, SegmentRules(pad=2)
+    )
+    assert [(row.start, row.end) for row in found] == [(100, 102.5)]
+
+
+def test_an_end_is_known_at_once_where_no_gap_is_filled():
+    machine = Segmenter(NAMES, SegmentRules(min_on=0, min_off=0))
+    assert [event.kind for event in machine.feed(0, 1, np.array([0, 0.9, 0]))] == ["start"]
+    (event,) = machine.feed(0.5, 1.5, np.zeros(3))
+    assert event == ("end", "jump", 0, 0.75, 0.9, 1.5)

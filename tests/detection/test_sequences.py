@@ -99,3 +99,11 @@ def test_a_hand_made_case():
 def test_nothing_where_nothing_is_is_right():
     assert edit_score([], []) == 1
     assert edit_score([1], []) == 0
+
+
+def test_of_detections_with_equal_scores_the_first_class_counts():
+    truth = Columns(np.zeros(1, int), np.zeros(1, int), np.array([[0, 10.0]]), np.ones(1))
+    for order in ([0, 1], [1, 0]):
+        times, scores = np.array([[0, 10.0], [0, 10.0]]), np.ones(2)
+        found = Columns(np.zeros(2, int), np.array([0, 1]), times, scores).rows(np.array(order))
+        assert sequence_scores(truth, found, 1).f1[50] == 1
