@@ -134,7 +134,7 @@ def test_missing_films_and_unknown_subsets_are_named(prepare, films, tmp_path):
     path.write_text(json.dumps({"database": {"lost": database["one"] | {"subset": "dev"}}}))
     status, _, error, _ = prepare("--annotations", path)
     assert status == 2
-    assert "video lost: subset 'dev' is not one of" in error
+    assert "more.json: lost: subset 'dev' is not one of" in error
     assert "as --subsets dev=train" in error
     status, _, _, out = prepare("--annotations", path, "--subsets", "dev=val", "--workers", "1")
     assert status == 0

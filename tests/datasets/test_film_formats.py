@@ -62,20 +62,15 @@ def test_a_converted_thumos14_is_read_with_its_subsets(write):
     ("content", "message"),
     [
         ("{", "is not JSON"),
-        ("[]", "has no films; annotations of ActivityNet are"),
-        ({"results": {}}, "has no films"),
-        (database(v=3), "video v: not an annotated film"),
-        (database(v=entry("dev")), "video v: subset 'dev' is not one of train, val, test"),
-        (database(v={"annotations": []}), "video v: subset '' is not one of"),
+        ("[]", "no entry .database.; annotations are"),
+        (database(v=3), "v has no list of annotations"),
+        (database(v=entry("dev")), "a.json: v: subset 'dev' is not one of train, val, test"),
+        (database(v={"annotations": []}), "a.json: v: subset '' is not one of"),
         (
             database(v=entry("training", ("a", 2, 1))),
-            "video v, entry 1: a from 2 to 1 is not a part",
+            "v: a from 2.0 to 1.0 is not a part of a film",
         ),
-        (database(v=entry("training", ("", 1, 2))), "video v, entry 1: .* is not {.segment.:"),
-        (
-            database(v={"subset": "training", "annotations": [{"label": "a", "segment": [1]}]}),
-            "video v, entry 1: .* is not {.segment.:",
-        ),
+        (database(v=entry("training", ("", 1, 2))), "v has the annotation .* is not {.segment.:"),
     ],
 )
 def test_wrong_activitynet_files_are_named(write, content, message):
@@ -160,6 +155,6 @@ def test_a_format_says_which_files_it_lacks(form, tmp_path):
     with pytest.raises(ListError, match="needs .*--annotations FILE"):
         read(form)
     with pytest.raises(
-        ListError, match=r"annotation file .*none does not exist; check --annotations"
+        ListError, match=r"none(: no such file| does not exist; check --annotations)"
     ):
         read(form, tmp_path / "none")

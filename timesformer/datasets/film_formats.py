@@ -4,7 +4,6 @@ A parser gets a ``Source`` and returns ``FilmAnnotations``. Add a format by a fu
 ``FILM_FORMATS``.
 """
 
-import json
 import math
 import re
 from collections import Counter, defaultdict
@@ -12,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from timesformer.datasets.activitynet import is_number, labelled_part, read_database
 from timesformer.datasets.annotation_tables import read_table
 from timesformer.datasets.annotations import Source
 from timesformer.datasets.film_via import read_via
@@ -23,10 +23,9 @@ from timesformer.datasets.films import (
     film_split,
     ordered_names,
 )
-from timesformer.datasets.list_text import ListError, numbered_lines, read_text, shown
+from timesformer.datasets.list_text import ListError, numbered_lines, shown
 from timesformer.io.terminal import printable
 
-LAYOUT = '{"database": {"NAME": {"subset", "annotations": [{"segment": [start, end], "label"}]}}}'
 UNCERTAIN = "Ambiguous"  # THUMOS14: what may be an action or not
 _THUMOS_FILE = re.compile(r"(?P<label>.+)_(?P<subset>val|validation|test)\.txt")
 # THUMOS14 trains on its validation films: its training videos are trimmed.
@@ -40,8 +39,8 @@ def read_activitynet(source: Source) -> FilmAnnotations:
     """
     films: dict[str, AnnotatedFilm] = {}
     for path in _files(source):
-        for name, entry in _database(path).items():
-            film = _film(name, entry, source, f"{path}, video {printable(name)}")
+        for name, entry in read_database(path).items():
+            film = _film(path, name, entry, source)
             if film.split != "test" or film.segments:
                 films[name] = film
     return _named(list(films.values()), source)
@@ -117,45 +116,14 @@ FILM_FORMATS: dict[str, Callable[[Source], FilmAnnotations]] = {
 }
 
 
-def _database(path: Path) -> Mapping[str, Any]:
-    """The films of an ActivityNet file by name."""
-    if not path.is_file():
-        raise ListError(f"annotation file {path} does not exist; check --annotations")
-    try:
-        content = json.loads(read_text(path))
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, ListError):
-            raise
-        raise ListError(f"{path} is not JSON: {error}") from error
-    database = content.get("database") if isinstance(content, dict) else None
-    if not isinstance(database, dict) or not database:
-        raise ListError(f"{path} has no films; annotations of ActivityNet are {LAYOUT}")
-    return database
-
-
-def _film(name: str, entry: Any, source: Source, where: str) -> AnnotatedFilm:
-    annotations = entry.get("annotations") if isinstance(entry, dict) else None
-    if not isinstance(annotations, list) or not isinstance(entry.get("subset", ""), str):
-        raise ListError(f"{where}: not an annotated film; annotations of ActivityNet are {LAYOUT}")
-    split = film_split(entry.get("subset", ""), source, where=where)
-    segments = []
-    for number, each in enumerate(annotations, start=1):
-        times = each.get("segment") if isinstance(each, dict) else None
-        label = each.get("label") if isinstance(each, dict) else None
-        if (
-            not isinstance(times, list)
-            or len(times) != 2
-            or not label
-            or not isinstance(label, str)
-        ):
-            raise ListError(
-                f"{where}, entry {number}: {printable(each)[:80]} is not "
-                '{"segment": [start, end], "label": "NAME"}'
-            )
-        segments.append(film_segment(label, *times, where=f"{where}, entry {number}"))
-    seconds = entry.get("duration")
-    known = isinstance(seconds, int | float) and math.isfinite(seconds)
-    return AnnotatedFilm(name, split, tuple(segments), (), float(seconds) if known else math.nan)
+def _film(path: Path, name: str, entry: Mapping[str, Any], source: Source) -> AnnotatedFilm:
+    where = f"{printable(path)}: {printable(name)}"
+    split = film_split(str(entry.get("subset", "")), source, where=where)
+    parts = [labelled_part(path, name, each) for each in entry.get("annotations", [])]
+    segments = tuple(film_segment(*part, where=where) for part in parts)
+    seconds: Any = entry.get("duration")
+    known = is_number(seconds) and math.isfinite(seconds)
+    return AnnotatedFilm(name, split, segments, (), float(seconds) if known else math.nan)
 
 
 def _names_of_numbers(folder: Path, label: str) -> dict[int, str]:

@@ -8,7 +8,6 @@
 A video is called by its name without folder and suffix. Times are seconds.
 """
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,18 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from timesformer.datasets.activitynet import (
+    AnnotationsError,
+    is_number,
+    labelled_part,
+    read_database,
+)
 from timesformer.datasets.list_lines import parse_row
 from timesformer.datasets.list_text import numbered_lines
-from timesformer.errors import InputError
 from timesformer.io.terminal import printable
 
 BEYOND = 0.1  # seconds that a segment may end after its video: durations are rounded
 DEFAULT_SUBSET = "validation"
-LAYOUT = '{"database": {"NAME": {"subset", "duration", "annotations": [{"segment", "label"}]}}}'
-
-
-class AnnotationsError(InputError, ValueError):
-    """Annotations that cannot be used; the message names file, video, rule and remedy."""
 
 
 class Segment(NamedTuple):
@@ -91,7 +90,7 @@ def read_annotations(
     if path.is_dir():
         raise AnnotationsError(f"{printable(path)} is a folder; name the file of the annotations")
     is_json = path.suffix.lower() == ".json"
-    database = _database(path) if is_json else _listed(path, class_names)
+    database = read_database(path) if is_json else _listed(path, class_names)
     chosen = _subset(path, database, subset)
     videos: dict[str, Video] = {}
     other_labels: set[str] = set()
@@ -143,50 +142,6 @@ def _problem(segment: Segment, duration: float | None) -> str:
     if duration is not None and segment.end > duration + BEYOND:
         return f"but the video ends at {duration:g} s"
     return ""
-
-
-def _database(path: Path) -> dict[str, Any]:
-    content = load_json(path)
-    database = content.get("database") if isinstance(content, dict) else None
-    if not isinstance(database, dict):
-        found = (
-            "results of a detector" if isinstance(content, dict) and "results" in content else ""
-        )
-        found = f"it holds {found}, no annotations" if found else 'no entry "database"'
-        raise AnnotationsError(f"{printable(path)}: {found}; annotations are {LAYOUT}")
-    if not database:
-        raise AnnotationsError(f"{printable(path)}: no video in it; annotations are {LAYOUT}")
-    for name, entry in database.items():
-        if not isinstance(entry, dict) or not isinstance(entry.get("annotations", []), list):
-            raise AnnotationsError(
-                f"{printable(path)}: {printable(name)} has no list of annotations; they are {LAYOUT}"
-            )
-    return database
-
-
-def load_json(path: Path) -> Any:
-    """The content of a JSON file; an AnnotationsError names what is wrong with it."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise AnnotationsError(f"{printable(path)}: no such file") from None
-    except OSError as error:
-        raise AnnotationsError(f"{printable(path)} cannot be read: {error.strerror}") from error
-    if not content.strip():
-        raise AnnotationsError(f"{printable(path)} is empty; write it again")
-    try:
-        return json.loads(content.decode("utf-8-sig"), object_pairs_hook=_once)
-    except (ValueError, RecursionError) as error:
-        raise AnnotationsError(f"{printable(path)} is not JSON: {printable(error)}") from error
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of JSON, no name of which occurs twice."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        name = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
-        raise ValueError(f"{name!r} occurs twice in one object")
-    return found
 
 
 def _listed(path: Path, class_names: Sequence[str]) -> dict[str, Any]:
@@ -242,26 +197,12 @@ def _subset(path: Path, database: Mapping[str, Any], wanted: str | None) -> str 
 
 def _video(path: Path, name: str, entry: Mapping[str, Any]) -> Video:
     duration = entry.get("duration")
-    if duration is not None and not (_is_number(duration) and duration > 0):
+    if duration is not None and not (is_number(duration) and duration > 0):
         raise AnnotationsError(
             f"{printable(path)}: {printable(name)} has the duration {printable(duration)}, which is "
             "not a number of seconds above 0"
         )
-    segments = [_segment(path, name, each) for each in entry.get("annotations", [])]
-    return Video(tuple(segments), None if duration is None else float(duration))
-
-
-def _segment(path: Path, name: str, entry: Any) -> Segment:
-    match entry:
-        case {"label": str(label), "segment": [start, end]} if label and all(
-            map(_is_number, (start, end))
-        ):
-            return Segment(label, float(start), float(end))
-    raise AnnotationsError(
-        f"{printable(path)}: {printable(name)} has the annotation {printable(entry)[:100]}, which "
-        'is not {"segment": [start, end], "label": "NAME"}'
+    parts = (labelled_part(path, name, each) for each in entry.get("annotations", []))
+    return Video(
+        tuple(Segment(*part) for part in parts), None if duration is None else float(duration)
     )
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
