@@ -86,6 +86,17 @@ def test_rules_are_tuned_and_used(run_here, weights, numbered_video, tmp_path):
     rules = tmp_path / "tuned/rules.yaml"
     assert read_rules(rules) == expected.rules
     assert f"-> {expected.average_map:.4f} with onset {expected.rules.onset:g}" in text
+    status, _, error = run_here(
+        *words, "--tune", truth, "--subset", "testing", "--out", tmp_path / "x"
+    )
+    assert status == 2
+    assert "testing" in error
+    truth.write_text(json.dumps({"database": {"b": entry}}))
+    status, _, error = run_here(*words, "--tune", truth, "--out", tmp_path / "x")
+    assert status == 2
+    assert (
+        "has no annotations of a in the subset validation; name videos that it has, as b" in error
+    )
     assert run_here(*words[:-2], "--rules", rules, "--out", tmp_path / "used")[0] == 0
     for name in ("a.csv", "a.srt"):
         used, tuned = (tmp_path / folder / name for folder in ("used", "tuned"))

@@ -119,6 +119,10 @@ def main(
             "and min-on by average mAP, and write OUT/rules.yaml.",
         ),
     ] = None,
+    subset: Annotated[
+        str | None,
+        typer.Option(help="Of TRUTH; default: validation, or the only one."),
+    ] = None,
     batch: Annotated[
         int, typer.Option(min=1, help="Windows that are scored at once; changes no score.")
     ] = 8,
@@ -138,7 +142,8 @@ def main(
     work = Work(detector, out, use.weights, page, annotate)
     names = dict(zip(file_names(found), found, strict=True))
     if tune:
-        truth = read_annotations(tune, class_names=predictor.class_names or ())
+        truth = read_annotations(tune, subset=subset, class_names=predictor.class_names or ())
+        require_common(truth, list(names), tune)
         kept = {
             name: timeline for name, video in names.items() if (timeline := work.score(video, name))
         }
@@ -148,6 +153,16 @@ def main(
         return int(len(kept) < len(names) or any(timeline.gaps for timeline in kept.values()))
     is_whole = [work.detect(video, name, rules) for name, video in names.items()]
     return int(not all(is_whole))
+
+
+def require_common(truth: "Annotations", names: Sequence[str], tune: Path) -> None:
+    """Raise an InputError, before anything is scored, if no video has annotations."""
+    if not set(names) & set(truth.videos):
+        of_subset = f" in the subset {printable(truth.subset)}" if truth.subset else ""
+        raise InputError(
+            f"--tune {printable(tune)} has no annotations of {printable(names[0])}{of_subset}; name "
+            f"videos that it has, as {printable(next(iter(truth.videos)))}, or another --subset"
+        )
 
 
 def tuned_rules(
