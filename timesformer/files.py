@@ -30,7 +30,7 @@ TESTED_SPLITS = ("test", "val")
 TESTED_PROTOCOLS = ("paper", "official")  # whose files have these names, see ``config.protocols``
 REMARKS = "remarks-{}.csv"  # of a split
 NONFINITE = "nonfinite"
-REPORT = "report"  # a folder; of a test on val.csv: report-val
+REPORT = "report"  # a folder; of a test on val.csv: report-val, of a protocol: report-paper
 CHECKPOINTS = "checkpoints"
 
 SHARDED = ".dcp"  # end of the name of a sharded checkpoint, which is a folder
@@ -60,9 +60,9 @@ def result_files(split: str, protocol: str = "") -> ResultFiles:
     )
 
 
-def report_folder(split: str) -> str:
-    """Of the report of a test on the list of ``split``: report, or report-val."""
-    return REPORT if split == "test" else f"{REPORT}-{split}"
+def report_folder(split: str, protocol: str = "") -> str:
+    """Of the report of a test on the list of ``split``: report, report-val, or report-val-paper."""
+    return "-".join([REPORT, *[split] * (split != "test"), *[protocol] * bool(protocol)])
 
 
 _OF_TESTS = tuple(
@@ -72,7 +72,8 @@ _OF_TESTS = tuple(
     for name in result_files(split, protocol)
 )
 _RUN_FILES = (CONFIG, LOG, METRICS, RUN_RECORD, *_OF_TESTS, REMARKS.format("*"), NONFINITE,
-              *(report_folder(split) for split in TESTED_SPLITS))  # fmt: skip
+              *(report_folder(split, protocol) for split in TESTED_SPLITS
+                for protocol in ("", *TESTED_PROTOCOLS)))  # fmt: skip
 
 
 def run_files(output_dir: str | Path) -> list[Path]:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.evaluation.report.made import random_scores, softmax, write_csv
+from timesformer.files import run_files
 
 
 @pytest.fixture
@@ -67,6 +68,20 @@ def test_a_file_of_another_program_has_its_report_beside_it(run_here, tmp_path):
     assert (tmp_path / "report/index.html").is_file()
 
 
+def test_a_file_of_another_list_or_protocol_leaves_the_report_of_the_test(run_here, run):
+    (run / "test_predictions_paper.csv").write_text((run / "test_predictions.csv").read_text())
+    for name, folder in (
+        ("test_predictions_paper.csv", "report-paper"),
+        ("val_predictions.csv", "report-val"),
+        ("test_predictions.csv", "report"),
+    ):
+        assert not (run / folder).exists()
+        assert run_here("report", run / name, "--no-frames")[0] == 0
+        found = json.loads((run / folder / "report.json").read_text())
+        assert found["run"]["predictions"] == name
+        assert run / folder in run_files(run)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -77,12 +92,17 @@ def test_a_file_of_another_program_has_its_report_beside_it(run_here, tmp_path):
         (["run", "--group", "flim"], "no such column (it has film)"),
         (["run", "--store"], "--store is for a temperature; add --temperature val"),
         (["run", "--train-list", "absent.csv"], "absent.csv"),
+        (["run", "--against", "few.csv"], "have 4 and 3 classes; name runs of the same classes"),
+        (["run", "--against", "other.csv"], "--against needs a run on the same list"),
         (["run", "--against", "empty"], "does not exist; test into this OUTPUT_DIR first"),
     ],
 )
 def test_what_cannot_be_reported_is_status_2(run_here, run, words, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
+    write_csv(tmp_path / "few.csv", *random_scores(120, 3))
+    paths = [f"test/{i}.mp4" for i in range(119)]
+    write_csv(tmp_path / "other.csv", *random_scores(119, 4), paths=paths)
     status, _, error = run_here("report", *words)
     assert status == 2
     assert message in error
@@ -116,3 +136,12 @@ def test_a_temperature_is_stored_in_the_weights_of_the_run(run_here, trained, ru
     assert said.endswith(f"{elsewhere} is not in the run; --store writes it there.")
     assert value is None
     assert report(elsewhere, "--store")[1] == found["value"]
+    moved = run.with_name("moved")
+    gone = run / "checkpoints/gone.pyth"
+    (run / "checkpoints/best.pyth").rename(gone)
+    facts = {"top1_acc": 1.0, "weights": str(gone), "ensemble": "softmax", "views": 1}
+    for split in ("test", "val"):
+        (run / f"{split}_results.json").write_text(json.dumps(facts))
+    run.rename(moved)
+    text = run_here("report", moved, "--temperature", "val", "--no-frames")[1]
+    assert f"The temperature is stored in {moved / 'checkpoints/gone.pyth'};" in text

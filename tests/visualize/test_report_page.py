@@ -244,3 +244,11 @@ def test_one_video_is_no_videos():
     assert " 1 video. " in text
     assert "Each point is one of 15 bins of equally many videos" in text
     assert not re.search(r"\b1 (videos(?!/)|classes|groups|views)\b", text)
+
+
+def test_the_run_that_changes_are_against_is_named():
+    rows = [row | {"change": {"accuracy": 1.5}} for row in REPORT["per_class"]]
+    against = {"run": REPORT["run"] | {"against": "<other>"}, "per_class": rows}
+    text = Structure(render_report(REPORT | against)).text
+    assert "the lowest first. The change is in points, against <other>." in text
+    assert "The change is in points" not in Structure(render_report(REPORT)).text

@@ -8,7 +8,7 @@ $ timesformer report output/Motion/spaceOnly_6x6_32
 $ timesformer report output/mine --temperature val --group film
 """
 
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -65,7 +65,10 @@ def main(
     frames: Frames = True,
     out: Annotated[
         Path | None,
-        typer.Option(*OUT, help="Default: report/ in the run, or report-val/ of --split val."),
+        typer.Option(
+            *OUT,
+            help="Default: report/ in the run; report-val/ of --split val, report-paper/ of a protocol.",
+        ),
     ] = None,
 ) -> None:
     """Write the report, and print its head."""
@@ -75,7 +78,6 @@ def main(
     from timesformer.evaluation.report.report import build_report
     from timesformer.evaluation.report.temperature import find_temperature
     from timesformer.evaluation.report.train_list import find_train_list, read_train_list
-    from timesformer.files import report_folder
 
     if store is not None and temperature is None:
         raise typer.BadParameter("--store is for a temperature; add --temperature val")
@@ -91,7 +93,7 @@ def main(
         train=read_train_list(listed, found) if listed else None,
         with_views=views,
     )
-    folder = out or (run if run.is_dir() else run.parent) / report_folder(split)
+    folder = out or default_folder(found)
     page = output.write_report(folder, report, [found], with_frames=frames)
     print("\n".join(report_lines(report)))
     if fitted:
@@ -99,9 +101,19 @@ def main(
     print(f"\nreport: {page}")
 
 
+def default_folder(predictions: "Predictions") -> Path:
+    """Where the report goes: report/ beside the predictions; other lists and protocols have their own."""
+    from timesformer.files import TESTED_PROTOCOLS, TESTED_SPLITS, report_folder
+
+    record = predictions.record
+    split = record.split if record.split in TESTED_SPLITS else "test"
+    protocol = record.protocol if record.protocol in TESTED_PROTOCOLS else ""
+    return predictions.origin.parent / report_folder(split, protocol)
+
+
 def store_fitted(predictions: "Predictions", fitted: "Temperature", store: bool | None) -> str:
     """Store a temperature in the weights that were tested; returns what was done, as a line."""
-    named = predictions.record.result("weights")
+    named = tested_weights(predictions)
     if store is False:
         return "The temperature is stored nowhere."
     if not named or not Path(named).exists():
@@ -114,3 +126,14 @@ def store_fitted(predictions: "Predictions", fitted: "Temperature", store: bool 
     facts = {"list": fitted.fitted_on, "sha256": fitted.sha256, "videos": fitted.videos}
     store_temperature(named, fitted.value, facts)
     return f"The temperature is stored in {named}; timesformer predict uses it."
+
+
+def tested_weights(predictions: "Predictions") -> str | None:
+    """The weights of the test, None if unknown; in a run that was moved, those of its own folder."""
+    from timesformer.files import CHECKPOINTS
+
+    named = predictions.record.result("weights")
+    if not isinstance(named, str):
+        return None
+    own = predictions.origin.parent / CHECKPOINTS / PurePath(named).name
+    return str(own) if own.exists() and not Path(named).exists() else named

@@ -14,6 +14,7 @@ from timesformer.visualize import (
     comparison_figures,
     detection_figures,
     report_figures,
+    training_figure,
 )
 from timesformer.visualize.figure_style import png_bytes
 
@@ -96,6 +97,12 @@ def _view_rows(report: Json) -> Iterable[Sequence[object]]:
         yield *(point[name] for name in columns), *(point.get("interval") or ("", ""))
 
 
+def _training_rows(report: Json) -> Iterable[Sequence[object]]:
+    yield "curve", "epoch", "value"
+    for name in ("loss", "validation"):
+        yield from ((name, *point) for point in report["training"][name])
+
+
 def _pair_rows(comparison: Json) -> Iterable[Sequence[object]]:
     yield "a", "b", "difference", "low", "high"
     for pair in comparison["pairs"]:
@@ -155,6 +162,11 @@ FIGURES = {
         lambda report: bool(report.get("views")),
         lambda report: report_figures.draw_views(report["views"]),
         _view_rows,
+    ),
+    "training": Drawn(
+        lambda report: bool(report.get("training")),
+        lambda report: training_figure.draw_training(report["training"]),
+        _training_rows,
     ),
     "forest": Drawn(
         lambda report: report["kind"] == "comparison",

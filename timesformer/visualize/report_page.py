@@ -15,6 +15,7 @@ from timesformer.visualize.gallery import fit_frames, most_flips
 from timesformer.visualize.matrix_image import matrix_png
 from timesformer.visualize.page import render_page
 from timesformer.visualize.report_figures import METRICS, MOST_NAMED, class_score, ranked
+from timesformer.visualize.schema import require_schema
 
 MOST_IN_TABLE = 20  # classes of a confusion matrix with a number in each cell; more are a picture
 FIRST_PAIRS = 8
@@ -30,7 +31,11 @@ def render_report(report: Json, frames: Frames | None = None) -> str:
         report: as in report.json.
         frames: of the videos that are shown (``gallery.shown_videos``); a video without frames is
             shown by its name.
+
+    Raises:
+        SchemaError: the report is of another version.
     """
+    require_schema(report, "report")
     confusion = np.asarray(report.get("confusion") or np.zeros((0, 0), int))
     order = report.get("confusion_order") or range(len(confusion))
     is_table = len(confusion) <= MOST_IN_TABLE
@@ -67,7 +72,8 @@ def render_report(report: Json, frames: Frames | None = None) -> str:
 
 
 def render_comparison(comparison: Json, frames: Frames | None = None) -> str:
-    """The page of a comparison; ``frames`` as of ``render_report``."""
+    """The page of a comparison; frames and errors as of ``render_report``."""
+    require_schema(comparison, "comparison")
     names = [run["name"] for run in comparison["runs"]]
     return render_page(
         "comparison.html",

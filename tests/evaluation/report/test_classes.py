@@ -27,7 +27,7 @@ def test_counts_means_and_rows_are_those_of_scikit_learn(made):
     assert classes.mean_class_accuracy(made, None)[0] == pytest.approx(theirs)
     theirs = f1_score(made.labels, made.predicted, average="macro")
     assert classes.macro_f1(made, None)[0] == pytest.approx(theirs)
-    rows = classes.class_rows(made, counts, None, train_videos=None, other=None)
+    rows = classes.class_rows(made, counts, None, train_videos=None, change=None)
     each = f1_score(made.labels, made.predicted, average=None, labels=range(6))
     assert [row["f1"] for row in rows] == pytest.approx(100 * each)
     assert (rows[4]["accuracy"], rows[4]["interval"]) == (None, None)

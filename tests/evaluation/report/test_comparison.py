@@ -54,7 +54,9 @@ def test_equal_runs_are_not_told_apart_and_better_ones_are(run):
     )
     found = build_comparison([a, right], names=["a", "r"])["pairs"][0]
     assert found["verdict"].startswith("r is better than a by ")
-    assert found["interval"][1] < 0
+    low, high = found["interval"]
+    assert high < 0
+    assert found["verdict"].endswith(f"difference: {-high:+.1f} .. {-low:+.1f} points)")
 
 
 def test_several_pairs_are_adjusted_together(run):
@@ -99,3 +101,12 @@ def test_several_labels_are_compared_by_their_precision(tmp_path):
     single = write_csv(tmp_path / "s.csv", np.arange(150) % 4, labels.astype(float))
     with pytest.raises(ComparisonError, match="one has several labels a video, the other one"):
         build_comparison([runs[0], read_predictions(single)], names=["a", "s"])
+
+
+def test_any_run_may_have_the_groups(tmp_path):
+    labels, scores = random_scores(40, 3)
+    film = [str(i // 4) for i in range(40)]
+    a = read_predictions(write_csv(tmp_path / "a.csv", labels, scores))
+    b = read_predictions(write_csv(tmp_path / "b.csv", labels, scores, columns={"film": film}))
+    found = build_comparison([a, b], names=["a", "b"], group="film")
+    assert found["groups"] == {"by": "film", "count": 10}

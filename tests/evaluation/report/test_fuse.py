@@ -178,6 +178,9 @@ def test_runs_that_cannot_be_fused_are_named(run, tmp_path):
 
 def test_fitting_needs_val_of_all_runs(run, tmp_path):
     a, b = run("a", val=True), run("b", seed=1)
+    error = error_of([a, b], weights=("auto",))
+    assert error.endswith("never on test; put it there, or give numbers as --weights")
+    (b / "config.yaml").write_text("")
     assert error_of([a, b], weights=("auto",)) == (
         f"{b}/val_predictions.csv does not exist, and weights are fitted on val, never on test; make it "
         f"by timesformer test --cfg {b}/config.yaml TEST.SPLIT val"
@@ -222,3 +225,5 @@ def test_val_of_other_videos_classes_or_weights_is_refused(run):
         f"{b} was tested on val with older.pyth and on test with b.pyth; test both lists with the same "
         "weights"
     )
+    (b / "val_results.json").write_text('{"weights": "moved/since/b.pyth"}')
+    assert fuse([a, b], weights=("auto",)).val is not None

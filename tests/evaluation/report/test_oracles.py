@@ -19,8 +19,9 @@ from timesformer.evaluation.report.train_list import read_train_list
 from timesformer.io.json_text import json_text
 
 NOT_RECOMPUTED = {"run", "scores", "views", "validation", "method", "training_frequency", "names",
-                  "confusion_order", "schema_version", "kind", "task", "groups", "folder", "sha256",
-                  "predictions", "verdict", "seeds", "a_prediction_name", "b_prediction_name"}  # fmt: skip
+                  "confusion_order", "training", "schema_version", "kind", "task", "groups", "folder",
+                  "sha256", "predictions", "verdict", "seeds", "a_prediction_name",
+                  "b_prediction_name"}  # fmt: skip
 NAMES = [f"class, {k}" for k in range(12)]
 
 

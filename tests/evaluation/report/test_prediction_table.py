@@ -75,6 +75,7 @@ WRONG = {
     "a label of a video without scores": (HEAD + GOOD + "b,7,,broken,,,\n", "b has the label 7, but"),
     "no video has scores": (HEAD + "a,0,,broken,,,\n", "no video has scores, so there is nothing to "
                             "report"),
+    "a blank path": (HEAD + GOOD + ",0,0,,1,0,0\n", "row 2 has no path; every video needs one"),
     "no video": (HEAD, "no video has scores, so there is nothing to report"),
     "one line break": ("\n", "no column path and no column label in its first line ()"),
     "a cell that is too long": (f'{"x" * 200_000}\n', "not a CSV: field larger than field limit"),

@@ -216,6 +216,11 @@ def test_a_folder_without_predictions_and_a_path_that_is_not_there_are_named(tmp
     assert error_of(tmp_path / "a") == (
         f"{tmp_path}/a is empty; test again, or name the file of another program"
     )
+    (tmp_path / "report.json").write_text('{"schema_version": 0}')
+    assert error_of(tmp_path / "report.json") == (
+        f"{tmp_path}/report.json is JSON, as a report is, and no predictions; name the OUTPUT_DIR of a "
+        "test"
+    )
     (tmp_path / "b/test_predictions.csv").mkdir(parents=True)
     assert error_of(tmp_path / "b") == (
         f"{tmp_path}/b/test_predictions.csv cannot be read: Is a directory; name the OUTPUT_DIR of a "

@@ -124,3 +124,21 @@ def test_a_limited_test_says_so(tmp_path):
     file.write_text(file.read_text().replace("broken file", "not scored: the test was limited"))
     found = build_report(read_predictions(file))
     assert found["videos"] == {"total": 21, "scored": 20, "unreadable": 0, "left_out": 1}
+
+
+def test_the_change_of_a_class_is_over_the_videos_of_both_runs(tmp_path):
+    labels, scores = random_scores(60, 3)
+    paths = [f"{i}.mp4" for i in range(60)]
+    ours = read_predictions(write_csv(tmp_path / "a.csv", labels, scores, paths=paths))
+    other = random_scores(60, 3, seed=1)[1]
+    theirs = read_predictions(
+        write_csv(tmp_path / "b.csv", labels[5:], other[5:], paths=paths[5:], failed=paths[:5])
+    )
+    found = build_report(ours, against=theirs)
+    assert found["run"]["against"] == tmp_path.name
+    rows = found["per_class"]
+    for k, row in enumerate(rows):
+        both = np.flatnonzero(labels == k)
+        both = both[both >= 5]
+        mine, their_own = (np.mean(each[both].argmax(axis=1) == k) for each in (scores, other))
+        assert row["change"]["accuracy"] == pytest.approx(100 * (mine - their_own))

@@ -39,8 +39,16 @@ def require_same_classes(runs: Sequence[Predictions], names: Sequence[str]) -> N
             )
 
 
-def align(runs: Sequence[Predictions], names: Sequence[str], *, common: bool) -> list[Predictions]:
+def align(
+    runs: Sequence[Predictions],
+    names: Sequence[str],
+    *,
+    common: bool,
+    remedy: str = "--common takes the videos that all have",
+) -> list[Predictions]:
     """The videos that all runs have scores of, in the order of the first one.
+
+    ``remedy``: what to do if the lists differ and ``common`` is False.
 
     Raises:
         ComparisonError: the lists differ and ``common`` is False, they have no video in common, or a
@@ -50,7 +58,7 @@ def align(runs: Sequence[Predictions], names: Sequence[str], *, common: bool) ->
     lists = [set(run.keys) | {key for key, _ in run.failures} for run in runs]
     for name, keys in zip(names[1:], lists[1:], strict=True):
         if keys != lists[0] and not common:
-            raise ComparisonError(_different_lists(names[0], name, lists[0], keys))
+            raise ComparisonError(_different_lists(names[0], name, lists[0], keys, remedy))
     shared = set.intersection(*(set(run.keys) for run in runs))
     if not shared:
         raise ComparisonError(
@@ -115,7 +123,7 @@ def rows_of(run: Predictions) -> Iterator[tuple[int, str]]:
     yield from zip(others, (key for key, _ in run.failures), strict=True)
 
 
-def _different_lists(first: str, second: str, a: set[str], b: set[str]) -> str:
+def _different_lists(first: str, second: str, a: set[str], b: set[str], remedy: str) -> str:
     if not a & b:
         return (
             f"{printable(first)} and {printable(second)} have no path in common ({printable(min(a))} and "
@@ -126,7 +134,5 @@ def _different_lists(first: str, second: str, a: set[str], b: set[str]) -> str:
         if extra:
             some = ", ".join(map(printable, sorted(extra)[:NAMED]))
             sides.append(f"{len(extra)} only in {printable(name)} ({some})")
-    return (
-        f"{printable(first)} and {printable(second)} are of different lists: {'; '.join(sides)}; --common "
-        "takes the videos that all have"
-    )
+    pair = f"{printable(first)} and {printable(second)}"
+    return f"{pair} are of different lists: {'; '.join(sides)}; {remedy}"

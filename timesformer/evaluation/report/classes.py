@@ -80,7 +80,7 @@ def class_rows(
     groups: np.ndarray | None,
     *,
     train_videos: np.ndarray | None,
-    other: "np.ndarray | None",
+    change: np.ndarray | None,
 ) -> list[dict[str, Any]]:
     """A row for each class; percent.
 
@@ -89,7 +89,7 @@ def class_rows(
         counts: (K, K), see ``confusion_counts``.
         groups: (N,) codes.
         train_videos: (K,) of the train list.
-        other: (K,) accuracy of another run in percent, nan: unknown.
+        change: (K,) points against another run, nan: unknown.
     """
     labels = predictions.labels
     right = labels == predictions.predicted
@@ -103,9 +103,6 @@ def class_rows(
         accuracy = 100.0 * int(counts[k, k]) / len(videos) if len(videos) else None
         interval = share_interval(right[videos], _codes(groups, videos)) if len(videos) else None
         named = int(counts[:, k].sum())
-        change = None
-        if other is not None and accuracy is not None and np.isfinite(other[k]):
-            change = {"accuracy": accuracy - float(other[k])}
         rows.append(
             {
                 "label": k,
@@ -118,10 +115,16 @@ def class_rows(
                 "f1": 100 * float(2 * counts[k, k] / size[k]) if size[k] else None,
                 "most_confused": _most_confused(predictions, counts[k], k),
                 "train_videos": None if train_videos is None else int(train_videos[k]),
-                "change": change,
+                "change": change_of(k, change),
             }
         )
     return rows
+
+
+def change_of(k: int, change: np.ndarray | None) -> dict[str, float] | None:
+    """The change of the class ``k`` in points, None if it is not known."""
+    known = change is not None and np.isfinite(change[k])
+    return {"accuracy": float(change[k])} if change is not None and known else None
 
 
 def percent(interval: Interval) -> list[float]:

@@ -22,9 +22,10 @@ from timesformer.evaluation.report.intervals import (
 )
 from timesformer.evaluation.report.predictions import Predictions
 from timesformer.evaluation.report.probabilities import class_probabilities
-from timesformer.evaluation.report.report import SCHEMA_VERSION, accuracies, class_accuracies
+from timesformer.evaluation.report.report import accuracies, class_accuracies
 from timesformer.evaluation.report.seeds import compare_seeds
 from timesformer.evaluation.report.suspects import MOST, gallery_item
+from timesformer.visualize.schema import SCHEMA_VERSION
 
 
 def build_comparison(
@@ -36,7 +37,7 @@ def build_comparison(
         runs: at least 2.
         names: of the runs, different ones.
         common: compare the videos that all lists have, if the lists differ.
-        group: see ``find_groups``; of the first run.
+        group: see ``find_groups``; of the first run that has such a column, else of the first.
 
     Raises:
         ComparisonError: the runs have different classes, lists or labels.
@@ -44,7 +45,8 @@ def build_comparison(
     """
     require_same_classes(runs, names)
     aligned = align(runs, names, common=common)
-    groups = find_groups(aligned[0], group)
+    grouped = next((run for run in aligned if group in run.columns), aligned[0])
+    groups = find_groups(grouped, group)
     several = aligned[0].is_multi_label
     probabilities = [class_probabilities(run) for run in aligned]
     pairs, flips = [], []
@@ -153,6 +155,8 @@ def _verdict(pair: dict[str, Any], p: float, *, several: bool) -> str:
     better, worse = (pair["a"], pair["b"]) if pair["difference"] > 0 else (pair["b"], pair["a"])
     between = f"{low:+.1f} .. {high:+.1f} points"
     if p < 0.05:
+        ends = (low, high) if pair["difference"] > 0 else (-high, -low)
+        between = f"{ends[0]:+.1f} .. {ends[1]:+.1f} points"
         size = f"{abs(pair['difference']):.1f} points"
         return f"{better} is better than {worse} by {size} (95 % interval of the difference: {between})"
     after = " after adjustment for all pairs" if several and pair["p"] < 0.05 else ""

@@ -30,6 +30,7 @@ from timesformer.evaluation.report.predictions import (
     read_predictions,
 )
 from timesformer.evaluation.report.probabilities import class_probabilities
+from timesformer.evaluation.report.records import weights_differ
 from timesformer.files import CONFIG, PREDICTIONS, result_files
 from timesformer.io.terminal import printable
 
@@ -119,10 +120,11 @@ def _read_val(tests: Sequence[Predictions]) -> list[Predictions]:
                 "in the OUTPUT_DIR of a run; name folders, or give numbers as --weights"
             )
         if not _val_file(test).is_file():
+            config = test.origin.with_name(CONFIG)
+            remedy = f"make it by timesformer test --cfg {printable(config)} TEST.SPLIT val"
             raise FusionError(
                 f"{printable(_val_file(test))} does not exist, and weights are fitted on val, never on "
-                "test; make it by timesformer test --cfg "
-                f"{printable(test.origin.with_name(CONFIG))} TEST.SPLIT val"
+                f"test; {remedy if config.is_file() else 'put it there, or give numbers as --weights'}"
             )
     return [read_predictions(_val_file(test)) for test in tests]
 
@@ -145,7 +147,7 @@ def _check_val(
                 f"{test.num_classes}; test both lists with the same weights"
             )
         files = val.record.result("weights"), test.record.result("weights")
-        if all(files) and files[0] != files[1]:
+        if all(files) and weights_differ(*files, in_one_run=True):
             raise FusionError(
                 f"{printable(name)} was tested on val with {printable(files[0])} and on test with "
                 f"{printable(files[1])}; test both lists with the same weights"

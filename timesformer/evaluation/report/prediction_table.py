@@ -182,6 +182,8 @@ class _Table:
     def _keys(self) -> list[str]:
         """A row of a path again is another part of that file, or an error."""
         counts = Counter(self.paths)
+        if "" in counts:
+            raise self._fail(f"row {self.paths.index('') + 1} has no path; every video needs one")
         if len(counts) == len(self.paths):
             return self.paths
         spans = self._spans()

@@ -115,6 +115,10 @@ def read_predictions(path: Path, *, split: str = "test") -> Predictions:
         ) from error
     if not content:
         raise PredictionsError(f"{printable(file)} is empty; {TEST_AGAIN}")
+    if content.lstrip()[:1] == b"{":
+        raise PredictionsError(
+            f"{printable(file)} is JSON, as a report is, and no predictions; name the OUTPUT_DIR of a test"
+        )
     protocol = ""
     if named := _OF_SPLIT.fullmatch(file.name):
         split, protocol = named[1], named[2] or ""
@@ -150,7 +154,9 @@ def assemble(
     """
     where = printable(origin)
     if not len(scores):
-        raise PredictionsError(f"{where}: no video has scores, so there is nothing to report")
+        raise PredictionsError(
+            f"{where}: no video has scores, so there is nothing to report; {TEST_AGAIN}"
+        )
     bad = np.flatnonzero(~np.isfinite(scores).all(axis=1))
     if len(bad):
         raise PredictionsError(

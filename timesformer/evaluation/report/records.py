@@ -3,7 +3,7 @@
 import csv
 import json
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from timesformer.config.strict_yaml import read_yaml
@@ -22,6 +22,7 @@ class RunRecord:
     config: dict[str, Any] | None = None  # config.yaml, sections as dictionaries
     validation: dict[str, Any] | None = None  # the best one of run.json
     class_names: tuple[str, ...] = ()
+    protocol: str = ""  # of TEST.PROTOCOLS, if not the configured one
 
     def result(self, name: str) -> Any:
         """An entry of the results."""
@@ -79,7 +80,15 @@ def read_record(folder: Path, split: str = "test", protocol: str = "") -> RunRec
         _config(folder / CONFIG),
         best if isinstance(best, dict) else None,
         _class_names(folder / files.classes),
+        protocol,
     )
+
+
+def weights_differ(first: str, second: str, *, in_one_run: bool) -> bool:
+    """Whether these are different weights; the folder of a run may have been moved between its tests."""
+    if in_one_run:
+        return PurePath(first).name != PurePath(second).name
+    return first != second
 
 
 def _json(path: Path) -> dict[str, Any]:

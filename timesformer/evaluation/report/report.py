@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from timesformer.evaluation.report import several_labels, validation, views
+from timesformer.evaluation.report.alignment import align, require_same_classes
 from timesformer.evaluation.report.calibration import calibration, coverage_curve
 from timesformer.evaluation.report.classes import (
     class_rows,
@@ -32,8 +33,9 @@ from timesformer.evaluation.report.probabilities import (
 from timesformer.evaluation.report.suspects import gallery
 from timesformer.evaluation.report.temperature import Temperature
 from timesformer.evaluation.report.train_list import TrainList
+from timesformer.evaluation.report.training import training_curves
+from timesformer.visualize.schema import SCHEMA_VERSION
 
-SCHEMA_VERSION = 1
 LIMITED = "not scored: the test was limited"  # reason of a video that was left out on purpose
 
 
@@ -52,12 +54,14 @@ def build_report(
         predictions: of a test.
         group: see ``find_groups``.
         temperature: to compare calibration with and without.
-        against: another run; classes get their change against it.
+        against: another run on the same list; classes get their change against it, on the videos that
+            both have scores of.
         train: what the accuracy of classes is compared with.
         with_views: read the scores of single views beside the predictions.
 
     Raises:
         GroupError: there are no such groups.
+        ComparisonError: ``against`` has other classes, another list, or other labels.
         ViewsError: there are no scores of single views, or of other videos.
     """
     groups = find_groups(predictions, group)
@@ -69,7 +73,7 @@ def build_report(
         "schema_version": SCHEMA_VERSION,
         "kind": "report",
         "task": "multi_label" if predictions.is_multi_label else "single_label",
-        "run": _run(predictions),
+        "run": _run(predictions) | {"against": None if against is None else run_name(against)},
         "classes": {
             "count": predictions.num_classes,
             "with_videos": int(_support(predictions).astype(bool).sum()),
@@ -81,15 +85,21 @@ def build_report(
         **body(predictions, groups, temperature, against, train),
         "views": views_found,
     }
+    report["training"] = training_curves(predictions.record)
     report["validation"] = validation.against_test(predictions.record, report["accuracy"])
     return report
+
+
+def run_name(predictions: Predictions) -> str:
+    """The last name of the folder that the predictions lie in."""
+    return predictions.origin.parent.resolve().name
 
 
 def _run(predictions: Predictions) -> dict[str, Any]:
     record = predictions.record
     facts = ("list", "weights", "protocol", "attention_type", "limited")
     return {
-        "name": predictions.origin.parent.resolve().name,
+        "name": run_name(predictions),
         "predictions": predictions.origin.name,
         "sha256": predictions.sha256,
         "split": record.split,
@@ -132,7 +142,7 @@ def _single(
         counts,
         groups.codes,
         train_videos=None if train is None else train.videos,
-        other=None if against is None else class_accuracies(against),
+        change=None if against is None else class_changes(predictions, against),
     )
     frequency: dict[str, Any] | None = None
     if train is not None:
@@ -163,10 +173,10 @@ def _several(
 ) -> dict[str, Any]:
     """The figures of several labels a video."""
     found = several_labels.average_precisions(predictions.scores, predictions.labels, groups.codes)
-    other = None if against is None else class_accuracies(against)
+    change = None if against is None else class_changes(predictions, against)
     return {
         "accuracy": accuracies(predictions, groups, found),
-        "per_class": several_labels.precision_rows(predictions, found, other),
+        "per_class": several_labels.precision_rows(predictions, found, change),
         "confusion": None,
         "confusion_order": None,
         "confused_pairs": [],
@@ -187,6 +197,14 @@ def class_accuracies(predictions: Predictions) -> np.ndarray:
     hits = np.bincount(right, minlength=predictions.num_classes)
     nothing = np.full(len(support), np.nan)
     return np.asarray(np.divide(100.0 * hits, support, out=nothing, where=support > 0))
+
+
+def class_changes(predictions: Predictions, against: Predictions) -> np.ndarray:
+    """(K,) points that ``predictions`` exceed ``against`` by, of the videos of both; nan without any."""
+    runs, names = (predictions, against), [str(predictions.origin), str(against.origin)]
+    require_same_classes(runs, names)
+    own, other = align(runs, names, common=False, remedy="--against needs a run on the same list")
+    return np.asarray(class_accuracies(own) - class_accuracies(other))
 
 
 def _with_temperature(

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.stats import t
 
-from timesformer.evaluation.report.classes import percent
+from timesformer.evaluation.report.classes import change_of, percent
 from timesformer.evaluation.report.intervals import Interval, wilson_at
 from timesformer.evaluation.report.predictions import Predictions
 
@@ -89,18 +89,15 @@ def jackknife_interval(value: float, without: np.ndarray) -> Interval | None:
 
 
 def precision_rows(
-    predictions: Predictions, found: Precisions, other: np.ndarray | None
+    predictions: Predictions, found: Precisions, change: np.ndarray | None
 ) -> list[dict[str, Any]]:
-    """A row for each class; percent. ``other``: (K,) percent of another run."""
+    """A row for each class; percent. ``change``: (K,) points against another run."""
     support = predictions.labels.sum(axis=0)
     rows = []
     for k in range(predictions.num_classes):
         value = float(found.of_class[k])
         known = np.isfinite(value)
         interval = jackknife_interval(value, found.without[:, k]) if known else None
-        change = None
-        if other is not None and known and np.isfinite(other[k]):
-            change = {"accuracy": 100 * value - float(other[k])}
         rows.append(
             {
                 "label": k,
@@ -109,7 +106,7 @@ def precision_rows(
                 "average_precision": 100 * value if known else None,
                 "interval": percent(interval) if interval else None,
                 "train_videos": None,
-                "change": change,
+                "change": change_of(k, change),
             }
         )
     return rows

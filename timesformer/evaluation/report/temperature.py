@@ -1,13 +1,14 @@
 """The temperature T that makes ``softmax(logits / T)`` as confident as it is right, fitted on val."""
 
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from scipy.optimize import minimize_scalar
 
 from timesformer.errors import InputError
 from timesformer.evaluation.report.predictions import Predictions, read_predictions
 from timesformer.evaluation.report.probabilities import class_logits, log_likelihood
+from timesformer.evaluation.report.records import weights_differ
 from timesformer.io.terminal import printable
 
 FEWEST = 10  # videos to fit on
@@ -54,19 +55,13 @@ def find_temperature(test: Predictions, named: str) -> Temperature:
             "predictions of the same model"
         )
     weights = found.record.result("weights"), test.record.result("weights")
-    if all(weights) and _differ(*weights, in_one_run=found.origin.parent == test.origin.parent):
+    in_one_run = found.origin.parent == test.origin.parent
+    if all(weights) and weights_differ(*weights, in_one_run=in_one_run):
         raise TemperatureError(
             f"{where} is of the weights {printable(weights[0])}, and the test of {printable(weights[1])}; "
             "test both lists with the same weights"
         )
     return Temperature(fit_temperature(found), found.origin.name, found.sha256, len(found.paths))
-
-
-def _differ(first: str, second: str, *, in_one_run: bool) -> bool:
-    """Whether these are different weights; the folder of a run may have been moved between its tests."""
-    if in_one_run:
-        return PurePath(first).name != PurePath(second).name
-    return first != second
 
 
 def fit_temperature(validation: Predictions) -> float:
