@@ -120,8 +120,7 @@ def main(
         ),
     ] = None,
     subset: Annotated[
-        str | None,
-        typer.Option(help="Of TRUTH; default: validation, or the only one."),
+        str | None, typer.Option(help="Of TRUTH; default: validation, or the only one.")
     ] = None,
     batch: Annotated[
         int, typer.Option(min=1, help="Windows that are scored at once; changes no score.")
