@@ -10,6 +10,7 @@ from timesformer.evaluation.report.lines import comparison_lines, report_lines
 from timesformer.evaluation.report.predictions import read_predictions
 from timesformer.evaluation.report.report import build_report
 from timesformer.evaluation.report.temperature import Temperature
+from timesformer.visualize.report_page import render_comparison
 
 
 def test_a_report_shows_every_figure_with_its_interval(tmp_path):
@@ -65,3 +66,11 @@ def test_several_labels_have_no_mcnemar(tmp_path):
     text = "\n".join(report_lines(build_report(read_predictions(file))))
     assert "mAP" in text
     assert "calibration" not in text
+
+
+def test_a_p_that_is_too_small_for_a_float_is_not_0():
+    made = made_comparison(num_runs=2)
+    pair = made["pairs"][0] | {"p": 0.0, "mcnemar_p": 0.0}
+    row = next(iter(comparison_lines(made | {"pairs": [pair]}))).splitlines()[2]
+    assert row.split().count("<1e-300") == 2
+    assert render_comparison(made | {"pairs": [pair]}).count(">&lt;1e-300<") == 2

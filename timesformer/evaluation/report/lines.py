@@ -123,4 +123,6 @@ def comparison_lines(comparison: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _p(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3g}"
+    if value is None:
+        return "-"
+    return f"{value:.3g}" if value else "<1e-300"  # too small for a float
