@@ -38,7 +38,6 @@ def definitions(report: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def absent(report: Mapping[str, Any]) -> list[str]:
     """What ``report`` might have, and how to get it, a sentence each."""
-    single = report["task"] != "multi_label"
     calibration = report.get("calibration")
     has_change = any(row.get("change") for row in report["per_class"])
     missing = {
@@ -46,7 +45,7 @@ def absent(report: Mapping[str, Any]) -> list[str]:
             report.get("views")
         ),
         "Accuracy against training videos: report with --train-list FILE.": (
-            single and not report.get("training_frequency")
+            not report.get("training_frequency")
         ),
         "A temperature: report with --temperature val.": bool(
             calibration and not calibration["temperature"]

@@ -7,6 +7,7 @@ from importlib.resources import files
 import jsonschema
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 from tests.evaluation.report.made import random_scores, write_csv
 from timesformer.evaluation.report.comparison import build_comparison
@@ -116,6 +117,18 @@ def test_an_accuracy_of_several_labels_fits_the_schema(tmp_path):
     assert low < found["accuracy"]["map"]["value"] < high
     assert found["accuracy"]["chance"]["value"] == pytest.approx(100 * labels.mean())
     valid(build_comparison([made, made], names=["a", "b"]))
+
+
+def test_average_precisions_stand_beside_the_training_videos(tmp_path):
+    rng = np.random.default_rng(0)
+    labels = rng.random((90, 4)) < 0.4
+    labels[0, :2] = True
+    made = read_predictions(write_csv(tmp_path / "p.csv", labels, rng.random((90, 4))))
+    found = valid(build_report(made, train=TrainList("train.csv", np.array([9, 3, 7, 1]))))
+    rows = found["per_class"]
+    assert [row["train_videos"] for row in rows] == [9, 3, 7, 1]
+    rho = spearmanr([row["average_precision"] for row in rows], [9, 3, 7, 1]).statistic
+    assert found["training_frequency"]["spearman"] == pytest.approx(rho)
 
 
 def test_a_limited_test_says_so(tmp_path):

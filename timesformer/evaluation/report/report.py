@@ -144,11 +144,6 @@ def _single(
         train_videos=None if train is None else train.videos,
         change=None if against is None else class_changes(predictions, against),
     )
-    frequency: dict[str, Any] | None = None
-    if train is not None:
-        found = frequency_correlation([row["accuracy"] for row in rows], train.videos)
-        nothing: dict[str, Any] = {"spearman": None, "p": None}
-        frequency = {"list": train.origin, **(found or nothing)}
     calibrated = calibration(probabilities, labels, predicted, groups.codes)
     calibrated["temperature"] = _with_temperature(predictions, groups, temperature)
     return {
@@ -157,7 +152,7 @@ def _single(
         "confusion": counts.tolist(),
         "confusion_order": clustered_order(counts),
         "confused_pairs": confused_pairs(predictions, counts, confidence),
-        "training_frequency": frequency,
+        "training_frequency": _frequency([row["accuracy"] for row in rows], train),
         "calibration": calibrated,
         "coverage": coverage_curve(confidence, labels == predicted),
         "gallery": gallery(predictions, probabilities),
@@ -169,22 +164,35 @@ def _several(
     groups: Groups,
     _: Temperature | None,
     against: Predictions | None,
-    __: TrainList | None,
+    train: TrainList | None,
 ) -> dict[str, Any]:
     """The figures of several labels a video."""
     found = several_labels.average_precisions(predictions.scores, predictions.labels, groups.codes)
-    change = None if against is None else class_changes(predictions, against)
+    rows = several_labels.precision_rows(
+        predictions,
+        found,
+        train_videos=None if train is None else train.videos,
+        change=None if against is None else class_changes(predictions, against),
+    )
     return {
         "accuracy": accuracies(predictions, groups, found),
-        "per_class": several_labels.precision_rows(predictions, found, change),
+        "per_class": rows,
         "confusion": None,
         "confusion_order": None,
         "confused_pairs": [],
-        "training_frequency": None,
+        "training_frequency": _frequency([row["average_precision"] for row in rows], train),
         "calibration": None,
         "coverage": [],
         "gallery": {"confident_errors": [], "least_certain": [], "mislabelled": []},
     }
+
+
+def _frequency(scores: list[float | None], train: TrainList | None) -> dict[str, Any] | None:
+    """Whether classes with more training videos have higher scores."""
+    if train is None:
+        return None
+    nothing: dict[str, Any] = {"spearman": None, "p": None}
+    return {"list": train.origin, **(frequency_correlation(scores, train.videos) or nothing)}
 
 
 def class_accuracies(predictions: Predictions) -> np.ndarray:

@@ -89,9 +89,13 @@ def jackknife_interval(value: float, without: np.ndarray) -> Interval | None:
 
 
 def precision_rows(
-    predictions: Predictions, found: Precisions, change: np.ndarray | None
+    predictions: Predictions,
+    found: Precisions,
+    *,
+    train_videos: np.ndarray | None,
+    change: np.ndarray | None,
 ) -> list[dict[str, Any]]:
-    """A row for each class; percent. ``change``: (K,) points against another run."""
+    """A row for each class; percent. See ``classes.class_rows``."""
     support = predictions.labels.sum(axis=0)
     rows = []
     for k in range(predictions.num_classes):
@@ -105,7 +109,7 @@ def precision_rows(
                 "support": int(support[k]),
                 "average_precision": 100 * value if known else None,
                 "interval": percent(interval) if interval else None,
-                "train_videos": None,
+                "train_videos": None if train_videos is None else int(train_videos[k]),
                 "change": change_of(k, change),
             }
         )
