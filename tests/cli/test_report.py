@@ -65,7 +65,7 @@ def test_every_option_changes_the_report(run_here, run, tmp_path):
 def test_a_file_of_another_program_has_its_report_beside_it(run_here, tmp_path):
     file = write_csv(tmp_path / "theirs.csv", *random_scores(30, 3))
     assert run_here("report", file)[0] == 0
-    assert (tmp_path / "report/index.html").is_file()
+    assert (tmp_path / "report-theirs/index.html").is_file()
 
 
 def test_a_file_of_another_list_or_protocol_leaves_the_report_of_the_test(run_here, run):

@@ -102,13 +102,19 @@ def main(
 
 
 def default_folder(predictions: "Predictions") -> Path:
-    """Where the report goes: report/ beside the predictions; other lists and protocols have their own."""
-    from timesformer.files import TESTED_PROTOCOLS, TESTED_SPLITS, report_folder
+    """Where the report goes: report/ beside the predictions of a run.
+
+    Other lists, protocols and files of other programs have their own.
+    """
+    from timesformer.files import PREDICTIONS, TESTED_PROTOCOLS, TESTED_SPLITS, report_folder
 
     record = predictions.record
     split = record.split if record.split in TESTED_SPLITS else "test"
     protocol = record.protocol if record.protocol in TESTED_PROTOCOLS else ""
-    return predictions.origin.parent / report_folder(split, protocol)
+    folder = report_folder(split, protocol)
+    if folder == report_folder("test", "") and predictions.origin.name != PREDICTIONS:
+        folder += f"-{predictions.origin.stem}"
+    return predictions.origin.parent / folder
 
 
 def store_fitted(predictions: "Predictions", fitted: "Temperature", store: bool | None) -> str:

@@ -421,6 +421,16 @@ def precisions(table):
     return np.array(own), np.array(left)
 
 
+def ece_of_class(chances, hot):
+    """The gap between probabilities and how often a class is there, over 15 bins of one size."""
+    there = [hot[chances == own].mean() for own in chances]
+    order = np.argsort(chances, kind="stable")
+    sizes = [len(order) // 15 + (b < len(order) % 15) for b in range(15)]
+    parts = np.split(order, np.cumsum(sizes)[:-1])
+    gaps = (abs(sum(there[i] for i in part) - chances[part].sum()) for part in parts)
+    return float(sum(gaps) / len(order))
+
+
 def report_of_several(file):
     """What report.json says of several labels a video; at most 50 videos or groups."""
     table = Table(file)
@@ -435,12 +445,14 @@ def report_of_several(file):
         warnings.simplefilter("ignore")  # of one video
         interval = by_jackknife(value, np.nanmean(left, axis=1))
     shares = [column.mean() for column in hot.T if column.any()]
+    is_chance = table.scores.min() >= 0 and table.scores.max() <= 1
+    chances = table.scores if is_chance else 1 / (1 + np.exp(-table.scores))
     rows = [
         {
             "label": k, "name": f"class {k}", "support": int(hot[:, k].sum()),
             "average_precision": None if np.isnan(own[k]) else 100 * own[k],
             "interval": None if np.isnan(own[k]) else by_jackknife(own[k], left[:, k]),
-            "train_videos": None, "change": None,
+            "ece": ece_of_class(chances[:, k], hot[:, k]), "train_videos": None, "change": None,
         }
         for k in range(table.K)
     ]  # fmt: skip

@@ -56,3 +56,14 @@ def test_an_interval_that_is_not_defined_is_none():
     assert several_labels.jackknife_interval(0.5, np.array([0.5, np.nan])) is None
     low, high, _ = several_labels.jackknife_interval(1.0, np.ones(50))
     assert (low < 0.95, high) == (True, 1)
+
+
+def test_a_class_is_calibrated_if_it_is_there_as_often_as_its_probability_says():
+    rng = np.random.default_rng(0)
+    probabilities = rng.random(30_000)
+    hot = rng.random(30_000) < probabilities
+    assert several_labels.calibration_error(probabilities, hot) < 0.02
+    order = np.array_split(np.argsort(probabilities**2), 15)
+    gaps = [abs(hot[part].mean() - (probabilities[part] ** 2).mean()) for part in order]
+    found = several_labels.calibration_error(probabilities**2, hot)
+    assert found == pytest.approx(np.mean(gaps))

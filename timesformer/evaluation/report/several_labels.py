@@ -5,9 +5,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.stats import t
 
+from timesformer.evaluation.report.calibration import (
+    expected_calibration_error,
+    reliability_bins,
+)
 from timesformer.evaluation.report.classes import change_of, percent
 from timesformer.evaluation.report.intervals import Interval, wilson_at
 from timesformer.evaluation.report.predictions import Predictions
+from timesformer.evaluation.report.probabilities import class_probabilities
 
 MOST_BLOCKS = 50
 
@@ -88,6 +93,14 @@ def jackknife_interval(value: float, without: np.ndarray) -> Interval | None:
     return Interval(low, high, f"jackknife over {blocks} blocks of videos")
 
 
+def calibration_error(probabilities: np.ndarray, hot: np.ndarray) -> float:
+    """How far the probabilities (N,) of one class are from how often it is there, 0 .. 1.
+
+    The mean distance over bins of equally many videos, as of one label a video.
+    """
+    return expected_calibration_error(reliability_bins(probabilities, hot))
+
+
 def precision_rows(
     predictions: Predictions,
     found: Precisions,
@@ -95,8 +108,9 @@ def precision_rows(
     train_videos: np.ndarray | None,
     change: np.ndarray | None,
 ) -> list[dict[str, Any]]:
-    """A row for each class; percent. See ``classes.class_rows``."""
+    """A row for each class; percent, but ``ece`` 0 .. 1. See ``classes.class_rows``."""
     support = predictions.labels.sum(axis=0)
+    probabilities = class_probabilities(predictions)
     rows = []
     for k in range(predictions.num_classes):
         value = float(found.of_class[k])
@@ -109,6 +123,7 @@ def precision_rows(
                 "support": int(support[k]),
                 "average_precision": 100 * value if known else None,
                 "interval": percent(interval) if interval else None,
+                "ece": calibration_error(probabilities[:, k], predictions.labels[:, k]),
                 "train_videos": None if train_videos is None else int(train_videos[k]),
                 "change": change_of(k, change),
             }
