@@ -30,7 +30,7 @@ def test_it_is_said_and_the_folder_is_not_made_again(
     owner, name = {
         "in an epoch": (train_step.TrainStep, "accumulate"),
         "before a checkpoint": (save, "write_checkpoint"),
-        "in a test": (testing, "_report"),
+        "in a test": (testing, "report"),
     }[moment]
     out, done, real = tmp_path / "out", [], getattr(owner, name)
 
