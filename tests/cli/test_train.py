@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -110,6 +111,17 @@ def list_with(data_dir, folder, lines, split="train"):
 GOOD = "".join(f"videos/train {i}.mp4 {i % 3}\n" for i in range(8))
 
 
+@pytest.fixture
+def in_process(run_here):
+    """As ``run_tool("run_net.py")``, without another process."""
+
+    def start(*words):
+        status, text, error = run_here("train", *words)
+        return SimpleNamespace(returncode=status, stdout=text, stderr=error)
+
+    return start
+
+
 @pytest.mark.parametrize(
     ("split", "lines", "message"),
     [
@@ -134,18 +146,18 @@ GOOD = "".join(f"videos/train {i}.mp4 {i % 3}\n" for i in range(8))
     ids=["empty", "malformed", "label", "missing video", "small"],
 )
 def test_a_bad_list_ends_the_run_before_it_starts(
-    tiny_yaml, tmp_path, data_dir, split, lines, message
+    in_process, tiny_yaml, tmp_path, data_dir, split, lines, message
 ):
     folder = list_with(data_dir, tmp_path / "lists", lines, split)
-    result = run_tool("run_net.py", "--cfg", tiny_yaml, "DATA.PATH_TO_DATA_DIR", folder)
+    result = in_process("--cfg", tiny_yaml, "DATA.PATH_TO_DATA_DIR", folder)
     assert fails(result, message)
     assert not (tmp_path / "out/stdout.log").exists()
 
 
-def test_all_problems_are_reported_together(tiny_yaml, tmp_path, data_dir):
+def test_all_problems_are_reported_together(in_process, tiny_yaml, tmp_path, data_dir):
     folder = list_with(data_dir, tmp_path / "lists", "a 9\n")
     (folder / "test.csv").unlink()
-    result = run_tool("run_net.py", "--cfg", tiny_yaml, "DATA.PATH_TO_DATA_DIR", folder,
+    result = in_process("--cfg", tiny_yaml, "DATA.PATH_TO_DATA_DIR", folder,
                       "NUM_GPUS", 64, "TRAIN.BATCH_SIZE", 64, "TEST.BATCH_SIZE", 64,
                       "TRAIN.CHECKPOINT_FILE_PATH", "gone.pyth")  # fmt: skip
     assert fails(result, "label 9", "test.csv does not exist", "NUM_GPUS is 64", "gone.pyth")
@@ -192,8 +204,8 @@ def test_all_problems_are_reported_together(tiny_yaml, tmp_path, data_dir):
         (["TRAIN.ENABLE", "False"], "there are no weights to test; set TEST.CHECKPOINT_FILE_PATH"),
     ],
 )
-def test_bad_input_is_named_with_rule_and_remedy(tiny_yaml, options, message):
-    assert fails(run_tool("run_net.py", "--cfg", tiny_yaml, *options), message)
+def test_bad_input_is_named_with_rule_and_remedy(in_process, tiny_yaml, options, message):
+    assert fails(in_process("--cfg", tiny_yaml, *options), message)
 
 
 def test_a_gpu_that_is_not_there_is_named(no_gpu, tiny_yaml):
@@ -217,7 +229,7 @@ def test_pretrained_weights_that_need_a_download_while_offline(tiny_yaml, tmp_pa
 
 @pytest.mark.parametrize("key", ["TRAIN.CHECKPOINT_FILE_PATH", "TEST.CHECKPOINT_FILE_PATH"])
 @pytest.mark.parametrize("kind", ["truncated", "of another size"])
-def test_a_checkpoint_that_cannot_be_used_is_named(tiny_yaml, tmp_path, key, kind):
+def test_a_checkpoint_that_cannot_be_used_is_named(in_process, tiny_yaml, tmp_path, key, kind):
     width = 64 if kind == "of another size" else 32
     model = build_model(load_config(tiny_yaml, ["TIMESFORMER.EMBED_DIM", str(width)]))
     path = tmp_path / "model.pyth"
@@ -225,14 +237,14 @@ def test_a_checkpoint_that_cannot_be_used_is_named(tiny_yaml, tmp_path, key, kin
     if kind == "truncated":
         path.write_bytes(path.read_bytes()[:5000])
     mode = ["TRAIN.FINETUNE", "True"] if key.startswith("TRAIN") else ["TRAIN.ENABLE", "False"]
-    result = run_tool("run_net.py", "--cfg", tiny_yaml, key, path, *mode)
+    result = in_process("--cfg", tiny_yaml, key, path, *mode)
     assert fails(result, "truncated" if kind == "truncated" else "another architecture")
 
 
-def test_a_score_of_a_new_classifier_is_refused(tiny_yaml, tmp_path):
+def test_a_score_of_a_new_classifier_is_refused(in_process, tiny_yaml, tmp_path):
     model = build_model(load_config(tiny_yaml, ["MODEL.NUM_CLASSES", "5"]))
     torch.save({"model_state": model.state_dict()}, tmp_path / "model.pyth")
-    result = run_tool("run_net.py", "--cfg", tiny_yaml, "TRAIN.ENABLE", "False",
+    result = in_process("--cfg", tiny_yaml, "TRAIN.ENABLE", "False",
                       "TEST.CHECKPOINT_FILE_PATH", tmp_path / "model.pyth")  # fmt: skip
     assert fails(result, "its score would mean nothing", "correct MODEL.NUM_CLASSES")
 
