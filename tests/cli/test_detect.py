@@ -53,8 +53,8 @@ def test_an_interruption_loses_nothing(run_here, weights, numbered_video, tmp_pa
     computed = []
 
     def interrupted(self, *args, after, **options):
-        def count(number, scores):
-            after(number, scores)
+        def count(digest, number, scores):
+            after(digest, number, scores)
             computed.append(number)
             if len(computed) == 7:
                 raise KeyboardInterrupt

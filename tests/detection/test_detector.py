@@ -69,11 +69,17 @@ def test_a_folder_of_frames_is_a_video(predictor, numbered_video, tmp_path):
 
 def test_an_interrupted_run_goes_on_where_it_was(predictor, numbered_video):
     video, detector = numbered_video(150), Detector(predictor(), stride=0.25)
-    kept = {}
-    whole = detector.run(video, after=kept.__setitem__)
-    part = {number: kept[number] for number in range(9)}
+    kept, digests = {}, set()
+
+    def keep(digest, number, scores):
+        digests.add(digest)
+        kept[number] = scores
+
+    whole = detector.run(video, after=keep)
+    [digest] = digests
+    part = {digest: {number: kept[number] for number in range(9)}}
     computed = []
-    again = detector.run(video, done=part, after=lambda number, _: computed.append(number))
+    again = detector.run(video, done=part, after=lambda _, number, __: computed.append(number))
     assert np.array_equal(again.probabilities, whole.probabilities)
     assert computed == list(range(9, len(whole.windows)))
     assert again.decoded < whole.decoded

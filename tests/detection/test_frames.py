@@ -51,9 +51,16 @@ def test_each_window_comes_once_in_order_and_memory_is_that_of_overlapping_ones(
 def test_windows_that_are_done_are_not_decoded(numbered_video):
     found = []
     path = numbered_video(300)
-    visited = visit_frames(path, maker(found.append, is_done=lambda number: number != 2))
+    visit_frames(path, maker(found.append))
+    windows = found[0].windows
+    found.clear()
+    done = {windows.digest: {k for k in range(len(windows.times)) if k != 2}}
+    visited = visit_frames(path, maker(found.append, done=done))
     assert [item.number for item in found[1:]] == [2]
     assert visited.decoded < 80
+    found.clear()
+    visit_frames(path, maker(found.append, done={"of other frames": range(99)}))
+    assert len(found) == 1 + len(windows.times)
 
 
 def test_frames_of_a_window_get_the_size_of_its_first():

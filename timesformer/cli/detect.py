@@ -206,7 +206,7 @@ class Work:
         try:
             with Bar(printable(video)) as bar:
                 timeline = self.detector.run(
-                    video, done=unfinished.rows, after=unfinished.add, progress=bar.show
+                    video, done=unfinished.done, after=unfinished.add, progress=bar.show
                 )
         except InputError as error:
             model.tell(f"cannot be read: {printable(error)}")

@@ -6,6 +6,7 @@ timeline = Detector(Predictor.from_checkpoint("model.pyth")).run("film.mp4")
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from os import PathLike
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,9 @@ ONE_VIEW = {"TEST.NUM_ENSEMBLE_VIEWS": 1, "TEST.NUM_SPATIAL_CROPS": 1}
 SEGMENT_SECONDS = 4.0  # of a window where the model takes frames of a whole video, as SSv2
 
 Rows = Mapping[int, np.ndarray]  # window -> its scores (K,)
+Done = Mapping[
+    str, Rows
+]  # by the digest of all windows: the decoder may give others than packets promise
 Progress = Callable[[int, int], None]  # windows that are scored, and all
 
 
@@ -70,8 +74,8 @@ class Detector:
         self,
         video: str | PathLike[str],
         *,
-        done: Rows | None = None,
-        after: Callable[[int, np.ndarray], None] = lambda number, scores: None,
+        done: Done = MappingProxyType({}),
+        after: Callable[[str, int, np.ndarray], None] = lambda digest, number, scores: None,
         progress: Progress = lambda done, total: None,
     ) -> Timeline:
         """The timeline of a video file, a URL, or a folder of frames.
@@ -79,34 +83,33 @@ class Detector:
         Args:
             video: as of ``Predictor.predict``.
             done: scores of an interrupted run, which are not computed again.
-            after: called with each window and its scores (K,).
+            after: called with the digest of all windows, a window, and its scores (K,).
             progress: called after each batch.
 
         Raises:
             VideoError: the video cannot be read.
         """
-        rows: dict[int, np.ndarray] = dict(done or {})
-        started = frozenset(rows)
-        windows, visited = None, None
-        items = read_ahead(partial(self._visit, str(video)), partial(self._maker, started))
+        rows: dict[int, np.ndarray] = {}
+        windows, visited, digest = None, None, ""
+        items = read_ahead(partial(self._visit, str(video)), partial(self._maker, done))
         for found in _batched(items, self.batch):
             if isinstance(found, Restarted):
-                windows = found.windows
-                rows = {number: row for number, row in rows.items() if number in started}
+                windows, digest = found.windows, found.windows.digest
+                rows = dict(done.get(digest, {}))
                 continue
             if isinstance(found, Visited):
                 visited = found
                 continue
             for number, row in zip(*self._score(found), strict=True):
                 rows[number] = row
-                after(number, row)
+                after(digest, number, row)
             assert windows is not None
             progress(len(rows), len(windows.times))
         assert windows is not None
         assert visited is not None
         return self._timeline(str(video), windows.times, rows, visited)
 
-    def _maker(self, started: frozenset[int], give: Callable[[Any], None]) -> Visitor:
+    def _maker(self, done: Done, give: Callable[[Any], None]) -> Visitor:
         sampling, crop = self.view.draw(np.random.default_rng(0))
         return ClipMaker(
             self.grid,
@@ -114,7 +117,7 @@ class Detector:
             crop,
             give,
             reverse_channels=self.settings["reverse_channels"],
-            is_done=started.__contains__,
+            done=done,
         )
 
     def _visit(self, video: str, visitor: Visitor) -> Visited:

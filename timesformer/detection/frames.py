@@ -7,7 +7,7 @@ memory is that of the windows that overlap, for videos of any length.
 import contextlib
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from queue import Full, Queue
 from typing import NamedTuple
@@ -60,7 +60,10 @@ class ClipMaker:
     crop: CropSampler  # of one crop
     give: Callable[[Item], None]
     reverse_channels: bool = False
-    is_done: Callable[[int], bool] = lambda number: False  # windows that need not come
+    done: Mapping[str, Container[int]] = field(
+        default_factory=dict
+    )  # digest of all windows -> those
+    # that need not come
     held: dict[tuple[int, Size], Tensor] = field(default_factory=dict)  # place -> (3, 1, S, S)
 
     def begin(self, timeline: Timeline) -> Indices:
@@ -68,7 +71,8 @@ class ClipMaker:
         self.held.clear()
         self.give(Restarted(self.windows, timeline))
         self.rows = self.windows.indices.tolist()
-        self.pending = [k for k in range(len(self.rows)) if not self.is_done(k)]
+        done = self.done.get(self.windows.digest, ())
+        self.pending = [k for k in range(len(self.rows)) if k not in done]
         self.sizes: dict[int, Size] = {}  # of windows of which a frame has come
         self.uses = Counter(i for k in self.pending for i in set(self.rows[k]))
         return np.array(sorted(self.uses), dtype=np.int64)

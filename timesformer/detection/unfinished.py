@@ -27,11 +27,18 @@ class Unfinished:
         self.path = path.with_name(f"{path.name}{_SUFFIX}")
         text = json.dumps(identity, sort_keys=True, default=str)
         self.identity = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
-        self.rows = self._read()
+        self.digest, self.rows = self._read()
         self.written = time.monotonic()
 
-    def add(self, number: int, scores: np.ndarray) -> None:
-        """Keep the scores (K,) of a window; they reach the disk every SECONDS."""
+    @property
+    def done(self) -> dict[str, dict[int, np.ndarray]]:
+        """The scores (K,) of each window by number, under the digest of all windows."""
+        return {self.digest: dict(self.rows)}
+
+    def add(self, digest: str, number: int, scores: np.ndarray) -> None:
+        """Keep the scores (K,) of a window of those with ``digest``; they reach the disk every SECONDS."""
+        if digest != self.digest:
+            self.digest, self.rows = digest, {}
         self.rows[number] = scores
         if time.monotonic() - self.written > SECONDS:
             self.write()
@@ -42,21 +49,28 @@ class Unfinished:
             numbers = np.array(sorted(self.rows), dtype=np.int64)
             scores = np.stack([self.rows[number] for number in numbers.tolist()])
             with write_atomically(self.path, "wb") as file:
-                np.savez(file, numbers=numbers, scores=scores, identity=np.array(self.identity))
+                np.savez(
+                    file,
+                    numbers=numbers,
+                    scores=scores,
+                    identity=np.array(self.identity),
+                    digest=np.array(self.digest),
+                )
         self.written = time.monotonic()
 
     def remove(self) -> None:
         """Delete the file: the results are complete."""
         self.path.unlink(missing_ok=True)
 
-    def _read(self) -> dict[int, np.ndarray]:
+    def _read(self) -> tuple[str, dict[int, np.ndarray]]:
         try:
             with np.load(self.path, allow_pickle=False) as found:
                 if str(found["identity"]) != self.identity:
-                    return {}
-                return dict(zip(found["numbers"].tolist(), found["scores"], strict=True))
+                    return "", {}
+                rows = dict(zip(found["numbers"].tolist(), found["scores"], strict=True))
+                return str(found["digest"]), rows
         except (OSError, ValueError, KeyError, EOFError, BadZipFile):
-            return {}
+            return "", {}
 
 
 def file_identity(path: Path) -> dict[str, object]:

@@ -4,6 +4,7 @@ A window has the frames of the list row ``path label start end`` of one view. A 
 shorter than a stride is in no window of its own; a video that is shorter than a window is one window.
 """
 
+import hashlib
 from typing import NamedTuple
 
 import numpy as np
@@ -35,6 +36,11 @@ class Windows(NamedTuple):
 
     times: np.ndarray
     indices: Indices
+
+    @property
+    def digest(self) -> str:
+        """Of times and frames: scores of other windows do not count."""
+        return hashlib.sha256(self.times.tobytes() + self.indices.tobytes()).hexdigest()
 
 
 def window_frames(timeline: Timeline, grid: Grid, select: FrameSelector) -> Windows:
