@@ -91,13 +91,18 @@ def test_a_damaged_part_is_a_gap(predictor, numbered_video):
     third = len(content) // 3
     content[third : 2 * third] = b"\0" * third
     video.write_bytes(content)
-    found = Detector(predictor(), stride=0.25).run(video)
+    kept = {}
+    detector = Detector(predictor(), stride=0.25)
+    found = detector.run(video, after=lambda d, k, row: kept.setdefault(d, {}).__setitem__(k, row))
     unseen = np.isnan(found.probabilities).any(axis=1)
     assert found.gaps
     assert 0 < unseen.sum() < len(unseen)
     for gap in found.gaps:
         assert 0 < gap.start < gap.end
         assert gap.reason
+    again = detector.run(video, done={list(kept)[-1]: kept[list(kept)[-1]]})  # as resumed
+    assert again.gaps == found.gaps
+    assert np.array_equal(again.probabilities, found.probabilities, equal_nan=True)
 
 
 def test_a_grid_that_does_not_fit_is_named(predictor):

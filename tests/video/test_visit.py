@@ -1,5 +1,6 @@
 """Frames that pass by one after the other are those that a random reader gives, of every file."""
 
+import av
 import numpy as np
 import pytest
 
@@ -53,14 +54,18 @@ def test_each_frame_is_decoded_once(numbered_video):
 
 
 def test_a_damaged_video_is_begun_again_with_the_frames_it_has(numbered_video):
-    path = numbered_video(120, name="video.mkv")
+    path = numbered_video(120, gop=30)
+    with av.open(str(path)) as container:
+        packets = [(each.pos, each.size) for each in container.demux(video=0) if each.size]
     content = bytearray(path.read_bytes())
-    content[len(content) // 2 : len(content) // 2 + 900] = b"\0" * 900
+    for start, size in packets[60:75]:
+        content[start + 12 : start + size] = bytes(max(size - 12, 0))
     path.write_bytes(content)
     visitor = Every(1)
     found = visit_frames(path, visitor)
+    assert visitor.begun == 2
+    assert found.errors
     assert list(visitor.seen) == list(range(len(found.timeline.pts)))
-    assert found.errors or len(visitor.seen) < 120
 
 
 def test_a_folder_of_frames_passes_by(tmp_path):

@@ -141,7 +141,7 @@ class Detector:
         gaps = find_gaps(
             timeline.seconds, timeline.frame_seconds, visited.errors, timeline.promised or 0
         )
-        found = probabilities.numpy().copy()
+        found = probabilities.numpy()
         found[in_gaps(times, gaps)] = np.nan
         names = self.predictor.class_names
         duration = timeline.duration_seconds

@@ -45,7 +45,7 @@ def write_files(
     rules: SegmentRules,
     facts: Mapping[str, Any],
 ) -> None:
-    """Write all files of one video.
+    """Write all files of one video but its page.
 
     Args:
         folder: made if it does not exist.
@@ -113,5 +113,5 @@ def _draw(
         gaps=[(gap.start, gap.end) for gap in timeline.gaps],
         onset=rules.onset,
     )
-    with write_atomically(path, "wb") as file:
+    with write_atomically(path, "wb", option="--out") as file:
         file.write(png_bytes(figure))

@@ -38,7 +38,6 @@ class Restarted(NamedTuple):
     """The windows of the video; clips that came before it do not count."""
 
     windows: Windows
-    timeline: Timeline
 
 
 Item = Clip | Restarted
@@ -69,7 +68,7 @@ class ClipMaker:
     def begin(self, timeline: Timeline) -> Indices:
         self.windows = window_frames(timeline, self.grid, self.select)
         self.held.clear()
-        self.give(Restarted(self.windows, timeline))
+        self.give(Restarted(self.windows))
         self.rows = self.windows.indices.tolist()
         done = self.done.get(self.windows.digest, ())
         self.pending = [k for k in range(len(self.rows)) if k not in done]

@@ -55,7 +55,7 @@ class Timeline:
 
 
 def read_timeline(path: Path) -> Timeline:
-    """The timeline that ``save`` has written, without its gaps.
+    """The timeline that ``save`` has written, without its gaps and ``decoded``.
 
     Raises:
         TimelineError: it is not one.

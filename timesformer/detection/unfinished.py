@@ -48,7 +48,7 @@ class Unfinished:
         if self.rows:
             numbers = np.array(sorted(self.rows), dtype=np.int64)
             scores = np.stack([self.rows[number] for number in numbers.tolist()])
-            with write_atomically(self.path, "wb") as file:
+            with write_atomically(self.path, "wb", option="--out") as file:
                 np.savez(
                     file,
                     numbers=numbers,

@@ -17,7 +17,7 @@ WORTH_A_SEEK = 4  # frames: fewer are decoded faster than the decoder restarts
 Take = Callable[[int, "av.VideoFrame"], None]  # a place and its frame
 
 
-def settled(packets: Packets, seeker: Seeker, check: Check) -> tuple[Packets, int]:
+def settled(packets: Packets, seeker: Seeker, check: Check = lambda: None) -> tuple[Packets, int]:
     """``packets`` with the frames of their head that the decoder really gives, and how many it gave.
 
     Raises:
@@ -43,7 +43,12 @@ class ListedDecoder:
     """Decodes chosen places, sorted, and hands each to ``take``; ``sample`` is a decoded frame."""
 
     def __init__(
-        self, packets: Packets, seeker: Seeker, places: list[int], take: Take, check: Check
+        self,
+        packets: Packets,
+        seeker: Seeker,
+        places: list[int],
+        take: Take,
+        check: Check = lambda: None,
     ) -> None:
         self.packets = packets
         self.seeker = seeker

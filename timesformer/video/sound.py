@@ -24,13 +24,14 @@ class Sound:
         start = video.start_time
         self.offset = Fraction(start or 0) * (video.time_base or 0)  # seconds of the first frame
         self.packets: Iterator[Timed] = iter(())
+        self.next: Timed | None = None  # to be written; none before ``attach``
 
     def attach(self, stream: "av.VideoStream") -> None:
         """Add the track to the file that ``stream`` is written into."""
         if self.track is None:
             return
         target: Any = stream.container
-        if self.track.codec_context.name in IN_MP4:
+        if self.track.codec_context.codec.canonical_name in IN_MP4:
             self.packets = self._copied(target.add_stream_from_template(self.track))
         else:
             rate = self.track.codec_context.sample_rate
@@ -40,7 +41,7 @@ class Sound:
 
     def write_until(self, seconds: float) -> None:
         """Write what is heard before ``seconds`` after the first frame."""
-        while self.track is not None and self.next is not None and self.next[0] <= seconds:
+        while self.next is not None and self.next[0] <= seconds:
             self.target.mux(self.next[1])
             self.next = next(self.packets, None)
 
@@ -85,7 +86,7 @@ def open_sound(path: str | Path) -> Iterator[Sound]:
 def with_sound(frames: "Iterable[av.VideoFrame]", sound: Sound) -> "Iterator[av.VideoFrame]":
     """``frames``, before each the sound up to its time, and after the last one what is left."""
     for frame in frames:
-        if frame.pts is not None and frame.time_base is not None and hasattr(sound, "next"):
+        if frame.pts is not None and frame.time_base is not None:
             sound.write_until(float(frame.pts * frame.time_base))
         yield frame
     sound.write_until(float("inf"))

@@ -86,11 +86,11 @@ class _Visit:
             if not packets.irregular:
                 with contextlib.suppress(IrregularError):
                     seeker = Seeker(container, stream, packets)
-                    packets, self.decoded = settled(packets, seeker, _no_check)
+                    packets, self.decoded = settled(packets, seeker)
                     if not len(packets.timeline.pts):
                         raise IrregularError("no frames are listed")
                     places = self.visitor.begin(packets.timeline).tolist()
-                    decoder = ListedDecoder(packets, seeker, places, self._take, _no_check)
+                    decoder = ListedDecoder(packets, seeker, places, self._take)
                     decoder.decode()
                     self.decoded += decoder.decoded
                     return self._visited(packets.timeline, [])
@@ -150,7 +150,3 @@ def visit_images(files: Sequence[str], visitor: Visitor) -> Visited:
     for place in wanted:
         visitor.take(place, read_image(files[place]))
     return Visited(timeline, len(wanted), [], ())
-
-
-def _no_check() -> None:
-    return None
