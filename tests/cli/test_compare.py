@@ -78,7 +78,7 @@ def test_a_folder_with_predictions_alone_is_compared(run_here, tmp_path):
         write_csv(tmp_path / name / "test_predictions.csv", random_scores(60, 3)[0], scores)
     status, text, _ = run_here("compare", tmp_path / "a", tmp_path / "b", "--out", tmp_path / "c")
     assert status == 0
-    assert text.splitlines()[1].split()[:3] == ["A", "B", "A"]
+    assert text.splitlines()[0].split()[:3] == ["A", "B", "A"]
     found = json.loads((tmp_path / "c/compare.json").read_text())
     pair = found["pairs"][0]
     assert f"{pair['difference']:+.2f}" in text

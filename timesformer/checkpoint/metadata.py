@@ -44,13 +44,13 @@ _READ = ("cfg", "epoch", "preprocessing", "data", "versions", "command", "positi
 
 
 class Temperature(NamedTuple):
-    """What logits are divided by before they become probabilities, and the list that it was fitted to.
+    """What logits are divided by before they become probabilities, and what it was fitted to.
 
-    That list is never the one of a test. A temperature changes no score and no likeliest class.
+    They are never those of the test. A temperature changes no score and no likeliest class.
     """
 
     value: float
-    list: str  # file of the list
+    list: str  # name of the file of predictions
     sha256: str  # of its bytes
     videos: int  # that it was fitted to
 

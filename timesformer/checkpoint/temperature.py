@@ -23,7 +23,7 @@ def store_temperature(path: str | Path, value: float, fitted_on: Mapping[str, An
     Args:
         path: a file as training writes it, ``.pyth``; a link stays one.
         value: above 0; 1 changes no probability.
-        fitted_on: ``metadata.fingerprint`` of the list: ``list``, ``sha256``, ``videos``.
+        fitted_on: ``list``, the file of predictions; its ``sha256``; ``videos``, how many.
 
     Raises:
         CheckpointError: no such file, damaged, of a format that has no place for it, or one that

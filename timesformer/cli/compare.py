@@ -51,9 +51,9 @@ def main(
         print(result_table(tested or runs))
         if facts := fact_table(tested):
             print(f"\n{facts}")
+        print()
     if len(runs) < 2:
         return
-    print()
     found = [read_predictions(run) for run in runs]
     comparison = build_comparison(found, names=names_of(runs), common=common, group=group)
     print("\n".join(comparison_lines(comparison)))

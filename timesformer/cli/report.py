@@ -78,6 +78,7 @@ def main(
     from timesformer.evaluation.report.report import build_report
     from timesformer.evaluation.report.temperature import find_temperature
     from timesformer.evaluation.report.train_list import find_train_list, read_train_list
+    from timesformer.io.terminal import printable
 
     if store is not None and temperature is None:
         raise typer.BadParameter("--store is for a temperature; add --temperature val")
@@ -97,8 +98,8 @@ def main(
     page = output.write_report(folder, report, [found], with_frames=frames)
     print("\n".join(report_lines(report)))
     if fitted:
-        print(store_fitted(found, fitted, store))
-    print(f"\nreport: {page}")
+        print(printable(store_fitted(found, fitted, store)))
+    print(f"\nreport: {printable(page)}")
 
 
 def default_folder(predictions: "Predictions") -> Path:

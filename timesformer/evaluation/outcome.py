@@ -132,9 +132,8 @@ def record(
         raise VideoError(describe_unreadable(videos.origin, scores.failures.values()))
     multi_label = scores.labels.ndim == 2
     classes = None
-    if (
-        nonfinite
-    ):  # an accuracy of the videos that happen to have finite scores is not one of the list
+    # An accuracy of the videos that happen to have finite scores is not one of the list.
+    if nonfinite:
         found: dict[str, Any] = dict.fromkeys(["map"] if multi_label else ["top1_acc", "top5_acc"])
     else:
         found, classes = measure(scores)

@@ -20,6 +20,7 @@ from timesformer.datasets.lists import VideoList
 from timesformer.evaluation import metrics
 from timesformer.evaluation.loop import Scores
 from timesformer.evaluation.metrics import ClassResults
+from timesformer.evaluation.report.predictions import LIMITED
 from timesformer.files import write_atomically
 from timesformer.io.json_text import json_text
 from timesformer.io.spreadsheet import safe_row
@@ -145,7 +146,7 @@ def write_predictions(
             row, label = row_of.get(index), videos.label_text(index)
             if row is None:
                 best, called, values = "", "", nothing
-                reason = scores.failures.get(index, "not scored: the test was limited")
+                reason = scores.failures.get(index, LIMITED)
             else:
                 best, called, reason = best_of[row], names[best_of[row]] if names else "", ""
                 values = numbers % tuple(scores.values[row].tolist())

@@ -9,7 +9,6 @@ placement, method   ()         of the temporal views, and of the ensemble that t
 predictions_sha256  ()         of the CSV file of the same test: another one has other scores
 """
 
-import hashlib
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -21,6 +20,7 @@ import psutil
 import torch
 from torch import Tensor
 
+from timesformer.checkpoint.start import sha256
 from timesformer.config import CfgNode
 from timesformer.datasets.build import build_view
 from timesformer.datasets.lists import VideoList
@@ -75,7 +75,7 @@ class SavedViews:
                 crop_names=np.array([CROP_NAMES[crop] for crop in facts.crops]),
                 placement=np.array(facts.placement),
                 method=np.array(facts.method),
-                predictions_sha256=np.array(hashlib.sha256(predictions.read_bytes()).hexdigest()),
+                predictions_sha256=np.array(sha256(predictions)),
             )
 
 

@@ -11,8 +11,9 @@ from timesformer.evaluation.compare import result_table
 from timesformer.evaluation.report.fuse import fuse
 from timesformer.evaluation.report.fused_run import check_folder, weights_line, write_run
 from timesformer.evaluation.report.fusion_weights import FusionError
-from timesformer.evaluation.report.predictions import read_predictions
+from timesformer.evaluation.report.predictions import LIMITED, read_predictions
 from timesformer.evaluation.report.probabilities import score_kind
+from timesformer.evaluation.report.report import build_report
 
 NAMES = ["=sum", "jump, high", "run"]
 FACTS = {"ensemble": "softmax", "views": 3, "attention_type": "space_only", "precision": "fp32",
@@ -131,6 +132,17 @@ def test_a_limited_test_stays_one(run, tmp_path):
     assert "limited" not in write_run(tmp_path / "o", fuse([tmp_path / "b", run("c")]))
 
 
+def test_videos_that_limited_tests_left_out_are_not_unreadable(run, tmp_path):
+    runs = [run(name, facts={**FACTS, "limited": "20 videos"}) for name in "ab"]
+    for each in runs:
+        file = each / "test_predictions.csv"
+        file.write_text(file.read_text().replace("broken file", LIMITED))
+    results = write_run(tmp_path / "out", fuse(runs))
+    assert results["unreadable"] == 0
+    videos = build_report(read_predictions(tmp_path / "out"))["videos"]
+    assert (videos["unreadable"], videos["left_out"]) == (0, 1)
+
+
 def test_files_of_other_programs_are_fused_with_what_is_known(tmp_path):
     labels, scores = random_scores(6, 3)
     files = [write_csv(tmp_path / f"{name}.csv", labels, scores) for name in "ab"]
@@ -187,3 +199,11 @@ def test_the_line_says_weights_and_where_they_come_from(run):
     assert weights_line(fuse([a, b]).test) == f"0.500 x {a} + 0.500 x {b} (equal weights)"
     line = weights_line(fuse([a, b], weights=("auto",)).test)
     assert "(weights fitted on 20 videos of val, log likelihood " in line
+
+
+def test_a_fusion_never_replaces_its_own_val(run, tmp_path):
+    out = tmp_path / "out"
+    write_run(out, fuse([run("a", val=True), run("b", val=True)]))
+    for name in ("test_predictions.csv", "val_predictions.csv"):
+        with pytest.raises(FusionError, match="one of the runs; name another folder"):
+            check_folder(out, [out / name, tmp_path / "a"])

@@ -73,6 +73,8 @@ def test_groups_that_are_missing_are_named(written, by, message, tmp_path, monke
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty.csv").write_text("")
     (tmp_path / "short.csv").write_text("path,group\na,1\n")
+    (tmp_path / "torn.csv").write_text("group,path\n1\n")
+    (tmp_path / "huge.csv").write_text(f"path,group\na,{'x' * 200_000}\n")
     (tmp_path / "twice.csv").write_text("path,group\na,1\nb,1\na,2\nc,1\na,1\n")
     with pytest.raises(GroupError, match=message):
         find_groups(written(["a", "b", "c"], film=["x", "", "y"]), by)

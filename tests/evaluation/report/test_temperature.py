@@ -1,6 +1,7 @@
 """The temperature of the highest likelihood, and the videos that it may be fitted on."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -103,3 +104,14 @@ def test_videos_that_no_temperature_fits_are_refused(tmp_path, labels, scores, m
     file = write_csv(tmp_path / "val_predictions.csv", labels, np.asarray(scores, float))
     with pytest.raises(TemperatureError, match=message):
         fit_temperature(read_predictions(file))
+
+
+def test_files_that_name_no_videos_are_told_apart_by_their_content(run):
+    folder = run()
+    test, val = read_predictions(folder), read_predictions(folder, split="val")
+    rows = tuple(f"row {i}" for i in range(300))
+    nameless = replace(test, keys=rows, paths=rows, has_paths=False)
+    assert find_temperature(nameless, str(folder / "val_predictions.csv")).value > 2
+    with pytest.raises(TemperatureError, match="holds 300 of the videos of the test"):
+        find_temperature(nameless, str(folder / "test_predictions.csv"))
+    assert val.has_paths

@@ -48,11 +48,15 @@ def build_comparison(
     grouped = next((run for run in aligned if group in run.columns), aligned[0])
     groups = find_groups(grouped, group)
     several = aligned[0].is_multi_label
-    probabilities = [class_probabilities(run) for run in aligned]
+    probabilities = [] if several else [class_probabilities(run) for run in aligned]
+    precisions: list[Any] = [
+        several_labels.average_precisions(run.scores, run.labels, groups.codes) if several else None
+        for run in aligned
+    ]
     pairs, flips = [], []
     for i, j in combinations(range(len(aligned)), 2):
         a, b = aligned[i], aligned[j]
-        pairs.append(_several(a, b, groups) if several else _single(a, b, groups))
+        pairs.append(_several(precisions[i], precisions[j]) if several else _single(a, b, groups))
         pairs[-1] = {"a": names[i], "b": names[j]} | pairs[-1]
         if not several:
             flips.append(_flips(a, b, probabilities[i], probabilities[j], names[i], names[j]))
@@ -79,9 +83,9 @@ def build_comparison(
                 "folder": str(run.origin.parent),
                 "predictions": run.origin.name,
                 "sha256": run.sha256,
-                "accuracy": accuracies(each, groups),
+                "accuracy": accuracies(each, groups, of_classes),
             }
-            for name, run, each in zip(names, runs, aligned, strict=True)
+            for name, run, each, of_classes in zip(names, runs, aligned, precisions, strict=True)
         ],
         "pairs": pairs,
         "per_class": [
@@ -121,11 +125,8 @@ def _difference(found: Difference) -> dict[str, Any]:
     }
 
 
-def _several(a: Predictions, b: Predictions, groups: Groups) -> dict[str, Any]:
+def _several(of_a: several_labels.Precisions, of_b: several_labels.Precisions) -> dict[str, Any]:
     """The difference of mean average precisions, by the jackknife over the same blocks of videos."""
-    of_a, of_b = (
-        several_labels.average_precisions(run.scores, run.labels, groups.codes) for run in (a, b)
-    )
     value, without = of_a.mean - of_b.mean, of_a.means_without - of_b.means_without
     blocks = len(without)
     if blocks < 2 or not np.isfinite(without).all():

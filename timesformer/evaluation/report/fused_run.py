@@ -11,7 +11,6 @@ from timesformer.evaluation.report.fusion_weights import FusionError
 from timesformer.files import (
     CONFIG,
     LOG,
-    PREDICTIONS,
     RESULTS,
     RUN_RECORD,
     discard,
@@ -30,7 +29,8 @@ def check_folder(out: Path, runs: Iterable[Path]) -> None:
     folder = out.resolve()
     for run in runs:
         file = run.resolve()
-        if folder in (file, file.parent if file.name == PREDICTIONS else file):
+        is_result = file.name in (*result_files("test"), *result_files("val"))
+        if folder in (file, file.parent if is_result else file):
             raise FusionError(f"--out is {printable(out)}, one of the runs; name another folder")
     if not folder.exists():
         return

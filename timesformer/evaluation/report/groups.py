@@ -88,11 +88,13 @@ def _of_table(file: Path, predictions: Predictions) -> Sequence[str]:
         raise GroupError(
             f"--group {printable(file)}: {error.strerror}; name a CSV with the columns path and group"
         ) from error
+    except csv.Error as error:
+        raise GroupError(f"--group {printable(file)}: not a CSV: {error}") from error
     if not rows or not {"path", "group"} <= set(rows[0]):
         raise GroupError(f"--group {printable(file)}: it needs the columns path and group")
     known: dict[str, str] = {}
     for row in rows:
-        path, group = original(row["path"]), row["group"] or ""
+        path, group = original(row["path"] or ""), row["group"] or ""
         if known.setdefault(path, group) != group:
             raise GroupError(
                 f"--group {printable(file)}: {printable(path)} is in the groups "

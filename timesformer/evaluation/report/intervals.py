@@ -134,13 +134,13 @@ def paired_difference(a: np.ndarray, b: np.ndarray, groups: np.ndarray | None) -
     return Difference(value, found, float(2 * norm.sf(abs(z))))
 
 
-def mean_difference(value: float, influence: np.ndarray, groups: np.ndarray | None) -> Difference:
-    """Of ``value`` in -1 .. 1 by Student's t of the influences of groups or videos."""
+def mean_difference(value: float, influence: np.ndarray, groups: np.ndarray) -> Difference:
+    """Of ``value`` in -1 .. 1 by Student's t of the influences of groups."""
     spread = spread_of(influence, groups)
     if spread.units < 2:
         name = "one group: nothing is known of the spread"
         return Difference(value, Interval(-1.0, 1.0, name), 1.0)
-    name = "normal" if groups is None else f"Student's t, {spread.units} groups"
+    name = f"Student's t, {spread.units} groups"
     deviation = float(np.sqrt(spread.variance))
     half = spread.critical * deviation
     freedom = spread.freedom

@@ -58,9 +58,9 @@ class _Table:
         self.score_columns = self._score_columns()
         self.frame = self._read_frame()
         self.paths = self._texts("path")
-        errors = self._texts("error") if "error" in self.head else [""] * len(self.paths)
-        self.errors = errors
-        self.failed = np.array([bool(text) for text in errors], dtype=bool)
+        has_errors = "error" in self.head
+        self.errors = self._texts("error") if has_errors else [""] * len(self.paths)
+        self.failed = np.array([bool(text) for text in self.errors], dtype=bool)
 
     def _fail(self, problem: str) -> PredictionsError:
         return PredictionsError(f"{printable(self.file)}: {problem}")

@@ -23,6 +23,9 @@ TEST_AGAIN = "test again, or name the file of another program"
 _OF_SPLIT = re.compile(r"(\w+?)_predictions(?:_(\w+))?\.csv")
 
 
+LIMITED = "not scored: the test was limited"  # reason of a video that was left out on purpose
+
+
 class PredictionsError(InputError, ValueError):
     """A file of predictions that cannot be used; the message names the file, the row and the rule."""
 

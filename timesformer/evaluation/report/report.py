@@ -23,7 +23,7 @@ from timesformer.evaluation.report.classes import (
 )
 from timesformer.evaluation.report.groups import AUTO, Groups, find_groups
 from timesformer.evaluation.report.intervals import Interval, share_interval
-from timesformer.evaluation.report.predictions import Predictions
+from timesformer.evaluation.report.predictions import LIMITED, Predictions
 from timesformer.evaluation.report.probabilities import (
     class_logits,
     class_probabilities,
@@ -35,8 +35,6 @@ from timesformer.evaluation.report.temperature import Temperature
 from timesformer.evaluation.report.train_list import TrainList
 from timesformer.evaluation.report.training import training_curves
 from timesformer.visualize.schema import SCHEMA_VERSION
-
-LIMITED = "not scored: the test was limited"  # reason of a video that was left out on purpose
 
 
 def build_report(

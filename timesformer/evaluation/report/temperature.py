@@ -43,8 +43,11 @@ def find_temperature(test: Predictions, named: str) -> Temperature:
     source = test.origin.parent if named == "val" else Path(named)
     found = read_predictions(source, split="val")
     where = printable(found.origin)
-    again = len(set(found.keys) & set(test.keys))
-    if found.sha256 == test.sha256 or again:
+    names_videos = found.has_paths and test.has_paths  # else keys are rows, which all files share
+    again = len(set(found.keys) & set(test.keys)) if names_videos else 0
+    if found.sha256 == test.sha256:
+        again = len(found.keys)
+    if again:
         raise TemperatureError(
             f"{where} holds {again} of the videos of the test; a temperature that is fitted on them would "
             "flatter it: name predictions of other videos, as those of a test with TEST.SPLIT val"

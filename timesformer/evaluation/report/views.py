@@ -14,9 +14,9 @@ from timesformer.errors import InputError
 from timesformer.evaluation.report.intervals import share_interval
 from timesformer.evaluation.report.predictions import Predictions
 from timesformer.evaluation.report.several_labels import average_precisions, jackknife_interval
+from timesformer.files import result_files
 from timesformer.io.terminal import printable
 
-FILE = "{}_views.npz"  # of a split, in OUTPUT_DIR
 _ROWS = 500  # videos at once
 
 
@@ -42,7 +42,7 @@ def read_views(predictions: Predictions) -> ViewScores:
         ViewsError: there are none, or they are of other videos.
     """
     folder, split = predictions.origin.parent, predictions.record.split
-    file = folder / FILE.format(split)
+    file = folder / result_files(split).views
     try:
         with np.load(file, allow_pickle=False) as found:
             views = ViewScores(
