@@ -18,7 +18,7 @@ class Every:
     def __init__(self, step):
         self.step, self.seen, self.begun = step, {}, 0
 
-    def begin(self, timeline):
+    def begin(self, timeline, errors=()):
         self.seen.clear()
         self.begun += 1
         self.timeline = timeline

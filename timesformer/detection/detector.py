@@ -3,7 +3,7 @@
 timeline = Detector(Predictor.from_checkpoint("model.pyth")).run("film.mp4")
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from os import PathLike
 from types import MappingProxyType
@@ -24,6 +24,7 @@ from timesformer.detection.windows import Grid
 from timesformer.evaluation.loop import score_batches
 from timesformer.evaluation.scoring import build_probabilities, build_scoring
 from timesformer.inference.predictor import Predictor
+from timesformer.video.decoding import Release, at_once
 from timesformer.video.sources import is_local_file
 from timesformer.video.visit import Visited, Visitor, visit_frames, visit_images
 
@@ -91,7 +92,9 @@ class Detector:
         """
         rows: dict[int, np.ndarray] = {}
         windows, visited, digest = None, None, ""
-        items = read_ahead(partial(self._visit, str(video)), partial(self._maker, done))
+        items = read_ahead(
+            partial(self.visit, str(video)), lambda give: self.maker(give, done=done)
+        )
         for found in _batched(items, self.batch):
             if isinstance(found, Restarted):
                 windows, digest = found.windows, found.windows.digest
@@ -100,16 +103,17 @@ class Detector:
             if isinstance(found, Visited):
                 visited = found
                 continue
-            for number, row in zip(*self._score(found), strict=True):
-                rows[number] = row
-                after(digest, number, row)
+            for clip, row in zip(found, self.score(found), strict=True):
+                rows[clip.number] = row
+                after(digest, clip.number, row)
             assert windows is not None
             progress(len(rows), len(windows.times))
         assert windows is not None
         assert visited is not None
         return self._timeline(str(video), windows.times, rows, visited)
 
-    def _maker(self, done: Done, give: Callable[[Any], None]) -> Visitor:
+    def maker(self, give: Callable[[Any], None], *, done: Done = MappingProxyType({})) -> Visitor:
+        """The visitor of a video that gives ``Restarted`` and each ``Clip`` of a window."""
         sampling, crop = self.view.draw(np.random.default_rng(0))
         return ClipMaker(
             self.grid,
@@ -120,19 +124,31 @@ class Detector:
             done=done,
         )
 
-    def _visit(self, video: str, visitor: Visitor) -> Visited:
+    def visit(
+        self,
+        video: str,
+        visitor: Visitor,
+        *,
+        multi_thread: bool = True,
+        release: Release = at_once,
+    ) -> Visited:
+        """Show ``visitor`` the frames of a video, as of ``run``; see ``visit_frames``."""
         if is_local_file(video) and portable(video).is_dir():
             return visit_images(frame_files(str(portable(video))), visitor)
-        source = str(portable(video)) if is_local_file(video) else video
-        rotation = self.settings["apply_rotation"]
-        return visit_frames(source, visitor, multi_thread=True, apply_rotation=rotation)
+        return visit_frames(
+            str(portable(video)) if is_local_file(video) else video,
+            visitor,
+            multi_thread=multi_thread,
+            apply_rotation=self.settings["apply_rotation"],
+            release=release,
+        )
 
-    def _score(self, clips: list[Clip]) -> tuple[list[int], list[np.ndarray]]:
-        """Scores of windows, (K,) each."""
+    def score(self, clips: Sequence[Clip]) -> list[np.ndarray]:
+        """Scores of windows, (K,) each; the same for any clips beside them."""
         none = torch.empty(0, dtype=torch.int64)
         batch = Batch(torch.stack([clip.frames for clip in clips]), none, none, (), none)
         [(_, scores)] = score_batches(self.predictor.model, [batch], self.scoring)
-        return [clip.number for clip in clips], list(scores.float().cpu().numpy())
+        return list(scores.float().cpu().numpy())
 
     def _timeline(self, video: str, times: np.ndarray, rows: Rows, visited: Visited) -> Timeline:
         timeline = visited.timeline

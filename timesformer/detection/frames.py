@@ -7,7 +7,7 @@ memory is that of the windows that overlap, for videos of any length.
 import contextlib
 import threading
 from collections import Counter
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from queue import Full, Queue
 from typing import NamedTuple
@@ -38,6 +38,8 @@ class Restarted(NamedTuple):
     """The windows of the video; clips that came before it do not count."""
 
     windows: Windows
+    timeline: Timeline
+    errors: Sequence[str] = ()  # why packets could not be decoded
 
 
 Item = Clip | Restarted
@@ -65,10 +67,10 @@ class ClipMaker:
     # that need not come
     held: dict[tuple[int, Size], Tensor] = field(default_factory=dict)  # place -> (3, 1, S, S)
 
-    def begin(self, timeline: Timeline) -> Indices:
+    def begin(self, timeline: Timeline, errors: Sequence[str] = ()) -> Indices:
         self.windows = window_frames(timeline, self.grid, self.select)
         self.held.clear()
-        self.give(Restarted(self.windows))
+        self.give(Restarted(self.windows, timeline, errors))
         self.rows = self.windows.indices.tolist()
         done = self.done.get(self.windows.digest, ())
         self.pending = [k for k in range(len(self.rows)) if k not in done]

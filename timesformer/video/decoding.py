@@ -8,6 +8,11 @@ from timesformer.video.bitstream import VideoPacket
 from timesformer.video.packets import Packets, Start, is_filler
 
 Check = Callable[[], None]  # raises when the time is over
+Release = Callable[[VideoPacket], None]  # returns when a packet may be decoded
+
+
+def at_once(packet: VideoPacket) -> None:
+    """Release every packet as soon as it is read."""
 
 
 class IrregularError(Exception):
@@ -21,14 +26,21 @@ class Decoder:
     the container ends the stream there.
     """
 
-    def __init__(self, container: "av.container.InputContainer", stream: "av.VideoStream") -> None:
+    def __init__(
+        self,
+        container: "av.container.InputContainer",
+        stream: "av.VideoStream",
+        release: Release = at_once,
+    ) -> None:
         self.container = container
         self.stream = stream
+        self.release = release
         self.errors: list[str] = []
 
     def frames(self, check: Check = lambda: None) -> "Iterator[av.VideoFrame]":
         """The frames; ``check`` is called after every packet."""
         for packet in self._packets():
+            self.release(packet)
             try:
                 frames = packet.decode()
             except av.FFmpegError as error:
@@ -55,11 +67,16 @@ class Seeker:
     """Decodes from any packet of a list on; the frames are then to be compared with the list."""
 
     def __init__(
-        self, container: "av.container.InputContainer", stream: "av.VideoStream", packets: Packets
+        self,
+        container: "av.container.InputContainer",
+        stream: "av.VideoStream",
+        packets: Packets,
+        release: Release = at_once,
     ) -> None:
         self.container = container
         self.stream = stream
         self.packets = packets
+        self.release = release
 
     def frames_from(
         self, start: Start | None, check: Check, *, without: Set[int] = frozenset()
@@ -78,6 +95,7 @@ class Seeker:
         for packet in self._packets_from(start):
             if packet.pts in without and packet.size:
                 continue
+            self.release(packet)
             try:
                 yield from packet.decode()
             except av.FFmpegError as error:

@@ -15,7 +15,7 @@ from av.video.reformatter import VideoReformatter
 from timesformer.io.terminal import printable
 from timesformer.video import streams
 from timesformer.video.by_list import ListedDecoder, settled
-from timesformer.video.decoding import Decoder, IrregularError, Seeker
+from timesformer.video.decoding import Decoder, IrregularError, Release, Seeker, at_once
 from timesformer.video.images import FOLDER_FPS, even_timeline, read_image
 from timesformer.video.open_video import VideoError, decode_whole, open_video, readable
 from timesformer.video.packets import list_packets
@@ -28,8 +28,8 @@ KEPT_BYTES = 1 << 20  # packets of larger videos are read again: hours of them a
 class Visitor(Protocol):
     """Takes frames in order."""
 
-    def begin(self, timeline: Timeline) -> Indices:
-        """The places that are wanted, sorted.
+    def begin(self, timeline: Timeline, errors: Sequence[str] = ()) -> Indices:
+        """The places that are wanted, sorted; ``errors`` say why packets could not be decoded.
 
         Called again, and everything repeated, if the decoder gives other frames than the packets promise.
         """
@@ -48,7 +48,12 @@ class Visited(NamedTuple):
 
 
 def visit_frames(
-    path: str | Path, visitor: Visitor, *, multi_thread: bool = False, apply_rotation: bool = False
+    path: str | Path,
+    visitor: Visitor,
+    *,
+    multi_thread: bool = False,
+    apply_rotation: bool = False,
+    release: Release = at_once,
 ) -> Visited:
     """Show ``visitor`` the frames that it wants.
 
@@ -59,20 +64,26 @@ def visit_frames(
         visitor: what it raises ends the visit.
         multi_thread: let the decoder use several cores.
         apply_rotation: turn the frames as a player would.
+        release: called before each packet is decoded; a file is paced by it.
 
     Raises:
         VideoError: no such file, no video stream, or no decodable frame.
     """
     av.logging.set_level(None)  # see ``read_video``
     with readable(path):
-        return _Visit(path, visitor, multi_thread, apply_rotation).run()
+        return _Visit(path, visitor, multi_thread, apply_rotation, release).run()
 
 
 class _Visit:
     def __init__(
-        self, path: str | Path, visitor: Visitor, multi_thread: bool, apply_rotation: bool
+        self,
+        path: str | Path,
+        visitor: Visitor,
+        multi_thread: bool,
+        apply_rotation: bool,
+        release: Release,
     ) -> None:
-        self.path, self.visitor = path, visitor
+        self.path, self.visitor, self.release = path, visitor, release
         self.multi_thread, self.apply_rotation = multi_thread, apply_rotation
         self.reformatter = VideoReformatter()
         self.decoded = 0
@@ -85,7 +96,7 @@ class _Visit:
             packets = list_packets(container, stream, header, keep_bytes=KEPT_BYTES)
             if not packets.irregular:
                 with contextlib.suppress(IrregularError):
-                    seeker = Seeker(container, stream, packets)
+                    seeker = Seeker(container, stream, packets, self.release)
                     packets, self.decoded = settled(packets, seeker)
                     if not len(packets.timeline.pts):
                         raise IrregularError("no frames are listed")
@@ -113,10 +124,11 @@ class _Visit:
             raise VideoError(
                 f"{printable(self.path)}: no decodable frame{because}; re-encode it or remove it"
             )
-        wanted = set(self.visitor.begin(timeline).tolist())
+        wanted = set(self.visitor.begin(timeline, errors).tolist())
         last = max(wanted, default=-1)
         with open_video(self.path, multi_thread=self.multi_thread) as (container, stream):
-            for place, frame in enumerate(Decoder(container, stream).frames()):
+            decoder = Decoder(container, stream, self.release)
+            for place, frame in enumerate(decoder.frames()):
                 if place > last:
                     break
                 self.decoded += 1
