@@ -1,0 +1,60 @@
+"""Options of the rules by which scores become segments."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from timesformer.detection.rules import SegmentRules
+
+
+@dataclass(frozen=True)
+class RuleOptions:
+    """How scores become segments; None: as in the file of --rules, else the default."""
+
+    rules: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Rules that --tune has written.")
+    ] = None
+    onset: Annotated[
+        float | None, typer.Option(min=0, max=1, help="A class begins above it (0.5).")
+    ] = None
+    offset: Annotated[
+        float | None, typer.Option(min=0, max=1, help="A class ends below it (0.35).")
+    ] = None
+    min_on: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="SECONDS", help="Shorter segments are left out (1)."),
+    ] = None
+    min_off: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="SECONDS", help="Shorter gaps in a class are filled (1)."),
+    ] = None
+    pad: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="SECONDS", help="Added on both sides of a segment (0)."),
+    ] = None
+    smooth: Annotated[str | None, typer.Option(help="none, median:N or mean:N windows (none).")] = (
+        None
+    )
+    background: Annotated[
+        str | None, typer.Option(metavar="CLASS", help="The class without an action.")
+    ] = None
+    classes_at_once: Annotated[
+        Literal["all", "likeliest"] | None,
+        typer.Option(help="likeliest: of a window, only its likeliest class can be a segment."),
+    ] = None
+
+    def segment_rules(self) -> "SegmentRules":
+        """The rules; a RulesError if they exclude each other."""
+        from timesformer.detection.rules import SegmentRules
+        from timesformer.detection.rules_file import read_rules
+
+        given = {**self.__dict__, "classes": self.classes_at_once}
+        given = {
+            name: value
+            for name, value in given.items()
+            if value is not None and name not in ("rules", "classes_at_once")
+        }
+        return replace(read_rules(self.rules) if self.rules else SegmentRules(), **given)
