@@ -47,6 +47,9 @@ def test_the_files_are_those_of_the_detector_and_the_rules(
 def test_an_interruption_loses_nothing(run_here, weights, numbered_video, tmp_path, monkeypatch):
     video, run, out = numbered_video(150), Detector.run, tmp_path / "out"
     words = ["detect", video, "--weights", weights, "--stride", 0.25, "--out", out]
+    assert run_here(*words, "--crops", 3)[0] == 0
+    assert json.loads((out / "video.json").read_text())["external_data"]["crops"] == 3
+    of_three = read_timeline(out / "video.scores.npz").probabilities
     assert run_here(*words)[0] == 0
     whole = read_timeline(out / "video.scores.npz").probabilities
     (out / "video.scores.npz").unlink()
@@ -65,7 +68,12 @@ def test_an_interruption_loses_nothing(run_here, weights, numbered_video, tmp_pa
     status, _, error = run_here(*words)
     assert status == 130
     assert "the same command resumes" in error
-    assert (out / "video.unfinished.npz").exists()
+    unfinished = (out / "video.unfinished.npz").read_bytes()
+    assert run_here(*words, "--crops", 3)[0] == 0  # scores of other crops do not count
+    assert np.array_equal(read_timeline(out / "video.scores.npz").probabilities, of_three)
+    (out / "video.unfinished.npz").write_bytes(unfinished)
+    computed.clear()
+    computed += range(7)
     assert run_here(*words)[0] == 0
     assert sorted(computed) == list(range(len(whole)))  # none twice
     assert np.array_equal(read_timeline(out / "video.scores.npz").probabilities, whole)

@@ -15,8 +15,8 @@ UNEVEN = "cases/videos/pause.mp4"
 
 @pytest.fixture
 def predictor(trained):
-    def make(*overrides):
-        return Predictor.from_checkpoint(trained(*overrides)[1], "cpu", views="1x1")
+    def make(*overrides, views="1x1"):
+        return Predictor.from_checkpoint(trained(*overrides)[1], "cpu", views=views)
 
     return make
 
@@ -41,6 +41,21 @@ def test_a_window_scores_as_a_list_row(predictor, numbered_video, keys):
     assert np.array_equal(found.probabilities, predicted(model, video, found.windows))
     assert found.decoded <= 150
     assert found.duration == pytest.approx(5)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [(), ("DATA.ENSEMBLE_METHOD", "softmax"), ("DATA.REVERSE_INPUT_CHANNEL", "True",
+     "TEST.FORWARD_BATCH", "8")],
+    ids=lambda keys: " ".join(keys),
+)  # fmt: skip
+@pytest.mark.parametrize("crops", [2, 3])
+def test_a_window_of_several_crops_scores_as_a_list_row(predictor, numbered_video, keys, crops):
+    video, model = numbered_video(90), predictor(*keys, views=f"1x{crops}")
+    found = Detector(model, stride=0.25, crops=crops, batch=3).run(video)
+    assert np.array_equal(found.probabilities, predicted(model, video, found.windows))
+    one = Detector(model, stride=0.25, batch=3).run(video)
+    assert not np.array_equal(found.probabilities, one.probabilities)
 
 
 @pytest.mark.parametrize("name", [UNEVEN, "codecs/torchcodec__nasa_13013.mp4", "cases/videos/trim.mp4",

@@ -42,7 +42,7 @@ def test_each_window_comes_once_in_order_and_memory_is_that_of_overlapping_ones(
     assert isinstance(restarted, Restarted)
     assert [clip.number for clip in clips] == list(range(len(restarted.windows.times)))
     for clip, places in zip(clips, restarted.windows.indices, strict=True):
-        shown = [frame_number(image) for image in clip.frames.numpy().transpose(1, 2, 3, 0)]
+        shown = [frame_number(image) for image in clip.frames[0].numpy().transpose(1, 2, 3, 0)]
         assert len(shown) == len(places) == 4
     assert most <= 4 * (GRID.span / GRID.stride + 1)
     assert not made.held
@@ -70,10 +70,10 @@ def test_frames_of_a_window_get_the_size_of_its_first():
     for place in places:
         side = 64 if place < 30 else 80
         made.take(place, np.full((side, side, 3), place, np.uint8))
-    assert {tuple(clip.frames.shape) for clip in found[1:]} == {(3, 4, 64, 64)}
+    assert {tuple(clip.frames.shape) for clip in found[1:]} == {(1, 3, 4, 64, 64)}
     rows = found[0].windows.indices
     for clip in found[1:]:
-        assert clip.frames[0, :, 0, 0].tolist() == rows[clip.number].tolist()
+        assert clip.frames[0, 0, :, 0, 0].tolist() == rows[clip.number].tolist()
 
 
 def test_channels_are_reversed_on_demand():
@@ -83,7 +83,7 @@ def test_channels_are_reversed_on_demand():
         made = maker(found.append, reverse_channels=reverse)
         for place in made.begin(Timeline(np.arange(40) * 20, 30.0, tick_seconds=1 / 600)).tolist():
             made.take(place, np.full((64, 64, 3), (10, 20, 30), np.uint8))
-        clips[reverse] = found[1].frames[:, 0, 0, 0].tolist()
+        clips[reverse] = found[1].frames[0, :, 0, 0, 0].tolist()
     assert (clips[False], clips[True]) == ([10, 20, 30], [30, 20, 10])
 
 

@@ -52,6 +52,9 @@ def main(
         float | None,
         seconds_or_default("Of a window, for models that take frames of a whole video (SSv2)."),
     ] = None,
+    crops: Annotated[
+        int, typer.Option(min=1, max=3, help="Of each window, as predict --views 1xN takes them.")
+    ] = 1,
     page: Annotated[
         bool, typer.Option("--page", help="Write NAME.html, on which the video plays, too.")
     ] = False,
@@ -83,7 +86,7 @@ def main(
 
     found = find_videos(videos)
     predictor = use.open_predictor()
-    detector = Detector(predictor, stride=stride, span=span, batch=batch)
+    detector = Detector(predictor, stride=stride, span=span, crops=crops, batch=batch)
     rules.background_place(predictor.class_names or ())
     out.mkdir(parents=True, exist_ok=True)
     work = Work(detector, out, use.weights, page, annotate)

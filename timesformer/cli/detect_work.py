@@ -98,6 +98,7 @@ class Work:
             "model": predictor.model.kind,
             "span": self.detector.grid.span,
             "stride": self.detector.grid.stride,
+            "crops": self.detector.crops,
             "keys": predictor.cfg.dump(),
         }
 

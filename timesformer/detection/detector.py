@@ -28,7 +28,6 @@ from timesformer.video.decoding import Release, at_once
 from timesformer.video.sources import is_local_file
 from timesformer.video.visit import Visited, Visitor, visit_frames, visit_images
 
-ONE_VIEW = {"TEST.NUM_ENSEMBLE_VIEWS": 1, "TEST.NUM_SPATIAL_CROPS": 1}
 SEGMENT_SECONDS = 4.0  # of a window where the model takes frames of a whole video, as SSv2
 
 Rows = Mapping[int, np.ndarray]  # window -> its scores (K,)
@@ -47,6 +46,7 @@ class Detector:
         *,
         stride: float | None = None,
         span: float | None = None,
+        crops: int = 1,
         batch: int = 8,
     ) -> None:
         """Windows of ``span`` seconds, ``stride`` seconds apart; ``batch`` of them are scored at once.
@@ -56,13 +56,16 @@ class Detector:
             stride: default: half a window.
             span: default: the seconds of the model's clip; another span is for models that take frames of
                 a whole video.
+            crops: of each window, as those of ``views`` 1xCROPS; 1: its centre.
             batch: changes no score.
 
         Raises:
             ConfigError: a span that does not fit the model, or a stride that is longer than a window.
         """
-        cfg = changed(predictor.cfg, ONE_VIEW)
-        self.predictor = predictor
+        cfg = changed(
+            predictor.cfg, {"TEST.NUM_ENSEMBLE_VIEWS": 1, "TEST.NUM_SPATIAL_CROPS": crops}
+        )
+        self.predictor, self.crops = predictor, crops
         self.view = build_one_view(cfg)
         self.grid = build_grid(cfg, self.view, span=span, stride=stride)
         self.scoring = build_scoring(cfg, predictor.device, predictor.scoring.autocast)
@@ -146,7 +149,7 @@ class Detector:
     def score(self, clips: Sequence[Clip]) -> list[np.ndarray]:
         """Scores of windows, (K,) each; the same for any clips beside them."""
         none = torch.empty(0, dtype=torch.int64)
-        batch = Batch(torch.stack([clip.frames for clip in clips]), none, none, (), none)
+        batch = Batch(torch.cat([clip.frames for clip in clips]), none, none, (), none)
         [(_, scores)] = score_batches(self.predictor.model, [batch], self.scoring)
         return list(scores.float().cpu().numpy())
 
@@ -189,7 +192,7 @@ def _batched(items: Iterator[Any], size: int) -> Iterator[Any]:
 
 
 def build_one_view(cfg: CfgNode) -> Views:
-    """The single view of a window."""
+    """The single temporal view of a window."""
     view = build_view(cfg, "test")
     assert isinstance(view, Views)
     return view

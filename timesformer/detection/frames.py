@@ -31,7 +31,7 @@ class Clip(NamedTuple):
     """The clip of one window."""
 
     number: int  # of the window
-    frames: Tensor  # (3, T, S, S) uint8
+    frames: Tensor  # (V, 3, T, S, S) uint8, its crops
 
 
 class Restarted(NamedTuple):
@@ -58,14 +58,14 @@ class ClipMaker:
 
     grid: Grid
     select: FrameSelector  # of one view
-    crop: CropSampler  # of one crop
+    crop: CropSampler  # V crops
     give: Callable[[Item], None]
     reverse_channels: bool = False
     done: Mapping[str, Container[int]] = field(
         default_factory=dict
     )  # digest of all windows -> those
     # that need not come
-    held: dict[tuple[int, Size], Tensor] = field(default_factory=dict)  # place -> (3, 1, S, S)
+    held: dict[tuple[int, Size], Tensor] = field(default_factory=dict)  # place -> (V, 3, 1, S, S)
 
     def begin(self, timeline: Timeline, errors: Sequence[str] = ()) -> Indices:
         self.windows = window_frames(timeline, self.grid, self.select)
@@ -94,14 +94,15 @@ class ClipMaker:
     def _cropped(self, image: np.ndarray, size: Size) -> Tensor:
         if image.shape[:2] != size:
             image = cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR)
-        [crop] = self.crop(*size)
-        return cut([scale(image, crop.short_side)], crop)
+        crops = self.crop(*size)
+        scaled = {side: scale(image, side) for side in {crop.short_side for crop in crops}}
+        return torch.stack([cut([scaled[crop.short_side]], crop) for crop in crops])
 
     def _give(self, number: int) -> None:
         places, size = self.rows[number], self.sizes.pop(number)
-        frames = torch.cat([self.held[place, size] for place in places], dim=1)
+        frames = torch.cat([self.held[place, size] for place in places], dim=2)
         if self.reverse_channels:
-            frames = frames.flip(0)
+            frames = frames.flip(1)
         self.uses.subtract(set(places))
         for key in [key for key in self.held if not self.uses[key[0]]]:
             del self.held[key]
