@@ -176,3 +176,19 @@ def test_a_film_that_does_not_exist_is_status_2(run_here, weights, tmp_path):
     )
     assert status == 2
     assert "a.mp4" in error
+
+
+def test_every_film_of_a_list_is_read_once_and_whole(run_here, weights, numbered_video, tmp_path):
+    numbered_video(60, name="films/a.mp4")
+    numbered_video(40, name="films/b.mp4")
+    rows = "films/a.mp4 0 0.5 1.5\nfilms/b.mp4 1\nfilms/a.mp4 2 1.5 2.0\n"
+    (tmp_path / "list.csv").write_text(rows)
+    words = ("detect", tmp_path / "list.csv", "--weights", weights, "--out", tmp_path / "out")
+    status, text, _ = run_here(*words)
+    assert status == 0
+    assert text.count("a: ") == text.count("b: ") == 1
+    assert json.loads((tmp_path / "out/a.json").read_text())["external_data"]["duration"] == 2
+    (tmp_path / "list.csv").write_text("films/c.mp4 0\n")
+    status, _, error = run_here(*words)
+    assert status == 2
+    assert "1 video(s) of the list do not exist (films/c.mp4); correct the list" in error

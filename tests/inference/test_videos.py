@@ -97,6 +97,24 @@ def test_labels_are_those_of_a_list(tree):
     assert find_labelled("b/mine.csv").class_names == ("no", "yes")
 
 
+def test_a_list_means_its_videos_once_and_whole(tree):
+    (tree / "b/mine.csv").write_text("2.mp4 7 0.5 1.5\n10.AVI 0\n2.mp4 3 4.0 5.0\n../frames 1\n")
+    names = ["a", "b/mine.csv", "b/2.mp4"]
+    assert find_videos(names, lists=True) == ["a/x.webm", "b/2.mp4", "b/10.AVI", "b/../frames"]
+    assert find_videos(["b/mine.csv"]) == ["b/mine.csv"]
+    (tree / "b/mine.csv").write_text("2.mp4 7\n3.mp4 0\n3.mp4 1\n4.mp4 1\n")
+    expected = (
+        r"(?s)no\.mp4: no such file.*mine\.csv: 2 video\(s\) of the list do not exist \(3\.mp4, 4"
+    )
+    with pytest.raises(VideoError, match=expected):
+        find_videos(["no.mp4", "b/mine.csv"], lists=True)
+    (tree / "b/mine.csv").write_text("2.mp4\n")
+    with pytest.raises(ListError, match=r"mine\.csv:1"):
+        find_videos(["b/mine.csv"], lists=True)
+    with pytest.raises(VideoError, match="empty"):
+        find_videos([""], lists=True)
+
+
 def test_labels_are_the_folders_of_a_folder_of_classes(tree):
     (tree / "data").mkdir()
     for name in ("a", "b", "frames"):

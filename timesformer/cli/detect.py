@@ -6,7 +6,7 @@ NAME.scores.npz and a picture NAME.png of each video.
 
 $ timesformer detect film.mp4 --weights output/mine/checkpoints/checkpoint_best.pyth --out detections
 $ timesformer detect films/ --weights model.pyth --stride 0.5 --background background --out detections
-$ timesformer detect val/ --weights model.pyth --tune annotations.json --out tuned
+$ timesformer detect val.csv --weights model.pyth --tune annotations.json --out tuned
 $ timesformer detect test/ --weights model.pyth --rules tuned/rules.yaml --out detections
 """
 
@@ -38,8 +38,9 @@ def main(
     videos: Annotated[
         list[str],
         typer.Argument(
-            metavar="FILE_OR_FOLDER",
-            help="Videos, frame folders, folders of either, URLs, or patterns as 'films/*.mp4'.",
+            metavar="VIDEO|FOLDER|LIST",
+            help="Videos, frame folders, folders of either, URLs, patterns as 'films/*.mp4', or lists of "
+            "rows `path label`, .csv or .txt: every video of a list once, and whole.",
         ),
     ],
     use: model.ModelOptions,
@@ -84,7 +85,7 @@ def main(
     from timesformer.inference.report import file_names
     from timesformer.inference.videos import find_videos
 
-    found = find_videos(videos)
+    found = find_videos(videos, lists=True)
     predictor = use.open_predictor()
     detector = Detector(predictor, stride=stride, span=span, crops=crops, batch=batch)
     rules.background_place(predictor.class_names or ())

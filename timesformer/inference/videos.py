@@ -78,8 +78,11 @@ def _images(video: Video) -> np.ndarray:
     return images
 
 
-def find_videos(names: Iterable[str]) -> list[str]:
+def find_videos(names: Iterable[str], *, lists: bool = False) -> list[str]:
     """The videos that names of files, folders and globs mean, each once, in order.
+
+    With ``lists`` a name may be that of a list too: it means its videos, also those of which its rows
+    are parts, whole.
 
     A folder that holds images and no video files is one video, any other stands for all videos below
     it. Images that a glob matches beside videos are named and left out. URLs and members of tars are
@@ -87,17 +90,24 @@ def find_videos(names: Iterable[str]) -> list[str]:
 
     Raises:
         VideoError: a name means no video, or an image; all such names are listed together.
+        ListError: a line of a list is none.
     """
     found: dict[str, None] = {}
     problems = []
     for name in names:
         try:
-            found |= dict.fromkeys(_places(name))
+            listed = lists and bool(name) and is_list(name)
+            found |= dict.fromkeys(_listed(name) if listed else _places(name))
         except VideoError as error:
             problems.append(str(error))
     if problems:
         raise VideoError("\n".join(problems))
     return list(found)
+
+
+def is_list(name: str) -> bool:
+    """Whether this is a list of videos, by its suffix."""
+    return portable(name).is_file() and portable(name).suffix.lower() in LIST_SUFFIXES
 
 
 def find_labelled(name: str) -> VideoList:
@@ -111,7 +121,7 @@ def find_labelled(name: str) -> VideoList:
         VideoError: as ``find_videos``.
     """
     path = portable(name)
-    if path.is_file() and path.suffix.lower() in LIST_SUFFIXES:
+    if is_list(name):
         return read_list_file(path)
     places = find_videos([name])
     classes = [Path(place).parent.name for place in places]
@@ -121,6 +131,16 @@ def find_labelled(name: str) -> VideoList:
     if names:
         labels = [names.index(each) for each in classes]
     return VideoList(PackedStrings(places), np.array(labels, np.int64), name, names)
+
+
+def _listed(name: str) -> Iterator[str]:
+    videos = read_list_file(portable(name))
+    if absent := list(dict.fromkeys(videos.missing())):
+        what = ", ".join(absent[:NAMED]) + (", ..." if len(absent) > NAMED else "")
+        raise VideoError(
+            f"{name}: {len(absent)} video(s) of the list do not exist ({what}); correct the list"
+        )
+    yield from (videos.name(i) for i in range(len(videos.labels)))
 
 
 def _places(name: str) -> Iterator[str]:
