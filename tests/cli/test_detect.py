@@ -192,3 +192,34 @@ def test_every_film_of_a_list_is_read_once_and_whole(run_here, weights, numbered
     status, _, error = run_here(*words)
     assert status == 2
     assert "1 video(s) of the list do not exist (films/c.mp4); correct the list" in error
+
+
+def test_a_class_called_background_is_the_background(run_here, trained, numbered_video, tmp_path):
+    video, (_, path) = numbered_video(60), trained(names=["dark", "grey", "Background"])
+    words = (
+        "detect",
+        video,
+        "--weights",
+        path,
+        "--onset",
+        0,
+        "--offset",
+        0,
+        "--out",
+        tmp_path / "o",
+    )
+
+    def labels():
+        return {
+            row["label"]
+            for row in json.loads((tmp_path / "o/video.json").read_text())["results"]["video"]
+        }
+
+    status, _, error = run_here(*words)
+    assert status == 0
+    assert "note: Background is taken for the class without an action" in error
+    assert labels() == {"dark", "grey"}
+    assert "Background" not in run_here(*words, "--background", "none")[2]
+    assert labels() == {"dark", "grey", "Background"}
+    assert "note" not in run_here(*words, "--background", "grey")[2]
+    assert labels() == {"dark", "Background"}

@@ -52,6 +52,18 @@ def test_a_table_is_printed_and_warnings_are_errors_stream(run_here, files, tmp_
     assert "warning: Left out: 1 detection" in run_here("detect-eval", *words, "--ignore-others")[2]
 
 
+def test_annotations_of_the_background_are_left_out(run_here, files, tmp_path):
+    text = (tmp_path / "t.json").read_text()
+    (tmp_path / "t.json").write_text(text.replace('"swim"', '"background"'))
+    words = ("--truth", "t.json", "--predictions", "p.json", "--json")
+    _, text, error = run_here("detect-eval", *words)
+    assert "of background, the class without an action; --background none counts it" in error
+    assert [row["label"] for row in json.loads(text)["per_class"]] == ["jump", "run"]
+    _, text, _ = run_here("detect-eval", *words, "--background", "none")
+    assert len(json.loads(text)["per_class"]) == 3
+    assert run_here("detect-eval", *words, "--background", "idle")[0] == 2
+
+
 def test_a_page_is_written(run_here, files, tmp_path):
     words = ("--truth", "t.json", "--predictions", "p.json", "--json", "--out", "page")
     status, text, error = run_here("detect-eval", *words)

@@ -239,9 +239,9 @@ def test_rules_that_cannot_be_are_named(rules, message):
 
 def test_a_background_that_the_model_does_not_have_is_named():
     with pytest.raises(
-        RulesError, match="no class is called 'none', .* 3 classes: idle, jump, run"
+        RulesError, match="no class is called 'nothing', .* 3 classes: idle, jump, run"
     ):
-        Segmenter(NAMES, SegmentRules(background="none"))
+        Segmenter(NAMES, SegmentRules(background="nothing"))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ segments. OUT gets NAME.json (ActivityNet's results), NAME.csv, subtitles (NAME.
 NAME.scores.npz and a picture NAME.png of each video.
 
 $ timesformer detect film.mp4 --weights output/mine/checkpoints/checkpoint_best.pyth --out detections
-$ timesformer detect films/ --weights model.pyth --stride 0.5 --background background --out detections
+$ timesformer detect films/ --weights model.pyth --stride 0.5 --background idle --out detections
 $ timesformer detect val.csv --weights model.pyth --tune annotations.json --out tuned
 $ timesformer detect test/ --weights model.pyth --rules tuned/rules.yaml --out detections
 """
@@ -81,6 +81,7 @@ def main(
     """Score, find segments, write."""
     rules = segments.segment_rules()
     from timesformer.detection.annotations import read_annotations
+    from timesformer.detection.background import NO_BACKGROUND
     from timesformer.detection.detector import Detector
     from timesformer.inference.report import file_names
     from timesformer.inference.videos import find_videos
@@ -88,12 +89,15 @@ def main(
     found = find_videos(videos, lists=True)
     predictor = use.open_predictor()
     detector = Detector(predictor, stride=stride, span=span, crops=crops, batch=batch)
-    rules.background_place(predictor.class_names or ())
+    tell_background(rules, predictor.class_names)
     out.mkdir(parents=True, exist_ok=True)
     work = Work(detector, out, use.weights, page, annotate)
     names = dict(zip(file_names(found), found, strict=True))
     if tune:
-        truth = read_annotations(tune, subset=subset, class_names=predictor.class_names or ())
+        off = NO_BACKGROUND if rules.background == NO_BACKGROUND else None
+        truth = read_annotations(
+            tune, subset=subset, class_names=predictor.class_names, background=off
+        )
         require_common(truth, list(names), tune)
         kept = {
             name: timeline for name, video in names.items() if (timeline := work.score(video, name))
@@ -104,6 +108,16 @@ def main(
         return int(len(kept) < len(names) or any(timeline.gaps for timeline in kept.values()))
     is_whole = [work.detect(video, name, rules) for name, video in names.items()]
     return int(not all(is_whole))
+
+
+def tell_background(rules: "SegmentRules", class_names: Sequence[str]) -> None:
+    """Say which class is the background without having been named; a RulesError if there is none such."""
+    place = rules.background_place(class_names)
+    if place is not None and rules.background is None:
+        model.remark(
+            f"note: {printable(class_names[place])} is taken for the class without an action and has no "
+            "segments; --background none gives it some"
+        )
 
 
 def require_common(truth: "Annotations", names: Sequence[str], tune: Path) -> None:

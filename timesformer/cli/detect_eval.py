@@ -44,6 +44,14 @@ def main(
         typer.Option(metavar="NAME", help="Default: validation, or the only one of the truth."),
     ] = None,
     classes: Classes = None,
+    background: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CLASS",
+            help="The class of the truth without an action, which is left out; none: no class "
+            "(that called background).",
+        ),
+    ] = None,
     clean: Annotated[
         bool,
         typer.Option(
@@ -76,7 +84,9 @@ def main(
 
     tious = parse_tious(tiou)
     names = class_names(classes) if classes else ()
-    annotations = read_annotations(truth, subset=subset, class_names=names, clean=clean)
+    annotations = read_annotations(
+        truth, subset=subset, class_names=names, clean=clean, background=background
+    )
     found = read_detections(predictions)
     report = evaluate_detections(
         annotations, found, tious, predictions=predictions, leave_out_others=ignore_others

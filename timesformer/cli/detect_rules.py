@@ -39,7 +39,11 @@ class RuleOptions:
         None
     )
     background: Annotated[
-        str | None, typer.Option(metavar="CLASS", help="The class without an action.")
+        str | None,
+        typer.Option(
+            metavar="CLASS",
+            help="The class without an action, never a segment; none: no class (that called background).",
+        ),
     ] = None
     classes_at_once: Annotated[
         Literal["all", "likeliest"] | None,

@@ -11,7 +11,7 @@ A video is called by its name without folder and suffix. Times are seconds.
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +23,7 @@ from timesformer.datasets.activitynet import (
 )
 from timesformer.datasets.list_lines import parse_row
 from timesformer.datasets.list_text import numbered_lines
+from timesformer.detection.background import choose_background
 from timesformer.io.terminal import printable
 
 BEYOND = 0.1  # seconds that a segment may end after its video: durations are rounded
@@ -53,6 +54,8 @@ class Annotations:
     subset: str | None  # None: the file has no subsets
     elsewhere: frozenset[str] = frozenset()  # names of videos in other subsets
     labels_elsewhere: frozenset[str] = frozenset()  # classes that only other subsets have
+    background: str | None = None  # the class whose annotations are left out
+    num_background: int = 0  # annotations of it
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -72,8 +75,9 @@ def read_annotations(
     subset: str | None = None,
     class_names: Sequence[str] = (),
     clean: bool = False,
+    background: str | None = None,
 ) -> Annotations:
-    """The annotations of a subset.
+    """The annotations of a subset, without those of the background.
 
     Args:
         path: ActivityNet JSON, else a list of segments.
@@ -81,10 +85,11 @@ def read_annotations(
         class_names: of the labels of a list, which are numbers.
         clean: repair what can be, as OpenTAD does: an annotation that occurs twice counts once, one
             that ends after its video is cut there, one that holds nothing is left out.
+        background: the class without an action, see ``choose_background``.
 
     Raises:
-        AnnotationsError: no such file or subset, another layout, no annotation, or one that ends
-            before it starts or after its video.
+        AnnotationsError: no such file, subset or background, another layout, no annotation, or one that
+            ends before it starts or after its video.
         ListError: a line of a list is wrong.
     """
     if path.is_dir():
@@ -105,7 +110,36 @@ def read_annotations(
         where = f" of the subset {printable(chosen)}" if chosen else ""
         raise AnnotationsError(f"{printable(path)}: no annotation{where}; there is nothing to find")
     rest = frozenset(other_labels - {*found.labels})
-    return Annotations(path, videos, chosen, found.elsewhere, rest)
+    return without_background(replace(found, labels_elsewhere=rest), background)
+
+
+def without_background(annotations: Annotations, background: str | None) -> Annotations:
+    """``annotations`` without those of the class that ``choose_background`` names.
+
+    Raises:
+        AnnotationsError: there is no such class, or no other one.
+    """
+    label = choose_background(annotations.labels, background)
+    if label is None:
+        return annotations
+    where = printable(annotations.origin)
+    if label not in annotations.labels:
+        shown = ", ".join(map(printable, annotations.labels[:3]))
+        raise AnnotationsError(
+            f"{where}: no annotation of {printable(label)}, which is to be the background; there are "
+            f"those of {shown}{', ...' * (len(annotations.labels) > 3)}"
+        )
+    if len(annotations.labels) == 1:
+        raise AnnotationsError(
+            f"{where}: all annotations are of {printable(label)}, the background, so there is nothing to "
+            "find; pass --background none if it is an action"
+        )
+    videos = {
+        name: video._replace(segments=tuple(s for s in video.segments if s.label != label))
+        for name, video in annotations.videos.items()
+    }
+    count = sum(segment.label == label for _, segment in annotations.rows())
+    return replace(annotations, videos=videos, background=label, num_background=count)
 
 
 def duplicates(annotations: Annotations) -> list[tuple[str, Segment]]:

@@ -105,6 +105,11 @@ def _warnings(truth: Annotations, compared: Compared, leave_out_others: bool) ->
     unmatched = compared.unmatched
     if not len(compared.found):
         yield "There is no detection of these videos and classes."
+    if truth.background is not None:
+        yield (
+            f"Left out: {truth.num_background:,} annotation{'s' * (truth.num_background != 1)} of "
+            f"{printable(truth.background)}, the class without an action; --background none counts it."
+        )
     if unmatched.labels:
         known = sum(label in truth.labels_elsewhere for label in unmatched.labels)
         other = f"; {known} of these labels are in other subsets" if known else ""

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
+from timesformer.detection.background import choose_background
 from timesformer.detection.smoothing import Smoothing, parse_smoothing
 from timesformer.errors import InputError
 from timesformer.io.terminal import printable
@@ -33,7 +34,8 @@ class SegmentRules:
     smooth: str = "none"  # none, median:N, mean:N windows
     classes: Literal["all", "likeliest"] = "all"  # likeliest: of a window only the class of the
     # highest score can begin or continue
-    background: str | None = None  # the class of which there are no segments
+    background: str | None = None  # the class of which there are no segments; None: see
+    # ``choose_background``
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -59,12 +61,13 @@ class SegmentRules:
 
     def background_place(self, class_names: Sequence[str]) -> int | None:
         """Which class is the background; a RulesError if the model has no class of this name."""
-        if self.background is None:
+        background = choose_background(class_names, self.background)
+        if background is None:
             return None
-        if self.background not in class_names:
+        if background not in class_names:
             shown = ", ".join(printable(name) for name in class_names[:3])
             raise RulesError(
-                f"no class is called {printable(self.background)!r}, which is to be the background; "
+                f"no class is called {printable(background)!r}, which is to be the background; "
                 f"there are {len(class_names)} classes: {shown}{', ...' * (len(class_names) > 3)}"
             )
-        return list(class_names).index(self.background)
+        return list(class_names).index(background)

@@ -73,11 +73,12 @@ def tune(
             f"scores are of {printable(next(iter(timelines), 'no video'))}"
         )
     class_names = timelines[names[0]].class_names
-    annotated = _annotations(truth, names, class_names)
+    background = rules.background_place(class_names)
+    annotated = _annotations(truth, names, class_names, background)
     windows = _windows([timelines[name] for name in names])
     shown = np.where(windows.seen[:, None], windows.scores, -np.inf)
     smoothed = smooth_runs(shown, windows.begins, rules.smoothing)
-    scores = eligible_scores(smoothed, rules, rules.background_place(class_names))
+    scores = eligible_scores(smoothed, rules, background)
     classes = len(np.unique(annotated.label))
 
     def segments(found: SegmentRules) -> Segments:
@@ -109,9 +110,11 @@ def _distance(a: SegmentRules, b: SegmentRules) -> float:
     return abs(a.onset - b.onset) + abs(a.offset - b.offset) + 0.1 * abs(a.min_on - b.min_on)
 
 
-def _annotations(truth: Annotations, names: Sequence[str], class_names: Sequence[str]) -> Columns:
-    """Those of classes that the model has, of the videos ``names``."""
-    place = {name: k for k, name in enumerate(class_names)}
+def _annotations(
+    truth: Annotations, names: Sequence[str], class_names: Sequence[str], background: int | None
+) -> Columns:
+    """Those of classes that the model has segments of, of the videos ``names``."""
+    place = {name: k for k, name in enumerate(class_names) if k != background}
     rows = [
         (video, place[segment.label], segment.start, segment.end)
         for video, name in enumerate(names)
