@@ -223,3 +223,24 @@ def test_a_class_called_background_is_the_background(run_here, trained, numbered
     assert labels() == {"dark", "grey", "Background"}
     assert "note" not in run_here(*words, "--background", "grey")[2]
     assert labels() == {"dark", "Background"}
+
+
+def test_what_is_unusual_about_a_film_is_said_once_and_as_predict_says_it(
+    run_here, weights, numbered_video, tmp_path
+):
+    times = [*range(60), *range(90, 150)]
+    video = numbered_video(120, pts=times, name="films/uneven.mp4")
+    numbered_video(9, name="films/short.mp4")
+    words = (tmp_path / "films", "--weights", weights)
+    status, _, error = run_here("detect", *words, "--stride", 0.1, "--out", tmp_path / "out")
+    assert status == 0
+    said = [line for line in error.splitlines() if line.startswith("note: ") and "films" in line]
+    assert len(said) == 2
+    assert f"note: {video}: of an uneven frame rate: frames are 0.0333 to 1.03 s apart" in error
+    assert "short.mp4: shorter than a clip of 0.5 s: 9 of 16 frames" in error
+    predicted = run_here("predict", *words, "--views", "1x1")[2].splitlines()
+    assert set(said) == {
+        line for line in predicted if line.startswith("note: ") and "films" in line
+    }
+    [remark] = json.loads((tmp_path / "out/uneven.json").read_text())["external_data"]["remarks"]
+    assert remark.startswith("of an uneven frame rate: ")

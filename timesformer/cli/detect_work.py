@@ -48,6 +48,7 @@ class Work:
             return None
         finally:
             unfinished.write()
+        model.tell_remarks(timeline)
         for gap in timeline.gaps:
             model.tell(
                 f"{printable(video)}: {gap.start:.2f} .. {gap.end:.2f} s cannot be read: {gap.reason}"

@@ -11,6 +11,7 @@ from timesformer.cli.options import WEIGHTS, WORKERS, Classes, Keys, OptionalCfg
 from timesformer.io.terminal import hides_bars, printable, verbosity
 
 if TYPE_CHECKING:
+    from timesformer.detection.timeline import Timeline
     from timesformer.inference.predictor import Features, Prediction, Predictor
 
 T = TypeVar("T")
@@ -70,7 +71,7 @@ def remark(message: str) -> None:
         tell(message)
 
 
-def tell_remarks(found: "Prediction | Features") -> None:
+def tell_remarks(found: "Prediction | Features | Timeline") -> None:
     """What is unusual about a video, a line each."""
     for each in found.remarks:
         remark(f"note: {printable(found.video)}: {each.kind}: {printable(each.detail)}")

@@ -172,6 +172,7 @@ class Detector:
             duration,
             gaps,
             visited.decoded,
+            (*visited.remarks, *filter(None, [self.view.sampling.shortage(timeline)])),
         )
 
 

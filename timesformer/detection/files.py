@@ -62,6 +62,7 @@ def write_files(
     external = dict(facts) | {
         "duration": timeline.duration,
         "gaps": [gap._asdict() for gap in timeline.gaps],
+        "remarks": [f"{remark.kind}: {remark.detail}" for remark in timeline.remarks],
     }
     write_results(folder / f"{name}.json", results, external_data=external)
     write_csv(folder / f"{name}.csv", results)

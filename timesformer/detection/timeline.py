@@ -11,6 +11,7 @@ import numpy as np
 from timesformer.errors import InputError
 from timesformer.files import write_atomically
 from timesformer.io.terminal import printable
+from timesformer.video.remarks import Remark
 
 
 class TimelineError(InputError, ValueError):
@@ -39,6 +40,7 @@ class Timeline:
     duration: float
     gaps: tuple[Gap, ...] = ()
     decoded: int = 0  # frames
+    remarks: tuple[Remark, ...] = ()  # what is unusual about the video
 
     def save(self, path: Path) -> None:
         """Write the arrays as ``starts``, ``ends``, ``probabilities``, ``class_names``."""
@@ -55,7 +57,7 @@ class Timeline:
 
 
 def read_timeline(path: Path) -> Timeline:
-    """The timeline that ``save`` has written, without its gaps and ``decoded``.
+    """The timeline that ``save`` has written, without its gaps, ``decoded`` and remarks.
 
     Raises:
         TimelineError: it is not one.
