@@ -29,6 +29,7 @@ ROOMS = [  # a room imports from itself and from those above it in this list
     "evaluation",
     "engine",
     "inference",
+    "features",
     "detection",
     "cli",
 ]

@@ -1,23 +1,23 @@
 """Write features of videos into a file for other programs.
 
 The file holds, in the order of the list, `features` (videos, D) float32, or (videos, frames, D) with
---tokens frames, `paths`, `labels` (-1: none), `class_names`, and `made`, a JSON text that says how.
+--tokens frames, `paths`, `labels` (-1: none), `class_names`, `spans`, the seconds that the clips show, and
+`made`, a JSON text that says how.
 Videos that cannot be read are named and left out. An image ViT will do as weights: its tokens are
 averaged over the frames.
 
 $ timesformer features train.csv --weights model.pyth --out train.npz
 """
 
-import json
-import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from timesformer.cli import model
 from timesformer.cli.app import command
+from timesformer.cli.feature_options import feature_set, how_made
 from timesformer.cli.options import OUT
 from timesformer.io.terminal import printable
 
@@ -45,28 +45,21 @@ def main(
     """Write the file."""
     if out.suffix != ".npz":
         raise typer.BadParameter(f"--out is {out}, but numpy writes .npz; end the name with it")
-    from timesformer.checkpoint.metadata import build_preprocessing, versions
+    from timesformer.features.feature_set import write_features
     from timesformer.inference.videos import find_labelled
 
     videos = find_labelled(source)
     out.parent.mkdir(parents=True, exist_ok=True)
     predictor = use.open_predictor()
     found = extract(predictor, videos, tokens)
-    readable = [i for i, each in enumerate(found) if not each.error]
-    if readable:
-        made = {
-            "command": shlex.join(sys.argv),
-            "weights": str(Path(use.weights).resolve()),
-            "tokens": tokens,
-            "precision": use.precision,
-            "preprocessing": build_preprocessing(predictor.cfg),
-            "notes": predictor.description.notes,
-            "versions": versions(),
-        }
-        write(out, made, videos, {i: found[i].values.numpy() for i in readable})
-        shape = " x ".join(map(str, (len(readable), *found[readable[0]].values.shape)))
+    unreadable = sum(bool(each.error) for each in found)
+    if unreadable < len(found):
+        made = how_made(use, predictor, tokens)
+        readable = feature_set(found, videos, made)
+        write_features(out, readable)
+        shape = " x ".join(map(str, readable.values.shape))
         print(f"{printable(out)}: {shape} features, {tokens} tokens")
-    if unreadable := len(found) - len(readable):
+    if unreadable:
         print(f"{unreadable} of {len(found)} videos could not be read", file=sys.stderr)
     return 1 if unreadable else 0
 
@@ -81,21 +74,3 @@ def extract(predictor: "Predictor", videos: "VideoList", tokens: str) -> "list[F
             model.tell(f"left out: {printable(each.error)}")
         found.append(each)
     return found
-
-
-def write(out: Path, made: dict[str, Any], videos: "VideoList", features: dict[int, Any]) -> None:
-    """The file; ``features`` are those of the videos of these indices, ``made`` says how."""
-    import numpy as np
-
-    from timesformer.files import write_atomically
-
-    indices = list(features)
-    with write_atomically(out, "wb", option="--out") as file:
-        np.savez(
-            file,
-            features=np.stack(list(features.values())),
-            paths=np.array([videos.name(index) for index in indices]),
-            labels=videos.labels[indices],
-            class_names=np.array(videos.class_names, dtype=np.str_),
-            made=json.dumps(made, indent=2),
-        )

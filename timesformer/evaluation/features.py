@@ -25,7 +25,7 @@ from timesformer.datasets.scan_index import file_state
 from timesformer.evaluation.loop import Scores, evaluate, merge
 from timesformer.evaluation.scoring import Scoring
 from timesformer.files import remove_temporaries, write_atomically
-from timesformer.models.classifier import Classifier, classifier_parameters
+from timesformer.models.classifier import Classifier, backbone_bytes
 from timesformer.runtime import collectives
 from timesformer.runtime.precision import Precision
 
@@ -118,11 +118,8 @@ def _chunk(
 def build_fingerprint(cfg: CfgNode, model: Classifier, videos: VideoList, num_clips: int) -> str:
     """SHA-256 of what decides the features: frozen weights, videos, preprocessing, draws."""
     digest = hashlib.sha256()
-    classifier = classifier_parameters(model)
-    for name, value in model.state_dict().items():
-        if name not in classifier:
-            digest.update(name.encode())
-            digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    for part in backbone_bytes(model):
+        digest.update(part)
     for i in range(len(videos.labels)):
         files = videos.sources[i].split(FRAME_END)
         row = (files, [file_state(file) for file in files], videos.segment(i), videos.label_text(i))

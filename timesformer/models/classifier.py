@@ -4,6 +4,9 @@ Freezing, rates by depth, probing, moving averages, sharding, recomputation, cou
 memory, checkpoints and prediction use these names and no others.
 """
 
+from collections.abc import Iterator
+
+import torch
 from torch import Tensor, nn
 
 CLASSIFIER_STD = 0.02  # of the published classifier
@@ -73,6 +76,15 @@ def classifier_parameters(model: Classifier) -> tuple[str, ...]:
     """Names of the parameters of the classifier."""
     prefix = f"{model.classifier_name}."
     return tuple(name for name, _ in model.named_parameters() if name.startswith(prefix))
+
+
+def backbone_bytes(model: Classifier) -> Iterator[bytes]:
+    """Names and values of all weights but those of the classifier, to be hashed."""
+    classifier = classifier_parameters(model)
+    for name, value in model.state_dict().items():
+        if name not in classifier:
+            yield name.encode()
+            yield value.detach().cpu().flatten().contiguous().view(torch.uint8).numpy().tobytes()
 
 
 def parameter_depths(model: Classifier) -> dict[str, int]:

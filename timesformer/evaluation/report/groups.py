@@ -2,14 +2,13 @@
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from timesformer.errors import InputError
-from timesformer.evaluation.report.predictions import Predictions
 from timesformer.io.spreadsheet import original
 from timesformer.io.terminal import printable
 
@@ -20,6 +19,22 @@ AUTO, NONE, UCF101, FILE = "auto", "none", "ucf101", "file"
 
 class GroupError(InputError, ValueError):
     """Groups that the predictions do not have."""
+
+
+class Videos(Protocol):
+    """Predictions or features of N videos."""
+
+    @property
+    def origin(self) -> str | Path:
+        """The file that they are from, for messages."""
+
+    @property
+    def paths(self) -> Sequence[str]:
+        """N."""
+
+    @property
+    def columns(self) -> Mapping[str, Sequence[str]]:
+        """Name -> N texts."""
 
 
 class Groups(NamedTuple):
@@ -34,11 +49,11 @@ class Groups(NamedTuple):
         return None if self.codes is None else int(self.codes.max()) + 1
 
 
-def find_groups(predictions: Predictions, by: str = AUTO) -> Groups:
+def find_groups(videos: Videos, by: str = AUTO) -> Groups:
     """The groups of the videos.
 
     Args:
-        predictions: of N videos.
+        videos: N of them.
         by: a column of the file, a CSV with the columns path and group, ``ucf101`` (by names),
             ``file`` (parts of one file), ``none``, or ``auto``: parts of one file, else names if all are
             those of UCF101, else none.
@@ -47,28 +62,28 @@ def find_groups(predictions: Predictions, by: str = AUTO) -> Groups:
         GroupError: there is no such column or name.
     """
     if by == AUTO:
-        return _detected(predictions)
+        return _detected(videos)
     if by == NONE:
         return Groups(None, None)
-    if by in predictions.columns:
-        return _coded(by, _complete(predictions.columns[by], predictions, by))
+    if by in videos.columns:
+        return _coded(by, _complete(videos.columns[by], videos, by))
     if by == FILE:
-        return _coded(FILE, predictions.paths)
+        return _coded(FILE, videos.paths)
     if by == UCF101:
-        return _coded(UCF101, _complete(_of_names(predictions.paths), predictions, by))
+        return _coded(UCF101, _complete(_of_names(videos.paths), videos, by))
     if by.lower().endswith(".csv"):
-        return _coded(Path(by).name, _of_table(Path(by), predictions))
-    have = ", ".join(map(printable, predictions.columns)) or "no further columns"
+        return _coded(Path(by).name, _of_table(Path(by), videos))
+    have = ", ".join(map(printable, videos.columns)) or "no further columns"
     raise GroupError(
-        f"--group {printable(by)}: {printable(predictions.origin)} has no such column (it has {have}); "
+        f"--group {printable(by)}: {printable(videos.origin)} has no such column (it has {have}); "
         "name a column, a CSV with the columns path and group, ucf101, file or none"
     )
 
 
-def _detected(predictions: Predictions) -> Groups:
-    if len(set(predictions.paths)) < len(predictions.paths):
-        return _coded(FILE, predictions.paths)
-    names = _of_names(predictions.paths)
+def _detected(videos: Videos) -> Groups:
+    if len(set(videos.paths)) < len(videos.paths):
+        return _coded(FILE, videos.paths)
+    names = _of_names(videos.paths)
     if all(names) and len(set(names)) < len(names):
         return _coded(UCF101, names)
     return Groups(None, None)
@@ -80,7 +95,7 @@ def _of_names(paths: Sequence[str]) -> list[str]:
     return [match["group"] if match else "" for match in found]
 
 
-def _of_table(file: Path, predictions: Predictions) -> Sequence[str]:
+def _of_table(file: Path, videos: Videos) -> Sequence[str]:
     try:
         with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as opened:
             rows = list(csv.DictReader(opened))
@@ -100,12 +115,12 @@ def _of_table(file: Path, predictions: Predictions) -> Sequence[str]:
                 f"--group {printable(file)}: {printable(path)} is in the groups "
                 f"{printable(known[path])} and {printable(group)}; a video has one group, so remove a row"
             )
-    groups = [known.get(path, "") for path in predictions.paths]
-    return _complete(groups, predictions, str(file))
+    groups = [known.get(path, "") for path in videos.paths]
+    return _complete(groups, videos, str(file))
 
 
-def _complete(groups: Sequence[str], predictions: Predictions, by: str) -> Sequence[str]:
-    without = [path for path, group in zip(predictions.paths, groups, strict=True) if not group]
+def _complete(groups: Sequence[str], videos: Videos, by: str) -> Sequence[str]:
+    without = [path for path, group in zip(videos.paths, groups, strict=True) if not group]
     if without:
         raise GroupError(
             f"--group {printable(by)}: {len(without)} of {len(groups)} videos have no group; the first is "
