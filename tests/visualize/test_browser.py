@@ -6,9 +6,11 @@ from types import SimpleNamespace
 import pytest
 
 from tests.detection.made import made_detection_report
+from tests.features.made import made_cluster_report
 from tests.visualize.made_report import made_comparison, made_frames, made_report
 from tests.visualize.test_data_check import problem
 from tests.visualize.test_data_check import render as render_check
+from timesformer.visualize.cluster_page import render_clusters
 from timesformer.visualize.detection_report_page import render_detection_report
 from timesformer.visualize.gallery import shown_videos
 from timesformer.visualize.report_page import render_comparison, render_report
@@ -38,6 +40,7 @@ def files(tmp_path_factory):
         "large": render_report(made_report(LARGE, 3000)),
         "comparison": render_comparison(comparison, made_frames(shown_videos(comparison))),
         "detection": render_detection_report(made_detection_report()),
+        "clusters": render_clusters(made_cluster_report()),
         "check": render_check([problem(i, f"{i % 7}.mp4") for i in range(1, 12)]),
     }
     for name, text in pages.items():
@@ -75,7 +78,9 @@ def column(page, table, number):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [PHONE, DESK])
-@pytest.mark.parametrize("name", ["report", "large", "comparison", "detection", "check"])
+@pytest.mark.parametrize(
+    "name", ["report", "large", "comparison", "detection", "clusters", "check"]
+)
 def test_nothing_is_wider_than_the_screen(visit, name, width, scheme):
     page = visit(name, width=width, color_scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -83,7 +88,7 @@ def test_nothing_is_wider_than_the_screen(visit, name, width, scheme):
     assert background == {"light": "rgb(255, 255, 255)", "dark": "rgb(21, 24, 28)"}[scheme]
 
 
-@pytest.mark.parametrize("name", ["report", "comparison", "detection", "check"])
+@pytest.mark.parametrize("name", ["report", "comparison", "detection", "clusters", "check"])
 def test_without_the_script_everything_is_there_but_the_controls(visit, name):
     page = visit(name, java_script_enabled=False)
     assert page.locator("h1").is_visible()
