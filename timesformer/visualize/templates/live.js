@@ -1,5 +1,5 @@
 // The words of the page, the connection, and when what is drawn.
-const byId = (id) => document.getElementById(id), LEAST_PAUSE = 100, SILENCE = 15000; // ms
+const byId = (id) => document.getElementById(id), LEAST_PAUSE = 100, SILENCE = 15000, MOST_ROWS = 50; // ms, ms, events
 const bars = [...document.querySelectorAll("#likeliest li")];
 let events = null, heard = 0, lateness = 0, offline = null, drawn = 0, planned = 0, said = "", saidSince = 0;
 const put = (element, text) => { if (element.textContent !== text) element.textContent = text; };
@@ -88,29 +88,38 @@ function showFigures() {
   while (list.children.length > 2 * rows.length) list.lastChild.remove();
   rows.flat().forEach((text, i) => put(list.children[i], text));
   byId("parts").hidden = !summary;
-  if (summary) {
-    byId("parts").tBodies[0].replaceChildren(...Object.entries(summary.latency).map(([part, of]) =>
-      row([part, ...["p50", "p95", "p99", "max"].map((name) => (of[name] == null ? "–" : (1000 * of[name]).toFixed(1)))])));
-  }
+  fill(byId("parts").tBodies[0], Object.entries(summary?.latency ?? {}).map(([part, of]) =>
+    [part, ...["p50", "p95", "p99", "max"].map((name) => (of[name] == null ? "–" : (1000 * of[name]).toFixed(1)))]), ["", "n", "n", "n", "n"]);
 }
 
-function row(texts, classes = texts.map((_, i) => (i ? "n" : ""))) {
+function row(classes) {
   const tr = document.createElement("tr");
-  tr.append(...texts.map((text, i) => Object.assign(document.createElement("td"), { textContent: text, className: classes[i], title: classes[i] === "name" ? text : "" })));
+  tr.append(...classes.map((className) => Object.assign(document.createElement("td"), { className })));
   return tr;
 }
 
+// As many rows as there are texts; a row that is there already stays.
+function fill(body, rows, classes) {
+  while (body.rows.length < rows.length) body.append(row(classes));
+  while (body.rows.length > rows.length) body.lastElementChild.remove();
+  rows.forEach((texts, i) => texts.forEach((text, j) => put(body.rows[i].cells[j], text)));
+}
+
 function showEvents() {
-  const classes = ["where", "n", "n", "name", "n"];
-  const rows = stream.events.slice(0, 50).map((event) => {
-    const ended = event.to ?? stream.edge, clockTime = new Date(1000 * event.clock).toLocaleTimeString("en-GB");
-    const tr = row([clockTime, clock(event.start, 1), `${Math.max(ended - event.from, 0).toFixed(1)} s`,
-      event.label + (event.kind === "withdrawn" ? " (withdrawn)" : ""), percent(event.score)], classes);
-    tr.className = { start: "running", withdrawn: "withdrawn" }[event.kind] ?? "";
-    return tr;
+  const body = byId("events"), shown = stream.events.slice(0, MOST_ROWS);
+  if (body.rows[0]?.cells.length === 1) body.replaceChildren(); // none yet
+  fill(body, shown.map((event) => [
+    new Date(1000 * event.clock).toLocaleTimeString("en-GB"), clock(event.start, 1),
+    `${Math.max((event.to ?? stream.edge) - event.from, 0).toFixed(1)} s`,
+    event.label + (event.kind === "withdrawn" ? " (withdrawn)" : ""), percent(event.score),
+  ]), ["where", "n", "n", "name", "n"]);
+  shown.forEach((event, i) => {
+    body.rows[i].className = { start: "running", withdrawn: "withdrawn" }[event.kind] ?? "";
+    body.rows[i].cells[3].title = event.label;
   });
-  if (rows.length) byId("events").replaceChildren(...rows);
-  else byId("events").firstElementChild?.firstElementChild?.classList.contains("note") || byId("events").replaceChildren(row(["none yet"], ["note"]));
+  if (shown.length) return;
+  fill(body, [["none yet"]], ["note"]);
+  body.rows[0].cells[0].colSpan = 5;
 }
 
 // Words that change slowly are written once a second, the rest at most ten times; nothing while the tab is hidden.

@@ -62,7 +62,7 @@ function drawGrid(context, { width, height, colour }) {
   context.setLineDash([]);
   context.fillStyle = colour("--soft");
   context.font = `12px ${getComputedStyle(document.body).fontFamily}`;
-  const parts = width < 420 ? 2 : 4, unit = shownSeconds > 120 ? [60, "min"] : [1, "s"];
+  const parts = width < 420 ? 2 : shownSeconds > 120 ? 5 : 4, unit = shownSeconds > 120 ? [60, "min"] : [1, "s"];
   for (let i = 0; i <= parts; i++) {
     const back = shownSeconds * (1 - i / parts);
     context.textAlign = i === 0 ? "left" : i === parts ? "right" : "center";
