@@ -51,8 +51,20 @@ def test_curves_have_a_point_for_each_window_or_the_maximum_of_several():
         )
         points = re.search('points="([^"]*)"', text)[1].split()
         assert len(points) == min(count, 600)
-        assert min(float(point.split(",")[1]) for point in points) == 10  # the single peak is there
+        assert (
+            min(float(point.split(",")[1]) for point in points) == 7.5
+        )  # the single peak is there
     assert "does not play here" in text
+
+
+def test_facts_are_short_and_have_their_units():
+    facts = {"span": 2.1333333333, "min_on": 0.3, "background": None, "smooth": "median:5"}
+    text = render_detection(
+        "a", np.arange(3), np.zeros((3, 1)), ["x"], [], duration=3.0, film=None, facts=facts
+    )
+    for name, value in (("span", "2.133 s"), ("min-on", "0.3 s"), ("background", "none")):
+        assert f"<dt>{name}</dt><dd>{value}</dd>" in text
+    assert "None: no class was above the onset" in text
 
 
 @pytest.mark.skipif(not CHROMIUM, reason="needs chromium (apt install chromium)")
@@ -80,5 +92,16 @@ def test_a_click_jumps_and_the_running_class_is_named(tmp_path):
         opened.locator("input[type=search]").fill("walk")
         assert opened.locator("#segment-table tbody tr:visible").count() == 1
         assert opened.evaluate("document.documentElement.scrollWidth") <= 375
+        place = opened.locator("#line").bounding_box()
+        assert place["x"] + place["width"] <= 375  # the whole line is seen
+        opened.locator("#line").click(position={"x": place["width"] * 0.75, "y": 3})
+        assert opened.evaluate("document.getElementById('film').currentTime") == pytest.approx(
+            3, abs=0.5
+        )
+        assert opened.locator("#unplayable").is_hidden()
         assert problems == []
+        (tmp_path / "film 1.mp4").write_bytes(b"no film")
+        opened.reload()
+        opened.locator("#unplayable").wait_for()
+        assert "cannot play the file (film 1.mp4)" in opened.locator("#unplayable").inner_text()
         browser.close()

@@ -1,19 +1,21 @@
 """A long video as a page: it plays, its segments lie on a time line under it, a click jumps to them."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import NamedTuple
 from urllib.parse import quote
 
 import numpy as np
 
+from timesformer.visualize.lanes import ticks
 from timesformer.visualize.page import render_page
 from timesformer.visualize.timeline_figure import shown_classes
 
-WIDTH = 1000  # of the time line
-CURVES_HEIGHT = 130
+WIDTH = 1000  # of the time line, which is stretched to its place
+CURVES_HEIGHT, LANE_HEIGHT = 130, 24  # pixels
 MOST_POINTS = 600  # of a curve: more are joined by their maximum
 COLOURS = ("#3b82c4", "#e07b39", "#4a9d5b", "#c9484e", "#8f6bb8", "#9a7159", "#d277b4", "#7f8790")
-_TICKS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)  # seconds
+_IN_SECONDS = ("span", "stride", "min_on", "min_off", "pad")
 
 
 class Shown(NamedTuple):
@@ -68,11 +70,13 @@ def render_detection(
         lanes=lanes,
         duration=duration,
         film=None if film is None else quote(film),
+        film_name="" if film is None else PurePath(film).name,
         gaps=gaps,
-        facts=facts,
+        facts={name.replace("_", "-"): _fact(name, value) for name, value in facts.items()},
         width=WIDTH,
         curves_height=CURVES_HEIGHT,
-        ticks=_ticks(duration),
+        lane_height=LANE_HEIGHT,
+        ticks=ticks(duration),
     )
 
 
@@ -80,7 +84,7 @@ def _points(times: np.ndarray, values: np.ndarray, duration: float) -> str:
     """A curve as ``x,y x,y``; where there are many windows, the maximum of several."""
     seen = np.isfinite(values)
     parts = np.array_split(np.flatnonzero(seen), min(MOST_POINTS, max(int(seen.sum()), 1)))
-    foot, height = CURVES_HEIGHT - 14, CURVES_HEIGHT - 24
+    foot, height = CURVES_HEIGHT - 12.5, CURVES_HEIGHT - 20
     return " ".join(
         f"{WIDTH * times[part].mean() / duration:.1f},{foot - height * values[part].max():.1f}"
         for part in parts
@@ -88,6 +92,7 @@ def _points(times: np.ndarray, values: np.ndarray, duration: float) -> str:
     )
 
 
-def _ticks(duration: float) -> list[float]:
-    step = next((step for step in _TICKS if duration / step <= 10), 7200)
-    return [float(tick) for tick in range(0, int(duration) + 1, step)]
+def _fact(name: str, value: object) -> str:
+    """``2.133 s`` for what is in seconds; ``none`` for nothing."""
+    text = f"{value:.4g}" if isinstance(value, float) else "none" if value is None else str(value)
+    return f"{text} s" if name in _IN_SECONDS else text
