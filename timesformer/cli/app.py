@@ -26,7 +26,16 @@ from timesformer.io.terminal import log_to_stderr, set_verbosity
 T = TypeVar("T")
 PANELS = {  # of the help -> commands; a command is `main` of the module of its name
     "Train and test": ("train", "test", "finetune", "plan", "submit"),
-    "Use a model": ("predict", "detect", "features", "few-shot", "cluster", "inspect", "convert"),
+    "Use a model": (
+        "predict",
+        "detect",
+        "features",
+        "few-shot",
+        "cluster",
+        "align",
+        "inspect",
+        "convert",
+    ),
     "Prepare data": ("prepare", "check", "shards", "sampling", "make-motion-dataset"),
     "Look at results": (
         "report",
