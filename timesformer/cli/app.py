@@ -36,7 +36,14 @@ PANELS = {  # of the help -> commands; a command is `main` of the module of its 
         "inspect",
         "convert",
     ),
-    "Prepare data": ("prepare", "check", "shards", "sampling", "make-motion-dataset"),
+    "Prepare data": (
+        "prepare",
+        "check",
+        "shards",
+        "extract-flow",
+        "sampling",
+        "make-motion-dataset",
+    ),
     "Look at results": (
         "report",
         "compare",
