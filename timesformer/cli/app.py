@@ -29,21 +29,14 @@ PANELS = {  # of the help -> commands; a command is `main` of the module of its 
     "Use a model": (
         "predict",
         "detect",
+        "watch",
         "features",
         "few-shot",
         "cluster",
-        "align",
         "inspect",
         "convert",
     ),
-    "Prepare data": (
-        "prepare",
-        "check",
-        "shards",
-        "extract-flow",
-        "sampling",
-        "make-motion-dataset",
-    ),
+    "Prepare data": ("prepare", "check", "shards", "sampling", "make-motion-dataset"),
     "Look at results": (
         "report",
         "compare",

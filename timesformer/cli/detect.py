@@ -18,7 +18,7 @@ import typer
 
 from timesformer.cli import model
 from timesformer.cli.app import command
-from timesformer.cli.detect_rules import RuleOptions
+from timesformer.cli.detect_rules import RuleOptions, tell_background
 from timesformer.cli.detect_work import Work
 from timesformer.cli.options import OUT, seconds_or_default
 from timesformer.errors import InputError
@@ -108,16 +108,6 @@ def main(
         return int(len(kept) < len(names) or any(timeline.gaps for timeline in kept.values()))
     is_whole = [work.detect(video, name, rules) for name, video in names.items()]
     return int(not all(is_whole))
-
-
-def tell_background(rules: "SegmentRules", class_names: Sequence[str]) -> None:
-    """Say which class is the background without having been named; a RulesError if there is none such."""
-    place = rules.background_place(class_names)
-    if place is not None and rules.background is None:
-        model.remark(
-            f"note: {printable(class_names[place])} is taken for the class without an action and has no "
-            "segments; --background none gives it some"
-        )
 
 
 def require_common(truth: "Annotations", names: Sequence[str], tune: Path) -> None:

@@ -1,10 +1,14 @@
 """Options of the rules by which scores become segments."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from timesformer.cli import model
+from timesformer.io.terminal import printable
 
 if TYPE_CHECKING:
     from timesformer.detection.rules import SegmentRules
@@ -62,3 +66,13 @@ class RuleOptions:
             if value is not None and name not in ("rules", "classes_at_once")
         }
         return replace(read_rules(self.rules) if self.rules else SegmentRules(), **given)
+
+
+def tell_background(rules: "SegmentRules", class_names: Sequence[str]) -> None:
+    """Say which class is the background without having been named; a RulesError if there is none such."""
+    place = rules.background_place(class_names)
+    if place is not None and rules.background is None:
+        model.remark(
+            f"note: {printable(class_names[place])} is taken for the class without an action and has no "
+            "segments; --background none gives it some"
+        )

@@ -54,13 +54,13 @@ def positive_seconds(value: float) -> float:
     return value
 
 
-def seconds_or_default(meaning: str) -> Any:
-    """An option that is a time, None if it is not given."""
+def seconds_or_default(meaning: str, *, unit: str = "SECONDS") -> Any:
+    """An option that is a time, or another amount above 0; None if it is not given."""
 
     def check(value: float | None) -> float | None:
         return None if value is None else positive_seconds(value)
 
-    return typer.Option(callback=check, metavar="SECONDS", help=meaning)
+    return typer.Option(callback=check, metavar=unit, help=meaning)
 
 
 def option_pairs(values: Mapping[str, object]) -> list[str]:

@@ -87,16 +87,9 @@ class ClipMaker:
             if place in self.rows[number]:
                 wanted.add(self.sizes.setdefault(number, size))
         for each in wanted:
-            self.held[place, each] = self._cropped(image, each)
+            self.held[place, each] = crops_of(image, each, self.crop)
         while self.pending and self.rows[self.pending[0]][-1] <= place:
             self._give(self.pending.pop(0))
-
-    def _cropped(self, image: np.ndarray, size: Size) -> Tensor:
-        if image.shape[:2] != size:
-            image = cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR)
-        crops = self.crop(*size)
-        scaled = {side: scale(image, side) for side in {crop.short_side for crop in crops}}
-        return torch.stack([cut([scaled[crop.short_side]], crop) for crop in crops])
 
     def _give(self, number: int) -> None:
         places, size = self.rows[number], self.sizes.pop(number)
@@ -107,6 +100,15 @@ class ClipMaker:
         for key in [key for key in self.held if not self.uses[key[0]]]:
             del self.held[key]
         self.give(Clip(number, frames))
+
+
+def crops_of(image: np.ndarray, size: Size, sample: CropSampler) -> Tensor:
+    """The crops (V, 3, 1, S, S) of a picture (H, W, 3), which is first brought to ``size``."""
+    if image.shape[:2] != size:
+        image = cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR)
+    crops = sample(*size)
+    scaled = {side: scale(image, side) for side in {crop.short_side for crop in crops}}
+    return torch.stack([cut([scaled[crop.short_side]], crop) for crop in crops])
 
 
 class Stopped(Exception):

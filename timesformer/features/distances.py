@@ -42,7 +42,7 @@ def dtw_matrix(
     Raises:
         InputError: dtaidistance is not installed.
     """
-    library = load_dtw()
+    library = _library()
     series = list(np.ascontiguousarray(sequences, dtype=np.float64))
     count = len(series)
     found = np.zeros((count, count))
@@ -68,7 +68,7 @@ def align(a: np.ndarray, b: np.ndarray, *, band: int | None = None) -> Alignment
     Raises:
         InputError: dtaidistance is not installed.
     """
-    library = load_dtw()
+    library = _library()
     a, b = (np.ascontiguousarray(each, dtype=np.float64) for each in (a, b))
     path = [(int(i), int(j)) for i, j in library.warping_path(a, b, window=_window(band))]
     costs = np.array([1 - float(a[i] @ b[j]) for i, j in path])
@@ -80,16 +80,12 @@ def _window(band: int | None) -> int | None:
     return None if band is None else band + 1
 
 
-def load_dtw() -> ModuleType:
-    """dtaidistance, for sequences of vectors.
-
-    Raises:
-        InputError: it is not installed.
-    """
+def _library() -> ModuleType:
     try:
         from dtaidistance import dtw_ndim
     except ImportError:
         raise InputError(
-            "dynamic time warping needs dtaidistance; install it: pip install -e '.[dtw]'"
+            "dynamic time warping needs dtaidistance; install it (pip install -e '.[dtw]'), or compare "
+            "by --distance cosine"
         ) from None
     return dtw_ndim  # type: ignore[no-any-return]

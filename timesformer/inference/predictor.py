@@ -106,7 +106,7 @@ class Predictor:
         self.cfg = description.cfg
         self.class_names = description.class_names
         self.temperature = read_temperature(description.weights.about)
-        self.device = device
+        self.device, self.precision = device, precision
         dtype = choose(PRECISIONS, precision, key="precision")
         autocast = partial(torch.autocast, device.type, dtype=dtype, enabled=dtype is not None)
         self.scoring = build_scoring(description.cfg, device, autocast)

@@ -9,6 +9,7 @@ Imports no torch: scan processes import this module.
 
 import os
 import stat
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
@@ -40,6 +41,8 @@ _SIGNATURES = {  # what stands in the first bytes of files that name others
     b"c=IN IP": "an SDP description of a network stream",
     b"# VobSub index": "an index of subtitles",
 }
+_STREAMED = ("dash", "hls", "rtp", "rtsp", "sdp")  # of those, which a network may give
+_NETWORK = "rtsp,rtsps,rtmp,rtmps,rtmpt,srt,udp,rtp,srtp,tcp,tls,http,https,httpproxy,crypto"
 _HEAD = 4096  # bytes in which a signature is looked for
 _KINDS = {
     stat.S_ISDIR: "a folder",
@@ -104,6 +107,57 @@ def open_media(source: "str | IO[bytes]", *, name: str | Path) -> "av.container.
                 f"{printable(name)} is {kind}, which names other files; give the video files themselves"
             ) from error
         raise
+
+
+def open_live(
+    source: "str | IO[bytes]",
+    *,
+    name: str,
+    options: Mapping[str, str],
+    timeout: float | None,
+    container_format: str | None = None,
+) -> "av.container.InputContainer":
+    """The container of a stream: an address of the network, a camera, or an open pipe.
+
+    Args:
+        source: an address, or what ``read`` can be called of.
+        name: for messages.
+        options: of FFmpeg.
+        timeout: seconds without data after which it is given up, None: never.
+        container_format: of a camera; None: as the data say.
+
+    A stream reaches no local file: playlists may name addresses of the network only.
+
+    Raises:
+        SourceError: it is a playlist, and none of the network.
+        av.FFmpegError, OSError, ValueError: it cannot be opened.
+    """
+    is_address = isinstance(source, str) and container_format is None
+    rules = {"protocol_whitelist": _NETWORK if is_address else "none"}
+    if container_format is None:
+        rules["format_whitelist"] = _live_formats() if is_address else _own_formats()
+    try:
+        return av.open(
+            source,
+            "r",
+            format=container_format,
+            metadata_errors="replace",
+            container_options=rules | dict(options),
+            timeout=timeout,
+        )
+    except (av.FFmpegError, OSError, ValueError) as error:
+        if container_format and isinstance(error, av.FFmpegError):
+            raise SourceError(
+                f"{printable(name)}: the camera cannot be opened ({error.strerror}); is another program "
+                "using it, and may you read it?"
+            ) from error
+        raise
+
+
+@cache
+def _live_formats() -> str:
+    """The demuxers that read a stream of the network, as FFmpeg's whitelist."""
+    return ",".join([_own_formats(), *_STREAMED])
 
 
 @cache
