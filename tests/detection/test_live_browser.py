@@ -35,6 +35,14 @@ HAS_CURVES = """() => {
     }
     return coloured > 1000;
 }"""
+LENGTH = """() => {
+    const canvas = document.getElementById("chart");
+    const { data, width } = canvas.getContext("2d").getImageData(0, 0, canvas.width, 40);
+    const columns = new Set();
+    for (let i = 0; i < data.length; i += 4)
+        if (data[i + 2] - data[i] > 60) columns.add((i / 4) % width);
+    return columns.size / width;
+}"""  # of the blue curve near the top
 TOPS = """() => ["#label", "#likeliest", "#chart", "#events", "#figures"]
     .map((place) => Math.round(document.querySelector(place).getBoundingClientRect().top))"""
 HIDE = """(value) => {
@@ -163,7 +171,7 @@ def test_the_page_finds_a_server_that_was_started_again(visit):
         port = page._running.server_address[1]
     wait_for_state(tab, "offline")
     with LivePage(port) as page:
-        page.publish(stream_line(NAMES, source="other.mp4"))
+        page.publish(stream_line(NAMES, source="/films/other.mp4"))
         page.publish(window_line(0.0, np.array([0.1, 0.2, 0.7]), NAMES))
         wait_for_text(tab, "#label", "rest")
         wait_for_text(tab, "h1", "Live: other.mp4")
@@ -200,6 +208,23 @@ def test_nothing_moves_and_nothing_is_too_wide(visit, names, width, scheme):
         page.publish(LOST)
         wait_for_state(tab, "lost")
         assert tab.evaluate(TOPS) == before
+
+
+@pytest.mark.parametrize(("middle", "shares"), [("skipped", (0.5, 0.55)), ("window", (0, 0.1))])
+def test_a_curve_bridges_skipped_windows_and_breaks_where_nothing_was_read(visit, middle, shares):
+    high = np.array([0.9, 0.07, 0.03])
+    unread = {**window_line(30.0, high, NAMES), "probability": None, "label": None}
+    del unread["probabilities"]
+    with LivePage(0) as page:
+        page.publish(stream_line(NAMES, stride=1.0))
+        page.publish(window_line(0.0, high, NAMES))
+        page.publish({**unread, "kind": middle})
+        page.publish(window_line(60.0, high, NAMES))
+        tab = visit(page.url)
+        wait_for_text(tab, "#label", "<walk>")
+        tab.wait_for_function("() => drawn > 0 && stream.windows.length > 1")
+        tab.evaluate("drawChart()")
+        assert shares[0] < tab.evaluate(LENGTH) < shares[1]
 
 
 def test_a_long_stream_of_many_classes_stays_small(visit):

@@ -110,8 +110,24 @@ def test_passwords_of_addresses_are_not_shown():
     lost = {"kind": "source", "what": "lost", "reason": "rtsp://me:secret@camera: refused"}
     history.add(lost | {"at": None, "retry_in": 1.0}, received=0.0)
     seen, _, _ = read(history)
-    assert history.source == seen[0]["source"] == "rtsp://camera:554/1"
+    assert history.title == seen[0]["source"] == "rtsp://camera:554/1"
     assert seen[1]["reason"] == "rtsp://camera: refused"
+
+
+@pytest.mark.parametrize(
+    ("source", "title"),
+    [
+        ("/films/a/b c.mp4", "b c.mp4"),
+        ("/dev/video0", "/dev/video0"),
+        ("http://camera/x.mp4", "http://camera/x.mp4"),
+        ("-", "-"),
+    ],
+)
+def test_a_file_is_called_by_its_name(source, title):
+    history = LiveHistory()
+    history.add(stream_line(NAMES, source=source), received=0.0)
+    line = read(history)[0][0]
+    assert (line["title"], line["source"], history.title) == (title, source, title)
 
 
 def test_numbers_of_numpy_are_numbers():

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from heapq import nlargest
 from itertools import islice
+from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from timesformer.io.terminal import printable
@@ -47,7 +48,7 @@ class LiveHistory:
     def __init__(self) -> None:
         self.scored = self.skipped = 0  # windows since the beginning
         self.stream: _Kept | None = None
-        self.source = ""
+        self.title = ""  # short name of the source
         self.class_names: list[str] = []
         self._number = -1
         self._lines: deque[_Kept] = deque()
@@ -64,10 +65,10 @@ class LiveHistory:
     def add(self, line: Mapping[str, Any], *, received: float) -> None:
         """Keep ``line``, which came at ``received`` (seconds of the wall clock)."""
         kind = line["kind"]
+        shown = self._compact(line) if kind == "window" else dict(line)
         if kind == "stream":
             self.class_names = [printable(name) for name in line["class_names"]]
-            self.source = _shown(line["source"])
-        shown = self._compact(line) if kind == "window" else dict(line)
+            self.title = shown["title"] = _title(_shown(line["source"]))
         shown["received"] = round(received, 3)
         if kind == "timeline":
             self._begin_timeline(line["number"], received)
@@ -157,6 +158,12 @@ def _shown(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def _title(source: str) -> str:
+    """The name of a file without its folder; addresses and devices whole."""
+    path = PurePath(source)
+    return path.name if path.suffix and "://" not in source else source
 
 
 def _json(line: Mapping[str, Any]) -> str:

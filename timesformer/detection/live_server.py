@@ -126,8 +126,8 @@ class Handler(BaseHTTPRequestHandler):
 
         with self.server.changed:
             history = self.server.history
-            source, num_classes = history.source, len(history.class_names)
-        page = render_live(source, num_classes=num_classes, pictures=self.server.with_pictures)
+            title, num_classes = history.title, len(history.class_names)
+        page = render_live(title, num_classes=num_classes, pictures=self.server.with_pictures)
         self._send(HTTPStatus.OK, "text/html; charset=utf-8", page.encode())
 
     def _send_jpeg(self) -> None:

@@ -7,17 +7,17 @@ from timesformer.visualize.timeline_figure import MOST_CLASSES
 MOST_LIKELY = 5  # classes with a bar
 
 
-def render_live(source: str, *, num_classes: int, pictures: bool) -> str:
+def render_live(title: str, *, num_classes: int, pictures: bool) -> str:
     """The page.
 
     Args:
-        source: what is watched; empty: not yet known.
+        title: name of what is watched; empty: not yet known.
         num_classes: of the model; 0: not yet known.
         pictures: whether there is a place for the picture.
     """
     return render_page(
         "live.html",
-        title=f"Live: {source}" if source else "Live",
+        title=f"Live: {title}" if title else "Live",
         pictures=pictures,
         colours=COLOURS,
         num_lanes=min(num_classes or MOST_CLASSES, MOST_CLASSES),

@@ -3,7 +3,8 @@ const byId = (id) => document.getElementById(id), LEAST_PAUSE = 100, SILENCE = 1
 const bars = [...document.querySelectorAll("#likeliest li")];
 let events = null, heard = 0, lateness = 0, offline = null, drawn = 0, planned = 0, said = "", saidSince = 0;
 const put = (element, text) => { if (element.textContent !== text) element.textContent = text; };
-const percent = (p) => `${(100 * p).toFixed(1)} %`, ms = (s) => (s == null ? "–" : `${(1000 * s).toFixed(s < 0.0995 ? 1 : 0)} ms`);
+const percent = (p) => `${(100 * p).toFixed(1)} %`, duration = (s) =>
+  (s == null ? "–" : s >= 0.9995 ? `${s.toFixed(2)} s` : `${(1000 * s).toFixed(s < 0.0995 ? 1 : 0)} ms`);
 const serverNow = () => Date.now() / 1000 + lateness;
 
 // An announced class first (of several the likeliest), else the likeliest class.
@@ -41,7 +42,7 @@ function showCurrent() {
     [said, saidSince] = [name, Date.now()];
     put(byId("announcement"), name);
   }
-  const source = stream.about?.source;
+  const source = stream.about?.title;
   document.title = [now?.announced && !stream.summary ? now.name : null, source ? `Live: ${source}` : "Live"].filter(Boolean).join(" · ");
 }
 
@@ -65,7 +66,7 @@ function showState() {
   put(byId("state").querySelector("b"), word);
   put(byId("state").querySelector("span"), text);
   if (!about) return;
-  put(document.querySelector("h1"), `Live: ${about.source}`);
+  put(document.querySelector("h1"), `Live: ${about.title}`);
   document.querySelector("h1").title = about.source;
   put(byId("about"), byId("about").title = [about.model, about.weights.split("/").pop(), `windows of ${+about.span.toFixed(2)} s every ${+about.stride.toFixed(2)} s`,
     `${about.device}, ${about.precision}`, ...(about.speed ? [`speed ×${about.speed}`] : [])].join(" · "));
@@ -77,7 +78,7 @@ function showFigures() {
   const sorted = total ? [] : stream.windows.filter((each) => each.at >= first && each.latency != null).map((each) => each.latency).sort((a, b) => a - b);
   const share = due ? ` (${((100 * stream.numSkipped) / due).toFixed(1)} %)` : "";
   const rows = [
-    ["latency p50", ms(total ? total.p50 : quantile(sorted, 0.5))], ["latency p95", ms(total ? total.p95 : quantile(sorted, 0.95))],
+    ["latency p50", duration(total ? total.p50 : quantile(sorted, 0.5))], ["latency p95", duration(total ? total.p95 : quantile(sorted, 0.95))],
     ["windows scored", stream.scored.toLocaleString("en")], ["windows skipped", stream.numSkipped.toLocaleString("en") + share],
     ["stream time", clock(summary ? summary.stream_seconds : Math.max(stream.edge - (stream.offsets.get(stream.timeline) ?? 0), 0))],
     ["reconnects", String(summary ? summary.reconnects : stream.reconnects)],

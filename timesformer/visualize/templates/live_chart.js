@@ -87,35 +87,36 @@ function drawGaps(context, { x, colour }) {
   }
 }
 
-// The highest value of each pixel column; windows that are too far apart are not joined.
+// The highest value of each pixel column. Skipped windows are bridged; where a window could not be read, or
+// another timeline begins, the curve is broken. Windows that are far apart are dots, too.
 function drawCurves(context, { x, width }) {
   const columns = Math.ceil(width), lane = new Map(slots.map((k, i) => [k, i])), places = [];
-  const highest = slots.map(() => new Float32Array(columns)), windows = new Uint8Array(columns);
-  const farthest = Math.max((2.5 * (stream.about?.stride ?? 1) * width) / shownSeconds, 3);
-  for (const { at, k, p, readable } of stream.windows) {
-    const column = Math.floor(x(at));
+  const highest = slots.map(() => new Float32Array(columns)), windows = new Array(columns);
+  for (const window of stream.windows) {
+    const column = Math.floor(x(window.at)), { k, p } = window;
     if (column < 0 || column >= columns) continue;
     if (!windows[column]) places.push(column);
-    windows[column] = Math.max(windows[column], readable ? 2 : 1);
+    if (!windows[column]?.readable) windows[column] = window;
     for (let i = 0; i < k.length; i++) {
       const values = highest[lane.get(k[i])];
       if (values && p[i] > values[column]) values[column] = p[i];
     }
   }
+  const sparse = places.length > 0 && (places.at(-1) - places[0]) / places.length > 5;
   context.lineWidth = 1.6;
   context.lineJoin = "round";
   slots.forEach((k, i) => {
     if (k === null) return;
-    context.strokeStyle = COLOURS[i];
+    context.strokeStyle = context.fillStyle = COLOURS[i];
     context.beginPath();
     let last = null;
     for (const column of places) {
-      if (windows[column] === 1) { last = null; continue; } // it could not be read
-      const y = CURVES - FOOT - highest[i][column] * (CURVES - FOOT - TOP);
-      const joined = last !== null && column - last <= farthest;
-      if (!joined) context.moveTo(column - 0.5, y);
+      const window = windows[column], y = CURVES - FOOT - highest[i][column] * (CURVES - FOOT - TOP);
+      if (!window.readable) { last = null; continue; }
+      if (last?.timeline !== window.timeline) context.moveTo(column - 0.5, y);
       context.lineTo(column + 0.5, y);
-      last = column;
+      if (sparse) context.fillRect(column - 1.5, y - 1.5, 4, 4);
+      last = window;
     }
     context.stroke();
   });
