@@ -38,7 +38,7 @@ MAY_LOOK_UP = {"models/vit.py"}
 
 
 def room(module):
-    return module.split(".")[1] if "." in module else None
+    return module.split(".")[1] if module.startswith("timesformer.") else None
 
 
 def imported(path):

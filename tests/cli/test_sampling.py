@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import numbered_frame, run_tool
+from tests.video.moving import moving_video
 from timesformer.config import load_config
 from timesformer.datasets import load_views
 from timesformer.datasets.augment import build_augment
@@ -159,3 +160,17 @@ def test_as_a_user_runs_it(tiny_yaml, numbered_video, tmp_path):
     assert result.returncode == 2
     assert "no.yaml does not exist" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_flow_is_drawn_as_colours_beside_the_frames(tiny_yaml, tmp_path):
+    video = moving_video(tmp_path / "a.mp4", 20, (4, 0), height=64, width=64)
+    cfg = load_config(tiny_yaml, ["DATA.MODALITY", "flow", "DATA.FLOW.METHOD", "farneback"])
+    sheet = build_sampling_sheet(cfg, video, split="test", num_clips=1, augment=False)
+    assert "right red" in sheet.title
+    for row in sheet.rows:
+        assert row.frame.shape == (64, 64, 3)
+        assert row.clip.shape == (4, 32, 32, 3)
+        red, green, blue = np.median(row.clip, axis=(0, 1, 2))
+        assert red == 255
+        assert max(green, blue) < 100
+    assert sheet.rows[0].indices.tolist() == [0, 5, 10, 15]

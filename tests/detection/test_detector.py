@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from tests.conftest import SHARED
-from timesformer.config import ConfigError
+from timesformer.config import ConfigError, load_config
 from timesformer.datasets.lists import PackedStrings, VideoList
-from timesformer.detection.detector import Detector
+from timesformer.detection.detector import Detector, build_reading
 from timesformer.inference.predictor import Predictor
 from timesformer.video import VideoError
 
@@ -132,6 +132,11 @@ def test_a_grid_that_does_not_fit_is_named(predictor):
         ConfigError, match="--span is 2, but a clip of this model has 0.533 seconds"
     ):
         Detector(model, span=2)
+
+
+def test_a_model_of_flow_is_refused(tiny_yaml):
+    with pytest.raises(ConfigError, match="read as RGB, but the model sees flow"):
+        build_reading(load_config(tiny_yaml, ["DATA.MODALITY", "flow"]))
 
 
 def test_a_video_that_cannot_be_read_is_named(predictor, tmp_path):

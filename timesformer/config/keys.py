@@ -6,14 +6,14 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from timesformer.config.key import Key
-from timesformer.config.keys_data import AUG, DATA, DATA_LOADER, MIXUP
+from timesformer.config.keys_data import AUG, DATA, DATA_LOADER, FLOW, MIXUP
 from timesformer.config.keys_model import MODEL, TIMESFORMER
 from timesformer.config.keys_run import DIST, RUN, TENSORBOARD
 from timesformer.config.keys_training import SOLVER, TEST, TRAIN
 from timesformer.errors import ConfigError
 
 _ROWS = (
-    *(*RUN, *MODEL, *TIMESFORMER, *DATA, *DATA_LOADER, *AUG, *MIXUP),
+    *(*RUN, *MODEL, *TIMESFORMER, *DATA, *FLOW, *DATA_LOADER, *AUG, *MIXUP),
     *(*TRAIN, *TEST, *SOLVER, *DIST, *TENSORBOARD),
 )
 KEYS = {key.name: key for key in _ROWS}

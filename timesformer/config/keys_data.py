@@ -23,7 +23,12 @@ DATA = (
         "A clip spans SAMPLING_RATE * NUM_FRAMES frames of a TARGET_FPS video (kinetics only).",
         at_least=1, scored=True),
     Key("DATA.TARGET_FPS", 30, "Frame rate that SAMPLING_RATE refers to.", at_least=1, scored=True),
-    Key("DATA.MEAN", [0.45, 0.45, 0.45], "Mean of R, G and B, pixel range 0 .. 1.", scored=True),
+    Key("DATA.MODALITY", "rgb",
+        "What the model sees. flow: FLOW.STACK fields of optical flow at each frame of the clip, x and y "
+        "in turn, 2 * FLOW.STACK channels.", choices=("rgb", "flow"), ours=True, scored=True),
+    Key("DATA.MEAN", [0.45, 0.45, 0.45],
+        "Mean of R, G and B, pixel range 0 .. 1. Flow has its own: no motion is 0, BOUND is 1.",
+        scored=True),
     Key("DATA.STD", [0.225, 0.225, 0.225],
         "Standard deviation of R, G and B, pixel range 0 .. 1.", scored=True),
     Key("DATA.TRAIN_JITTER_SCALES", [256, 320],
@@ -68,6 +73,27 @@ DATA = (
         "How the views of a video become one score: sum of logits, max of logits, or softmax (ours): the "
         "mean of the class probabilities, as the paper describes it; of sigmoids if MULTI_LABEL.",
         choices=("sum", "max", "softmax"), scored=True, free=True),
+)
+
+# Field i is the motion from frame i to frame i + 1 of the video.
+FLOW = (
+    Key("DATA.FLOW.METHOD", "dis",
+        "How optical flow is computed. dis and farneback: by OpenCV. tvl1: needs "
+        "opencv-contrib-python-headless. raft_small: a network of torchvision, needs FLOW.WEIGHTS.",
+        choices=("dis", "farneback", "tvl1", "raft_small"), ours=True, scored=True),
+    Key("DATA.FLOW.BOUND", 20.0,
+        "Largest motion along x and along y, in pixels; what is faster is cut to it.",
+        above=0, ours=True, scored=True),
+    Key("DATA.FLOW.STACK", 10,
+        "Fields that follow each other from a frame of the clip. Two-stream: 10. TSN: 5. I3D: 1.",
+        at_least=1, ours=True, scored=True),
+    Key("DATA.FLOW.SHORT_SIDE", 256,
+        "Flow is computed between frames whose short side is scaled down to this many pixels; smaller "
+        "ones stay as they are.", at_least=16, ours=True, scored=True),
+    Key("DATA.FLOW.CACHE", "",
+        "Folder that `timesformer extract-flow` has written. Empty: flow is computed in the loader "
+        "processes, each time that a clip is read.", ours=True, free=True),
+    Key("DATA.FLOW.WEIGHTS", "", "File with the weights of raft_small.", ours=True, free=True),
 )
 
 DATA_LOADER = free(

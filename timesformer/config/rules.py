@@ -10,6 +10,7 @@ from yacs.config import CfgNode
 
 from timesformer.config.batch_sizes import local_processes
 from timesformer.config.keys_model import TIMESFORMERS
+from timesformer.config.modality import modality_problems
 from timesformer.config.protocols import protocol_problems
 from timesformer.config.rules_training import training_problems
 
@@ -21,6 +22,7 @@ def problems_between_keys(cfg: CfgNode) -> Iterator[str]:
     if cfg.MODEL.MODEL_NAME in TIMESFORMERS:
         yield from _timesformer_problems(cfg)
     yield from _data_problems(cfg)
+    yield from modality_problems(cfg)
     yield from _scale_problems(cfg)
     yield from _label_problems(cfg)
     yield from _augmentation_problems(cfg)

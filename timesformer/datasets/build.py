@@ -12,13 +12,16 @@ import torch
 from torch import Tensor
 
 from timesformer.config import CfgNode, portable
+from timesformer.config.modality import FLOW
 from timesformer.datasets import clips, scan_index, transforms
 from timesformer.datasets.augment import build_augment, unchanged
 from timesformer.datasets.clips import ClipDataset
 from timesformer.datasets.flip_map import build_flip_map
+from timesformer.datasets.flow_clips import normalize_flow
 from timesformer.datasets.list_source import build_dataset_name, read_list
 from timesformer.datasets.lists import VideoList
 from timesformer.datasets.loader import ClipLoader
+from timesformer.datasets.modality import RGB, Modality, build_modality
 from timesformer.datasets.remark_list import Remarks
 from timesformer.datasets.samplers import (
     EvalBatches,
@@ -59,6 +62,7 @@ def build_dataset(
         view or build_view(cfg, split),
         seed=cfg.RNG_SEED,
         read=build_reader(cfg),
+        modality=build_modality(cfg),
         reverse_channels=cfg.DATA.REVERSE_INPUT_CHANNEL,
         multi_thread=cfg.DATA_LOADER.ENABLE_MULTI_THREAD_DECODE or not cfg.DATA_LOADER.NUM_WORKERS,
         time_limit=cfg.DATA.DECODE_TIMEOUT,
@@ -178,7 +182,12 @@ def load_views(path: str | Path, cfg: CfgNode) -> Tensor:
 
 
 def load_frames(
-    path: str | Path, select: FrameSelector, *, read: clips.ReadVideo, time_limit: float
+    path: str | Path,
+    select: FrameSelector,
+    *,
+    read: clips.ReadVideo,
+    time_limit: float,
+    modality: Modality = RGB,
 ) -> Frames:
     """The frames that ``select`` chooses from a video (a file, a URL or a member of a tar).
 
@@ -188,15 +197,19 @@ def load_frames(
         VideoError: the video cannot be read within ``time_limit`` seconds.
     """
     source = str(portable(path)) if is_local_file(path) else str(path)
-    frames = partial(
-        clips.read_source, source, select, read=read, multi_thread=True, time_limit=time_limit
-    )
-    return clips.read_with_timeout(time_limit, frames, name=str(path))
+    frames = partial(clips.read_source, source, read=read, multi_thread=True, time_limit=time_limit)
+    chosen = partial(modality.reader(frames, source), select)
+    return clips.read_with_timeout(time_limit, chosen, name=str(path))
 
 
 def build_frame_loader(cfg: CfgNode) -> Callable[[str | Path, FrameSelector], Frames]:
     """``load_frames`` by the decoder of the configuration, within DATA.DECODE_TIMEOUT."""
-    return partial(load_frames, read=build_reader(cfg), time_limit=cfg.DATA.DECODE_TIMEOUT)
+    return partial(
+        load_frames,
+        read=build_reader(cfg),
+        time_limit=cfg.DATA.DECODE_TIMEOUT,
+        modality=build_modality(cfg),
+    )
 
 
 def build_test_cutter(cfg: CfgNode) -> Callable[[clips.ReadFrames], clips.CutVideo]:
@@ -205,12 +218,15 @@ def build_test_cutter(cfg: CfgNode) -> Callable[[clips.ReadFrames], clips.CutVid
         clips.cut_video,
         view=build_view(cfg, "test"),
         rng=np.random.default_rng(cfg.RNG_SEED),
+        modality=build_modality(cfg),
         reverse_channels=cfg.DATA.REVERSE_INPUT_CHANNEL,
     )
 
 
 def build_normalizer(cfg: CfgNode) -> Callable[[Tensor], Tensor]:
     """From uint8 clips to what the model takes; runs on the device of the clips."""
+    if cfg.DATA.MODALITY == FLOW:
+        return normalize_flow
     return partial(transforms.normalize, mean=tuple(cfg.DATA.MEAN), std=tuple(cfg.DATA.STD))
 
 

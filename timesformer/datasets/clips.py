@@ -4,7 +4,7 @@ Every random draw comes from (seed, epoch, video): a clip is the same on any num
 processes, and in a resumed run.
 
     clips   (V, 3, T, S, S)   uint8 RGB; V = 1 in validation, the repeats (of one decode) in training,
-                              the views in testing
+                              the views in testing; of flow 2 L channels instead of 3, see ``flow_clips``
 """
 
 import contextlib
@@ -23,9 +23,10 @@ from timesformer.datasets import views
 from timesformer.datasets.augment import Augment, unchanged
 from timesformer.datasets.folders import is_image
 from timesformer.datasets.lists import VideoList, source_files
+from timesformer.datasets.modality import RGB, Modality
 from timesformer.datasets.resource_limits import open_files_error
 from timesformer.datasets.samplers import Key
-from timesformer.datasets.transforms import Crops, cut_clips, sample_crops
+from timesformer.datasets.transforms import Crops, sample_crops
 from timesformer.datasets.views import Train, Views
 from timesformer.io.terminal import printable
 from timesformer.io.timelimit import TimeLimitError, call_with_timeout
@@ -91,6 +92,7 @@ class ClipDataset(Dataset[Sample]):
         *,
         seed: int,
         read: ReadVideo = read_video,
+        modality: Modality = RGB,
         reverse_channels: bool = False,
         multi_thread: bool = False,
         time_limit: float = math.inf,
@@ -103,6 +105,7 @@ class ClipDataset(Dataset[Sample]):
         self.view = view
         self.seed = seed
         self.read = read
+        self.modality = modality
         self.reverse_channels = reverse_channels
         self.multi_thread = multi_thread
         self.time_limit = time_limit  # seconds for one video
@@ -162,6 +165,7 @@ class ClipDataset(Dataset[Sample]):
                 functools.partial(self._frames, index),
                 self.view,
                 rng,
+                modality=self.modality,
                 reverse_channels=self.reverse_channels,
                 augment=self.augment,
             )
@@ -188,14 +192,15 @@ class ClipDataset(Dataset[Sample]):
         if segment := self.videos.segment(index):
             select = views.select_within(select, *segment, name=self.videos.name(index))
 
-        read = functools.partial(
+        source = self.videos.sources[index]
+        frames = functools.partial(
             read_source,
-            self.videos.sources[index],
-            select,
+            source,
             read=self.read,
             multi_thread=self.multi_thread,
             time_limit=self.time_limit,
         )
+        read = functools.partial(self.modality.reader(frames, source), select)
         if self.watch or not math.isfinite(self.time_limit):
             return read()
         return read_with_timeout(self.time_limit, read, name=self.videos.name(index))
@@ -229,14 +234,15 @@ def cut_video(
     view: Train | Views,
     rng: np.random.Generator,
     *,
+    modality: Modality = RGB,
     reverse_channels: bool = False,
     augment: Augment = unchanged,
 ) -> CutVideo:
-    """Read the frames that ``view`` draws from ``rng`` and cut its clips."""
+    """Read what ``view`` draws from ``rng``, by a reader of ``modality``, and cut its clips."""
     select, sampler = view.draw(rng)
-    frames = read(select)
+    frames = read(modality.select(select))
     crops = sample_crops(frames, sampler)
-    clips = cut_clips(
+    clips = modality.cut(
         frames,
         crops,
         reverse_channels=reverse_channels,

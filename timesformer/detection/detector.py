@@ -200,7 +200,16 @@ def build_one_view(cfg: CfgNode) -> Views:
 
 
 def build_reading(cfg: CfgNode) -> dict[str, bool]:
-    """How frames become clips."""
+    """How frames become clips.
+
+    Raises:
+        ConfigError: the model does not see frames.
+    """
+    if cfg.DATA.MODALITY != "rgb":
+        raise ConfigError(
+            f"the windows of long videos are read as RGB, but the model sees {cfg.DATA.MODALITY} "
+            "(DATA.MODALITY); cut the video into clips, and use timesformer predict"
+        )
     return {
         "reverse_channels": cfg.DATA.REVERSE_INPUT_CHANNEL,
         "apply_rotation": cfg.DATA.APPLY_ROTATION,

@@ -22,6 +22,7 @@ from timesformer.datasets import read_list
 from timesformer.datasets.build import build_view, build_worker_count
 from timesformer.datasets.flip_map import build_flip_map
 from timesformer.datasets.lists import VideoList
+from timesformer.datasets.modality import build_flow_problems
 from timesformer.datasets.resource_limits import open_files_problem
 from timesformer.datasets.scan_index import known_bad, other_places
 from timesformer.engine.fsdp import version_problems
@@ -265,6 +266,7 @@ CHECKS: tuple[Check, ...] = (
     _resume_problems,
     _loader_problems,
     *(partial(_list_problems, split=split) for split in ("train", "val", "test")),
+    build_flow_problems,
     _views_problems,
     _flip_map_problems,
 )

@@ -42,7 +42,7 @@ def dtw_matrix(
     Raises:
         InputError: dtaidistance is not installed.
     """
-    library = _library()
+    library = load_dtw()
     series = list(np.ascontiguousarray(sequences, dtype=np.float64))
     count = len(series)
     found = np.zeros((count, count))
@@ -68,7 +68,7 @@ def align(a: np.ndarray, b: np.ndarray, *, band: int | None = None) -> Alignment
     Raises:
         InputError: dtaidistance is not installed.
     """
-    library = _library()
+    library = load_dtw()
     a, b = (np.ascontiguousarray(each, dtype=np.float64) for each in (a, b))
     path = [(int(i), int(j)) for i, j in library.warping_path(a, b, window=_window(band))]
     costs = np.array([1 - float(a[i] @ b[j]) for i, j in path])
@@ -80,12 +80,16 @@ def _window(band: int | None) -> int | None:
     return None if band is None else band + 1
 
 
-def _library() -> ModuleType:
+def load_dtw() -> ModuleType:
+    """dtaidistance, for sequences of vectors.
+
+    Raises:
+        InputError: it is not installed.
+    """
     try:
         from dtaidistance import dtw_ndim
     except ImportError:
         raise InputError(
-            "dynamic time warping needs dtaidistance; install it (pip install -e '.[dtw]'), or compare "
-            "by --distance cosine"
+            "dynamic time warping needs dtaidistance; install it: pip install -e '.[dtw]'"
         ) from None
     return dtw_ndim  # type: ignore[no-any-return]

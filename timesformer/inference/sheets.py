@@ -5,14 +5,20 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from timesformer.config import CfgNode
+from timesformer.config import CfgNode, changed
+from timesformer.config.modality import FLOW
 from timesformer.datasets import build_view, clips
 from timesformer.datasets.augment import build_augment, unchanged
 from timesformer.datasets.augment_record import describe_augment
 from timesformer.datasets.build import build_frame_loader
+from timesformer.datasets.modality import build_modality
 from timesformer.files import write_atomically
 from timesformer.inference.predictor import Prediction
+from timesformer.video import Frames
+from timesformer.video.flow import pixels
 from timesformer.visualize.contact_sheet import (
     MOST_SHOWN,
     ClipRow,
@@ -20,6 +26,7 @@ from timesformer.visualize.contact_sheet import (
     clip_rows,
     draw_contact_sheet,
 )
+from timesformer.visualize.flow_colors import LEGEND, flow_colors, full_speed
 
 WHAT = {"test": "test views", "val": "validation clip", "train": "training clips"}
 
@@ -50,8 +57,13 @@ def build_sampling_sheet(
         partial(build_frame_loader(cfg), video),
         view,
         rng,
+        modality=build_modality(cfg),
         augment=partial(describe_augment, augment=transform, captions=drawn),
     )
+    note = ""
+    if cfg.DATA.MODALITY == FLOW:
+        made, frames, note = build_flow_pictures(cfg, video, made, frames)
+        drawn = [""] * len(made)
     names = None if is_random else view.crops
     rows = clip_rows(frames, crops, made, captions=drawn, crop_names=names)
     seconds = frames.timeline.seconds
@@ -61,7 +73,25 @@ def build_sampling_sheet(
         what += " (the AUG section asks for no augmentation)" if plain else " with augmentation"
     bgr = cfg.DATA.REVERSE_INPUT_CHANNEL
     order = ", drawn as RGB, given to the model as BGR" if bgr else ""
-    return ContactSheet(_title(video.name, what, seconds, rows) + order, seconds, rows)
+    return ContactSheet(_title(video.name, what, seconds, rows) + order + note, seconds, rows)
+
+
+def build_flow_pictures(
+    cfg: CfgNode, video: str | Path, made: Tensor, frames: Frames
+) -> tuple[Tensor, Frames, str]:
+    """Clips of flow (V, 2 L, T, S, S) as colours (V, 3, T, S, S), the RGB frames, and a legend.
+
+    Of the fields at a frame the first is shown.
+
+    Raises:
+        VideoError: the video cannot be read.
+    """
+    flow = pixels(made[:, :2].movedim(1, -1).numpy(), cfg.DATA.FLOW.BOUND)  # (V, T, S, S, 2)
+    full = full_speed(flow)
+    colors = torch.from_numpy(flow_colors(flow, full=full)).movedim(-1, 1)
+    load = build_frame_loader(changed(cfg, {"DATA.MODALITY": "rgb"}))
+    note = f"\nflow: {LEGEND}; full colour: {full:.1f} pixels of the clip a frame or faster"
+    return colors, load(video, lambda _: frames.indices), note
 
 
 def build_prediction_sheet(cfg: CfgNode, prediction: Prediction) -> ContactSheet:
@@ -72,12 +102,15 @@ def build_prediction_sheet(cfg: CfgNode, prediction: Prediction) -> ContactSheet
     """
     view = build_view(cfg, "test")
     read = partial(build_frame_loader(cfg), prediction.video)
-    cut = clips.cut_video(read, view, np.random.default_rng(0))  # test views draw nothing
-    captions = [""] * len(cut.clips)
-    rows = clip_rows(cut.frames, cut.crops, cut.clips, captions=captions, crop_names=view.crops)
+    none = np.random.default_rng(0)  # test views draw nothing
+    made, crops, frames = clips.cut_video(read, view, none, modality=build_modality(cfg))
+    if cfg.DATA.MODALITY == FLOW:
+        made, frames, _ = build_flow_pictures(cfg, prediction.video, made, frames)
+    captions = [""] * len(made)
+    rows = clip_rows(frames, crops, made, captions=captions, crop_names=view.crops)
     best = ", ".join(f"{each.name} {100 * each.probability:.1f} %" for each in prediction.top(3))
     title = f"{Path(prediction.video).name}\n{best}"
-    return ContactSheet(title, cut.frames.timeline.seconds, rows)
+    return ContactSheet(title, frames.timeline.seconds, rows)
 
 
 def write_sheet(sheet: ContactSheet, path: Path, *, option: str) -> None:

@@ -20,6 +20,7 @@ from timesformer.datasets.folders import (
     natural_key,
 )
 from timesformer.datasets.lists import PackedStrings, VideoList, read_list_file
+from timesformer.datasets.modality import build_modality
 from timesformer.video import TimeSpan, VideoError
 from timesformer.video.images import choose_images
 from timesformer.video.sources import is_local_file
@@ -60,7 +61,8 @@ def build_image_views(cfg: CfgNode, images: np.ndarray, *, fps: float) -> tuple[
     Raises:
         VideoError: there are no frames, or they have no area.
     """
-    cut = build_test_cutter(cfg)(partial(choose_images, images, fps=fps))
+    read = build_modality(cfg).reader(partial(choose_images, images, fps=fps), "")
+    cut = build_test_cutter(cfg)(read)
     return cut.clips, cut.frames.span
 
 

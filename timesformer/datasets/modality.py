@@ -1,0 +1,96 @@
+"""What a model sees of the frames of a video: their colours, or the optical flow between them."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from torch import Tensor
+
+from timesformer.config import CfgNode, portable
+from timesformer.config.modality import FLOW
+from timesformer.datasets import flow_clips
+from timesformer.datasets.flow_cache import cache_problems, extract_command, read_cached
+from timesformer.datasets.flow_clips import ReadFrames
+from timesformer.datasets.list_source import build_list_source
+from timesformer.datasets.transforms import cut_clips
+from timesformer.video import FrameSelector
+from timesformer.video.flow import FieldMaker, FlowSettings
+
+
+def _same_selector(select: FrameSelector) -> FrameSelector:
+    return select
+
+
+def _same_reader(read: ReadFrames, source: str) -> ReadFrames:
+    return read
+
+
+class Modality(NamedTuple):
+    """How a video becomes clips; by default those of RGB."""
+
+    select: Callable[[FrameSelector], FrameSelector] = _same_selector  # of the frames of clips
+    # From a reader of the RGB frames of a video, and its source if it has one.
+    reader: Callable[[ReadFrames, str], ReadFrames] = _same_reader
+    cut: Callable[..., Tensor] = cut_clips
+
+
+RGB = Modality()
+
+
+def build_modality(cfg: CfgNode) -> Modality:
+    """That of DATA.MODALITY."""
+    if cfg.DATA.MODALITY != FLOW:
+        return RGB
+    settings, cache = build_flow_settings(cfg), cfg.DATA.FLOW.CACHE
+    return Modality(
+        select=partial(flow_clips.stacked, num_fields=cfg.DATA.FLOW.STACK),
+        reader=partial(
+            _flow_reader,
+            settings=settings,
+            weights=cfg.DATA.FLOW.WEIGHTS and str(portable(cfg.DATA.FLOW.WEIGHTS)),
+            cache=portable(cache) if cache else None,
+        ),
+        cut=flow_clips.cut_flow,
+    )
+
+
+def build_flow_settings(cfg: CfgNode) -> FlowSettings:
+    """What decides the values of flow."""
+    flow = cfg.DATA.FLOW
+    return FlowSettings(flow.METHOD, flow.BOUND, flow.SHORT_SIDE, cfg.DATA.APPLY_ROTATION)
+
+
+def build_flow_problems(cfg: CfgNode) -> Iterator[str]:
+    """What stops the reading of flow: a method that cannot run here, or what the cache lacks.
+
+    Raises:
+        InputError: the first of such problems, of a method or of a list.
+    """
+    if cfg.DATA.MODALITY != FLOW:
+        return
+    flow, settings = cfg.DATA.FLOW, build_flow_settings(cfg)
+    if not flow.CACHE:
+        FieldMaker(settings, weights=flow.WEIGHTS)
+        return
+    splits = ["train", "val"] * cfg.TRAIN.ENABLE + ["test"] * cfg.TEST.ENABLE
+    for split in splits:
+        source = build_list_source(cfg, split)
+        command = extract_command(
+            str(source.file),
+            flow.CACHE,
+            settings,
+            prefix=cfg.DATA.PATH_PREFIX,
+            separator=cfg.DATA.PATH_LABEL_SEPARATOR,
+            weights=flow.WEIGHTS,
+        )
+        yield from cache_problems(source.read(), portable(flow.CACHE), settings, command=command)
+
+
+def _flow_reader(
+    read: ReadFrames, source: str, *, settings: FlowSettings, weights: str, cache: Path | None
+) -> ReadFrames:
+    """Fields of the cache; without a cache, and of frames that have no source, they are computed."""
+    if cache is None or not source:
+        return flow_clips.compute_fields(read, settings, weights=weights, name=source)
+    return partial(read_cached, cache, source, settings=settings)
