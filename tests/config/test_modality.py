@@ -19,6 +19,7 @@ def load(tmp_path):
         ((), 3),
         (("DATA.MODALITY", "flow"), 20),
         (("DATA.MODALITY", "flow", "DATA.FLOW.STACK", 1), 2),
+        (("DATA.MODALITY", "rgb+flow"), 23),
     ],
 )
 def test_the_channels_of_a_clip(load, overrides, channels):
@@ -53,10 +54,18 @@ def test_what_does_not_go_with_flow_is_an_error(load, overrides, message):
         load("DATA.MODALITY", "flow", *overrides)
 
 
+def test_colours_may_be_augmented_beside_flow(load):
+    load("DATA.MODALITY", "rgb+flow", "AUG.BLUR_PROB", 0.1)
+    with pytest.raises(ConfigError, match="whose weights are a file"):
+        load("DATA.MODALITY", "rgb+flow", "DATA.FLOW.METHOD", "raft_small")
+
+
 def test_rgb_takes_all_of_that(load):
     load("DATA.FLOW.METHOD", "raft_small", "AUG.BLUR_PROB", 0.1)
 
 
 def test_an_unknown_modality_lists_the_others(load):
-    with pytest.raises(ConfigError, match="DATA.MODALITY is 'depth'; choose one of rgb, flow"):
+    with pytest.raises(
+        ConfigError, match="DATA.MODALITY is 'depth'; choose one of rgb, flow, rgb.flow"
+    ):
         load("DATA.MODALITY", "depth")

@@ -130,11 +130,11 @@ def test_the_fastest_motion_stays_fast_when_it_is_flipped():
 def test_what_scales_a_field_scales_its_vectors(short_side):
     field = np.full((64, 80, 2), 128, np.uint8) + np.array([30, 212], np.uint8)  # + 30, - 44
     factor = short_side / 64
-    scaled = scale_field(field, short_side)
+    scaled = scale_field(field, (short_side, int(80 * factor)))
     assert scaled.shape == (2, short_side, int(80 * factor))
     assert np.all(np.abs(scaled[0].astype(int) - 128 - 30 * factor) <= 0.5)
     assert np.all(np.abs(scaled[1].astype(int) - 128 + 44 * factor) <= 0.5)
-    still = scale_field(np.full((64, 80, 2), 128, np.uint8), short_side)
+    still = scale_field(np.full((64, 80, 2), 128, np.uint8), scaled.shape[1:])
     assert np.all(still == 128)
 
 

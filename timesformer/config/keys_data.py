@@ -25,7 +25,8 @@ DATA = (
     Key("DATA.TARGET_FPS", 30, "Frame rate that SAMPLING_RATE refers to.", at_least=1, scored=True),
     Key("DATA.MODALITY", "rgb",
         "What the model sees. flow: FLOW.STACK fields of optical flow at each frame of the clip, x and y "
-        "in turn, 2 * FLOW.STACK channels.", choices=("rgb", "flow"), ours=True, scored=True),
+        "in turn, 2 * FLOW.STACK channels. rgb+flow: R, G, B, then those.",
+        choices=("rgb", "flow", "rgb+flow"), ours=True, scored=True),
     Key("DATA.MEAN", [0.45, 0.45, 0.45],
         "Mean of R, G and B, pixel range 0 .. 1. Flow has its own: no motion is 0, BOUND is 1.",
         scored=True),

@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator
 
 from yacs.config import CfgNode
 
-RGB, FLOW = "rgb", "flow"
+RGB, FLOW, BOTH = "rgb", "flow", "rgb+flow"
 CHANNELS: dict[str, Callable[[CfgNode], int]] = {
     RGB: lambda cfg: 3,
     FLOW: lambda cfg: 2 * int(cfg.DATA.FLOW.STACK),
+    BOTH: lambda cfg: 3 + 2 * int(cfg.DATA.FLOW.STACK),
 }
 FLOW_METHODS_WITH_WEIGHTS = ("raft_small",)
 
@@ -19,9 +20,14 @@ def num_channels(cfg: CfgNode) -> int:
 
 def modality_problems(cfg: CfgNode) -> Iterator[str]:
     """Keys that mean nothing to optical flow, or that it needs."""
-    if cfg.DATA.MODALITY != FLOW:
-        return
-    aug, flow = cfg.AUG, cfg.DATA.FLOW
+    if cfg.DATA.MODALITY == FLOW:
+        yield from _color_problems(cfg)
+    if cfg.DATA.MODALITY != RGB:
+        yield from _flow_problems(cfg)
+
+
+def _color_problems(cfg: CfgNode) -> Iterator[str]:
+    aug = cfg.AUG
     for key, is_set in (
         ("DATA.REVERSE_INPUT_CHANNEL", cfg.DATA.REVERSE_INPUT_CHANNEL),
         ("AUG.AUTO_AUGMENT", aug.AUTO_AUGMENT),
@@ -32,6 +38,10 @@ def modality_problems(cfg: CfgNode) -> Iterator[str]:
     ):
         if is_set:
             yield f"{key} changes colours, but DATA.MODALITY is flow; leave {key} at its default"
+
+
+def _flow_problems(cfg: CfgNode) -> Iterator[str]:
+    flow = cfg.DATA.FLOW
     if flow.METHOD in FLOW_METHODS_WITH_WEIGHTS and not (flow.WEIGHTS or flow.CACHE):
         yield (
             f"DATA.FLOW.METHOD is {flow.METHOD}, whose weights are a file; set DATA.FLOW.WEIGHTS to "

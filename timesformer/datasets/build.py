@@ -12,16 +12,14 @@ import torch
 from torch import Tensor
 
 from timesformer.config import CfgNode, portable
-from timesformer.config.modality import FLOW
-from timesformer.datasets import clips, scan_index, transforms
+from timesformer.datasets import clips, scan_index
 from timesformer.datasets.augment import build_augment, unchanged
 from timesformer.datasets.clips import ClipDataset
 from timesformer.datasets.flip_map import build_flip_map
-from timesformer.datasets.flow_clips import normalize_flow
 from timesformer.datasets.list_source import build_dataset_name, read_list
 from timesformer.datasets.lists import VideoList
 from timesformer.datasets.loader import ClipLoader
-from timesformer.datasets.modality import RGB, Modality, build_modality
+from timesformer.datasets.modality import OF_RGB, Modality, build_modality, build_normalizer
 from timesformer.datasets.remark_list import Remarks
 from timesformer.datasets.samplers import (
     EvalBatches,
@@ -187,7 +185,7 @@ def load_frames(
     *,
     read: clips.ReadVideo,
     time_limit: float,
-    modality: Modality = RGB,
+    modality: Modality = OF_RGB,
 ) -> Frames:
     """The frames that ``select`` chooses from a video (a file, a URL or a member of a tar).
 
@@ -221,13 +219,6 @@ def build_test_cutter(cfg: CfgNode) -> Callable[[clips.ReadFrames], clips.CutVid
         modality=build_modality(cfg),
         reverse_channels=cfg.DATA.REVERSE_INPUT_CHANNEL,
     )
-
-
-def build_normalizer(cfg: CfgNode) -> Callable[[Tensor], Tensor]:
-    """From uint8 clips to what the model takes; runs on the device of the clips."""
-    if cfg.DATA.MODALITY == FLOW:
-        return normalize_flow
-    return partial(transforms.normalize, mean=tuple(cfg.DATA.MEAN), std=tuple(cfg.DATA.STD))
 
 
 def build_reader(cfg: CfgNode) -> clips.ReadVideo:

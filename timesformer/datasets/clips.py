@@ -23,7 +23,7 @@ from timesformer.datasets import views
 from timesformer.datasets.augment import Augment, unchanged
 from timesformer.datasets.folders import is_image
 from timesformer.datasets.lists import VideoList, source_files
-from timesformer.datasets.modality import RGB, Modality
+from timesformer.datasets.modality import OF_RGB, Modality
 from timesformer.datasets.resource_limits import open_files_error
 from timesformer.datasets.samplers import Key
 from timesformer.datasets.transforms import Crops, sample_crops
@@ -92,7 +92,7 @@ class ClipDataset(Dataset[Sample]):
         *,
         seed: int,
         read: ReadVideo = read_video,
-        modality: Modality = RGB,
+        modality: Modality = OF_RGB,
         reverse_channels: bool = False,
         multi_thread: bool = False,
         time_limit: float = math.inf,
@@ -234,7 +234,7 @@ def cut_video(
     view: Train | Views,
     rng: np.random.Generator,
     *,
-    modality: Modality = RGB,
+    modality: Modality = OF_RGB,
     reverse_channels: bool = False,
     augment: Augment = unchanged,
 ) -> CutVideo:

@@ -50,25 +50,29 @@ def compute_fields(
     """
 
     def fields(select: FrameSelector) -> Frames:
-        frames = read(lambda timeline: _with_next(timeline, select(timeline), name))
-        numbers, _ = np.split(frames.indices[..., 1:], 2, axis=-1)
-        firsts, seconds = np.split(frames.index[..., 1:], 2, axis=-1)
-        _, at, index = np.unique(numbers, return_index=True, return_inverse=True)
-        maker = FieldMaker(settings, weights=weights)
-        prepared = functools.cache(lambda image: maker.prepare(frames.images[image]))
-        pairs = zip(firsts.flat[at].tolist(), seconds.flat[at].tolist(), strict=True)
-        made = [maker.between(prepared(first), prepared(second)) for first, second in pairs]
-        return replace(
-            frames,
-            images=np.stack(made),
-            index=index.reshape(numbers.shape),
-            indices=frames.indices[..., 0],
-        )
+        frames = read(lambda timeline: with_next(timeline, select(timeline), name))
+        return fields_between(frames, FieldMaker(settings, weights=weights))
 
     return fields
 
 
-def _with_next(timeline: Timeline, rows: Indices, name: str) -> Indices:
+def fields_between(frames: Frames, maker: FieldMaker) -> Frames:
+    """The fields between RGB frames that were chosen by ``with_next``."""
+    numbers, _ = np.split(frames.indices[..., 1:], 2, axis=-1)
+    firsts, seconds = np.split(frames.index[..., 1:], 2, axis=-1)
+    _, at, index = np.unique(numbers, return_index=True, return_inverse=True)
+    prepared = functools.cache(lambda image: maker.prepare(frames.images[image]))
+    pairs = zip(firsts.flat[at].tolist(), seconds.flat[at].tolist(), strict=True)
+    made = [maker.between(prepared(first), prepared(second)) for first, second in pairs]
+    return replace(
+        frames,
+        images=np.stack(made),
+        index=index.reshape(numbers.shape),
+        indices=frames.indices[..., 0],
+    )
+
+
+def with_next(timeline: Timeline, rows: Indices, name: str) -> Indices:
     """(V, T, 1 + 2 L): the frames, the first frames of their fields, and the second ones."""
     fields = within(timeline, rows[..., 1:], name)
     return np.concatenate([rows[..., :1], fields, fields + 1], axis=-1)
@@ -87,12 +91,18 @@ def within(timeline: Timeline, fields: Indices, name: str) -> Indices:
     return np.minimum(fields, len(timeline.pts) - 2)
 
 
-def cut_flow(frames: Frames, crops: Crops, **_: object) -> Tensor:
-    """Every crop of every temporal view, (views * crops, 2 L, T, S, S) uint8."""
+def cut_flow(
+    frames: Frames, crops: Crops, *, frame_size: tuple[int, int] | None = None, **_: object
+) -> Tensor:
+    """Every crop of every temporal view, (views * crops, 2 L, T, S, S) uint8.
+
+    ``frame_size``: height and width of the frames that the crops are of, where fields are smaller.
+    """
+    height, width = frame_size or frames.images.shape[1:3]
 
     @functools.cache
     def scaled(field: int, short_side: int) -> np.ndarray:
-        return scale_field(frames.images[field], short_side)
+        return scale_field(frames.images[field], scaled_size(height, width, short_side))
 
     _, num_frames, num_fields = frames.index.shape
     size, num_clips = crops[0][0].size, sum(map(len, crops))
@@ -106,10 +116,9 @@ def cut_flow(frames: Frames, crops: Crops, **_: object) -> Tensor:
     return planes.transpose(1, 2).contiguous()
 
 
-def scale_field(field: np.ndarray, short_side: int) -> np.ndarray:
+def scale_field(field: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """A field (H, W, 2) in another size as (2, H', W'), its vectors in pixels of that size."""
-    old_height, old_width = field.shape[:2]
-    height, width = scaled_size(old_height, old_width, short_side)
+    (old_height, old_width), (height, width) = field.shape[:2], size
     if (height, width) == (old_height, old_width):
         return field.transpose(2, 0, 1)
     planes = np.empty((2, height, width), np.uint8)

@@ -8,12 +8,12 @@ from typing import NamedTuple
 from torch import Tensor
 
 from timesformer.config import CfgNode, portable
-from timesformer.config.modality import FLOW
-from timesformer.datasets import flow_clips
+from timesformer.config.modality import BOTH, RGB
+from timesformer.datasets import flow_clips, two_stream_clips
 from timesformer.datasets.flow_cache import cache_problems, extract_command, read_cached
 from timesformer.datasets.flow_clips import ReadFrames
 from timesformer.datasets.list_source import build_list_source
-from timesformer.datasets.transforms import cut_clips
+from timesformer.datasets.transforms import cut_clips, normalize
 from timesformer.video import FrameSelector
 from timesformer.video.flow import FieldMaker, FlowSettings
 
@@ -35,24 +35,33 @@ class Modality(NamedTuple):
     cut: Callable[..., Tensor] = cut_clips
 
 
-RGB = Modality()
+OF_RGB = Modality()
 
 
 def build_modality(cfg: CfgNode) -> Modality:
     """That of DATA.MODALITY."""
-    if cfg.DATA.MODALITY != FLOW:
-        return RGB
-    settings, cache = build_flow_settings(cfg), cfg.DATA.FLOW.CACHE
-    return Modality(
-        select=partial(flow_clips.stacked, num_fields=cfg.DATA.FLOW.STACK),
-        reader=partial(
-            _flow_reader,
-            settings=settings,
-            weights=cfg.DATA.FLOW.WEIGHTS and str(portable(cfg.DATA.FLOW.WEIGHTS)),
-            cache=portable(cache) if cache else None,
-        ),
-        cut=flow_clips.cut_flow,
+    if cfg.DATA.MODALITY == RGB:
+        return OF_RGB
+    cache, has_rgb = cfg.DATA.FLOW.CACHE, cfg.DATA.MODALITY == BOTH
+    reader = partial(
+        _flow_reader,
+        settings=build_flow_settings(cfg),
+        weights=cfg.DATA.FLOW.WEIGHTS and str(portable(cfg.DATA.FLOW.WEIGHTS)),
+        cache=portable(cache) if cache else None,
+        has_rgb=has_rgb,
     )
+    cut = two_stream_clips.cut_both if has_rgb else flow_clips.cut_flow
+    return Modality(partial(flow_clips.stacked, num_fields=cfg.DATA.FLOW.STACK), reader, cut)
+
+
+def build_normalizer(cfg: CfgNode) -> Callable[[Tensor], Tensor]:
+    """From uint8 clips to what the model takes; runs on the device of the clips."""
+    rgb = partial(normalize, mean=tuple(cfg.DATA.MEAN), std=tuple(cfg.DATA.STD))
+    if cfg.DATA.MODALITY == RGB:
+        return rgb
+    if cfg.DATA.MODALITY == BOTH:
+        return partial(two_stream_clips.normalize_both, normalize_rgb=rgb)
+    return flow_clips.normalize_flow
 
 
 def build_flow_settings(cfg: CfgNode) -> FlowSettings:
@@ -67,7 +76,7 @@ def build_flow_problems(cfg: CfgNode) -> Iterator[str]:
     Raises:
         InputError: the first of such problems, of a method or of a list.
     """
-    if cfg.DATA.MODALITY != FLOW:
+    if cfg.DATA.MODALITY == RGB:
         return
     flow, settings = cfg.DATA.FLOW, build_flow_settings(cfg)
     if not flow.CACHE:
@@ -88,9 +97,17 @@ def build_flow_problems(cfg: CfgNode) -> Iterator[str]:
 
 
 def _flow_reader(
-    read: ReadFrames, source: str, *, settings: FlowSettings, weights: str, cache: Path | None
+    read: ReadFrames,
+    source: str,
+    *,
+    settings: FlowSettings,
+    weights: str,
+    cache: Path | None,
+    has_rgb: bool,
 ) -> ReadFrames:
     """Fields of the cache; without a cache, and of frames that have no source, they are computed."""
     if cache is None or not source:
-        return flow_clips.compute_fields(read, settings, weights=weights, name=source)
-    return partial(read_cached, cache, source, settings=settings)
+        compute = two_stream_clips.compute_both if has_rgb else flow_clips.compute_fields
+        return compute(read, settings, weights=weights, name=source)
+    fields = partial(read_cached, cache, source, settings=settings)
+    return two_stream_clips.join(read, fields) if has_rgb else fields

@@ -16,10 +16,11 @@ import torch
 from torch import Tensor
 
 from timesformer.config import CfgNode
-from timesformer.datasets.build import build_normalizer, build_worker_count
+from timesformer.datasets.build import build_worker_count
 from timesformer.datasets.clips import ClipDataset
 from timesformer.datasets.lists import FRAME_END, VideoList
 from timesformer.datasets.loader import ClipLoader
+from timesformer.datasets.modality import build_normalizer
 from timesformer.datasets.samplers import EvalBatches
 from timesformer.datasets.scan_index import file_state
 from timesformer.evaluation.loop import Scores, evaluate, merge

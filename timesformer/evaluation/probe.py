@@ -18,10 +18,11 @@ from torch.utils.data import Dataset
 
 from timesformer.config import CfgNode
 from timesformer.datasets.augment import unchanged
-from timesformer.datasets.build import build_normalizer, build_train_batches, build_view
+from timesformer.datasets.build import build_train_batches, build_view
 from timesformer.datasets.clips import ClipDataset, Sample
 from timesformer.datasets.lists import VideoList
 from timesformer.datasets.loader import ClipLoader
+from timesformer.datasets.modality import build_normalizer
 from timesformer.datasets.samplers import Key
 from timesformer.evaluation.features import build_features
 from timesformer.evaluation.loop import Scores

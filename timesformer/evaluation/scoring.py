@@ -21,7 +21,8 @@ import torch
 from torch import Tensor
 
 from timesformer.config import CfgNode, ConfigError
-from timesformer.datasets.build import build_normalizer, build_view
+from timesformer.datasets.build import build_view
+from timesformer.datasets.modality import build_normalizer
 from timesformer.evaluation import metrics
 from timesformer.models.classifier import Classifier
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from timesformer.config import CfgNode, changed
-from timesformer.config.modality import FLOW
+from timesformer.config.modality import RGB, num_channels
 from timesformer.datasets import build_view, clips
 from timesformer.datasets.augment import build_augment, unchanged
 from timesformer.datasets.augment_record import describe_augment
@@ -61,9 +61,9 @@ def build_sampling_sheet(
         augment=partial(describe_augment, augment=transform, captions=drawn),
     )
     note = ""
-    if cfg.DATA.MODALITY == FLOW:
+    if cfg.DATA.MODALITY != RGB:
         made, frames, note = build_flow_pictures(cfg, video, made, frames)
-        drawn = [""] * len(made)
+        drawn = drawn or [""] * len(made)
     names = None if is_random else view.crops
     rows = clip_rows(frames, crops, made, captions=drawn, crop_names=names)
     seconds = frames.timeline.seconds
@@ -79,14 +79,16 @@ def build_sampling_sheet(
 def build_flow_pictures(
     cfg: CfgNode, video: str | Path, made: Tensor, frames: Frames
 ) -> tuple[Tensor, Frames, str]:
-    """Clips of flow (V, 2 L, T, S, S) as colours (V, 3, T, S, S), the RGB frames, and a legend.
+    """Clips of flow (V, C, T, S, S) as colours (V, 3, T, S, S), the RGB frames, and a legend.
 
-    Of the fields at a frame the first is shown.
+    Of the fields at a frame the first is shown, and of rgb+flow the flow.
 
     Raises:
         VideoError: the video cannot be read.
     """
-    flow = pixels(made[:, :2].movedim(1, -1).numpy(), cfg.DATA.FLOW.BOUND)  # (V, T, S, S, 2)
+    first = num_channels(cfg) - 2 * cfg.DATA.FLOW.STACK
+    fields = made[:, first : first + 2].movedim(1, -1).numpy()  # (V, T, S, S, 2)
+    flow = pixels(fields, cfg.DATA.FLOW.BOUND)
     full = full_speed(flow)
     colors = torch.from_numpy(flow_colors(flow, full=full)).movedim(-1, 1)
     load = build_frame_loader(changed(cfg, {"DATA.MODALITY": "rgb"}))
@@ -104,7 +106,7 @@ def build_prediction_sheet(cfg: CfgNode, prediction: Prediction) -> ContactSheet
     read = partial(build_frame_loader(cfg), prediction.video)
     none = np.random.default_rng(0)  # test views draw nothing
     made, crops, frames = clips.cut_video(read, view, none, modality=build_modality(cfg))
-    if cfg.DATA.MODALITY == FLOW:
+    if cfg.DATA.MODALITY != RGB:
         made, frames, _ = build_flow_pictures(cfg, prediction.video, made, frames)
     captions = [""] * len(made)
     rows = clip_rows(frames, crops, made, captions=captions, crop_names=view.crops)
