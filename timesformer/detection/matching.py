@@ -4,11 +4,20 @@ Detections and annotations are compared where their keys are equal: class and vi
 intersection over union, tIoU, is their common time over the time of both together.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
+Closeness = Callable[[np.ndarray, np.ndarray], np.ndarray]  # of segments (..., 2), as tIoU
 MOST_PAIRS = 1 << 21  # that are compared at once, for memory
+
+
+def tiou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Of segments (..., 2) in seconds; 0 if both are empty."""
+    common = np.maximum(np.minimum(a[..., 1], b[..., 1]) - np.maximum(a[..., 0], b[..., 0]), 0.0)
+    whole = (b[..., 1] - b[..., 0]) + (a[..., 1] - a[..., 0]) - common
+    return np.asarray(np.divide(common, whole, out=np.zeros_like(common), where=whole > 0))
 
 
 class Pairs(NamedTuple):
@@ -20,7 +29,7 @@ class Pairs(NamedTuple):
     key: np.ndarray  # (P,)
     detection: np.ndarray  # (P,) place
     annotation: np.ndarray  # (P,) place
-    overlap: np.ndarray  # (P,) tIoU
+    overlap: np.ndarray  # (P,) tIoU, or another closeness
 
 
 def find_pairs(
@@ -30,22 +39,24 @@ def find_pairs(
     annotations: np.ndarray,
     *,
     least: float,
+    closeness: Closeness = tiou,
 ) -> Pairs:
-    """The pairs with a tIoU of at least ``least``, which is above 0.
+    """The pairs with a closeness of at least ``least``, which of tIoU is above 0.
 
     Args:
         detection_keys: (N,) whole numbers, in any order.
         detections: (N, 2) seconds.
         annotation_keys: (M,) in rising order.
         annotations: (M, 2) seconds.
-        least: tIoU.
+        least: of ``closeness``.
+        closeness: how near a detection is to an annotation.
     """
     first = np.searchsorted(annotation_keys, detection_keys, "left")
     counts = np.searchsorted(annotation_keys, detection_keys, "right") - first
     rows = np.flatnonzero(counts)
     blocks = np.split(rows, _cuts(counts[rows]))
     parts = [
-        _compare(block, first[block], counts[block], detections, annotations, least)
+        _compare(block, first[block], counts[block], detections, annotations, least, closeness)
         for block in blocks
     ]
     detection, annotation, overlap = map(np.concatenate, zip(*parts, strict=True))
@@ -73,13 +84,6 @@ def match(pairs: Pairs, tiou: float, num_detections: int, num_annotations: int) 
     return found
 
 
-def tiou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Of segments (..., 2) in seconds; 0 if both are empty."""
-    common = np.maximum(np.minimum(a[..., 1], b[..., 1]) - np.maximum(a[..., 0], b[..., 0]), 0.0)
-    whole = (b[..., 1] - b[..., 0]) + (a[..., 1] - a[..., 0]) - common
-    return np.asarray(np.divide(common, whole, out=np.zeros_like(common), where=whole > 0))
-
-
 def _cuts(counts: np.ndarray) -> np.ndarray:
     """Where to cut rows into blocks of about MOST_PAIRS pairs."""
     blocks = counts.cumsum() // MOST_PAIRS
@@ -93,10 +97,11 @@ def _compare(
     detections: np.ndarray,
     annotations: np.ndarray,
     least: float,
+    closeness: Closeness,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     detection = np.repeat(rows, counts)
     within = np.arange(len(detection)) - np.repeat(counts.cumsum() - counts, counts)
     annotation = np.repeat(first, counts) + within
-    overlap = tiou(detections[detection], annotations[annotation])
+    overlap = closeness(detections[detection], annotations[annotation])
     kept = overlap >= least
     return detection[kept], annotation[kept], overlap[kept]

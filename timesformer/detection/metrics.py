@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from timesformer.detection.matching import Pairs, find_pairs, match
+from timesformer.detection.matching import Closeness, Pairs, find_pairs, match, tiou
 
 RECALL_TIOUS = tuple(round(0.5 + 0.05 * k, 2) for k in range(10))  # of ActivityNet's proposals
 RECALL_COUNTS = (1, 5, 10, 50, 100)
@@ -69,14 +69,22 @@ class Matcher:
         truth: annotations.
         found: detections.
         least: the lowest threshold that will be asked for.
+        closeness: what is compared with the threshold, default: tIoU.
     """
 
-    def __init__(self, truth: Columns, found: Columns, *, least: float) -> None:
+    def __init__(
+        self, truth: Columns, found: Columns, *, least: float, closeness: Closeness = tiou
+    ) -> None:
         self.truth, self.found = truth.in_time(), found.by_class()
         videos = 1 + max(truth.video.max(initial=0), found.video.max(initial=0))
         keys = [part.label * videos + part.video for part in (self.found, self.truth)]
         self._pairs: Pairs = find_pairs(
-            keys[0], self.found.times, keys[1], self.truth.times, least=least
+            keys[0],
+            self.found.times,
+            keys[1],
+            self.truth.times,
+            least=least,
+            closeness=closeness,
         )
 
     def matches(self, tiou: float) -> np.ndarray:
@@ -133,8 +141,8 @@ def average_recall(
         ranked.video, ranked.times, annotated.video, annotated.times, least=min(RECALL_TIOUS)
     )
     recalls = np.zeros(len(counts))
-    for tiou in RECALL_TIOUS:
-        covers = pairs.overlap >= tiou
+    for least in RECALL_TIOUS:
+        covers = pairs.overlap >= least
         first = np.full(
             len(annotated), max(counts)
         )  # the rank of the first detection that covers it

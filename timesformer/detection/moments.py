@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from timesformer.detection.metrics import Columns
+from timesformer.detection.ranking import average_precision_of, weights_by_score
 
 
 class Cells(NamedTuple):
@@ -110,14 +111,8 @@ def weighted_average_precision(
     nan if nothing is true.
     """
     weights = np.ones(len(scores)) if weights is None else weights
-    order = np.argsort(-scores, kind="stable")
-    scores, right = scores[order], np.where(is_true, weights, 0.0)[order].cumsum()
-    total = weights[order].cumsum()
-    if not len(scores) or right[-1] == 0:
-        return float("nan")
-    ends = np.append(scores[1:] != scores[:-1], True) & (total > 0)
-    steps = np.diff(right[ends], prepend=0.0)
-    return float((steps * right[ends] / total[ends]).sum() / right[-1])
+    wrong, right = weights_by_score(scores, is_true.astype(np.int64), weights, 2)
+    return average_precision_of(right, wrong)
 
 
 def one_class_a_moment(segments: Columns, order: np.ndarray) -> Columns:
