@@ -6,13 +6,16 @@ from types import SimpleNamespace
 import pytest
 
 from tests.detection.made import made_detection_report
+from tests.detection.online_evaluation.made import made_stream_report
 from tests.features.made import made_cluster_report
 from tests.visualize.made_report import made_comparison, made_frames, made_report
 from tests.visualize.test_data_check import problem
 from tests.visualize.test_data_check import render as render_check
+from timesformer.io.json_text import finite
 from timesformer.visualize.cluster_page import render_clusters
 from timesformer.visualize.detection_report_page import render_detection_report
 from timesformer.visualize.gallery import shown_videos
+from timesformer.visualize.online_report_page import render_online_report
 from timesformer.visualize.report_page import render_comparison, render_report
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -40,6 +43,7 @@ def files(tmp_path_factory):
         "large": render_report(made_report(LARGE, 3000)),
         "comparison": render_comparison(comparison, made_frames(shown_videos(comparison))),
         "detection": render_detection_report(made_detection_report()),
+        "online": render_online_report(finite(made_stream_report(noise=4))),
         "clusters": render_clusters(made_cluster_report()),
         "check": render_check([problem(i, f"{i % 7}.mp4") for i in range(1, 12)]),
     }
@@ -79,7 +83,7 @@ def column(page, table, number):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [PHONE, DESK])
 @pytest.mark.parametrize(
-    "name", ["report", "large", "comparison", "detection", "clusters", "check"]
+    "name", ["report", "large", "comparison", "detection", "online", "clusters", "check"]
 )
 def test_nothing_is_wider_than_the_screen(visit, name, width, scheme):
     page = visit(name, width=width, color_scheme=scheme)
@@ -88,7 +92,9 @@ def test_nothing_is_wider_than_the_screen(visit, name, width, scheme):
     assert background == {"light": "rgb(255, 255, 255)", "dark": "rgb(21, 24, 28)"}[scheme]
 
 
-@pytest.mark.parametrize("name", ["report", "comparison", "detection", "clusters", "check"])
+@pytest.mark.parametrize(
+    "name", ["report", "comparison", "detection", "online", "clusters", "check"]
+)
 def test_without_the_script_everything_is_there_but_the_controls(visit, name):
     page = visit(name, java_script_enabled=False)
     assert page.locator("h1").is_visible()

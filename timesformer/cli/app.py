@@ -49,6 +49,7 @@ PANELS = {  # of the help -> commands; a command is `main` of the module of its 
         "report",
         "compare",
         "detect-eval",
+        "watch-eval",
         "fuse",
         "compare-finetuning",
         "plot",

@@ -21,7 +21,7 @@ from typing import Annotated
 import typer
 
 from timesformer.cli.app import command
-from timesformer.cli.options import OUT, Classes
+from timesformer.cli.options import OUT, Classes, TruthBackground
 
 
 @command()
@@ -44,14 +44,7 @@ def main(
         typer.Option(metavar="NAME", help="Default: validation, or the only one of the truth."),
     ] = None,
     classes: Classes = None,
-    background: Annotated[
-        str | None,
-        typer.Option(
-            metavar="CLASS",
-            help="The class of the truth without an action, which is left out; none: no class "
-            "(that called background).",
-        ),
-    ] = None,
+    background: TruthBackground = None,
     clean: Annotated[
         bool,
         typer.Option(

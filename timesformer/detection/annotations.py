@@ -63,6 +63,14 @@ class Annotations:
         found = {segment.label for video in self.videos.values() for segment in video.segments}
         return tuple(sorted(found))
 
+    @property
+    def background_note(self) -> str:
+        """What a reader must know if there is a background."""
+        return (
+            f"Left out: {self.num_background:,} annotation{'s' * (self.num_background != 1)} of "
+            f"{printable(self.background)}, the class without an action; --background none counts it."
+        )
+
     def rows(self) -> Iterator[tuple[str, Segment]]:
         """Name of the video, and segment, of every annotation."""
         for name, video in self.videos.items():

@@ -106,10 +106,7 @@ def _warnings(truth: Annotations, compared: Compared, leave_out_others: bool) ->
     if not len(compared.found):
         yield "There is no detection of these videos and classes."
     if truth.background is not None:
-        yield (
-            f"Left out: {truth.num_background:,} annotation{'s' * (truth.num_background != 1)} of "
-            f"{printable(truth.background)}, the class without an action; --background none counts it."
-        )
+        yield truth.background_note
     if unmatched.labels:
         known = sum(label in truth.labels_elsewhere for label in unmatched.labels)
         other = f"; {known} of these labels are in other subsets" if known else ""

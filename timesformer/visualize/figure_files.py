@@ -13,6 +13,7 @@ from timesformer.visualize import (
     calibration_figures,
     comparison_figures,
     detection_figures,
+    online_figures,
     report_figures,
     training_figure,
 )
@@ -119,6 +120,35 @@ def _recall_rows(report: Json) -> Iterable[Sequence[object]]:
     yield from report["average_recall"].items()
 
 
+def _stage_rows(report: Json) -> Iterable[Sequence[object]]:
+    yield "known", "from", "to", "mAP", "mcAP"
+    for name, view in _views(report):
+        yield from ((name, *stage.values()) for stage in view["stages"])
+
+
+def _point_rows(report: Json) -> Iterable[Sequence[object]]:
+    yield "known", "seconds", "point_mAP"
+    for name, view in _views(report):
+        yield from ((name, *point) for point in view["point_mAP"].items())
+
+
+def _within_rows(report: Json) -> Iterable[Sequence[object]]:
+    yield "known", "seconds", "detected"
+    for name, view in _views(report):
+        yield from ((name, *point) for point in view["detected_within"].items())
+
+
+def _delay_rows(report: Json) -> Iterable[Sequence[object]]:
+    yield "known", *report["stream_time"]["curve"][0]
+    for name, view in _views(report):
+        yield from ((name, *point.values()) for point in view["curve"])
+
+
+def _views(report: Json) -> Iterable[tuple[str, Json]]:
+    """What is known in stream time, and as seen, of a report on online scores."""
+    return ((name, report[name]) for name in online_figures.VIEWS if report[name])
+
+
 FIGURES = {
     "accuracy": Drawn(
         lambda report: bool(report.get("accuracy")),
@@ -182,5 +212,25 @@ FIGURES = {
         lambda report: report["kind"] == "detection",
         lambda report: detection_figures.draw_average_recall(report["average_recall"]),
         _recall_rows,
+    ),
+    "time_to_detection": Drawn(
+        lambda report: report["kind"] == "online_detection",
+        online_figures.draw_time_to_detection,
+        _delay_rows,
+    ),
+    "detected_within": Drawn(
+        lambda report: report["kind"] == "online_detection",
+        online_figures.draw_detected_within,
+        _within_rows,
+    ),
+    "per_stage": Drawn(
+        lambda report: report["kind"] == "online_detection",
+        online_figures.draw_stages,
+        _stage_rows,
+    ),
+    "point_map": Drawn(
+        lambda report: report["kind"] == "online_detection",
+        online_figures.draw_point_map,
+        _point_rows,
     ),
 }
