@@ -117,11 +117,20 @@ def test_a_new_size_is_told_and_all_frames_of_a_window_get_the_first():
     found = watched(even(100), SELECTS["dense"], Grid(DENSE.shape.seconds, 0.5),
                     image=lambda i: 16 if i < 50 else 24)  # fmt: skip
     [changed] = [item for item in found if isinstance(item, Changed)]
-    assert (changed.before, changed.now) == ((16, 16), (24, 24))
+    assert changed.what == "frames are 24 x 24 from now on; they were 16 x 16"
     assert changed.seconds == pytest.approx(2.0)
     windows = [item for item in found if isinstance(item, WholeWindow)]
     assert {tuple(window.frames.shape) for window in windows} == {(1, 3, 4, 16, 16)}
     assert len(windows) == 6
+
+
+def test_a_new_rate_is_told_once():
+    found = watched(
+        np.r_[even(50), 50 * 3600 + np.arange(50) * 7200], SELECTS["dense"], Grid(1.0, 0.5)
+    )
+    [changed] = [item for item in found if isinstance(item, Changed)]
+    assert "do not come at 25 a second any more" in changed.what
+    assert changed.seconds == pytest.approx(2.0, abs=0.2)
 
 
 def test_time_begins_anew():

@@ -276,6 +276,28 @@ def test_nobody_listens_at_an_address(predictor, monkeypatch):
     assert items[-1].due == 0
 
 
+@FIFOS
+def test_a_source_that_falls_behind_is_told(predictor, numbered_video, tmp_path, monkeypatch):
+    monkeypatch.setattr("timesformer.detection.online.reading.BEHIND_SECONDS", 0.4)
+    monkeypatch.setattr("timesformer.detection.online.watcher.STALL_SECONDS", 99)
+    content, fifo = numbered_video(90, name="a.ts").read_bytes(), tmp_path / "pipe"
+    os.mkfifo(fifo)
+
+    def write():
+        with open(fifo, "wb", buffering=0) as file:
+            half = len(content) // 2
+            file.write(content[:half])
+            time.sleep(3)
+            file.write(content[half:])
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    items = list(Watcher(predictor(), str(fifo), stride=0.5, retries=0))
+    thread.join(10)
+    [behind] = [item for item in of_kind(items, SourceChange) if item.what == "behind"]
+    assert behind.reason.startswith("frames come ")
+
+
 def test_a_stream_that_stalls_is_told_once(predictor, numbered_video, tmp_path, monkeypatch):
     if not hasattr(os, "mkfifo"):
         pytest.skip("this system has no FIFOs")

@@ -67,6 +67,11 @@ class Backlog:
         self._changed = threading.Condition()
         self.stop = threading.Event()
 
+    @property
+    def reading_waits(self) -> bool:
+        """Whether a window that is too early waits for a place instead of being skipped."""
+        return self._policy.reading_waits
+
     def put(self, item: Any) -> None:
         """Append ``item``; a window over the limit makes the oldest one skipped, or waits for a place.
 

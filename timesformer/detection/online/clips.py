@@ -46,11 +46,10 @@ class Over(NamedTuple):
 
 
 class Changed(NamedTuple):
-    """Frames have another size from now on."""
+    """Frames have another size, or come at another rate, from now on."""
 
     seconds: float
-    before: Size
-    now: Size
+    what: str
 
 
 Item = Began | WholeWindow | Over | Changed
@@ -105,16 +104,11 @@ class StreamClips:
 
     def take(self, ticks: int, image: np.ndarray) -> None:
         size: Size = image.shape[:2]
-        if self.size not in (None, size):
-            assert self.size is not None
-            self.give(Changed(ticks * self.tick, self.size, size))
-        self.size = size
+        self._note_size(ticks, size)
         self._note_gap(ticks)
         while ticks >= self._stop(self.number):
             self._give_next()
-        off = ticks * self.tick * self.fps - self.count
-        self.is_even = self.is_even and abs(off) <= _EVEN
-        self.count += 1
+        self._note_rate(ticks)
         sizes = {size, *(self.sizes.setdefault(k, size) for k in self._open_at(ticks))}
         crops = {each: crops_of(image, each, self.crop) for each in sizes}
         self.held.append(_Held(ticks, size, crops))
@@ -134,6 +128,22 @@ class StreamClips:
             self._give_next()
         self.give(Over(seconds))
         self.held.clear()
+
+    def _note_size(self, ticks: int, size: Size) -> None:
+        if self.size not in (None, size):
+            assert self.size is not None
+            (height, width), (was_high, was_wide) = size, self.size
+            what = f"frames are {width} x {height} from now on; they were {was_wide} x {was_high}"
+            self.give(Changed(ticks * self.tick, what))
+        self.size = size
+
+    def _note_rate(self, ticks: int) -> None:
+        off = ticks * self.tick * self.fps - self.count
+        if self.is_even and abs(off) > _EVEN:
+            self.is_even = False
+            what = f"frames do not come at {self.fps:g} a second any more; clips cover seconds from now on"
+            self.give(Changed(ticks * self.tick, what))
+        self.count += 1
 
     def _note_gap(self, ticks: int) -> None:
         if self.error and self.held:

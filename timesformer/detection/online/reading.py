@@ -4,6 +4,7 @@ Everything that is known is put into the ``Backlog``: ``Began``, ``Ready`` windo
 the source, and at the end ``Ended``.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -28,6 +29,7 @@ from timesformer.video.live import visit_stream
 from timesformer.video.timeline import Indices, Timeline
 from timesformer.video.visit import Visitor
 
+BEHIND_SECONDS = 2.0  # of a live source
 FIRST_DELAY, MOST_DELAY = 0.5, 30.0  # seconds before connecting again: doubled each time
 BROKEN = (av.FFmpegError, OSError, ValueError)  # of a connection
 REFUSED = (  # answers of a server that do not change by asking again
@@ -182,9 +184,7 @@ class Reading:
             self._put(item)
             return
         if isinstance(item, Changed):
-            (h, w), (height, width) = item.before, item.now
-            reason = f"frames are {width} x {height} from now on; they were {w} x {h}"
-            self.backlog.put(SourceChange("changed", reason, at=item.seconds))
+            self.backlog.put(SourceChange("changed", item.what, at=item.seconds))
             return
         self.backlog.put(item)
 
@@ -213,10 +213,18 @@ class _CountedLive:
     reading: Reading
 
     def begin(self, fps: float, tick_seconds: float, reason: str) -> None:
+        self.tick = tick_seconds
+        self.least = math.inf  # seconds by which the clock was ahead of the stream
         self.visitor.begin(fps, tick_seconds, reason)
 
     def take(self, ticks: int, image: np.ndarray) -> None:
         self.reading.frames += 1
+        ahead = self.reading.arrival.released - ticks * self.tick
+        self.least = min(self.least, ahead)
+        if ahead - self.least > BEHIND_SECONDS and not self.reading.backlog.reading_waits:
+            reason = f"frames come {ahead - self.least:.1f} s later than they did"
+            self.reading.backlog.put(SourceChange("behind", reason, at=ticks * self.tick))
+            self.least = ahead
         self.reading.show(image)
         self.visitor.take(ticks, image)
 
