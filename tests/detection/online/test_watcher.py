@@ -265,6 +265,16 @@ def test_what_is_not_a_video_is_an_error(predictor, tmp_path):
         list(Watcher(predictor(), str(tmp_path / "a.mp4")))
 
 
+def test_a_pipe_without_a_video_names_the_way(predictor, tmp_path, monkeypatch):
+    (tmp_path / "a").write_bytes(b"no video" * 99)
+    with open(tmp_path / "a", "rb") as file, monkeypatch.context() as patched:
+        patched.setattr("sys.stdin", file)
+        with pytest.raises(
+            VideoError, match="-: Invalid data found .*; a pipe must carry a format"
+        ):
+            list(Watcher(predictor(), "-"))
+
+
 def test_nobody_listens_at_an_address(predictor, monkeypatch):
     monkeypatch.setattr("timesformer.detection.online.reading.FIRST_DELAY", 0.01)
     with Server(b"") as server:
@@ -272,7 +282,7 @@ def test_nobody_listens_at_an_address(predictor, monkeypatch):
     watcher = Watcher(predictor(), url, retries=2)
     items = list(watcher)
     assert [item.what for item in of_kind(items, SourceChange)] == ["lost", "lost"]
-    assert "refused" in watcher.failure.lower()
+    assert watcher.failure == "Connection refused"
     assert items[-1].due == 0
 
 

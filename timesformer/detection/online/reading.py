@@ -23,7 +23,7 @@ from timesformer.detection.online.pace import Arrival, Pace
 from timesformer.detection.online.sources import Source, connect, is_finite
 from timesformer.detection.timeline import find_gaps, in_gaps
 from timesformer.io.opening import SourceError
-from timesformer.io.terminal import first_line
+from timesformer.io.terminal import first_line, printable
 from timesformer.video import VideoError
 from timesformer.video.live import visit_stream
 from timesformer.video.timeline import Indices, Timeline
@@ -40,6 +40,8 @@ REFUSED = (  # answers of a server that do not change by asking again
     av.error.ProtocolNotFoundError,
     SourceError,
 )
+
+PIPED = "a pipe must carry a format that needs no seeking: ffmpeg -i FILE -c copy -f mpegts -"
 
 Show = Callable[[np.ndarray], None]  # a picture (H, W, 3) uint8 RGB
 
@@ -141,6 +143,8 @@ class Reading:
             if is_over:
                 return Ended()
             failed = 1 if self.frames > before else failed + 1
+            if not self.source.reconnects and not self.frames:
+                raise VideoError(f"{printable(self.source.name)}: {reason}; {PIPED}")
             if failed > self.retries or not self.source.reconnects:
                 return Ended(reason)
             delay = min(FIRST_DELAY * 2 ** (failed - 1), MOST_DELAY)
@@ -163,8 +167,8 @@ class Reading:
                 )
         except BROKEN as error:
             if isinstance(error, REFUSED) and not self.frames:
-                raise VideoError(f"{self.source.name}: {first_line(error)}") from error
-            return first_line(error), False
+                raise VideoError(f"{printable(self.source.name)}: {_reason(error)}") from error
+            return _reason(error), False
         if self.frames == before:
             return "no frame can be decoded", False
         return "the stream has ended", is_over
@@ -233,6 +237,12 @@ class _CountedLive:
 
     def finish(self) -> None:
         self.visitor.finish()
+
+
+def _reason(error: Exception) -> str:
+    """In words, without FFmpeg's numbers."""
+    text = getattr(error, "strerror", None)
+    return printable(text) if isinstance(error, av.FFmpegError) and text else first_line(error)
 
 
 def start(reading: Reading) -> threading.Thread:
