@@ -41,6 +41,8 @@ def test_a_list_gives_features_labels_and_names(tool, weights, data_dir, tmp_pat
         assert file["features"].dtype == np.float32
         expected = Predictor.from_checkpoint(weights).features(paths, tokens=tokens)
         assert np.allclose(file["features"], expected, atol=1e-5)
+        spans = [each.span for each in Predictor.from_checkpoint(weights).predict(paths)]
+        assert np.allclose(file["spans"], [span[:2] for span in spans])
         made = json.loads(str(file["made"]))
     assert made["weights"] == str(weights.resolve())
     assert made["tokens"] == tokens

@@ -17,7 +17,7 @@ import typer
 from timesformer.cli import feature_options
 from timesformer.cli.app import command
 from timesformer.cli.feature_options import Band, DistanceName, FeatureOptions, Source
-from timesformer.cli.options import OUT, Seed
+from timesformer.cli.options import OUT
 from timesformer.cli.report import Frames, Group
 
 
@@ -31,7 +31,7 @@ def main(
     distance: DistanceName = "cosine",
     band: Band = None,
     group: Group = "auto",
-    seed: Seed = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of k-means and of chance.")] = 0,
     frames: Frames = True,
     out: Annotated[
         Path | None, typer.Option(*OUT, metavar="DIR", help="Folder for a page and its numbers.")

@@ -18,8 +18,7 @@ import typer
 from timesformer.cli import feature_options
 from timesformer.cli.app import command
 from timesformer.cli.feature_options import Band, DistanceName, FeatureOptions, Source
-from timesformer.cli.options import Seed
-from timesformer.cli.report import GROUP_HELP
+from timesformer.cli.report import Group
 
 
 def known_shots(shots: list[int]) -> list[int]:
@@ -47,11 +46,11 @@ def main(
     queries: Annotated[
         int, typer.Option(min=1, metavar="Q", help="Queries of a class at most.")
     ] = 15,
-    episodes: Annotated[int, typer.Option(min=2, metavar="E")] = 600,
+    episodes: Annotated[int, typer.Option(min=2, metavar="E", help="Of each test.")] = 600,
     distance: DistanceName = "cosine",
     band: Band = None,
-    group: Annotated[str, typer.Option(help=GROUP_HELP)] = "auto",
-    seed: Seed = 0,
+    group: Group = "auto",
+    seed: Annotated[int, typer.Option(min=0, help="Of the episodes.")] = 0,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object; shares are from 0 to 1.")
     ] = False,
