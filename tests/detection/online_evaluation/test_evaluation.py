@@ -68,8 +68,7 @@ def test_latency_delays_what_is_seen_alone():
 def test_everything_a_reader_must_know_is_said():
     report = evaluate(perfect())
     assert report["warnings"] == [
-        "The streams last 0.0083 hours, in which 1 false alarms an hour are less than one: none is "
-        "allowed."
+        "The streams last 0.0083 hours, so a rate of 1 an hour allows no false alarm."
     ]
     assert evaluate(perfect(), rate=200)["warnings"] == []
 

@@ -177,8 +177,7 @@ def _warnings(pairs: Pairs, rate: float, timed: bool) -> Iterator[str]:
     hours = float(pairs.durations.sum()) / 3600
     if rate * hours < 1:
         yield (
-            f"The streams last {hours:.2g} hours, in which {rate:g} false alarms an hour are less than "
-            "one: none is allowed."
+            f"The streams last {hours:.2g} hours, so a rate of {rate:g} an hour allows no false alarm."
         )
     with_delays = sum(stream.delays is not None for stream in pairs.streams)
     if with_delays and not timed:

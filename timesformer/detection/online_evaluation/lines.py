@@ -49,8 +49,9 @@ def metrics(report: Mapping[str, Any], view: Mapping[str, Any]) -> Iterator[tupl
         yield f"point mAP, {offset} s", _percent(view["point_mAP"][offset]), "%"
     yield "point mAP, mean", _percent(view["average_point_mAP"]), "% of 1 to 10 s"
     found = view["detection"]
-    rate = f"{report['false_alarms_per_hour']:g} false alarms an hour"
-    yield "actions detected", _percent(found["detected"]), f"% at {rate}"
+    allowed = report["false_alarms_per_hour"]
+    rate = f"{allowed:g} false alarm{'s' * (allowed != 1)} an hour"
+    yield "actions detected", _percent(found["detected"]), f"% with up to {rate}"
     yield "mean time to detection", _number(found["mean_seconds"]), "s"
     yield "median time to detection", _number(found["median_seconds"]), "s"
     yield "threshold for it", f"{found['threshold']:.4f}", ""
