@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from timesformer.config import CfgNode, ConfigError, changed
+from timesformer.config.modality import num_channels
 from timesformer.engine.optim import OPTIMIZERS, build_optimizer
 from timesformer.engine.parallel import parallelize
 from timesformer.models import TIMESFORMERS, build_model
@@ -183,8 +184,13 @@ def parse_variant(name: str) -> Variant:
 
 
 def build_clip_shape(cfg: CfgNode) -> tuple[int, int, int, int]:
-    """Of one training clip, (3, T, H, W)."""
-    return (3, cfg.DATA.NUM_FRAMES, cfg.DATA.TRAIN_CROP_SIZE, cfg.DATA.TRAIN_CROP_SIZE)
+    """Of one training clip, (C, T, H, W)."""
+    return (
+        num_channels(cfg),
+        cfg.DATA.NUM_FRAMES,
+        cfg.DATA.TRAIN_CROP_SIZE,
+        cfg.DATA.TRAIN_CROP_SIZE,
+    )
 
 
 def _with_switches(cfg: CfgNode, variant: Variant) -> CfgNode:

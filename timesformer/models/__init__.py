@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from timesformer.config import CfgNode, ConfigError
 from timesformer.config.keys_model import TIMESFORMERS
+from timesformer.config.modality import num_channels
 from timesformer.models.classifier import Classifier
 from timesformer.models.timesformer import TimeSformer
 from timesformer.tables import choose
@@ -28,6 +29,7 @@ def build_timesformer(cfg: CfgNode) -> TimeSformer:
         img_size=cfg.DATA.TRAIN_CROP_SIZE,
         num_frames=cfg.DATA.NUM_FRAMES,
         num_classes=cfg.MODEL.NUM_CLASSES,
+        in_channels=num_channels(cfg),
         attention_type=cfg.TIMESFORMER.ATTENTION_TYPE,
         patch_size=cfg.TIMESFORMER.PATCH_SIZE,
         embed_dim=cfg.TIMESFORMER.EMBED_DIM,

@@ -101,11 +101,11 @@ def parameter_depths(model: Classifier) -> dict[str, int]:
     return depths
 
 
-def check_clip(clip: Tensor, patch_size: int) -> None:
-    """Raise ValueError unless ``clip`` is a batch of RGB clips of at least one patch."""
-    if clip.ndim != 5 or clip.shape[1] != 3:
+def check_clip(clip: Tensor, patch_size: int, channels: int = 3) -> None:
+    """Raise ValueError unless ``clip`` is a batch of clips of at least one patch."""
+    if clip.ndim != 5 or clip.shape[1] != channels:
         raise ValueError(
-            f"input is {tuple(clip.shape)}, but must be (batch, 3, frames, height, width)"
+            f"input is {tuple(clip.shape)}, but must be (batch, {channels}, frames, height, width)"
         )
     if min(clip.shape[3:]) < patch_size:
         raise ValueError(

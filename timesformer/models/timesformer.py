@@ -1,6 +1,6 @@
 """TimeSformer: an image ViT whose blocks also attend over time (https://arxiv.org/abs/2102.05095).
 
-clip   (B, 3, T, H, W)   float, normalised
+clip   (B, C, T, H, W)   float, normalised; C is 3, or the channels of optical flow
 cls    (B, 1, D)         the classification token
 grid   (B, T, h, w, D)   one token per patch of P x P pixels: h = H // P, w = W // P
 """
@@ -48,12 +48,13 @@ class TimeSformer(Classifier):
         time_embed_std: float = 0.0,
         norm_eps: float = LAYER_NORM_EPS,
         pre_norm: bool = False,
+        in_channels: int = 3,
     ) -> None:
         super().__init__()
         choose(SCHEMES, attention_type, key="attention_type")
         if img_size < patch_size:
             raise ValueError(f"img_size is {img_size}, less than one patch of {patch_size}")
-        self.input_spec = (3, num_frames, img_size, img_size)
+        self.input_spec = (in_channels, num_frames, img_size, img_size)
         self.num_features = embed_dim
         self.num_heads = num_heads  # which no shape tells
         self.kind = self.attention_type = attention_type  # the second name is the published one
@@ -64,7 +65,7 @@ class TimeSformer(Classifier):
         self.pos_embed = nn.Parameter(torch.empty(1, self.grid_size**2 + 1, embed_dim))
         if not self.per_frame:
             self.time_embed = nn.Parameter(torch.empty(1, num_frames, embed_dim))
-        self.patch_embed = PatchEmbed(patch_size, embed_dim)
+        self.patch_embed = PatchEmbed(patch_size, embed_dim, in_channels)
         self.embed_drop = nn.Dropout(drop_rate)
         self.norm_pre = nn.LayerNorm(embed_dim) if pre_norm else nn.Identity()  # CLIP has one
         self.blocks = nn.ModuleList(
@@ -90,10 +91,10 @@ class TimeSformer(Classifier):
         self.register_load_state_dict_pre_hook(_strip_published_prefix)  # type: ignore[no-untyped-call]
 
     def forward_features(self, clip: Tensor) -> Tensor:
-        """Normalised class token, (B, 3, T, H, W) -> (B, D).
+        """Normalised class token, (B, C, T, H, W) -> (B, D).
 
         Raises:
-            ValueError: the input is not a batch of RGB clips, or smaller than one patch.
+            ValueError: the input is not a batch of clips of C channels, or smaller than one patch.
         """
         features: Tensor = self.norm(self.encode(clip)[0])
         return features
@@ -157,14 +158,14 @@ class TimeSformer(Classifier):
 
 
 class PatchEmbed(nn.Module):
-    """Cut frames into patches and project them, (B, 3, T, H, W) -> (B, T, H // P, W // P, D)."""
+    """Cut frames into patches and project them, (B, C, T, H, W) -> (B, T, H // P, W // P, D)."""
 
-    def __init__(self, patch_size: int, dim: int) -> None:
+    def __init__(self, patch_size: int, dim: int, in_channels: int = 3) -> None:
         super().__init__()
-        self.proj = nn.Conv2d(3, dim, kernel_size=patch_size, stride=patch_size)
+        self.proj = nn.Conv2d(in_channels, dim, kernel_size=patch_size, stride=patch_size)
 
     def forward(self, clip: Tensor) -> Tensor:
-        check_clip(clip, self.proj.kernel_size[0])
+        check_clip(clip, self.proj.kernel_size[0], self.proj.in_channels)
         return self.project(clip)
 
     def project(self, clip: Tensor) -> Tensor:
