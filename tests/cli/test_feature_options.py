@@ -4,7 +4,8 @@ import numpy as np
 import torch
 
 from tests.features.made import made_features
-from timesformer.cli.feature_options import feature_set, settings_text
+from timesformer.cli.feature_options import build_views_note, feature_set, settings_text
+from timesformer.config import changed, defaults
 from timesformer.datasets.lists import PackedStrings, VideoList
 from timesformer.inference.predictor import Features
 from timesformer.video import TimeSpan
@@ -35,3 +36,10 @@ def test_the_settings_say_what_is_compared_and_how():
     expected = "frames tokens of model.pyth, dtw (band 2), average linkage"
     assert settings_text(made, "dtw", "average linkage", 2) == expected
     assert settings_text(made._replace(made={}), "cosine", "x", None) == "features, cosine, x"
+
+
+def test_several_temporal_views_of_sequences_are_noted():
+    cfg = changed(defaults(), {"TEST.NUM_ENSEMBLE_VIEWS": 4})
+    assert "have 4 temporal views one after the other" in build_views_note(cfg, "frames")
+    assert build_views_note(cfg, "cls") == ""
+    assert build_views_note(changed(cfg, {"TEST.NUM_ENSEMBLE_VIEWS": 1}), "frames") == ""

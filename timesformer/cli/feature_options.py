@@ -13,6 +13,7 @@ from timesformer.io.terminal import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from timesformer.config import CfgNode
     from timesformer.datasets.lists import VideoList
     from timesformer.features.compare import Comparison
     from timesformer.features.feature_set import FeatureSet
@@ -79,6 +80,8 @@ class FeatureOptions(model.ModelOptions):
         from timesformer.features.store import default_folder, stored_features
 
         predictor = self.open_predictor()
+        if note := build_views_note(predictor.cfg, tokens):
+            model.remark(f"note: {note}")
         folder = self.cache or default_folder()
         stream = stored_features(
             predictor, videos, tokens=tokens, precision=self.precision, folder=folder
@@ -93,6 +96,17 @@ class FeatureOptions(model.ModelOptions):
         if unreadable:
             model.tell(f"{unreadable} of {len(found)} videos could not be read")
         return readable, unreadable
+
+
+def build_views_note(cfg: "CfgNode", tokens: str) -> str:
+    """What several temporal views mean for sequences of frames; "" if there is one, or no sequence."""
+    views = cfg.TEST.NUM_ENSEMBLE_VIEWS
+    if tokens != "frames" or views == 1:
+        return ""
+    return (
+        f"the sequences of frames have {views} temporal views one after the other, which may show the "
+        "same seconds again; --views 1x1 takes one"
+    )
 
 
 def feature_set(found: "list[Features]", videos: "VideoList", made: dict[str, Any]) -> "FeatureSet":
