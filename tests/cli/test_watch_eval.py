@@ -34,9 +34,7 @@ def test_tables_are_printed_and_warnings_are_on_the_error_stream(run_here, files
     assert status == 0
     assert "in stream time  as seen" in text
     assert "early detection, mAP" in text
-    assert (
-        "warning: The streams last 0.05 hours, so a rate of 1 an hour allows no false" in error
-    )
+    assert "warning: The streams last 0.05 hours, so a rate of 1 an hour allows no false" in error
 
 
 def test_a_page_is_written(run_here, files, tmp_path):
