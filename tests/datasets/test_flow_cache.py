@@ -81,16 +81,26 @@ def preflight_of_data(cfg):
     [
         (
             ["DATA.FLOW.METHOD", "dis"],
-            "have other flow: .* holds flow of method farneback, not dis",
+            "24 of 24 .* have flow of method farneback, not dis in .*/flow; set DATA.FLOW",
         ),
-        (["DATA.FLOW.BOUND", "10"], "holds flow of bound 20.0, not 10.0"),
-        (["DATA.FLOW.SHORT_SIDE", "32"], "holds flow of short_side 256, not 32"),
+        (["DATA.FLOW.BOUND", "10"], "have flow of bound 20.0, not 10.0"),
+        (["DATA.FLOW.SHORT_SIDE", "32"], "have flow of short_side 256, not 32"),
         (["DATA.APPLY_ROTATION", "True"], "apply_rotation False, not True"),
     ],
 )
 def test_flow_of_other_settings_is_refused_before_the_run(config, cache, overrides, message):
     problems = preflight_of_data(config("DATA.FLOW.CACHE", cache, *overrides))
+    assert len(problems) == 3  # one for each list
     assert any(re.search(message, line) for line in problems)
+
+
+def test_the_command_for_other_settings_is_accepted(config, cache, data_dir, tmp_path):
+    part = shutil.copytree(cache, tmp_path / "flow")
+    options = ["DATA.FLOW.SHORT_SIDE", 32, "TRAIN.ENABLE", "False"]
+    [problem] = preflight_of_data(config("DATA.FLOW.CACHE", part, *options))
+    assert run(shlex.split(problem.partition("; run: ")[2])[2:], name="extract-flow") == 0
+    other = tmp_path / "flow_farneback_20_32"
+    assert preflight_of_data(config("DATA.FLOW.CACHE", other, *options)) == []
 
 
 def test_what_is_missing_is_named_with_a_command_that_writes_it(config, cache, data_dir, tmp_path):
@@ -117,7 +127,8 @@ def test_a_damaged_file_is_found_before_the_run(config, cache, tmp_path):
     path = sorted(part.glob("*/*.npz"))[0]
     path.write_bytes(path.read_bytes()[:-10])
     problems = preflight_of_data(config("DATA.FLOW.CACHE", part))
-    assert any(f"{path} is damaged" in line for line in problems)
+    assert len(problems) == 1
+    assert f"{path} is damaged" in problems[0]
 
 
 def test_a_video_without_flow_is_unreadable_and_replaced_in_training(config, cache, tmp_path):
@@ -138,7 +149,7 @@ def test_an_unreadable_video_does_not_stop_a_run(config, tmp_path, data_dir):
     settings = build_flow_settings(cfg)
     extract_flow([str(broken)], tmp_path / "flow", settings, weights="", workers=1)
     videos = read_list(cfg, "test")
-    assert list(cache_problems(videos, tmp_path / "flow", settings, command="x")) == []
+    assert list(cache_problems(videos, tmp_path / "flow", settings, command=str)) == []
     sample = build_dataset(cfg, "test")[0, 0]
     assert not len(sample.clips)
     assert "broken.mp4" in sample.failures[0]
@@ -149,7 +160,7 @@ def test_the_command_has_the_settings_that_are_not_defaults(config):
     command = extract_command(
         "a b/train.csv",
         "flow",
-        build_flow_settings(cfg),
+        settings=build_flow_settings(cfg),
         prefix="/data",
         separator=",",
         weights="w",

@@ -41,7 +41,8 @@ def test_a_model_blind_to_order_learns_the_direction_from_flow(tiny_yaml, motion
              "DATA.FLOW.METHOD", "farneback", "DATA.FLOW.BOUND", 5, "DATA.RANDOM_FLIP", "False",
              "TIMESFORMER.ATTENTION_TYPE", "space_only", "SOLVER.MAX_EPOCH", 6,
              "TRAIN.EVAL_PERIOD", 6, "TRAIN.CHECKPOINT_PERIOD", 6, "TEST.ENABLE", "False",
-             "SOLVER.BASE_LR", 0.01, "TIMESFORMER.LINEAR_STD", 0.1, "TEST.NUM_ENSEMBLE_VIEWS", 1]  # fmt: skip
+             "SOLVER.BASE_LR", 0.01, "TIMESFORMER.LINEAR_STD", 0.1,
+             "TEST.NUM_ENSEMBLE_VIEWS", 1]  # fmt: skip
     run(load_config(tiny_yaml, [str(word) for word in words]))
     weights = tmp_path / "out/checkpoints/checkpoint_epoch_00006.pyth"
     predictor = Predictor.from_checkpoint(weights, "cpu")

@@ -85,10 +85,10 @@ def build_flow_problems(cfg: CfgNode) -> Iterator[str]:
     splits = ["train", "val"] * cfg.TRAIN.ENABLE + ["test"] * cfg.TEST.ENABLE
     for split in splits:
         source = build_list_source(cfg, split)
-        command = extract_command(
+        command = partial(
+            extract_command,
             str(source.file),
-            flow.CACHE,
-            settings,
+            settings=settings,
             prefix=cfg.DATA.PATH_PREFIX,
             separator=cfg.DATA.PATH_LABEL_SEPARATOR,
             weights=flow.WEIGHTS,
