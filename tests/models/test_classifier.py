@@ -5,11 +5,18 @@ import torch
 from torch import nn
 
 from timesformer.config import load_config
-from timesformer.models import MODELS, build_model
+from timesformer.models import build_model
 from timesformer.models.classifier import classifier_parameters, layers, parameter_depths
 
+NAMES = [
+    "vit_base_patch16_224",
+    "r3d_18",
+    "timm/resnet18+lstm",
+    "timm/vit_tiny_patch16_224+attention",
+]
 
-@pytest.fixture(params=MODELS)
+
+@pytest.fixture(params=NAMES)
 def model(request, tiny_yaml):
     torch.manual_seed(0)
     return build_model(load_config(tiny_yaml, ["MODEL.MODEL_NAME", request.param])).eval()

@@ -212,7 +212,8 @@ def test_build_model_reads_no_network_and_gives_logits(tiny_yaml):
 def test_an_unknown_model_is_named_with_the_rows_of_the_table(tiny_yaml):
     cfg = load_config(tiny_yaml, ["MODEL.MODEL_NAME", "SlowFast"])
     with pytest.raises(
-        ConfigError, match="MODEL_NAME is 'SlowFast'; choose one of vit_base.*r3d_18"
+        ConfigError,
+        match="MODEL_NAME is 'SlowFast'.*nearest .* pytorchvideo/slowfast.*families are torchv",
     ):
         build_model(cfg)
 

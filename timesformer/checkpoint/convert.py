@@ -13,7 +13,12 @@ from timesformer.checkpoint.files import ABOUT, weights_path
 from timesformer.checkpoint.formats.huggingface import SCHEMES, to_huggingface
 from timesformer.checkpoint.formats.sharded import is_sharded
 from timesformer.checkpoint.load import CheckpointError, load_weights, read_file
-from timesformer.checkpoint.metadata import TEMPERATURE, build_preprocessing, versions
+from timesformer.checkpoint.metadata import (
+    TEMPERATURE,
+    build_preprocessing,
+    names_other_model,
+    versions,
+)
 from timesformer.checkpoint.model_card import model_card
 from timesformer.checkpoint.model_spec import ModelSpec
 from timesformer.checkpoint.payload import check_entries, unknown_classes
@@ -48,13 +53,20 @@ class Source(NamedTuple):
         return cls(
             spec,
             {
-                "cfg": found.get("cfg", spec.cfg.dump()),
+                "cfg": _cfg(found, spec),
                 **({"class_names": names} if names else {}),
                 "preprocessing": build_preprocessing(spec.cfg),
                 "versions": found.get("versions", versions()),
                 **kept,
             },
         )
+
+
+def _cfg(found: Mapping[str, Any], spec: ModelSpec) -> str:
+    """The configuration of the file, unless it is of another program and names no model of ours."""
+    ours = spec.cfg.dump()
+    is_known = not names_other_model({"cfg": ours}) or names_other_model(found)
+    return found.get("cfg", ours) if is_known else ours
 
 
 def write_published(source: Source, path: Path, dtype: torch.dtype) -> Path:
@@ -248,7 +260,11 @@ def _preprocessor(said: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _cast(state: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
-    return {name: value.to(dtype).contiguous().clone() for name, value in state.items()}
+    """Real numbers as ``dtype``; counts, as those of batch norms, stay whole."""
+    return {
+        name: value.to(dtype if value.is_floating_point() else value.dtype).contiguous().clone()
+        for name, value in state.items()
+    }
 
 
 def _save(state: dict[str, Tensor], path: str | PathLike[str], about: Mapping[str, Any]) -> None:

@@ -3,13 +3,12 @@
 import contextlib
 import os
 import re
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
 from timesformer.errors import InputError
+from timesformer.io.endpoint import answers as _answers
 from timesformer.io.terminal import first_line
 
 IN_FOLDER = (
@@ -19,8 +18,6 @@ IN_FOLDER = (
     "pytorch_model.bin.index.json",
 )
 """The files of weights in a folder of Hugging Face, the first that is there counts."""
-
-SECONDS = 5.0  # to wait for the hub before the cache alone is asked
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _OF_FILES = frozenset(
@@ -80,17 +77,6 @@ def cache_folder() -> str:
         if folder := os.environ.get(name):
             return os.path.join(os.path.expanduser(folder), below).rstrip(os.sep)
     return str(constants.HF_HUB_CACHE)
-
-
-def _answers(endpoint: str) -> bool:
-    request = urllib.request.Request(endpoint, method="HEAD")
-    try:
-        urllib.request.urlopen(request, timeout=SECONDS).close()
-    except urllib.error.HTTPError:  # it answers
-        return True
-    except OSError:
-        return False
-    return True
 
 
 def _cached(name: str) -> Path | None:

@@ -17,10 +17,10 @@ from timesformer.checkpoint.load import (
     load_state,
     read_weights,
 )
-from timesformer.checkpoint.model_spec import build_other_config
+from timesformer.checkpoint.other_models import build_other, is_other
 from timesformer.config import flat_values
 from timesformer.io.terminal import printable
-from timesformer.models import MODELS, build_model
+from timesformer.models import build_model
 from timesformer.models.classifier import Classifier
 from timesformer.models.timesformer import TimeSformer
 
@@ -84,7 +84,7 @@ def as_text(facts: dict[str, Any]) -> str:
 
 
 def _kind(weights: Weights) -> str:
-    is_video_model = is_video(weights.state) or weights.format in MODELS
+    is_video_model = is_video(weights.state) or is_other(weights.format)
     return "video model" if is_video_model else "image model or space-only video model"
 
 
@@ -124,9 +124,10 @@ def _model(weights: Weights, source: str) -> Classifier:
         sizes = infer(weights.state)
     except ValueError:
         text = weights.about.get("cfg", "")
-        cfg = build_other_config(source, flat_values(text, source=source) if text else {})
-        if cfg is None:
+        own = flat_values(text, source=source) if text else {}
+        if not is_other(own.get("MODEL.MODEL_NAME", "")):
             raise
+        _, cfg = build_other(source, weights, own)
         with torch.device("meta"):
             return build_model(cfg)
     with torch.device("meta"):
@@ -141,4 +142,5 @@ def _model(weights: Weights, source: str) -> Classifier:
             num_heads=weights.num_heads or sizes.num_heads,
             mlp_ratio=sizes.mlp_ratio,
             pre_norm="norm_pre.weight" in weights.state,
+            in_channels=weights.state["patch_embed.proj.weight"].shape[1],
         )

@@ -15,8 +15,9 @@ from timesformer.checkpoint.files import (
 )
 from timesformer.checkpoint.formats import FormatError, Weights, huggingface
 from timesformer.checkpoint.formats import convert as convert_format
+from timesformer.checkpoint.formats.libraries import for_model
 from timesformer.checkpoint.match import LoadReport, load_state, match, unwrap
-from timesformer.checkpoint.metadata import read_metadata
+from timesformer.checkpoint.metadata import names_other_model, read_metadata
 from timesformer.checkpoint.payload import (
     KNOWN_ENTRIES,
     other_entries,
@@ -24,6 +25,7 @@ from timesformer.checkpoint.payload import (
 )
 from timesformer.checkpoint.state_search import Found, find_weights
 from timesformer.io.terminal import first_line, printable
+from timesformer.models.timesformer import TimeSformer
 
 __all__ = [
     "CheckpointError",
@@ -57,7 +59,8 @@ def load_weights(
     knows the epsilon of its norms, the model takes it.
 
     Args:
-        model: a TimeSformer, bare or wrapped in DDP.
+        model: a model of the table, bare or wrapped in DDP. Weights of one that is not a TimeSformer
+            have its library's names, or those of a row of ``formats.libraries``.
         path: a file, a folder of Hugging Face, or ``timm/NAME``.
         cut_from_names: substrings to remove from the names of the file first.
         strict: refuse a file that leaves parameters without values, or has tensors without a place,
@@ -69,32 +72,44 @@ def load_weights(
         CheckpointError: no such file, truncated, not a checkpoint, another architecture, or nothing
             that fits.
     """
-    weights = read_weights(path, cut_from_names=cut_from_names)
+    bare = unwrap(model)
+    is_ours = isinstance(bare, TimeSformer)
+    weights = read_weights(path, cut_from_names=cut_from_names, converted=is_ours)
+    if not is_ours:
+        weights = for_model(weights, bare)
     report = match(model, weights, source=str(path), strict=strict, time_resize=time_resize)
-    _take_epsilon(unwrap(model), weights, report)
+    if is_ours:
+        _take_epsilon(bare, weights, report)
     return report
 
 
 def read_weights(
-    path: str | Path, *, cut_from_names: tuple[str, ...] = (), mmap: bool = False
+    path: str | Path,
+    *,
+    cut_from_names: tuple[str, ...] = (),
+    mmap: bool = False,
+    converted: bool = True,
 ) -> Weights:
     """The weights of a file by our names, with all that it says of them; ``mmap`` as ``read_file``.
 
     Reads what this code, the published code, timm, transformers, mmaction2, PaddleVideo, OpenAI and
-    open_clip write; ``formats.FORMATS`` is the list.
+    open_clip write; ``formats.FORMATS`` is the list. Weights of another model than a TimeSformer keep
+    their names: those of a checkpoint that says so, or if not ``converted``.
 
     Raises:
         CheckpointError: see ``load_weights``; also class names that are not one for each class.
     """
     if timm_hub.is_name(path):
-        return timm_hub.fetch(path)
+        return timm_hub.fetch(path, converted=converted)
     payload = read_file(path, mmap=mmap)
+    converted = converted and not names_other_model(payload)
     try:
         found = find_weights(payload)
     except ValueError as error:
         raise CheckpointError(f"{path} is not a model checkpoint: {error}") from error
     try:
-        weights = convert_format(convert_names(found.state, cut_from_names))
+        state = convert_names(found.state, cut_from_names)
+        weights = convert_format(state) if converted else Weights(dict(state), format="unknown")
         _note_the_rest(weights, found, payload)
         read_metadata(weights, payload, path)
         if weights.format.startswith("Hugging Face"):

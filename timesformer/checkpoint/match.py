@@ -12,8 +12,11 @@ from timesformer.checkpoint.architecture import infer
 from timesformer.checkpoint.files import CheckpointError
 from timesformer.checkpoint.formats import Weights
 from timesformer.checkpoint.formats.image_vit import is_video
+from timesformer.checkpoint.formats.libraries import family_of
 from timesformer.io.terminal import printable
-from timesformer.models.classifier import Classifier, classifier_parameters
+from timesformer.models import is_model_name
+from timesformer.models.classifier import RGB, Classifier, classifier_parameters
+from timesformer.models.library import over_channels
 
 _KEYS = {  # of what distinguishes architectures
     "attention_type": "TIMESFORMER.ATTENTION_TYPE",
@@ -94,6 +97,7 @@ def match(
         raise CheckpointError(
             f"{'almost nothing' if fitted else 'nothing'} in {source} fits the model: it has "
             f"{_some(sorted(weights.state))}, the model wants {_some(list(target))}"
+            f"{_family(bare, weights)}"
         )
     head = classifier_parameters(bare)
     if not fitted.keys() >= set(head):  # never a classifier that is half the file's
@@ -181,7 +185,17 @@ def _refuse_foreign(model: Classifier, weights: Weights, wrong: list[str], sourc
     raise CheckpointError(
         f"{source} is of another architecture, "
         + "; ".join(filter(None, [differing, shapes, f"set {keys} to the sizes of the file"]))
+        + _family(model, weights)
     )
+
+
+def _family(model: Classifier, weights: Weights) -> str:
+    """What kind of model the file seems to be of, if that is another than ``model``."""
+    named = is_model_name(weights.format) and weights.format != model.kind
+    found = weights.format if named else family_of(weights.state.keys())
+    if not found or found == family_of(model.state_dict().keys()):
+        return ""
+    return f"; it looks like weights of {found}: set MODEL.MODEL_NAME to that"
 
 
 def _mismatches(model: Classifier, weights: Weights, report: LoadReport) -> str:
@@ -221,10 +235,12 @@ def _differences(model: Classifier, weights: Weights) -> str:
 
 def _resize(key: str, value: Tensor, target: Tensor, time_resize: str) -> Tensor | None:
     """``value`` in the shape of ``target`` if only frames, resolution or patch differ, else None."""
-    if value.ndim != target.ndim or not value.numel():
+    if value.ndim != target.ndim or value.ndim < 2 or not value.numel():
         return None
     if key == "patch_embed.proj.weight" and value.shape[:2] == target.shape[:2]:
         return resize.resize_patch(value, target.shape[2])
+    if value.shape[1] == RGB and value[:, 0].shape == target[:, 0].shape:
+        return over_channels(value, target.shape[1])
     if key not in ("pos_embed", "time_embed") or value.shape[2] != target.shape[2]:
         return None
     if key == "time_embed":

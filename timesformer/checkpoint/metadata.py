@@ -18,6 +18,7 @@ from timesformer.config import CfgNode, ConfigError
 from timesformer.config.strict_yaml import read_yaml
 from timesformer.config.tree import value_of
 from timesformer.io.terminal import printable
+from timesformer.models import TIMESFORMERS, is_model_name
 
 if TYPE_CHECKING:
     from timesformer.datasets.lists import VideoList
@@ -185,6 +186,18 @@ def read_metadata(weights: Weights, payload: Any, path: str | Path) -> None:
     heads, eps = sizes.get("NUM_HEADS"), sizes.get("NORM_EPS")
     weights.num_heads = heads if isinstance(heads, int) and heads > 0 else None
     weights.norm_eps = float(eps) if isinstance(eps, int | float) and eps > 0 else weights.norm_eps
+
+
+def names_other_model(payload: Any) -> bool:
+    """Whether a checkpoint names a model of the table that is not a TimeSformer."""
+    said = payload.get("cfg") if isinstance(payload, Mapping) else None
+    if not isinstance(said, str):
+        return False
+    try:
+        name = _mapping(_mapping(read_yaml(said, source="cfg")).get("MODEL")).get("MODEL_NAME")
+    except ConfigError:
+        return False
+    return isinstance(name, str) and name not in TIMESFORMERS and is_model_name(name)
 
 
 def _is_config(text: str) -> bool:

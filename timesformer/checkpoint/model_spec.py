@@ -8,22 +8,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike, fspath
 from typing import Any, NamedTuple
 
-import torch
-
 from timesformer.checkpoint import timm_hub
 from timesformer.checkpoint.architecture import HEAD_WIDTH, Architecture, infer, usual_heads
+from timesformer.checkpoint.formats.libraries import family_of
 from timesformer.checkpoint.load import CheckpointError, Weights, read_weights
 from timesformer.checkpoint.metadata import LONGEST_SIDE, read_preprocessing
-from timesformer.config import CfgNode, ConfigError, config_of, flat_values, load_config, portable
-from timesformer.config.keys import KEYS
+from timesformer.checkpoint.other_models import (
+    COVERING,
+    PREDICTING,
+    build_name,
+    build_other,
+    config_from,
+    is_other,
+    scored,
+    shadow,
+)
+from timesformer.config import CfgNode, flat_values, load_config, portable
 from timesformer.datasets.class_names import class_names
-from timesformer.models import MODELS, TIMESFORMERS, build_model
+from timesformer.models import TIMESFORMERS
 from timesformer.models.classifier import classifier_parameters
 
-# Where test views lie unless the file says it: the published code, whose files cannot, never shows the
-# end of a video, and of a single view only its beginning. Its own protocol stays that of training.
-COVERING = {"TEST.VIEW_PLACEMENT": "paper"}
-PREDICTING = ("TRAIN.ENABLE", "False", "TEST.ENABLE", "True", "NUM_GPUS", "0")
 PUBLISHED_NAMES = {  # TRAIN.DATASET and classes of the published checkpoints -> data set
     ("kinetics", 400): "kinetics400",
     ("kinetics", 600): "kinetics600",
@@ -69,22 +73,26 @@ def read_model_spec(
         ConfigError: values that do not fit together.
         ClassNamesError: class names that cannot be read.
     """
-    weights, overrides = _read(fspath(path)), tuple(overrides)
+    overrides = tuple(overrides)
+    named = build_name(cfg_file, overrides)
+    weights = _read(fspath(path), converted=named in ("", *TIMESFORMERS))
     text = weights.about.get("cfg")
     own = flat_values(text, source=str(path)) if isinstance(text, str) else {}
+    if is_other(named or own.get("MODEL.MODEL_NAME", "")):
+        weights, cfg = build_other(str(path), weights, own, cfg_file, overrides)
+        return _spec(str(path), weights, own, cfg, [], _num_classes(cfg, weights), classes)
     try:
         found = infer(weights.state)
     except ValueError as error:
-        cfg = build_other_config(str(path), own, cfg_file, overrides)
-        if cfg is None:
-            raise CheckpointError(
-                f"{path} is not a checkpoint of a TimeSformer: {error}"
-            ) from error
-        return _spec(str(path), weights, own, cfg, [], _num_classes(cfg, weights), classes)
+        kind = family_of(weights.state.keys())
+        hint = f"; it looks like weights of {kind}: add MODEL.MODEL_NAME and that" if kind else ""
+        raise CheckpointError(
+            f"{path} is not a checkpoint of a TimeSformer: {error}{hint}"
+        ) from error
     if cfg_file is None:
         guessed = _guesses_heads(weights, found, {*own, *overrides[::2]}, str(path))
         values, notes = _values(own, weights, found, source=str(path), guessed=guessed)
-        cfg = _config(values, (*PREDICTING, *overrides), path=str(path))
+        cfg = config_from(values, (*PREDICTING, *overrides), path=str(path))
     else:
         cfg, notes = load_config(fspath(cfg_file), (*PREDICTING, *overrides)), []
     sizes = {"DEPTH": found.depth, "EMBED_DIM": found.embed_dim}
@@ -122,47 +130,15 @@ def _spec(
     return ModelSpec(path, weights, cfg, names, said, num_classes is not None)
 
 
-def build_other_config(
-    path: str,
-    own: Mapping[str, Any],
-    cfg_file: str | PathLike[str] | None = None,
-    overrides: Sequence[str] = (),
-) -> CfgNode | None:
-    """The configuration of a model that is not a TimeSformer; None: nothing names such a model."""
-    named = {own.get("MODEL.MODEL_NAME"), *overrides[1::2]} & (MODELS.keys() - set(TIMESFORMERS))
-    overrides = (*PREDICTING, *overrides)
-    if cfg_file is not None:
-        cfg = load_config(fspath(cfg_file), overrides)
-    elif named:
-        cfg = _config(_scored(own), overrides, path=path)
-    else:
-        return None
-    return None if cfg.MODEL.MODEL_NAME in TIMESFORMERS else cfg
-
-
 def _num_classes(cfg: CfgNode, weights: Weights) -> int | None:
-    with torch.device("meta"):
-        head = classifier_parameters(build_model(cfg))[0]
+    head = classifier_parameters(shadow(cfg))[0]
     return len(weights.state[head]) if head in weights.state else None
 
 
-def _scored(own: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys that decide a score, and the name of the model."""
-    return {key: value for key, value in own.items() if key in KEYS and KEYS[key].scored}
-
-
-def _config(values: Mapping[str, Any], overrides: Sequence[str], *, path: str) -> CfgNode:
-    """The configuration; errors in it name the checkpoint."""
-    try:
-        return config_of(values, overrides, source=path)
-    except ConfigError as error:
-        raise ConfigError(str(error) if path in str(error) else f"{path}: {error}") from error
-
-
-def _read(name: str) -> Weights:
+def _read(name: str, *, converted: bool) -> Weights:
     if timm_hub.is_name(name):
-        return read_weights(name)
-    return read_weights(portable(name), mmap=True)
+        return read_weights(name, converted=converted)
+    return read_weights(portable(name), mmap=True, converted=converted)
 
 
 def _guesses_heads(weights: Weights, found: Architecture, said: set[str], path: str) -> bool:
@@ -185,7 +161,7 @@ def _values(
 ) -> tuple[dict[str, Any], list[str]]:
     """Flat keys and values of a configuration, and notes on what is no more than an assumption."""
     if own:
-        values = _sizes(found, weights) | _scored(own)
+        values = _sizes(found, weights) | scored(own)
         if not _is_published(own):
             return values, []
         values |= COVERING

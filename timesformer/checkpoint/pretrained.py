@@ -1,12 +1,17 @@
 """Weights to start a training from: of a file, or of the ImageNet ViT of the model's shape."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from torch import nn
 
 from timesformer.checkpoint import start
+from timesformer.checkpoint.formats.libraries import for_model
 from timesformer.checkpoint.load import CheckpointError, LoadReport, load_weights
+from timesformer.checkpoint.match import match
+from timesformer.checkpoint.published_weights import is_published, read_published
 from timesformer.config import CfgNode
+from timesformer.models import MODELS, find_spec
 from timesformer.models.classifier import Classifier
 from timesformer.models.timesformer import TimeSformer
 
@@ -21,6 +26,10 @@ IMAGENET_VITS = {
     (32, 384, 12, 6): "vit_small_patch32_224.augreg_in21k_ft_in1k",
     (16, 192, 12, 3): "vit_tiny_patch16_224.augreg_in21k_ft_in1k",
 }
+WAYS_OUT = (
+    "set TIMESFORMER.PRETRAINED_MODEL to a checkpoint file, or to none for random weights, or "
+    "start from TRAIN.CHECKPOINT_FILE_PATH with TRAIN.FINETUNE True"
+)
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,7 @@ class StartOptions:
     strict: bool
     time_resize: str
     norm_eps: float
+    pixels: Mapping[str, Sequence[float]] = field(default_factory=dict)  # DATA.MEAN, DATA.STD
 
 
 def build_start_options(cfg: CfgNode, *, cut: bool = False) -> StartOptions:
@@ -40,16 +50,22 @@ def build_start_options(cfg: CfgNode, *, cut: bool = False) -> StartOptions:
         strict=cfg.TRAIN.CHECKPOINT_STRICT,
         time_resize=cfg.TIMESFORMER.TIME_EMBED_RESIZE,
         norm_eps=cfg.TIMESFORMER.NORM_EPS,
+        pixels={"DATA.MEAN": cfg.DATA.MEAN, "DATA.STD": cfg.DATA.STD},
     )
 
 
 def load_start(model: Classifier, name: str, options: StartOptions) -> LoadReport:
-    """Give ``model`` the weights of ``name``: a path, ``timm/NAME``, or empty for ImageNet's.
+    """Give ``model`` the weights of ``name``: a path, ``timm/NAME``, or a name that its library gives.
+
+    Empty: ImageNet's, or for the model of a library those that the library prefers.
 
     Raises:
         CheckpointError: it cannot be used, or needs another TIMESFORMER.NORM_EPS: the checkpoints of
             this run would not say what the model computes.
     """
+    is_ours = isinstance(model, TimeSformer)
+    if not is_ours and (not name or is_published(model.kind, name)):
+        return _load_published(model, name, options)
     if not name:
         return load_imagenet(model)
     report = load_weights(
@@ -59,7 +75,30 @@ def load_start(model: Classifier, name: str, options: StartOptions) -> LoadRepor
         strict=options.strict,
         time_resize=options.time_resize,
     )
-    _refuse_other_epsilon(model, name, options.norm_eps)
+    if is_ours:
+        _refuse_other_epsilon(model, name, options.norm_eps)
+    return report
+
+
+def _load_published(model: Classifier, name: str, options: StartOptions) -> LoadReport:
+    """Give ``model`` the weights that its library publishes; a note tells of other pixels than theirs."""
+    try:
+        weights = read_published(model.kind, name)
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}; or {WAYS_OUT}") from error
+    weights = for_model(weights, model)
+    source = f"{model.kind} {name}".strip()
+    report = match(model, weights, source=source, strict=options.strict)
+    said = find_spec(MODELS, model.kind).defaults(model.kind)
+    differing = [
+        f"{key} {[round(each, 4) for each in said[key]]}"
+        for key, value in options.pixels.items()
+        if key in said and list(said[key]) != list(value)
+    ]
+    if differing:
+        report.notes.append(
+            f"its library trained these weights with {' and '.join(differing)}, and this run has others"
+        )
     return report
 
 
@@ -79,19 +118,15 @@ def load_imagenet(model: Classifier) -> LoadReport:
     Raises:
         CheckpointError: timm has no ViT of this shape, or its weights cannot be fetched.
     """
-    ways_out = (
-        "set TIMESFORMER.PRETRAINED_MODEL to a checkpoint file, or to none for random weights, or "
-        "start from TRAIN.CHECKPOINT_FILE_PATH with TRAIN.FINETUNE True"
-    )
     if not isinstance(model, TimeSformer):
-        raise CheckpointError(f"there are no ImageNet weights for {model.kind}; {ways_out}")
+        raise CheckpointError(f"there are no ImageNet weights for {model.kind}; {WAYS_OUT}")
     shape = (model.patch_size, model.num_features, len(model.blocks), model.num_heads)
     if shape not in IMAGENET_VITS or model.blocks[0].mlp.fc1.out_features != 4 * shape[1]:
         raise CheckpointError(
             "there are no ImageNet weights for a ViT of patch {}, width {}, depth {}, heads {}; "
-            "{}".format(*shape, ways_out)
+            "{}".format(*shape, WAYS_OUT)
         )
     try:
         return load_weights(model, f"timm/{IMAGENET_VITS[shape]}")
     except CheckpointError as error:
-        raise CheckpointError(f"{error}; or {ways_out}") from error
+        raise CheckpointError(f"{error}; or {WAYS_OUT}") from error

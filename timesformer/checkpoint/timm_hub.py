@@ -17,20 +17,26 @@ def is_name(path: str | Path) -> bool:
     return Path(path).as_posix().startswith(PREFIX) and not Path(path).exists()
 
 
-def fetch(path: str | Path) -> Weights:
+def fetch(path: str | Path, *, converted: bool = True) -> Weights:
     """The weights that timm calls ``NAME``, for ``timm/NAME``; downloaded once, then from the cache.
+
+    Args:
+        path: ``timm/NAME``; a step over time behind it, ``+lstm``, does not count.
+        converted: to the names of a TimeSformer; else they keep timm's.
 
     Raises:
         CheckpointError: timm has no such model, it cannot be fetched, or it is not a plain ViT.
     """
     import timm
 
-    name = Path(path).as_posix().removeprefix(PREFIX)
+    name = Path(path).as_posix().removeprefix(PREFIX).partition("+")[0]
     try:
         with offline_if_unreachable():
             model = timm.create_model(name, pretrained=True)
     except (OSError, RuntimeError, ValueError) as error:  # what hubs raise, offline or not
         raise CheckpointError(_cannot_fetch(name, error)) from error
+    if not converted:
+        return Weights(model.state_dict(), format="timm")
     try:
         weights = convert_format(model.state_dict())
     except FormatError as error:

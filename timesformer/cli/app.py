@@ -55,7 +55,7 @@ PANELS = {  # of the help -> commands; a command is `main` of the module of its 
         "plot",
         "benchmark",
     ),
-    "Look things up": ("keys",),
+    "Look things up": ("keys", "models"),
 }
 PANEL_OF = {name: panel for panel, names in PANELS.items() for name in names}
 STATUS = (

@@ -9,10 +9,14 @@ TIMESFORMERS = ("vit_base_patch16_224", "TimeSformer")  # names of the TIMESFORM
 
 MODEL = (
     Key("MODEL.ARCH", "vit", "Family of the model. The published default, slowfast, could not be built.",
-        choices=("vit",), note=" (SlowFast, ResNet and X3D are not part of this project)"),
+        choices=("vit",), note=" (other models are named by MODEL.MODEL_NAME)"),
     Key("MODEL.MODEL_NAME", "vit_base_patch16_224",
-        "Name of the model, a row of timesformer.models.MODELS. vit_base_patch16_224 and TimeSformer "
-        "mean the model of the TIMESFORMER section.", scored=True),
+        "Name of the model: vit_base_patch16_224 or TimeSformer, which mean the model of the TIMESFORMER "
+        "section, c3d, torchvision/NAME, pytorchvideo/NAME, hf/FOLDER, timm/NAME+STEP with the STEP over "
+        "time mean, max, attention, lstm or gru. `timesformer models` lists them.", scored=True),
+    Key("MODEL.HF_CONFIG", "",
+        "Architecture of a model hf/FOLDER, as JSON text. Empty: read from config.json of the folder. "
+        "Checkpoints carry it, so that they need no folder.", ours=True, scored=True),
     Key("MODEL.NUM_CLASSES", 400,
         "Classes of the data set. Labels are 0 .. NUM_CLASSES - 1.", at_least=1, scored=True),
     Key("MODEL.LOSS_FUNC", "cross_entropy",
@@ -27,9 +31,10 @@ TIMESFORMER = (
         choices=("divided_space_time", "joint_space_time", "space_only", "sparse_local_global", "axial"),
         scored=True),
     Key("TIMESFORMER.PRETRAINED_MODEL", "",
-        "Initial weights. Empty: the ImageNet ViT of this shape, through timm. timm/NAME: that ViT of "
-        "timm. A path: that file, or folder of Hugging Face, of any known format. none: random values. "
-        "Read only when a training starts and nothing else gives it weights.", free=True),
+        "Initial weights. Empty: the ImageNet ViT of this shape, through timm; for a model of a library, "
+        "the library's own. timm/NAME: that ViT of timm. KINETICS400_V1 and the like: weights of "
+        "torchvision. A path: that file, or folder of Hugging Face, of any known format. none: random "
+        "values. Read only when a training starts and nothing else gives it weights.", free=True),
     Key("TIMESFORMER.PATCH_SIZE", 16, "Side of a patch, in pixels.", at_least=1, ours=True, scored=True),
     Key("TIMESFORMER.EMBED_DIM", 768, "Width of a token.", at_least=1, ours=True, scored=True),
     Key("TIMESFORMER.DEPTH", 12, "Number of blocks.", at_least=1, ours=True, scored=True),

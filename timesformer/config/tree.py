@@ -7,6 +7,7 @@ from typing import Any
 from yacs.config import CfgNode
 
 from timesformer.config.batch_sizes import share_global_batch
+from timesformer.config.hf_config import fill_hf_config
 from timesformer.config.ignored_keys import IGNORED, check_harmless
 from timesformer.config.keys import KEYS, renamed, unknown
 from timesformer.config.rules import problems_between_keys
@@ -74,6 +75,9 @@ def _checked(cfg: CfgNode, values: Mapping[str, Any], sources: Mapping[str, str]
     _merge(cfg, values, sources)
     _raise(share_global_batch(cfg))
     _raise(_problems(cfg))
+    if "MODEL.MODEL_NAME" in values and "MODEL.HF_CONFIG" not in values:
+        cfg.MODEL.HF_CONFIG = ""  # that of another model
+    fill_hf_config(cfg)
     cfg.freeze()
     return cfg
 

@@ -14,6 +14,7 @@ from timesformer.checkpoint import hub, resume_check, start
 from timesformer.checkpoint.load import CheckpointError, load_tested
 from timesformer.checkpoint.metadata import fingerprint
 from timesformer.checkpoint.pretrained import build_start_options, load_start
+from timesformer.checkpoint.published_weights import is_published
 from timesformer.checkpoint.run_folder import build_run_settings, standing, start_of
 from timesformer.checkpoint.timm_hub import is_name
 from timesformer.config import CfgNode, ConfigError, portable
@@ -31,6 +32,7 @@ from timesformer.evaluation.view_scores import memory_problem
 from timesformer.files import best_checkpoint, checkpoint_folder
 from timesformer.models import build_model
 from timesformer.models.freeze import frozen_names
+from timesformer.models.trial import build_input_problem
 from timesformer.runtime.precision import precision_problems
 from timesformer.video import check_torchcodec
 
@@ -133,7 +135,9 @@ def _checkpoint_problems(cfg: CfgNode) -> Iterator[str]:
         if not cfg[section][name]:
             continue
         path = _file(cfg, key)
-        if not (path.exists() or path.is_symlink() or is_name(path) or hub.is_name(path)):
+        is_known = is_published(cfg.MODEL.MODEL_NAME, cfg[section][name])
+        is_known = is_known or is_name(path) or hub.is_name(path)
+        if not (path.exists() or path.is_symlink() or is_known):
             yield f"{key} is {cfg[section][name]!r}, but there is no such file; check the path"
             continue
         try:
@@ -179,6 +183,12 @@ def _resume_problems(cfg: CfgNode) -> Sequence[str]:
     anyway = cfg.TRAIN.RESUME_ANYWAY
     resume_check.check_compatible(newest, cfg.dump(), now, resume_anyway=anyway)
     return ()
+
+
+def _input_problems(cfg: CfgNode) -> Iterator[str]:
+    """Clips that are too short or too small for the model."""
+    if problem := build_input_problem(cfg):
+        yield problem
 
 
 def _freeze_problems(cfg: CfgNode) -> Sequence[str]:
@@ -259,6 +269,7 @@ CHECKS: tuple[Check, ...] = (
     _device_problems,
     _output_problems,
     _checkpoint_problems,
+    _input_problems,
     _board_problems,
     _decoder_problems,
     _arithmetic_problems,

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from timesformer.checkpoint import save
 from timesformer.checkpoint.load import CheckpointError, read_weights
+from timesformer.checkpoint.other_models import is_other
 from timesformer.config import portable
 from timesformer.config.published import Published
 from timesformer.datasets.lists import VideoList
@@ -91,7 +92,7 @@ def report(
     """
     if gone := save.vanished(folder):
         raise CheckpointError(gone)
-    names = videos.class_names or read_weights(portable(settings.weights)).class_names
+    names = videos.class_names or _class_names(settings)
     main, *others = [record(folder, *each, videos, settings, names) for each in tested]
     if pickled:
         write_pickle(folder / pickled, main.scores, videos)
@@ -108,6 +109,12 @@ def report(
         log.say(logger, "%s", protocol_table(rows, known), at=screen.RESULT)
     if problems := [each.problem for each in (main, *others) if each.problem]:
         raise NonFiniteScores(problems[0])
+
+
+def _class_names(settings: TestSettings) -> tuple[str, ...]:
+    """Those that the weights name."""
+    converted = not is_other(settings.attention_type)
+    return read_weights(portable(settings.weights), converted=converted).class_names
 
 
 def record(

@@ -22,7 +22,7 @@ from timesformer.evaluation import metrics
 from timesformer.evaluation.loop import score_batches
 from timesformer.evaluation.scoring import Scoring, build_probabilities, build_scoring
 from timesformer.inference.device import open_device
-from timesformer.inference.tokens import TOKENS, of_clips, of_videos
+from timesformer.inference.tokens import TOKENS, Kind, of_clips, of_videos
 from timesformer.inference.videos import Videos, build_image_views, is_one, listed_videos
 from timesformer.inference.view_options import refuse_too_many, view_overrides
 from timesformer.io.terminal import printable
@@ -245,9 +245,16 @@ def build_token_scoring(cfg: CfgNode, scoring: Scoring, tokens: str) -> Scoring:
     views = {"num_temporal": cfg.TEST.NUM_ENSEMBLE_VIEWS, "num_crops": cfg.TEST.NUM_SPATIAL_CROPS}
     return replace(
         scoring,
-        forward=lambda model, clips: of_clips(kind, *model.forward_tokens(clips)),
+        forward=partial(clip_features, kind),
         ensemble=partial(of_videos, kind, **views),
     )
+
+
+def clip_features(kind: Kind, model: Classifier, clips: Tensor) -> Tensor:
+    """Features of each clip, as ``of_clips``; only those that need it ask the model for its patches."""
+    if kind.of_clip is None:
+        return of_clips(kind, model.forward_features(clips), NOTHING)
+    return of_clips(kind, *model.forward_tokens(clips))
 
 
 def _nonfinite(name: str, row: Tensor) -> str:
@@ -258,8 +265,10 @@ def _nonfinite(name: str, row: Tensor) -> str:
 
 
 def _build(description: ModelSpec) -> Classifier:
-    """The described model on the CPU, its parameters the tensors of the file."""
+    """The described model on the CPU, its parameters the tensors of the file if that is all it needs."""
     with torch.device("meta"):  # fresh values would be thrown away
+        model = build_model(description.cfg)
+    if not model.has_whole_state:
         model = build_model(description.cfg)
     weights = description.weights
     state = {
@@ -267,7 +276,11 @@ def _build(description: ModelSpec) -> Classifier:
         for key, value in weights.state.items()
     }
     report = match(
-        model, replace(weights, state=state), source=description.path, strict=False, assign=True
+        model,
+        replace(weights, state=state),
+        source=description.path,
+        strict=False,
+        assign=model.has_whole_state,
     )
     needless = () if description.has_classifier else classifier_parameters(model)
     refuse_unless_tested(

@@ -1,13 +1,23 @@
-"""The models a configuration can name: (B, 3, T, H, W) -> logits (B, NUM_CLASSES)."""
+"""The models a configuration can name: (B, C, T, H, W) -> logits (B, NUM_CLASSES).
 
-from collections.abc import Callable
+Each row of ``MODELS`` is a name, or the prefix of a family, whose names are those of a library.
+"""
 
 from timesformer.config import CfgNode, ConfigError
 from timesformer.config.keys_model import TIMESFORMERS
 from timesformer.config.modality import num_channels
+from timesformer.models.baselines import (
+    c3d,
+    frame_wise,
+    huggingface_video,
+    pytorchvideo_hub,
+    torchvision_video,
+)
 from timesformer.models.classifier import Classifier
+from timesformer.models.spec import Spec, find_spec
 from timesformer.models.timesformer import TimeSformer
-from timesformer.tables import choose
+
+__all__ = ["MODELS", "TIMESFORMERS", "Spec", "build_model", "find_spec", "is_model_name"]
 
 
 def build_model(cfg: CfgNode) -> Classifier:
@@ -16,20 +26,30 @@ def build_model(cfg: CfgNode) -> Classifier:
     Raises:
         ConfigError: there is no such model.
     """
+    return find_spec(MODELS, cfg.MODEL.MODEL_NAME).build(cfg, build_in_channels(cfg))
+
+
+def build_in_channels(cfg: CfgNode) -> int:
+    """Channels of the clips of a run: those of R, G and B, of flow, or of both."""
+    return num_channels(cfg)
+
+
+def is_model_name(name: str) -> bool:
+    """Whether a row of the table is that of ``name``; the family may still have no such model."""
     try:
-        build = choose(MODELS, cfg.MODEL.MODEL_NAME, key="MODEL.MODEL_NAME")
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
-    return build(cfg)
+        find_spec(MODELS, name)
+    except ConfigError:
+        return False
+    return True
 
 
-def build_timesformer(cfg: CfgNode) -> TimeSformer:
+def build_timesformer(cfg: CfgNode, in_channels: int) -> TimeSformer:
     """The model of the TIMESFORMER section."""
     return TimeSformer(
+        in_channels=in_channels,
         img_size=cfg.DATA.TRAIN_CROP_SIZE,
         num_frames=cfg.DATA.NUM_FRAMES,
         num_classes=cfg.MODEL.NUM_CLASSES,
-        in_channels=num_channels(cfg),
         attention_type=cfg.TIMESFORMER.ATTENTION_TYPE,
         patch_size=cfg.TIMESFORMER.PATCH_SIZE,
         embed_dim=cfg.TIMESFORMER.EMBED_DIM,
@@ -47,18 +67,44 @@ def build_timesformer(cfg: CfgNode) -> TimeSformer:
     )
 
 
-def build_r3d_18(cfg: CfgNode) -> Classifier:
-    """R3D-18; of the configuration it takes classes, frames and size."""
-    from timesformer.models.baselines.r3d import R3D18  # torchvision takes long to import
-
-    return R3D18(
-        num_classes=cfg.MODEL.NUM_CLASSES,
-        num_frames=cfg.DATA.NUM_FRAMES,
-        img_size=cfg.DATA.TRAIN_CROP_SIZE,
-    )
-
-
-MODELS: dict[str, Callable[[CfgNode], Classifier]] = {
-    **dict.fromkeys(TIMESFORMERS, build_timesformer),
-    "r3d_18": build_r3d_18,
+MODELS: dict[str, Spec] = {
+    **dict.fromkeys(
+        TIMESFORMERS,
+        Spec(build_timesformer, lambda: TIMESFORMERS, licence=lambda _: "CC BY-NC 4.0"),
+    ),
+    "c3d": Spec(c3d.build_c3d, lambda: ["c3d"], defaults=c3d.defaults),
+    "r3d_18": Spec(  # the name before families had prefixes
+        torchvision_video.build_torchvision,
+        lambda: ["r3d_18"],
+        defaults=torchvision_video.defaults,
+    ),
+    torchvision_video.PREFIX: Spec(
+        torchvision_video.build_torchvision,
+        torchvision_video.names,
+        defaults=torchvision_video.defaults,
+    ),
+    frame_wise.PREFIX: Spec(
+        frame_wise.build_frame_wise,
+        frame_wise.names,
+        layout="frames",
+        defaults=frame_wise.defaults,
+        licence=frame_wise.licence,
+    ),
+    pytorchvideo_hub.PREFIX: Spec(
+        pytorchvideo_hub.build_pytorchvideo,
+        pytorchvideo_hub.names,
+        defaults=pytorchvideo_hub.defaults,
+    ),
+    pytorchvideo_hub.SLOW_FAST: Spec(
+        pytorchvideo_hub.build_pytorchvideo,
+        pytorchvideo_hub.names,
+        layout="slow_fast",
+        defaults=pytorchvideo_hub.defaults,
+    ),
+    huggingface_video.PREFIX: Spec(
+        huggingface_video.build_huggingface,
+        lambda: [],
+        layout="frames_first",
+        defaults=huggingface_video.defaults,
+    ),
 }

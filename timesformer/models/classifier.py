@@ -9,11 +9,12 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+RGB = 3  # channels of a clip of colours
 CLASSIFIER_STD = 0.02  # of the published classifier
 
 
 class Classifier(nn.Module):
-    """A classifier of clips: (B, 3, T, H, W) float, normalised -> logits (B, K)."""
+    """A classifier of clips: (B, C, T, H, W) float, normalised -> logits (B, K)."""
 
     classifier_name = "head"
     """Name of the module that makes logits (B, K) of features (B, D)."""
@@ -22,7 +23,13 @@ class Classifier(nn.Module):
     num_features: int
     """D."""
     input_spec: tuple[int, int, int, int]
-    """Shape of the clips that the model was built for, (3, T, H, W); many models take others too."""
+    """Shape of the clips that the model was built for, (C, T, H, W); many models take others too.
+
+    C is 3, or the number of fields of flow.
+    """
+
+    has_whole_state = True
+    """Whether it computes with nothing but its state: it may be built without values, then filled."""
 
     def forward(self, clip: Tensor) -> Tensor:
         """Logits (B, K) of clips, or of their ``forward_features`` (B, D) computed before."""
@@ -31,7 +38,7 @@ class Classifier(nn.Module):
         return logits
 
     def forward_features(self, clip: Tensor) -> Tensor:
-        """What the classifier gets, (B, 3, T, H, W) -> (B, D)."""
+        """What the classifier gets, (B, C, T, H, W) -> (B, D)."""
         raise NotImplementedError
 
     def forward_tokens(self, clip: Tensor) -> tuple[Tensor, Tensor]:
@@ -50,7 +57,12 @@ class Classifier(nn.Module):
             nn.init.trunc_normal_(made.weight, std=CLASSIFIER_STD)
             nn.init.zeros_(made.bias)
         like = next(self.parameters())
-        self.add_module(self.classifier_name, made.to(like.device, like.dtype))
+        parent, _, leaf = self.classifier_name.rpartition(".")
+        self.get_submodule(parent).add_module(leaf, made.to(like.device, like.dtype))
+
+    def own_names(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Weights of a file of the model's library by the names of the model, if they differ."""
+        return state
 
     def no_weight_decay(self) -> set[str]:
         """Names of parameters that are offsets as biases are, though they have several axes."""

@@ -1,0 +1,46 @@
+"""What files say of models that are not a TimeSformer."""
+
+import json
+
+import pytest
+import torch
+from torchvision.models import get_model
+
+from tests.models.made_families import VIDEOMAE
+from timesformer.checkpoint.model_spec import read_model_spec
+from timesformer.checkpoint.other_models import build_name, is_other
+from timesformer.inference.predictor import Predictor
+
+
+def test_a_file_of_torchvision_predicts_with_its_own_pixels_once_it_is_named(tmp_path, data_dir):
+    theirs = get_model("mc3_18", num_classes=5)
+    torch.save(theirs.state_dict(), tmp_path / "mc3.pth")
+    named = ["MODEL.MODEL_NAME", "torchvision/mc3_18", "DATA.NUM_FRAMES", "4"]
+    spec = read_model_spec(tmp_path / "mc3.pth", overrides=named)
+    assert (spec.cfg.MODEL.NUM_CLASSES, spec.cfg.DATA.TEST_CROP_SIZE) == (5, 112)
+    assert pytest.approx([0.43216, 0.394666, 0.37645]) == spec.cfg.DATA.MEAN
+    assert spec.has_classifier
+    small = [*named, "DATA.TEST_CROP_SIZE", "32", "DATA.TRAIN_JITTER_SCALES", "[32, 40]"]
+    predictor = Predictor.from_checkpoint(tmp_path / "mc3.pth", "cpu", views="1x1", overrides=small)
+    assert predictor.predict(data_dir / "videos/test 0.mp4")[0].scores.shape == (5,)
+
+
+def test_a_folder_of_transformers_says_its_clips_and_pixels(tmp_path):
+    transformers = pytest.importorskip("transformers")
+    config = transformers.AutoConfig.for_model(**VIDEOMAE)
+    transformers.AutoModelForVideoClassification.from_config(config).save_pretrained(tmp_path)
+    pixels = {"image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.2, 0.2]}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(pixels))
+    spec = read_model_spec(tmp_path, overrides=["MODEL.MODEL_NAME", f"hf/{tmp_path}"])
+    data = spec.cfg.DATA
+    assert (data.NUM_FRAMES, data.TEST_CROP_SIZE, data.MEAN) == (4, 32, [0.5, 0.4, 0.3])
+    assert spec.cfg.MODEL.NUM_CLASSES == 2
+
+
+def test_a_command_names_the_model_before_its_file_does(tiny_yaml):
+    assert build_name(None, ()) == ""
+    assert build_name(tiny_yaml, ()) == "vit_base_patch16_224"
+    assert build_name(tiny_yaml, ("MODEL.MODEL_NAME", "c3d")) == "c3d"
+    assert is_other("c3d")
+    assert not is_other("TimeSformer")
+    assert not is_other("SlowFast")

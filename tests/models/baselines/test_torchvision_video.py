@@ -1,0 +1,61 @@
+"""Video models of torchvision against its own."""
+
+import pytest
+import torch
+from torchvision.models import get_model, get_model_weights
+
+from timesformer.config import ConfigError, load_config
+from timesformer.models import build_model
+from timesformer.models.baselines.torchvision_video import defaults, names
+from timesformer.models.classifier import classifier_parameters, layers, parameter_depths
+
+
+@pytest.mark.parametrize("name", ["r3d_18", "mc3_18", "swin3d_t"])
+def test_names_and_logits_are_those_of_torchvision(name, tiny_yaml):
+    theirs = get_model(name, num_classes=3).eval()
+    ours = build_model(load_config(tiny_yaml, ["MODEL.MODEL_NAME", f"torchvision/{name}"])).eval()
+    ours.load_state_dict(theirs.state_dict(), strict=True)
+    clip = torch.randn(2, 3, 4, 32, 32)
+    assert torch.equal(ours(clip), theirs(clip))
+    assert torch.equal(ours(ours.forward_features(clip)), ours(clip))
+
+
+def test_s3d_equals_torchvisions_and_takes_smaller_crops_too(tiny_yaml):
+    theirs = get_model("s3d", num_classes=3).eval()
+    ours = build_model(load_config(tiny_yaml, ["MODEL.MODEL_NAME", "torchvision/s3d"])).eval()
+    ours.load_state_dict(theirs.state_dict(), strict=True)
+    clip = torch.randn(1, 3, 14, 224, 224)
+    with torch.no_grad():
+        assert torch.allclose(ours(clip), theirs(clip), atol=1e-5)
+        with pytest.raises(RuntimeError, match="smaller than kernel size"):
+            theirs(clip[..., :64, :64])
+        assert ours(clip[..., :64, :64]).shape == (1, 3)
+
+
+def test_every_video_model_of_torchvision_has_the_names_of_its_parameters(tiny_yaml):
+    for kind in names():
+        with torch.device("meta"):
+            ours = build_model(load_config(tiny_yaml, ["MODEL.MODEL_NAME", kind]))
+            theirs = get_model(kind.removeprefix("torchvision/"), num_classes=3)
+        assert ours.state_dict().keys() == theirs.state_dict().keys()
+        depths, head = parameter_depths(ours), classifier_parameters(ours)
+        assert depths.keys() | set(head) == dict(ours.named_parameters()).keys()
+        assert set(depths.values()) == set(range(len(ours.layer_groups())))
+        assert len(layers(ours)) > 5
+
+
+def test_weights_say_their_clips_and_pixels():
+    weights = get_model_weights("mvit_v2_s").DEFAULT
+    found, theirs = defaults("torchvision/mvit_v2_s"), weights.transforms()
+    assert (found["DATA.MEAN"], found["DATA.STD"]) == (theirs.mean, theirs.std)
+    assert found["DATA.TRAIN_CROP_SIZE"] == theirs.crop_size[0]
+    fps = found["DATA.TARGET_FPS"] / found["DATA.SAMPLING_RATE"]
+    assert (found["DATA.NUM_FRAMES"], fps) == (16, pytest.approx(7.5, abs=0.1))
+    assert defaults("r3d_18") == defaults("torchvision/r3d_18")
+
+
+def test_an_unknown_name_gets_the_nearest(tiny_yaml):
+    with pytest.raises(
+        ConfigError, match=r"no such model; the nearest names are torchvision/r3d_18, "
+    ):
+        build_model(load_config(tiny_yaml, ["MODEL.MODEL_NAME", "torchvision/r3d_19"]))

@@ -1,0 +1,31 @@
+"""Clips that a model does not take are found before a run."""
+
+import pytest
+
+from timesformer.config import load_config
+from timesformer.models.trial import build_input_problem
+
+
+@pytest.fixture
+def problem(tiny_yaml):
+    return lambda *options: build_input_problem(load_config(tiny_yaml, list(map(str, options))))
+
+
+def test_too_few_frames_and_too_small_crops_are_named_with_what_would_do(problem):
+    found = problem("MODEL.MODEL_NAME", "torchvision/s3d")
+    assert "torchvision/s3d does not take clips of 4 frames of 32 x 32 pixels" in found
+    assert "(DATA.NUM_FRAMES, DATA.TRAIN_CROP_SIZE)" in found
+    assert found.endswith("Output size is too small; set DATA.NUM_FRAMES 8")
+    found = problem("MODEL.MODEL_NAME", "c3d")
+    assert found.endswith("set DATA.NUM_FRAMES 16")
+
+
+def test_clips_that_fit_are_no_problem(problem):
+    assert problem("MODEL.MODEL_NAME", "c3d", "DATA.NUM_FRAMES", 16) == ""
+    assert problem() == ""
+
+
+def test_frames_that_slowfast_cannot_divide_are_named(problem):
+    pytest.importorskip("pytorchvideo")
+    found = problem("MODEL.MODEL_NAME", "pytorchvideo/slowfast_r50", "DATA.NUM_FRAMES", 6)
+    assert "6 frames, but SlowFast needs a multiple of 4; set DATA.NUM_FRAMES 4" in found

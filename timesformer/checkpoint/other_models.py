@@ -1,0 +1,85 @@
+"""What a checkpoint says of a model that is not a TimeSformer: its weights by name, and its keys."""
+
+from collections.abc import Mapping, Sequence
+from os import PathLike, fspath
+from typing import Any
+
+import torch
+
+from timesformer.checkpoint.formats import Weights
+from timesformer.checkpoint.formats.libraries import for_model
+from timesformer.checkpoint.metadata import read_preprocessing
+from timesformer.config import CfgNode, ConfigError, config_of, load_config
+from timesformer.config.keys import KEYS
+from timesformer.models import MODELS, TIMESFORMERS, build_model, find_spec, is_model_name
+from timesformer.models.classifier import Classifier, classifier_parameters
+
+# Where test views lie unless the file says it: the published code, whose files cannot, never shows the
+# end of a video, and of a single view only its beginning. Its own protocol stays that of training.
+COVERING = {"TEST.VIEW_PLACEMENT": "paper"}
+VIEWS = {
+    "TEST.NUM_ENSEMBLE_VIEWS": 1,
+    "TEST.NUM_SPATIAL_CROPS": 3,
+}  # of files that say nothing of it
+PREDICTING = ("TRAIN.ENABLE", "False", "TEST.ENABLE", "True", "NUM_GPUS", "0")
+
+
+def is_other(name: str) -> bool:
+    """Whether a model of the table that is not a TimeSformer is called so."""
+    return name not in TIMESFORMERS and is_model_name(name)
+
+
+def build_name(cfg_file: str | PathLike[str] | None, overrides: Sequence[str]) -> str:
+    """The name of the model that a command says; empty: it does not."""
+    said = dict(zip(overrides[::2], overrides[1::2], strict=False)).get("MODEL.MODEL_NAME", "")
+    if cfg_file is None or said:
+        return said
+    name: str = load_config(fspath(cfg_file), (*PREDICTING, *overrides)).MODEL.MODEL_NAME
+    return name
+
+
+def build_other(
+    path: str,
+    weights: Weights,
+    own: Mapping[str, Any],
+    cfg_file: str | PathLike[str] | None = None,
+    overrides: Sequence[str] = (),
+) -> tuple[Weights, CfgNode]:
+    """Weights by the names of a model that is not a TimeSformer, and its configuration.
+
+    A file without a configuration gets the preprocessing that the published weights of its model
+    assume, and as many classes as its classifier has.
+    """
+    overrides = (*PREDICTING, *overrides)
+    if cfg_file is not None:
+        cfg = load_config(fspath(cfg_file), overrides)
+        return for_model(weights, shadow(cfg)), cfg
+    name = build_name(None, overrides) or own["MODEL.MODEL_NAME"]
+    values = scored(own) or {**find_spec(MODELS, name).defaults(name), **VIEWS, **COVERING}
+    model = shadow(config_from(values, overrides, path=path))
+    found = for_model(weights, model)
+    head = classifier_parameters(model)[0]
+    if not own:
+        said = found.about.get("preprocessing", {})
+        values |= read_preprocessing(said, source=path) if said else {}
+        values["MODEL.NUM_CLASSES"] = len(found.state.get(head, "?"))
+    return found, config_from(values, overrides, path=path)
+
+
+def shadow(cfg: CfgNode) -> Classifier:
+    """The model without values."""
+    with torch.device("meta"):
+        return build_model(cfg)
+
+
+def scored(own: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys that decide a score, and the name of the model."""
+    return {key: value for key, value in own.items() if key in KEYS and KEYS[key].scored}
+
+
+def config_from(values: Mapping[str, Any], overrides: Sequence[str], *, path: str) -> CfgNode:
+    """The configuration; errors in it name the checkpoint."""
+    try:
+        return config_of(values, overrides, source=path)
+    except ConfigError as error:
+        raise ConfigError(str(error) if path in str(error) else f"{path}: {error}") from error

@@ -1,0 +1,54 @@
+"""What the table of models says of a name, or of all names with one prefix."""
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from timesformer.config import CfgNode, ConfigError
+from timesformer.models.classifier import Classifier
+
+KEY = "MODEL.MODEL_NAME"
+NEAREST = 3  # names in the message about one that does not exist
+
+
+class Spec(NamedTuple):
+    """A row of ``MODELS``.
+
+    ``names`` are all names that the row builds; ``defaults`` are the keys and values of the
+    preprocessing that the published weights of a name assume.
+    """
+
+    build: Callable[[CfgNode, int], Classifier]  # of the configuration and the number of channels
+    names: Callable[[], Iterable[str]]
+    layout: str = "clip"  # a row of ``layouts.LAYOUTS``
+    defaults: Callable[[str], Mapping[str, Any]] = lambda _: {}
+    licence: Callable[[str], str] = lambda _: "not stated"  # of the published weights of a name
+
+
+def find_spec(table: Mapping[str, Spec], name: str) -> Spec:
+    """The row of ``name``: its own, or that of the longest prefix.
+
+    Raises:
+        ConfigError: there is none; the message has the nearest names.
+    """
+    prefixes = [key for key in table if key == name or ("/" in key and name.startswith(key))]
+    if not prefixes:
+        raise ConfigError(unknown_name(name, [key.rstrip("/") for key in table], families(table)))
+    return table[max(prefixes, key=len)]
+
+
+def families(table: Mapping[str, Spec]) -> str:
+    """The prefixes of the table, in words."""
+    return ", ".join(f"{key}NAME" for key in table if key.endswith("/"))
+
+
+def unknown_name(name: str, names: Iterable[str], more: str = "") -> str:
+    """The message about a name that no model has, with the three nearest."""
+    known = {each.lower(): each for each in names}
+    found = difflib.get_close_matches(name.lower(), known, n=NEAREST, cutoff=0)
+    close = ", ".join(known[each] for each in found)
+    others = f"; families are {more}" if more else ""
+    return (
+        f"{KEY} is {name!r}, and there is no such model; the nearest names are {close}{others} "
+        "(`timesformer models` lists them)"
+    )

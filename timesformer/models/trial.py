@@ -1,0 +1,76 @@
+"""Whether a model takes the clips of a run, found on PyTorch's meta device, before a video is read."""
+
+from collections.abc import Iterator
+
+import torch
+
+from timesformer.config import CfgNode
+from timesformer.io.terminal import first_line
+from timesformer.models import TIMESFORMERS, build_model
+from timesformer.models.classifier import Classifier
+
+FRAMES = (
+    1,
+    2,
+    4,
+    8,
+    13,
+    14,
+    16,
+    32,
+    64,
+)  # that are tried for the message, with the crop of the run
+SIDES = (16, 32, 64, 96, 112, 128, 160, 182, 224, 256, 288, 312, 384, 448)  # then with its frames
+# What networks raise about shapes: their own checks, and PyTorch's.
+REFUSED = (RuntimeError, ValueError, AssertionError, IndexError, TypeError, ZeroDivisionError)
+
+
+def build_input_problem(cfg: CfgNode) -> str:
+    """What is wrong with the frames or the crops of a run for its model, in words; empty: nothing."""
+    if cfg.MODEL.MODEL_NAME in TIMESFORMERS:
+        return ""  # the rules of the configuration tell
+    with torch.device("meta"):
+        model = build_model(cfg).eval()
+    channels, frames, _, _ = model.input_spec
+    crops = {"TRAIN_CROP_SIZE": cfg.TRAIN.ENABLE, "TEST_CROP_SIZE": cfg.TEST.ENABLE}
+    for key in (key for key, is_used in crops.items() if is_used):
+        side = cfg.DATA[key]
+        if reason := refusal(model, (channels, frames, side, side)):
+            remedies = list(_remedies(model, (channels, frames, side, side), key))
+            remedy = "; set " + " or ".join(remedies) if remedies else ""
+            return (
+                f"{model.kind} does not take clips of {frames} frames of {side} x {side} pixels "
+                f"(DATA.NUM_FRAMES, DATA.{key}): {reason}{remedy}"
+            )
+    return ""
+
+
+def refusal(model: Classifier, shape: tuple[int, int, int, int]) -> str:
+    """Why ``model``, on the meta device, does not take a clip of this shape; empty: it does."""
+    try:
+        with torch.no_grad():
+            model(torch.empty(1, *shape, device="meta"))
+    except REFUSED as error:
+        return first_line(error) or type(error).__name__
+    return ""
+
+
+def fewest_frames(model: Classifier, side: int) -> int | None:
+    """The fewest frames of ``FRAMES`` that ``model`` takes; None: none of them."""
+    channels = model.input_spec[0]
+    fitting = (n for n in FRAMES if not refusal(model, (channels, n, side, side)))
+    return next(fitting, None)
+
+
+def _remedies(model: Classifier, shape: tuple[int, int, int, int], key: str) -> Iterator[str]:
+    channels, frames, side, _ = shape
+    if (fewest := fewest_frames(model, side)) is not None:
+        yield f"DATA.NUM_FRAMES {fewest}"
+    fitting = (each for each in SIDES if not refusal(model, (channels, frames, each, each)))
+    if (smallest := next(fitting, None)) is not None:
+        yield f"DATA.{key} {smallest}"
+    if fewest is None and smallest is None:
+        sizes = ((n, each) for n in FRAMES for each in SIDES)
+        both = (pair for pair in sizes if not refusal(model, (channels, pair[0], pair[1], pair[1])))
+        if (pair := next(both, None)) is not None:
+            yield f"DATA.NUM_FRAMES {pair[0]} and DATA.{key} {pair[1]}"
