@@ -89,7 +89,7 @@ def main(
         bool,
         typer.Option(
             "--probabilities",
-            help="Print the probabilities of all classes, which an evaluation needs.",
+            help="Print the probabilities of all classes, as timesformer watch-eval needs them.",
         ),
     ] = False,
     budget: Annotated[

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import torch
 
+from timesformer.config import CfgNode
 from timesformer.detection.detector import Detector
 from timesformer.detection.frames import Clip
 from timesformer.errors import InputError
@@ -57,7 +58,7 @@ def parse_budget(text: str) -> float:
 def measure(predictor: Predictor, *, crops: int) -> float:
     """Seconds that a window takes: the slowest of some, after a first one."""
     detector = Detector(predictor, crops=crops)
-    clip = black_clip(detector)
+    clip = build_black_clip(predictor.cfg, crops=crops)
     took = []
     for _ in range(REPEATS + 1):
         began = time.perf_counter()
@@ -66,10 +67,10 @@ def measure(predictor: Predictor, *, crops: int) -> float:
     return max(took[1:])
 
 
-def black_clip(detector: Detector) -> Clip:
-    """A clip of the size that the model takes."""
-    data = detector.predictor.cfg.DATA
-    shape = (detector.crops, 3, data.NUM_FRAMES, data.TEST_CROP_SIZE, data.TEST_CROP_SIZE)
+def build_black_clip(cfg: CfgNode, *, crops: int) -> Clip:
+    """A window of the size that the model takes."""
+    size = cfg.DATA.TEST_CROP_SIZE
+    shape = (crops, 3, cfg.DATA.NUM_FRAMES, size, size)
     return Clip(0, torch.zeros(shape, dtype=torch.uint8))
 
 

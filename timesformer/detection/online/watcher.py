@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from timesformer.config import ConfigError
+from timesformer.config import CfgNode, ConfigError
 from timesformer.detection.detector import Detector
 from timesformer.detection.frames import Clip
 from timesformer.detection.online.announcer import Announcer
 from timesformer.detection.online.backlog import Backlog, parse_late
-from timesformer.detection.online.budget import black_clip
+from timesformer.detection.online.budget import build_black_clip
 from timesformer.detection.online.clips import Began, Over, WholeWindow
 from timesformer.detection.online.items import (
     Action,
@@ -87,6 +87,7 @@ class Watcher:
         if speed is not None and not speed > 0:
             raise ConfigError(f"--speed is {speed:g}, but must be above 0; 1 is real time")
         self.detector = Detector(predictor, stride=stride, span=span, crops=crops, batch=1)
+        self.class_names = predictor.class_names or build_class_numbers(predictor.cfg)
         self.source = find_source(source, realtime=speed is not None)
         self.rules = rules or SegmentRules()
         self.late = late or ("skip" if self.source.is_live or speed is not None else "wait")
@@ -109,13 +110,6 @@ class Watcher:
         self._seen, self._stalled_at = -1, 0.0
         self.started = time.monotonic()
         self._begin_segments()
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """K names."""
-        names = self.detector.predictor.class_names
-        count = self.detector.predictor.cfg.MODEL.NUM_CLASSES
-        return names or tuple(f"class {k}" for k in range(count))
 
     def __iter__(self) -> Iterator[Line]:
         self._warm_up()
@@ -243,7 +237,8 @@ class Watcher:
 
     def _warm_up(self) -> None:
         """Compute once: the first time takes longer."""
-        self.detector.score([black_clip(self.detector)])
+        cfg = self.detector.predictor.cfg
+        self.detector.score([build_black_clip(cfg, crops=self.detector.crops)])
 
     def _summary(self) -> Summary:
         wall = time.monotonic() - self.started
@@ -261,6 +256,11 @@ class Watcher:
             fps=round(self.reading.frames / wall, 2),
             latency=self._latencies.percentiles(),
         )
+
+
+def build_class_numbers(cfg: CfgNode) -> tuple[str, ...]:
+    """Names of the classes of a model that has none."""
+    return tuple(f"class {k}" for k in range(cfg.MODEL.NUM_CLASSES))
 
 
 _HANDLERS: dict[type, Callable[[Watcher, Any], Iterator[Line]]] = {
