@@ -11,14 +11,19 @@ def test_rows_are_kept_for_the_same_work_alone(tmp_path):
     first.add("d", 3, np.array([0.5, 1.5], np.float32))
     first.add("d", 1, np.array([2.5, 3.5], np.float32))
     first.write()
-    again = Unfinished(tmp_path / "film", {"stride": 1.0}).rows
+    again = Unfinished(tmp_path / "film", {"stride": 1.0}).done["d"]
     assert {number: row.tolist() for number, row in again.items()} == {1: [2.5, 3.5], 3: [0.5, 1.5]}
     assert list(Unfinished(tmp_path / "film", {"stride": 1.0}).done) == ["d"]
-    assert Unfinished(tmp_path / "film", {"stride": 2.0}).rows == {}
-    first.add("other windows", 0, np.zeros(2, np.float32))  # the decoder gave other frames
-    assert {digest: list(rows) for digest, rows in first.done.items()} == {"other windows": [0]}
+    assert Unfinished(tmp_path / "film", {"stride": 2.0}).done == {}
+    first.add("other windows", 0, np.zeros(2, np.float32))  # of another scale, or of other frames
+    first.write()
+    both = Unfinished(tmp_path / "film", {"stride": 1.0}).done
+    assert {digest: list(rows) for digest, rows in both.items()} == {
+        "d": [3, 1],
+        "other windows": [0],
+    }
     first.path.write_bytes(b"PK\x03\x04 torn")
-    assert Unfinished(tmp_path / "film", {"stride": 1.0}).rows == {}
+    assert Unfinished(tmp_path / "film", {"stride": 1.0}).done == {}
     first.remove()
     assert not list(tmp_path.iterdir())
 
@@ -26,7 +31,7 @@ def test_rows_are_kept_for_the_same_work_alone(tmp_path):
 def test_they_reach_the_disk_from_time_to_time(tmp_path, monkeypatch):
     monkeypatch.setattr(unfinished, "SECONDS", 0.0)
     Unfinished(tmp_path / "film", {}).add("d", 0, np.zeros(2, np.float32))
-    assert list(Unfinished(tmp_path / "film", {}).rows) == [0]
+    assert list(Unfinished(tmp_path / "film", {}).done["d"]) == [0]
 
 
 def test_nothing_is_written_of_nothing(tmp_path):

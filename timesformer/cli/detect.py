@@ -56,6 +56,13 @@ def main(
     crops: Annotated[
         int, typer.Option(min=1, max=3, help="Of each window, as predict --views 1xN takes them.")
     ] = 1,
+    scales: Annotated[
+        str,
+        typer.Option(
+            metavar="1,2",
+            help="Windows as long as a clip, twice as long ...; their scores become one.",
+        ),
+    ] = "1",
     page: Annotated[
         bool, typer.Option("--page", help="Write NAME.html, on which the video plays, too.")
     ] = False,
@@ -83,12 +90,15 @@ def main(
     from timesformer.detection.annotations import read_annotations
     from timesformer.detection.background import NO_BACKGROUND
     from timesformer.detection.detector import Detector
+    from timesformer.detection.scales import parse_scales
     from timesformer.inference.report import file_names
     from timesformer.inference.videos import find_videos
 
     found = find_videos(videos, lists=True)
     predictor = use.open_predictor()
-    detector = Detector(predictor, stride=stride, span=span, crops=crops, batch=batch)
+    detector = Detector(
+        predictor, stride=stride, span=span, crops=crops, scales=parse_scales(scales), batch=batch
+    )
     tell_background(rules, predictor.class_names)
     out.mkdir(parents=True, exist_ok=True)
     work = Work(detector, out, use.weights, page, annotate)

@@ -100,6 +100,7 @@ class Work:
             "span": self.detector.grid.span,
             "stride": self.detector.grid.stride,
             "crops": self.detector.crops,
+            "scales": [scale.factor for scale in self.detector.scales],
             "keys": predictor.cfg.dump(),
         }
 

@@ -11,24 +11,22 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from timesformer.config import CfgNode, ConfigError, changed, portable
-from timesformer.datasets.build import build_view
+from timesformer.config import changed, portable
 from timesformer.datasets.clips import Batch
 from timesformer.datasets.folders import frame_files
-from timesformer.datasets.views import DenseSampling, Views
-from timesformer.detection.frames import Clip, ClipMaker, Restarted, read_ahead
+from timesformer.detection.build import build_reading, build_scales
+from timesformer.detection.frames import Clip, ClipMaker, Restarted, Together, read_ahead
+from timesformer.detection.scales import ONE, ScaleScores, combine
 from timesformer.detection.timeline import Timeline, find_gaps, in_gaps
-from timesformer.detection.windows import Grid
 from timesformer.evaluation.loop import score_batches
 from timesformer.evaluation.scoring import build_probabilities, build_scoring
 from timesformer.inference.predictor import Predictor
 from timesformer.video.decoding import Release, at_once
+from timesformer.video.remarks import Remark
 from timesformer.video.sources import is_local_file
+from timesformer.video.timeline import Timeline as VideoTimeline
 from timesformer.video.visit import Visited, Visitor, visit_frames, visit_images
-
-SEGMENT_SECONDS = 4.0  # of a window where the model takes frames of a whole video, as SSv2
 
 Rows = Mapping[int, np.ndarray]  # window -> its scores (K,)
 Done = Mapping[
@@ -47,6 +45,7 @@ class Detector:
         stride: float | None = None,
         span: float | None = None,
         crops: int = 1,
+        scales: Sequence[float] = ONE,
         batch: int = 8,
     ) -> None:
         """Windows of ``span`` seconds, ``stride`` seconds apart; ``batch`` of them are scored at once.
@@ -57,17 +56,19 @@ class Detector:
             span: default: the seconds of the model's clip; another span is for models that take frames of
                 a whole video.
             crops: of each window, as those of ``views`` 1xCROPS; 1: its centre.
+            scales: lengths of windows, in those of ``span``, see ``scales``.
             batch: changes no score.
 
         Raises:
-            ConfigError: a span that does not fit the model, or a stride that is longer than a window.
+            ConfigError: a span or scales that do not fit the model, or a stride that is longer than a
+                window.
         """
         cfg = changed(
             predictor.cfg, {"TEST.NUM_ENSEMBLE_VIEWS": 1, "TEST.NUM_SPATIAL_CROPS": crops}
         )
         self.predictor, self.crops = predictor, crops
-        self.view = build_one_view(cfg)
-        self.grid = build_grid(cfg, self.view, span=span, stride=stride)
+        self.scales = build_scales(cfg, scales, span=span, stride=stride)
+        _, self.grid, self.view = self.scales[0]
         self.scoring = build_scoring(cfg, predictor.device, predictor.scoring.autocast)
         temperature = predictor.temperature.value if predictor.temperature else None
         self.to_probabilities = build_probabilities(cfg, temperature)
@@ -93,38 +94,61 @@ class Detector:
         Raises:
             VideoError: the video cannot be read.
         """
-        rows: dict[int, np.ndarray] = {}
-        windows, visited, digest = None, None, ""
+        rows: dict[int, dict[int, np.ndarray]] = {}  # by scale
+        restarted: dict[int, Restarted] = {}  # the same
+        visited = None
         items = read_ahead(
-            partial(self.visit, str(video)), lambda give: self.maker(give, done=done)
+            partial(self.visit, str(video)), lambda give: self.makers(give, done=done)
         )
         for found in _batched(items, self.batch):
             if isinstance(found, Restarted):
-                windows, digest = found.windows, found.windows.digest
-                rows = dict(done.get(digest, {}))
+                if found.scale == 0:
+                    rows, restarted = {}, {}
+                restarted[found.scale] = found
+                rows[found.scale] = dict(done.get(found.windows.digest, {}))
                 continue
             if isinstance(found, Visited):
                 visited = found
                 continue
             for clip, row in zip(found, self.score(found), strict=True):
-                rows[clip.number] = row
-                after(digest, clip.number, row)
-            assert windows is not None
-            progress(len(rows), len(windows.times))
-        assert windows is not None
+                rows[clip.scale][clip.number] = row
+                after(restarted[clip.scale].windows.digest, clip.number, row)
+            total = sum(len(each.windows.times) for each in restarted.values())
+            progress(sum(map(len, rows.values())), total)
         assert visited is not None
-        return self._timeline(str(video), windows.times, rows, visited)
+        times = {scale: each.windows.times for scale, each in restarted.items()}
+        return self._timeline(str(video), times, rows, visited)
 
-    def maker(self, give: Callable[[Any], None], *, done: Done = MappingProxyType({})) -> Visitor:
-        """The visitor of a video that gives ``Restarted`` and each ``Clip`` of a window."""
-        sampling, crop = self.view.draw(np.random.default_rng(0))
+    def makers(self, give: Callable[[Any], None], *, done: Done = MappingProxyType({})) -> Visitor:
+        """The visitor that gives the clips of the windows of all scales, see ``maker``."""
+        return Together(
+            [self.maker(give, done=done, scale=scale) for scale in range(len(self.scales))]
+        )
+
+    def maker(
+        self,
+        give: Callable[[Any], None],
+        *,
+        done: Done = MappingProxyType({}),
+        scale: int = 0,
+    ) -> ClipMaker:
+        """The visitor of a video that gives ``Restarted`` and each ``Clip`` of a window.
+
+        Args:
+            give: takes them.
+            done: windows that are left out, as of ``run``.
+            scale: place in ``scales``.
+        """
+        _, grid, view = self.scales[scale]
+        sampling, crop = view.draw(np.random.default_rng(0))
         return ClipMaker(
-            self.grid,
+            grid,
             sampling,
             crop,
             give,
             reverse_channels=self.settings["reverse_channels"],
             done=done,
+            scale=scale,
         )
 
     def visit(
@@ -153,27 +177,46 @@ class Detector:
         [(_, scores)] = score_batches(self.predictor.model, [batch], self.scoring)
         return list(scores.float().cpu().numpy())
 
-    def _timeline(self, video: str, times: np.ndarray, rows: Rows, visited: Visited) -> Timeline:
+    def _timeline(
+        self,
+        video: str,
+        times: Mapping[int, np.ndarray],
+        rows: Mapping[int, Rows],
+        visited: Visited,
+    ) -> Timeline:
         timeline = visited.timeline
-        scores = torch.from_numpy(np.stack([rows[k] for k in range(len(times))]))
-        probabilities: Tensor = self.to_probabilities(scores).float()
         gaps = find_gaps(
             timeline.seconds, timeline.frame_seconds, visited.errors, timeline.promised or 0
         )
-        found = probabilities.numpy()
-        found[in_gaps(times, gaps)] = np.nan
-        names = self.predictor.class_names
-        duration = timeline.duration_seconds
+        scales = []
+        for scale, windows in times.items():
+            scores = torch.from_numpy(np.stack([rows[scale][k] for k in range(len(windows))]))
+            found = self.to_probabilities(scores).float().numpy()
+            found[in_gaps(windows, gaps)] = np.nan
+            scales.append(ScaleScores(self.scales[scale].factor, windows, found))
+        combined = combine(scales) if len(scales) > 1 else scales[0].probabilities
         return Timeline(
             video,
-            times,
-            found,
-            names or tuple(f"class {k}" for k in range(found.shape[1])),
-            duration,
+            times[0],
+            combined,
+            self.predictor.class_names or tuple(f"class {k}" for k in range(combined.shape[1])),
+            timeline.duration_seconds,
             gaps,
             visited.decoded,
-            (*visited.remarks, *filter(None, [self.view.sampling.shortage(timeline)])),
+            (*visited.remarks, *self._shortages(timeline)),
+            tuple(scales) if len(self.scales) > 1 else (),
         )
+
+    def _shortages(self, timeline: VideoTimeline) -> Iterator[Remark]:
+        """What the video is too short for."""
+        if (shortage := self.view.sampling.shortage(timeline)) is not None:
+            yield shortage
+        for factor, grid, _ in self.scales[1:]:
+            if not grid.fits(timeline.duration_seconds):
+                length = f"{timeline.duration_seconds:.1f} of {grid.span:.1f} s"
+                yield Remark(
+                    f"shorter than a window of scale {factor:g}", f"{length}; the scale is left out"
+                )
 
 
 def _batched(items: Iterator[Any], size: int) -> Iterator[Any]:
@@ -190,53 +233,3 @@ def _batched(items: Iterator[Any], size: int) -> Iterator[Any]:
             yield clips
         clips = []
         yield item
-
-
-def build_one_view(cfg: CfgNode) -> Views:
-    """The single temporal view of a window."""
-    view = build_view(cfg, "test")
-    assert isinstance(view, Views)
-    return view
-
-
-def build_reading(cfg: CfgNode) -> dict[str, bool]:
-    """How frames become clips.
-
-    Raises:
-        ConfigError: the model does not see frames.
-    """
-    if cfg.DATA.MODALITY != "rgb":
-        raise ConfigError(
-            f"the windows of long videos are read as RGB, but the model sees {cfg.DATA.MODALITY} "
-            "(DATA.MODALITY); cut the video into clips, and use timesformer predict"
-        )
-    return {
-        "reverse_channels": cfg.DATA.REVERSE_INPUT_CHANNEL,
-        "apply_rotation": cfg.DATA.APPLY_ROTATION,
-    }
-
-
-def build_grid(cfg: CfgNode, view: Views, *, span: float | None, stride: float | None) -> Grid:
-    """The grid that is asked for.
-
-    Raises:
-        ConfigError: it does not fit the model, or leaves parts of the video out.
-    """
-    sampling = view.sampling
-    if isinstance(sampling, DenseSampling):
-        own = sampling.shape.seconds
-        if span is not None and abs(span - own) > 1e-6:
-            raise ConfigError(
-                f"--span is {span:g}, but a clip of this model has {own:.3f} seconds ("
-                f"{cfg.DATA.NUM_FRAMES} frames, every {cfg.DATA.SAMPLING_RATE}th of "
-                f"{cfg.DATA.TARGET_FPS} a second); set DATA.SAMPLING_RATE for another length"
-            )
-        span = own
-    span = span or SEGMENT_SECONDS
-    stride = span / 2 if stride is None else stride
-    if not 0 < stride <= span:
-        raise ConfigError(
-            f"--stride is {stride:g} seconds, but must be above 0 and at most a window of {span:.3f} "
-            "seconds, or parts of the video are not seen"
-        )
-    return Grid(span, stride)

@@ -32,6 +32,7 @@ class Clip(NamedTuple):
 
     number: int  # of the window
     frames: Tensor  # (V, 3, T, S, S) uint8, its crops
+    scale: int = 0  # which of several lengths of windows
 
 
 class Restarted(NamedTuple):
@@ -40,6 +41,7 @@ class Restarted(NamedTuple):
     windows: Windows
     timeline: Timeline
     errors: Sequence[str] = ()  # why packets could not be decoded
+    scale: int = 0  # of the windows
 
 
 Item = Clip | Restarted
@@ -65,12 +67,13 @@ class ClipMaker:
         default_factory=dict
     )  # digest of all windows -> those
     # that need not come
+    scale: int = 0  # of all that it gives
     held: dict[tuple[int, Size], Tensor] = field(default_factory=dict)  # place -> (V, 3, 1, S, S)
 
     def begin(self, timeline: Timeline, errors: Sequence[str] = ()) -> Indices:
         self.windows = window_frames(timeline, self.grid, self.select)
         self.held.clear()
-        self.give(Restarted(self.windows, timeline, errors))
+        self.give(Restarted(self.windows, timeline, errors, self.scale))
         self.rows = self.windows.indices.tolist()
         done = self.done.get(self.windows.digest, ())
         self.pending = [k for k in range(len(self.rows)) if k not in done]
@@ -99,7 +102,31 @@ class ClipMaker:
         self.uses.subtract(set(places))
         for key in [key for key in self.held if not self.uses[key[0]]]:
             del self.held[key]
-        self.give(Clip(number, frames))
+        self.give(Clip(number, frames, self.scale))
+
+
+class Together:
+    """A visitor that shows several makers each frame that one of them wants, decoded once.
+
+    Those after the first, whose windows are longer than the video, get nothing.
+    """
+
+    def __init__(self, makers: Sequence[ClipMaker]) -> None:
+        self.makers = makers
+        self.wanted: list[tuple[ClipMaker, set[int]]] = []
+
+    def begin(self, timeline: Timeline, errors: Sequence[str] = ()) -> Indices:
+        first, *others = self.makers
+        fitting = [maker for maker in others if maker.grid.fits(timeline.duration_seconds)]
+        self.wanted = [
+            (maker, set(maker.begin(timeline, errors).tolist())) for maker in (first, *fitting)
+        ]
+        return np.array(sorted(set().union(*(places for _, places in self.wanted))), dtype=np.int64)
+
+    def take(self, place: int, image: np.ndarray) -> None:
+        for maker, places in self.wanted:
+            if place in places:
+                maker.take(place, image)
 
 
 def crops_of(image: np.ndarray, size: Size, sample: CropSampler) -> Tensor:

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
 
+from timesformer.detection.scales import ScaleScores
 from timesformer.errors import InputError
 from timesformer.files import write_atomically
 from timesformer.io.terminal import printable
@@ -41,9 +42,18 @@ class Timeline:
     gaps: tuple[Gap, ...] = ()
     decoded: int = 0  # frames
     remarks: tuple[Remark, ...] = ()  # what is unusual about the video
+    scales: tuple[ScaleScores, ...] = ()  # of windows of several lengths, which are combined above
 
     def save(self, path: Path) -> None:
-        """Write the arrays as ``starts``, ``ends``, ``probabilities``, ``class_names``."""
+        """Write the arrays as ``starts``, ``ends``, ``probabilities``, ``class_names``.
+
+        Those of each of several scales too, as ``starts_x2``, ``ends_x2``, ``probabilities_x2``.
+        """
+        of_scales: dict[str, Any] = {}
+        for factor, windows, found in self.scales:
+            of_scales[f"starts_x{factor:g}"] = windows[:, 0]
+            of_scales[f"ends_x{factor:g}"] = windows[:, 1]
+            of_scales[f"probabilities_x{factor:g}"] = found
         with write_atomically(path, "wb") as file:
             np.savez_compressed(
                 file,
@@ -53,11 +63,12 @@ class Timeline:
                 class_names=np.array(self.class_names, dtype=np.str_),
                 duration=self.duration,
                 video=np.array(self.video.encode("utf-8", "replace").decode(), dtype=np.str_),
+                **of_scales,
             )
 
 
 def read_timeline(path: Path) -> Timeline:
-    """The timeline that ``save`` has written, without its gaps, ``decoded`` and remarks.
+    """The timeline that ``save`` has written, without its gaps, ``decoded``, remarks and scales.
 
     Raises:
         TimelineError: it is not one.

@@ -27,34 +27,31 @@ class Unfinished:
         self.path = path.with_name(f"{path.name}{_SUFFIX}")
         text = json.dumps(identity, sort_keys=True, default=str)
         self.identity = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
-        self.digest, self.rows = self._read()
+        self.done = self._read()  # the scores (K,) of windows by number, under the digest of all
         self.written = time.monotonic()
-
-    @property
-    def done(self) -> dict[str, dict[int, np.ndarray]]:
-        """The scores (K,) of each window by number, under the digest of all windows."""
-        return {self.digest: dict(self.rows)}
 
     def add(self, digest: str, number: int, scores: np.ndarray) -> None:
         """Keep the scores (K,) of a window of those with ``digest``; they reach the disk every SECONDS."""
-        if digest != self.digest:
-            self.digest, self.rows = digest, {}
-        self.rows[number] = scores
+        self.done.setdefault(digest, {})[number] = scores
         if time.monotonic() - self.written > SECONDS:
             self.write()
 
     def write(self) -> None:
         """Write what there is."""
-        if self.rows:
-            numbers = np.array(sorted(self.rows), dtype=np.int64)
-            scores = np.stack([self.rows[number] for number in numbers.tolist()])
+        found = [
+            (digest, number, scores)
+            for digest, rows in self.done.items()
+            for number, scores in rows.items()
+        ]
+        if found:
+            digests, numbers, scores = zip(*found, strict=True)
             with write_atomically(self.path, "wb", option="--out") as file:
                 np.savez(
                     file,
-                    numbers=numbers,
-                    scores=scores,
+                    numbers=np.array(numbers, dtype=np.int64),
+                    scores=np.stack(scores),
                     identity=np.array(self.identity),
-                    digest=np.array(self.digest),
+                    digests=np.array(digests),
                 )
         self.written = time.monotonic()
 
@@ -62,15 +59,23 @@ class Unfinished:
         """Delete the file: the results are complete."""
         self.path.unlink(missing_ok=True)
 
-    def _read(self) -> tuple[str, dict[int, np.ndarray]]:
+    def _read(self) -> dict[str, dict[int, np.ndarray]]:
         try:
             with np.load(self.path, allow_pickle=False) as found:
                 if str(found["identity"]) != self.identity:
-                    return "", {}
-                rows = dict(zip(found["numbers"].tolist(), found["scores"], strict=True))
-                return str(found["digest"]), rows
+                    return {}
+                rows = zip(
+                    found["digests"].tolist(),
+                    found["numbers"].tolist(),
+                    found["scores"],
+                    strict=True,
+                )
+                done: dict[str, dict[int, np.ndarray]] = {}
+                for digest, number, scores in rows:
+                    done.setdefault(digest, {})[number] = scores
+                return done
         except (OSError, ValueError, KeyError, EOFError, BadZipFile):
-            return "", {}
+            return {}
 
 
 def file_identity(path: Path) -> dict[str, object]:

@@ -22,6 +22,10 @@ class Grid(NamedTuple):
     span: float
     stride: float
 
+    def fits(self, duration: float) -> bool:
+        """Whether a video of ``duration`` seconds is as long as a window."""
+        return self.span <= duration + _SLACK
+
     def count(self, duration: float) -> int:
         """Windows of a video of ``duration`` seconds, at least 1."""
         return max(int(np.floor((duration - self.span) / self.stride + _SLACK)) + 1, 1)
