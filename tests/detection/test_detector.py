@@ -6,7 +6,8 @@ import pytest
 from tests.conftest import SHARED
 from timesformer.config import ConfigError, load_config
 from timesformer.datasets.lists import PackedStrings, VideoList
-from timesformer.detection.detector import Detector, build_reading
+from timesformer.detection.build import build_reading
+from timesformer.detection.detector import Detector
 from timesformer.inference.predictor import Predictor
 from timesformer.video import VideoError
 

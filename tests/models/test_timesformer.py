@@ -9,6 +9,7 @@ import torch
 from timesformer.config import ConfigError, load_config
 from timesformer.models import build_model
 from timesformer.models.attention import SCHEMES
+from timesformer.models.speedups import speed_up
 from timesformer.models.timesformer import TimeSformer
 from timesformer.models.vit import TimeSformer as PublishedTimeSformer
 
@@ -245,3 +246,18 @@ def test_frames_of_the_space_only_scheme_have_tokens_of_their_own():
     for t in range(4):
         _, alone = model.forward_tokens(clip[:, :, t : t + 1])
         assert torch.allclose(grid[:, t : t + 1], alone, atol=1e-5)
+
+
+@pytest.mark.parametrize("rewrites", [False, True], ids=["plain", "sped up"])
+def test_features_of_the_space_only_scheme_are_pooled_features_of_frames(rewrites):
+    model = stirred(tiny("space_only"))
+    model = speed_up(model) if rewrites else model
+    clip = torch.randn(3, 3, 4, 16, 16)
+    with torch.no_grad():
+        frames = model.forward_frames(clip)
+        assert frames.shape == (3, 4, 16)
+        assert torch.equal(model.pool_frames(frames), model.forward_features(clip))
+        others = torch.cat([torch.randn(3, 3, 3, 16, 16), clip[:, :, :1]], dim=2)
+        assert torch.allclose(model.forward_frames(others)[:, 3], frames[:, 0], atol=1e-6)
+    assert model.per_frame
+    assert not tiny().per_frame

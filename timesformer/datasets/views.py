@@ -22,6 +22,11 @@ class DenseSampling:
 
     shape: sampling.ClipShape
 
+    @property
+    def num_frames(self) -> int:
+        """T."""
+        return self.shape.num_frames
+
     def shortage(self, timeline: Timeline) -> Remark | None:
         """What a video lacks: frames that its header promises, or those of a clip; None: nothing."""
         count, promised = len(timeline.pts), timeline.promised or 0

@@ -13,13 +13,12 @@ import numpy as np
 import torch
 
 from timesformer.config import changed, portable
-from timesformer.datasets.clips import Batch
 from timesformer.datasets.folders import frame_files
 from timesformer.detection.build import build_reading, build_scales
-from timesformer.detection.frames import Clip, ClipMaker, Restarted, Together, read_ahead
+from timesformer.detection.frames import Clip, ClipMaker, FrameClip, Restarted, Together, read_ahead
 from timesformer.detection.scales import ONE, ScaleScores, combine
 from timesformer.detection.timeline import Timeline, find_gaps, in_gaps
-from timesformer.evaluation.loop import score_batches
+from timesformer.detection.window_scores import FrameScorer, WindowScorer
 from timesformer.evaluation.scoring import build_probabilities, build_scoring
 from timesformer.inference.predictor import Predictor
 from timesformer.video.decoding import Release, at_once
@@ -100,7 +99,8 @@ class Detector:
         items = read_ahead(
             partial(self.visit, str(video)), lambda give: self.makers(give, done=done)
         )
-        for found in _batched(items, self.batch):
+        scorer = self._scorer()
+        for found in _batched(items, scorer.is_full):
             if isinstance(found, Restarted):
                 if found.scale == 0:
                     rows, restarted = {}, {}
@@ -110,7 +110,7 @@ class Detector:
             if isinstance(found, Visited):
                 visited = found
                 continue
-            for clip, row in zip(found, self.score(found), strict=True):
+            for clip, row in zip(found, scorer.score(found), strict=True):
                 rows[clip.scale][clip.number] = row
                 after(restarted[clip.scale].windows.digest, clip.number, row)
             total = sum(len(each.windows.times) for each in restarted.values())
@@ -121,8 +121,12 @@ class Detector:
 
     def makers(self, give: Callable[[Any], None], *, done: Done = MappingProxyType({})) -> Visitor:
         """The visitor that gives the clips of the windows of all scales, see ``maker``."""
+        shared = self.predictor.model.per_frame
         return Together(
-            [self.maker(give, done=done, scale=scale) for scale in range(len(self.scales))]
+            [
+                self.maker(give, done=done, scale=scale, shared=shared)
+                for scale in range(len(self.scales))
+            ]
         )
 
     def maker(
@@ -131,6 +135,7 @@ class Detector:
         *,
         done: Done = MappingProxyType({}),
         scale: int = 0,
+        shared: bool = False,
     ) -> ClipMaker:
         """The visitor of a video that gives ``Restarted`` and each ``Clip`` of a window.
 
@@ -138,6 +143,7 @@ class Detector:
             give: takes them.
             done: windows that are left out, as of ``run``.
             scale: place in ``scales``.
+            shared: give ``FrameClip`` instead.
         """
         _, grid, view = self.scales[scale]
         sampling, crop = view.draw(np.random.default_rng(0))
@@ -149,6 +155,7 @@ class Detector:
             reverse_channels=self.settings["reverse_channels"],
             done=done,
             scale=scale,
+            shared=shared,
         )
 
     def visit(
@@ -172,10 +179,14 @@ class Detector:
 
     def score(self, clips: Sequence[Clip]) -> list[np.ndarray]:
         """Scores of windows, (K,) each; the same for any clips beside them."""
-        none = torch.empty(0, dtype=torch.int64)
-        batch = Batch(torch.cat([clip.frames for clip in clips]), none, none, (), none)
-        [(_, scores)] = score_batches(self.predictor.model, [batch], self.scoring)
-        return list(scores.float().cpu().numpy())
+        return WindowScorer(self.predictor.model, self.scoring, self.batch).score(clips)
+
+    def _scorer(self) -> WindowScorer | FrameScorer:
+        """How windows are scored: from features of frames where the model has them."""
+        model = self.predictor.model
+        if not model.per_frame:
+            return WindowScorer(model, self.scoring, self.batch)
+        return FrameScorer(model, self.scoring, self.crops, self.view.sampling.num_frames)
 
     def _timeline(
         self,
@@ -219,13 +230,13 @@ class Detector:
                 )
 
 
-def _batched(items: Iterator[Any], size: int) -> Iterator[Any]:
-    """Clips in lists of ``size``; other items alone, after the clips before them."""
-    clips: list[Clip] = []
+def _batched(items: Iterator[Any], is_full: Callable[[list[Any]], bool]) -> Iterator[Any]:
+    """Clips in lists that are full; other items alone, after the clips before them."""
+    clips: list[Clip | FrameClip] = []
     for item in items:
-        if isinstance(item, Clip):
+        if isinstance(item, Clip | FrameClip):
             clips.append(item)
-            if len(clips) == size:
+            if is_full(clips):
                 yield clips
                 clips = []
             continue

@@ -35,6 +35,19 @@ class Clip(NamedTuple):
     scale: int = 0  # which of several lengths of windows
 
 
+Size = tuple[int, int]  # height and width of decoded frames
+FrameKey = tuple[int, Size]  # place in the video, and the size from which it is cut
+
+
+class FrameClip(NamedTuple):
+    """The clip of one window as frames, which other windows have too; ``keys`` tell them apart."""
+
+    number: int
+    frames: tuple[Tensor, ...]  # T of (V, 3, 1, S, S) uint8
+    keys: tuple[FrameKey, ...]
+    scale: int = 0
+
+
 class Restarted(NamedTuple):
     """The windows of the video; clips that came before it do not count."""
 
@@ -44,10 +57,7 @@ class Restarted(NamedTuple):
     scale: int = 0  # of the windows
 
 
-Item = Clip | Restarted
-
-
-Size = tuple[int, int]  # height and width of decoded frames
+Item = Clip | FrameClip | Restarted
 
 
 @dataclass
@@ -68,7 +78,8 @@ class ClipMaker:
     )  # digest of all windows -> those
     # that need not come
     scale: int = 0  # of all that it gives
-    held: dict[tuple[int, Size], Tensor] = field(default_factory=dict)  # place -> (V, 3, 1, S, S)
+    shared: bool = False  # give frames that are not copied, ``FrameClip``
+    held: dict[FrameKey, Tensor] = field(default_factory=dict)  # place -> (V, 3, 1, S, S)
 
     def begin(self, timeline: Timeline, errors: Sequence[str] = ()) -> Indices:
         self.windows = window_frames(timeline, self.grid, self.select)
@@ -90,19 +101,22 @@ class ClipMaker:
             if place in self.rows[number]:
                 wanted.add(self.sizes.setdefault(number, size))
         for each in wanted:
-            self.held[place, each] = crops_of(image, each, self.crop)
+            crops = crops_of(image, each, self.crop)
+            self.held[place, each] = crops.flip(1) if self.reverse_channels else crops
         while self.pending and self.rows[self.pending[0]][-1] <= place:
             self._give(self.pending.pop(0))
 
     def _give(self, number: int) -> None:
         places, size = self.rows[number], self.sizes.pop(number)
-        frames = torch.cat([self.held[place, size] for place in places], dim=2)
-        if self.reverse_channels:
-            frames = frames.flip(1)
+        keys = tuple((place, size) for place in places)
+        frames = tuple(self.held[key] for key in keys)
         self.uses.subtract(set(places))
         for key in [key for key in self.held if not self.uses[key[0]]]:
             del self.held[key]
-        self.give(Clip(number, frames, self.scale))
+        if self.shared:
+            self.give(FrameClip(number, frames, keys, self.scale))
+        else:
+            self.give(Clip(number, torch.cat(frames, dim=2), self.scale))
 
 
 class Together:

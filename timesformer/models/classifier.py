@@ -31,6 +31,9 @@ class Classifier(nn.Module):
     has_whole_state = True
     """Whether it computes with nothing but its state: it may be built without values, then filled."""
 
+    per_frame = False
+    """Whether features are made of features of single frames, see ``forward_frames``."""
+
     def forward(self, clip: Tensor) -> Tensor:
         """Logits (B, K) of clips, or of their ``forward_features`` (B, D) computed before."""
         features = clip if clip.ndim == 2 else self.forward_features(clip)
@@ -39,6 +42,17 @@ class Classifier(nn.Module):
 
     def forward_features(self, clip: Tensor) -> Tensor:
         """What the classifier gets, (B, C, T, H, W) -> (B, D)."""
+        raise NotImplementedError
+
+    def forward_frames(self, clip: Tensor) -> Tensor:
+        """Features of each frame, (B, C, T, H, W) -> (B, T, D), where the model is ``per_frame``.
+
+        ``forward_features`` is ``pool_frames`` of them, so that clips can share their frames.
+        """
+        raise NotImplementedError
+
+    def pool_frames(self, frames: Tensor) -> Tensor:
+        """Features of clips from those of their frames, (B, T, D) -> (B, D)."""
         raise NotImplementedError
 
     def forward_tokens(self, clip: Tensor) -> tuple[Tensor, Tensor]:

@@ -226,13 +226,12 @@ def product(first: nn.Linear, second: nn.Linear) -> tuple[Tensor, Tensor]:
 class ClassTokenModel(TimeSformer):
     """A model whose last block, a ``ClassTokenBlock``, computes no patch tokens for its features."""
 
-    def forward_features(self, clip: Tensor) -> Tensor:
+    def encode_cls(self, clip: Tensor) -> Tensor:
         cls, grid = self.embed(clip)
         for block in self.blocks[:-1]:
             cls, grid = block(cls, grid)
-        cls, _ = self.blocks[-1](cls, grid, patches=False)
-        features: Tensor = self.norm(self.pool(cls, clip))
-        return features
+        found: Tensor = self.blocks[-1](cls, grid, patches=False)[0]
+        return found
 
 
 class ClassTokenBlock(Block):

@@ -96,7 +96,16 @@ class TimeSformer(Classifier):
         Raises:
             ValueError: the input is not a batch of clips of C channels, or smaller than one patch.
         """
-        features: Tensor = self.norm(self.encode(clip)[0])
+        features: Tensor = self.norm(self.pool(self.encode_cls(clip), clip))
+        return features
+
+    def forward_frames(self, clip: Tensor) -> Tensor:
+        """Class token of each frame before the norm, of the space-only scheme; errors as above."""
+        cls: Tensor = self.encode_cls(clip).unflatten(0, (-1, clip.shape[2]))
+        return cls[:, :, 0]
+
+    def pool_frames(self, frames: Tensor) -> Tensor:
+        features: Tensor = self.norm(frames.mean(dim=1))
         return features
 
     def forward_tokens(self, clip: Tensor) -> tuple[Tensor, Tensor]:
@@ -106,12 +115,21 @@ class TimeSformer(Classifier):
 
     def encode(self, clip: Tensor) -> tuple[Tensor, Tensor]:
         """The same before the norm."""
-        cls, grid = self.embed(clip)
-        for block in self.blocks:
-            cls, grid = block(cls, grid)
+        cls, grid = self.through_blocks(clip)
         if self.per_frame:
             grid = grid.squeeze(1).unflatten(0, (-1, clip.shape[2]))
         return self.pool(cls, clip), grid
+
+    def encode_cls(self, clip: Tensor) -> Tensor:
+        """Class token after the last block, (B, 1, D); of the space-only scheme B is B * T."""
+        return self.through_blocks(clip)[0]
+
+    def through_blocks(self, clip: Tensor) -> tuple[Tensor, Tensor]:
+        """``embed`` and all blocks."""
+        cls, grid = self.embed(clip)
+        for block in self.blocks:
+            cls, grid = block(cls, grid)
+        return cls, grid
 
     def pool(self, cls: Tensor, clip: Tensor) -> Tensor:
         """Class token of each clip, (B, D); the space-only scheme has one for each frame."""
