@@ -174,7 +174,7 @@ BAD = {
     "timesformer inspect FILE --weights": wrong_options,
     "set TRAIN.BACH_SIZE": wrong_keys,
     "set TRAIN.BATCH_SIZE 0": wrong_keys,
-    "set TEST.NUM_ENSEMBLE_VIEWS 1001": wrong_keys,
+    "set TEST.NUM_ENSEMBLE_VIEWS 100001": wrong_keys,
     "set TEST.PRECISION fp8": wrong_keys,
     "pass TRAIN.AUTO_RESUME maybe": wrong_keys,
     "SOLVER.MOMENTUM=1.5": wrong_keys,

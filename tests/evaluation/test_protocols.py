@@ -132,11 +132,11 @@ def test_a_video_is_read_once_and_a_shared_clip_computed_once(
     config, monkeypatch, overrides, passes
 ):
     read, computed = [], []
-    read_source, forward = clips.read_source, Scoring._forward
+    read_source, forward = clips.read_source, Scoring.rows_of
     monkeypatch.setattr(
         clips, "read_source", lambda s, *a, **k: read.append(s) or read_source(s, *a, **k)
     )
-    monkeypatch.setattr(Scoring, "_forward", lambda *a: computed.append(len(a[2])) or forward(*a))
+    monkeypatch.setattr(Scoring, "rows_of", lambda *a: computed.append(len(a[2])) or forward(*a))
     written(config("out", *overrides, *BOTH))
     assert len(read) == len(set(read)) == 9
     assert len(computed) == passes

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from timesformer.inference.predictor import Features, Prediction, Predictor
 
 T = TypeVar("T")
-VIEWS_HELP = "Temporal views x crops, as 10x3 or 1x1, at most 1000x3; default: those of its test."
+VIEWS_HELP = "Temporal views x crops, as 10x3, 1x1 or 2000x1; default: those of its test."
 
 
 @dataclass(frozen=True)

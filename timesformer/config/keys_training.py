@@ -102,8 +102,9 @@ TEST = free(
     Key("TEST.CHECKPOINT_FILE_PATH", "",
         "Weights to test. best: of the best validation of the run in OUTPUT_DIR. Empty: its newest, else "
         "TRAIN.CHECKPOINT_FILE_PATH."),
-    Key("TEST.NUM_ENSEMBLE_VIEWS", 10, "Temporal views of a video. All its clips are in memory at once.",
-        at_least=1, at_most=1000, scored=True),
+    Key("TEST.NUM_ENSEMBLE_VIEWS", 10,
+        "Temporal views of a video. A test has all its clips in memory at once; predict and features "
+        "score more than 100 as they are decoded.", at_least=1, at_most=100_000, scored=True),
     Key("TEST.NUM_SPATIAL_CROPS", 3,
         "Spatial crops of each view: 1 (centre), 2 (left, centre) or 3.", choices=(1, 2, 3), scored=True),
     Key("TEST.VIEW_PLACEMENT", "official",

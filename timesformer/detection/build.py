@@ -66,7 +66,7 @@ def build_scales(
 ) -> tuple[Scale, ...]:
     """Windows of each scale, the smallest first; ``span`` and ``stride`` are those of scale 1.
 
-    A model of clips at a frame rate reads a window of scale s with DATA.SAMPLING_RATE s times as large.
+    A model of clips at a frame rate reads a window of scale s at s times its DATA.SAMPLING_RATE.
 
     Raises:
         ConfigError: as ``check_scales`` and ``build_grid``, or that rate is not a whole number.

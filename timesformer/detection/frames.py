@@ -1,24 +1,22 @@
 """Windows of a video as clips, one after the other, while the video is decoded once.
 
-Frames are cut to the size of the model as they come and are kept until the last window that needs them:
-memory is that of the windows that overlap, for videos of any length.
+Memory is that of the windows that overlap, for videos of any length.
 """
 
 import contextlib
 import threading
-from collections import Counter
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from queue import Full, Queue
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
-from timesformer.datasets.transforms import CropSampler, cut, scale
+from timesformer.datasets.transforms import CropSampler
 from timesformer.detection.windows import Grid, Windows, window_frames
+from timesformer.inference.forward_clips import ForwardClips, FrameKey
 from timesformer.video.frames import FrameSelector
 from timesformer.video.timeline import Indices, Timeline
 from timesformer.video.visit import Visited, Visitor
@@ -33,10 +31,6 @@ class Clip(NamedTuple):
     number: int  # of the window
     frames: Tensor  # (V, 3, T, S, S) uint8, its crops
     scale: int = 0  # which of several lengths of windows
-
-
-Size = tuple[int, int]  # height and width of decoded frames
-FrameKey = tuple[int, Size]  # place in the video, and the size from which it is cut
 
 
 class FrameClip(NamedTuple):
@@ -62,11 +56,7 @@ Item = Clip | FrameClip | Restarted
 
 @dataclass
 class ClipMaker:
-    """A visitor that hands over each window as soon as its last frame has come.
-
-    A stream may change its size midway: all frames of a window get the size of its first one, as where
-    a window is read alone.
-    """
+    """A visitor that hands over each window as soon as its last frame has come, see ``ForwardClips``."""
 
     grid: Grid
     select: FrameSelector  # of one view
@@ -79,40 +69,25 @@ class ClipMaker:
     # that need not come
     scale: int = 0  # of all that it gives
     shared: bool = False  # give frames that are not copied, ``FrameClip``
-    held: dict[FrameKey, Tensor] = field(default_factory=dict)  # place -> (V, 3, 1, S, S)
+
+    def __post_init__(self) -> None:
+        self.clips = ForwardClips(self.crop, self._give, reverse_channels=self.reverse_channels)
+
+    @property
+    def held(self) -> Mapping[FrameKey, Tensor]:
+        """The frames in memory."""
+        return self.clips.held
 
     def begin(self, timeline: Timeline, errors: Sequence[str] = ()) -> Indices:
-        self.windows = window_frames(timeline, self.grid, self.select)
-        self.held.clear()
-        self.give(Restarted(self.windows, timeline, errors, self.scale))
-        self.rows = self.windows.indices.tolist()
-        done = self.done.get(self.windows.digest, ())
-        self.pending = [k for k in range(len(self.rows)) if k not in done]
-        self.sizes: dict[int, Size] = {}  # of windows of which a frame has come
-        self.uses = Counter(i for k in self.pending for i in set(self.rows[k]))
-        return np.array(sorted(self.uses), dtype=np.int64)
+        windows = window_frames(timeline, self.grid, self.select)
+        self.give(Restarted(windows, timeline, errors, self.scale))
+        rows, done = windows.indices.tolist(), self.done.get(windows.digest, ())
+        return self.clips.begin({k: row for k, row in enumerate(rows) if k not in done})
 
     def take(self, place: int, image: np.ndarray) -> None:
-        size: Size = image.shape[:2]
-        wanted = set()
-        for number in self.pending:
-            if self.rows[number][0] > place:
-                break
-            if place in self.rows[number]:
-                wanted.add(self.sizes.setdefault(number, size))
-        for each in wanted:
-            crops = crops_of(image, each, self.crop)
-            self.held[place, each] = crops.flip(1) if self.reverse_channels else crops
-        while self.pending and self.rows[self.pending[0]][-1] <= place:
-            self._give(self.pending.pop(0))
+        self.clips.take(place, image)
 
-    def _give(self, number: int) -> None:
-        places, size = self.rows[number], self.sizes.pop(number)
-        keys = tuple((place, size) for place in places)
-        frames = tuple(self.held[key] for key in keys)
-        self.uses.subtract(set(places))
-        for key in [key for key in self.held if not self.uses[key[0]]]:
-            del self.held[key]
+    def _give(self, number: int, frames: tuple[Tensor, ...], keys: tuple[FrameKey, ...]) -> None:
         if self.shared:
             self.give(FrameClip(number, frames, keys, self.scale))
         else:
@@ -141,15 +116,6 @@ class Together:
         for maker, places in self.wanted:
             if place in places:
                 maker.take(place, image)
-
-
-def crops_of(image: np.ndarray, size: Size, sample: CropSampler) -> Tensor:
-    """The crops (V, 3, 1, S, S) of a picture (H, W, 3), which is first brought to ``size``."""
-    if image.shape[:2] != size:
-        image = cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR)
-    crops = sample(*size)
-    scaled = {side: scale(image, side) for side in {crop.short_side for crop in crops}}
-    return torch.stack([cut([scaled[crop.short_side]], crop) for crop in crops])
 
 
 class Stopped(Exception):

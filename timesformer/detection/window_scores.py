@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from timesformer.datasets.clips import Batch
-from timesformer.detection.frames import Clip, FrameClip, FrameKey
+from timesformer.detection.frames import Clip, FrameClip
 from timesformer.evaluation.loop import score_batches
 from timesformer.evaluation.scoring import Scoring
+from timesformer.inference.forward_clips import FrameKey
 from timesformer.models.classifier import Classifier
 
 FORWARD_BATCHES = 4  # of frames that are computed together: the last one is padded

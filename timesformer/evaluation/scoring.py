@@ -61,7 +61,7 @@ class Scoring:
             ConfigError: a forward batch does not fit into memory.
         """
         if not self.forward_batch:
-            rows = self._forward(model, clips)
+            rows = self.rows_of(model, clips)
         else:
             orders = self.orders or (tuple(range(self.num_views)),)
             videos = clips.unflatten(0, (-1, 1 + max(map(max, orders))))
@@ -86,10 +86,11 @@ class Scoring:
         missing = self.videos_together * len(part) - len(clips)
         if missing:  # without a copy of a full batch, which may be page-locked
             padded = torch.cat([clips, clips.new_zeros(missing, *clips.shape[1:])])
-        rows: Tensor = self._forward(model, padded)[: len(clips)].unflatten(0, (-1, len(part)))
+        rows: Tensor = self.rows_of(model, padded)[: len(clips)].unflatten(0, (-1, len(part)))
         return rows
 
-    def _forward(self, model: Classifier, clips: Tensor) -> Tensor:
+    def rows_of(self, model: Classifier, clips: Tensor) -> Tensor:
+        """A row for each of N clips, which go through the model together; errors as ``score``."""
         try:
             inputs = self.normalize(clips.to(self.device, non_blocking=True))
             with self.autocast():

@@ -16,7 +16,8 @@ from timesformer.evaluation.loop import score_batches
 from timesformer.evaluation.metrics import describe_nonfinite
 from timesformer.evaluation.scoring import build_scoring
 from timesformer.features.feature_set import unit
-from timesformer.inference.predictor import Predictor, build_token_scoring
+from timesformer.inference.predictor import Predictor
+from timesformer.inference.tokens import build_token_scoring
 from timesformer.io.terminal import printable
 from timesformer.video import VideoError
 

@@ -22,7 +22,8 @@ from timesformer.evaluation import metrics
 from timesformer.evaluation.loop import score_batches
 from timesformer.evaluation.scoring import Scoring, build_probabilities, build_scoring
 from timesformer.inference.device import open_device
-from timesformer.inference.tokens import TOKENS, Kind, of_clips, of_videos
+from timesformer.inference.many_views import ManyViews, build_many_views
+from timesformer.inference.tokens import build_token_scoring
 from timesformer.inference.videos import Videos, build_image_views, is_one, listed_videos
 from timesformer.inference.view_options import refuse_too_many, view_overrides
 from timesformer.io.terminal import printable
@@ -147,11 +148,12 @@ class Predictor:
         overrides = [*overrides, *(view_overrides(views) if views else ())]
         description = read_model_spec(path, cfg_file=cfg, overrides=overrides, classes=classes)
         settings = description.cfg
-        refuse_too_many(
-            build_view(settings, "test").num_clips,
-            num_frames=settings.DATA.NUM_FRAMES,
-            size=settings.DATA.TEST_CROP_SIZE,
-        )
+        if build_many_views(settings) is None:
+            refuse_too_many(
+                build_view(settings, "test").num_clips,
+                num_frames=settings.DATA.NUM_FRAMES,
+                size=settings.DATA.TEST_CROP_SIZE,
+            )
         model = _build(description).to(where).eval()
         return cls(model, description, device=where, precision=precision)
 
@@ -205,6 +207,10 @@ class Predictor:
     def _each(self, videos: Videos, fps: float, scoring: Scoring) -> Iterator[Features]:
         """The row (empty if unreadable) of each video, in order."""
         listed, together = listed_videos(videos), scoring.videos_together
+        many = build_many_views(self.cfg)
+        if many is not None and isinstance(listed, VideoList):
+            yield from self._each_of_many_views(listed, scoring, many)
+            return
         if isinstance(listed, VideoList):
             batches: Iterable[Batch] = build_batches(self.cfg, listed, self.device, together)
         else:
@@ -219,6 +225,19 @@ class Predictor:
                 error = errors.get(index, "") or _nonfinite(name, row)
                 remarks = tuple(remark for remark in batch.remarks if remark.name == name)
                 yield Features(name, row, error, spans.get(index), remarks)
+
+    def _each_of_many_views(
+        self, listed: VideoList, scoring: Scoring, many: ManyViews
+    ) -> Iterator[Features]:
+        """``_each`` of videos of which not all clips are in memory."""
+        for index in range(len(listed.labels)):
+            name = listed.name(index)
+            try:
+                row, span, remarks = many.score(self.model, scoring, listed, index)
+            except VideoError as error:
+                yield Features(name, NOTHING, str(error))
+            else:
+                yield Features(name, row, _nonfinite(name, row), span, remarks)
 
     def _cut(self, videos: Sequence[np.ndarray], fps: float, together: int) -> Iterator[Batch]:
         """Views of decoded frames."""
@@ -237,24 +256,6 @@ def build_batches(
     if len(videos.labels) * build_view(cfg, "test").num_clips <= cfg.TEST.BATCH_SIZE:
         cfg = changed(cfg, {"DATA_LOADER.NUM_WORKERS": 0})
     return build_loader(cfg, "test", videos, together=together)
-
-
-def build_token_scoring(cfg: CfgNode, scoring: Scoring, tokens: str) -> Scoring:
-    """Features from the ``tokens`` of a video's views in place of the scores of ``scoring``."""
-    kind = choose(TOKENS, tokens, key="tokens")
-    views = {"num_temporal": cfg.TEST.NUM_ENSEMBLE_VIEWS, "num_crops": cfg.TEST.NUM_SPATIAL_CROPS}
-    return replace(
-        scoring,
-        forward=partial(clip_features, kind),
-        ensemble=partial(of_videos, kind, **views),
-    )
-
-
-def clip_features(kind: Kind, model: Classifier, clips: Tensor) -> Tensor:
-    """Features of each clip, as ``of_clips``; only those that need it ask the model for its patches."""
-    if kind.of_clip is None:
-        return of_clips(kind, model.forward_features(clips), NOTHING)
-    return of_clips(kind, *model.forward_tokens(clips))
 
 
 def _nonfinite(name: str, row: Tensor) -> str:

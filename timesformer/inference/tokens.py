@@ -5,10 +5,18 @@ grid      (B * V, T, h, w, D)   normalised patch tokens
 features  (B, D) or (B, V_t * T, D), V_t temporal views of V_c crops: V = V_t * V_c
 """
 
+from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
+import torch
 from einops import reduce
 from torch import Tensor
+
+from timesformer.config import CfgNode
+from timesformer.evaluation.scoring import Scoring
+from timesformer.models.classifier import Classifier
+from timesformer.tables import choose
 
 
 class Kind(NamedTuple):
@@ -33,3 +41,21 @@ def of_clips(kind: Kind, cls: Tensor, grid: Tensor) -> Tensor:
 def of_videos(kind: Kind, clips: Tensor, *, num_temporal: int, num_crops: int) -> Tensor:
     """Features of each video from those of its clips, averaged over views; frames over crops only."""
     return reduce(clips, kind.of_video, "mean", v=num_temporal, c=num_crops)
+
+
+def build_token_scoring(cfg: CfgNode, scoring: Scoring, tokens: str) -> Scoring:
+    """Features from the ``tokens`` of a video's views in place of the scores of ``scoring``."""
+    kind = choose(TOKENS, tokens, key="tokens")
+    views = {"num_temporal": cfg.TEST.NUM_ENSEMBLE_VIEWS, "num_crops": cfg.TEST.NUM_SPATIAL_CROPS}
+    return replace(
+        scoring,
+        forward=partial(clip_features, kind),
+        ensemble=partial(of_videos, kind, **views),
+    )
+
+
+def clip_features(kind: Kind, model: Classifier, clips: Tensor) -> Tensor:
+    """Features of each clip, as ``of_clips``; only those that need it ask the model for its patches."""
+    if kind.of_clip is None:
+        return of_clips(kind, model.forward_features(clips), torch.empty(0))
+    return of_clips(kind, *model.forward_tokens(clips))

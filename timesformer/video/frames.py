@@ -51,12 +51,17 @@ class Frames:
 
     def span_of(self, views: slice | list[int]) -> TimeSpan:
         """The seconds that the frames of some temporal views cover."""
-        seconds, indices = self.timeline.seconds, self.indices[views]
-        return TimeSpan(
-            round(float(seconds[indices.min()]), 3),
-            round(float(seconds[indices.max()]), 3),
-            round(self.timeline.duration_seconds, 3),
-        )
+        return span_of(self.timeline, self.indices[views])
+
+
+def span_of(timeline: Timeline, indices: Indices) -> TimeSpan:
+    """The seconds that the frames ``indices`` (..., T) of a video cover."""
+    seconds = timeline.seconds
+    return TimeSpan(
+        round(float(seconds[indices.min()]), 3),
+        round(float(seconds[indices.max()]), 3),
+        round(timeline.duration_seconds, 3),
+    )
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from timesformer.datasets.transforms import CropSampler
-from timesformer.detection.frames import Size, crops_of
 from timesformer.detection.timeline import Gap, in_gaps
 from timesformer.detection.windows import Grid
+from timesformer.inference.forward_clips import Size, crops_of
 from timesformer.video.frames import FrameSelector
 from timesformer.video.timeline import Timeline
 
