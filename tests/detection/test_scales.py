@@ -28,7 +28,7 @@ def naive(scores):
                 if a <= middle < b and not np.isnan(row).any()
             ]  # fmt: skip
             parts += [np.mean(covering, axis=0)] if covering else []
-        rows.append(np.mean(parts, axis=0) if not np.isnan(own).any() else own)
+        rows.append(np.max(parts, axis=0) if not np.isnan(own).any() else own)
     return np.stack(rows)
 
 
