@@ -7,6 +7,7 @@ from timesformer.config import load_config
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 FILES = sorted(CONFIGS.glob("*/TimeSformer*.yaml")) + sorted(CONFIGS.glob("Motion/*.yaml"))
+FILES += [path for path in sorted(CONFIGS.glob("Baselines/*.yaml")) if path.stem != "Kinetics"]
 PUBLISHED = {  # official_behaviour 1.3: scheme, frames, rate, jitter, crop, classes, batch, GPUs
     "Kinetics/TimeSformer_divST_8x32_224": ("divided", 8, 32, 256, 224, 400, 8, 8),
     "Kinetics/TimeSformer_divST_8x32_224_4gpus": ("divided", 8, 32, 256, 224, 400, 4, 4),
@@ -55,4 +56,5 @@ def test_every_published_recipe_family_is_there():
     folders = {path.parent.name for path in FILES}
     assert folders == {
         "Kinetics", "SSv2", "HowTo100M", "Diving48", "UCF101", "HMDB51", "Motion",
+        "Baselines",
     }  # fmt: skip

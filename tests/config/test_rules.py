@@ -16,7 +16,10 @@ def load(tmp_path):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["MODEL.ARCH", "slowfast"], "MODEL.ARCH is 'slowfast'; choose one of vit .*MODEL.MODEL_NAME"),
+        (
+            ["MODEL.ARCH", "slowfast"],
+            "MODEL.ARCH is 'slowfast'; choose one of vit .*MODEL.MODEL_NAME",
+        ),
         (["MODEL.LOSS_FUNC", "bce"], "choose one of cross_entropy, bce_logit .*use bce_logit"),
         (["TIMESFORMER.ATTENTION_TYPE", "divided"], "choose one of divided_space_time"),
         (["DATA.DECODING_BACKEND", "torchvision"], "choose one of pyav, torchcodec"),
