@@ -9,7 +9,7 @@ from torchvision.models.video.swin_transformer import SwinTransformer3d
 from timesformer.models import MODELS
 from timesformer.models.baselines.c3d import C3D, CONVOLUTIONS, LINEAR
 
-FAMILIES = ["timm", "torchvision", "pytorchvideo", "hf", "c3d"]
+FAMILIES = ["timm", "torchvision", "pytorchvideo", "hf", "c3d", "two_stream"]
 VIDEOMAE = {
     "model_type": "videomae",
     "architectures": ["VideoMAEForVideoClassification"],
@@ -67,8 +67,10 @@ def options(family, tmp_path):
         return ["MODEL.MODEL_NAME", "c3d", *clip], "conv1.*"
     names = {
         "timm": ("timm/test_resnet+lstm", "encoder.conv1.*"),
+        "two_stream": ("two_stream/test_resnet+conv", "rgb.conv1.*"),
         "torchvision": ("torchvision/swin3d_t", "patch_embed.*"),
         "pytorchvideo": ("pytorchvideo/x3d_xs", "blocks.0.*"),
     }
     name, pattern = names[family]
-    return ["MODEL.MODEL_NAME", name], pattern
+    seen = ["DATA.MODALITY", "rgb+flow", "DATA.FLOW.STACK", "1"] if family == "two_stream" else []
+    return ["MODEL.MODEL_NAME", name, *seen], pattern

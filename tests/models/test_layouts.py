@@ -27,5 +27,12 @@ def test_frames_of_a_clip_lie_together():
     clip = torch.stack([numbered(3)[0], numbered(3)[0] + 10])
     assert layouts.frames(clip)[:, 0, 0, 0].tolist() == [0, 1, 2, 10, 11, 12]
     assert layouts.frames_first(clip)[1, :, 0, 0, 0].tolist() == [10, 11, 12]
-    assert [*layouts.LAYOUTS] == ["clip", "frames", "frames_first", "slow_fast"]
+    assert [*layouts.LAYOUTS] == ["clip", "frames", "frames_first", "slow_fast", "clip+flow"]
     assert layouts.clip(clip) is clip
+
+
+def test_colours_and_flow_are_apart():
+    clip = torch.arange(7.0).reshape(1, 7, 1, 1, 1).expand(2, 7, 4, 8, 8)
+    rgb, flow = layouts.LAYOUTS["clip+flow"](clip)
+    assert rgb[1, :, 0, 0, 0].tolist() == [0, 1, 2]
+    assert flow[1, :, 3, 0, 0].tolist() == [3, 4, 5, 6]

@@ -13,7 +13,8 @@ MODEL = (
     Key("MODEL.MODEL_NAME", "vit_base_patch16_224",
         "Name of the model: vit_base_patch16_224 or TimeSformer, which mean the model of the TIMESFORMER "
         "section, c3d, torchvision/NAME, pytorchvideo/NAME, hf/FOLDER, timm/NAME+STEP with the STEP over "
-        "time mean, max, attention, lstm or gru. `timesformer models` lists them.", scored=True),
+        "time mean, max, attention, lstm or gru, two_stream/NAME+FUSION with the FUSION late or conv. "
+        "`timesformer models` lists them.", scored=True),
     Key("MODEL.HF_CONFIG", "",
         "Architecture of a model hf/FOLDER, as JSON text. Empty: read from config.json of the folder. "
         "Checkpoints carry it, so that they need no folder.", ours=True, scored=True),

@@ -12,6 +12,7 @@ from timesformer.models.baselines import (
     huggingface_video,
     pytorchvideo_hub,
     torchvision_video,
+    two_stream,
 )
 from timesformer.models.classifier import Classifier
 from timesformer.models.spec import Spec, find_spec
@@ -89,6 +90,13 @@ MODELS: dict[str, Spec] = {
         layout="frames",
         defaults=frame_wise.defaults,
         licence=frame_wise.licence,
+    ),
+    two_stream.PREFIX: Spec(
+        two_stream.build_two_stream,
+        two_stream.names,
+        layout="clip+flow",
+        defaults=two_stream.defaults,
+        licence=two_stream.licence,
     ),
     pytorchvideo_hub.PREFIX: Spec(
         pytorchvideo_hub.build_pytorchvideo,

@@ -2,6 +2,7 @@
 
 clip       (B, C, T, H, W)   float, normalised
 frames     (B * T, C, H, W)  frames as images
+clip+flow  [(B, 3, T, H, W), (B, 2 L, T, H, W)]   colours and optical flow
 slow_fast  [(B, C, T / 4, H, W), (B, C, T, H, W)]   two rates of the same seconds
 """
 
@@ -12,6 +13,7 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
+RGB = 3  # channels
 ALPHA = 4  # frames of the fast pathway for each of the slow one, in all published SlowFast models
 
 
@@ -43,6 +45,15 @@ def slow_fast(x: Tensor) -> list[Tensor]:
     return [torch.stack([x[:, :, t] for t in chosen], dim=2), x]
 
 
+def clip_and_flow(x: Tensor) -> list[Tensor]:
+    """R, G and B, and the channels of optical flow, of clips of both."""
+    return [x[:, :RGB], x[:, RGB:]]
+
+
 LAYOUTS: dict[str, Callable[[Tensor], Any]] = {
-    each.__name__: each for each in (clip, frames, frames_first, slow_fast)
+    "clip": clip,
+    "frames": frames,
+    "frames_first": frames_first,
+    "slow_fast": slow_fast,
+    "clip+flow": clip_and_flow,
 }
