@@ -43,7 +43,7 @@ def test_the_lines_say_what_is_in_each_cluster():
     assert lines[0] == "15 videos of 3 classes in 3 clusters; cls tokens"
     text = "\n".join(lines)
     assert "accuracy       100.00 %  95 % interval 79.61 .. 100.00" in text
-    assert "      1       6  name 2  name 2 6" in text
+    assert "      1       6  name 2  6 name 2" in text
 
 
 def test_videos_without_labels_are_clustered_without_scores():

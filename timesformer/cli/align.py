@@ -48,7 +48,7 @@ def main(
     a, b = (build_frame_features(predictor, video) for video in videos)
     found = align(a.vectors, b.vectors, band=band)
     same = align(a.vectors, b.vectors, band=0)
+    picture = write_alignment(out, a, b, found) if out else None
     print("\n".join(alignment_lines(a, b, found, same.distance)))
-    if out:
-        picture = write_alignment(out, a, b, found)
+    if picture:
         print(f"picture: {printable(picture)}", file=sys.stderr)

@@ -53,8 +53,8 @@ def main(
     way = DISTANCES[distance].clustering
     settings = feature_options.settings_text(found, distance, way, band)
     report |= {"distance": distance, "band": band, "settings": settings, "unreadable": unreadable}
+    page = write_clusters(out, report, with_frames=frames) if out else None
     print(json_text(report) if as_json else "\n".join(cluster_lines(report, settings)))
-    if out:
-        page = write_clusters(out, report, with_frames=frames)
+    if page:
         print(f"page: {printable(page)}", file=sys.stderr)
     return 1 if unreadable else 0

@@ -154,7 +154,7 @@ def _row(cluster: Mapping[str, Any], has_labels: bool) -> tuple[str, ...]:
     row = (str(cluster["cluster"]), str(cluster["videos"]))
     if not has_labels:
         return row
-    shown = [f"{each['name']} {each['videos']}" for each in cluster["classes"][:MOST_NAMES]]
+    shown = [f"{each['videos']} {each['name']}" for each in cluster["classes"][:MOST_NAMES]]
     more = len(cluster["classes"]) - MOST_NAMES
     return (
         *row,
