@@ -2,10 +2,12 @@
 
 $ timesformer benchmark data --cfg my.yaml
 $ timesformer benchmark model --cfg Kinetics/TimeSformer_divST_8x32_224 --variants fp32,bf16
+$ timesformer benchmark detect film.mp4 --weights model.pyth
 """
 
 import json
 import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,7 +15,8 @@ from typing import Annotated, Literal
 import typer
 
 from timesformer.cli.app import command, group
-from timesformer.cli.options import Cfg, Keys, positive_seconds
+from timesformer.cli.model import ModelOptions
+from timesformer.cli.options import Cfg, Keys, positive_seconds, seconds_or_default
 from timesformer.files import write_atomically
 from timesformer.io.terminal import hides_bars
 
@@ -127,6 +130,36 @@ def model(
             json.dump(content, stream, indent=2)
 
 
+@command(
+    text="""Measure detection in a film, beside the naive way: cut out and predict every window.
+
+$ timesformer benchmark detect film.mp4 --weights model.pyth --stride 0.5
+"""
+)
+def detect(
+    video: Annotated[str, typer.Argument(metavar="FILE", help="A film.")],
+    use: ModelOptions,
+    stride: Annotated[
+        float | None, seconds_or_default("Between windows; default: a quarter of a window.")
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Rounds of all ways; medians count.")] = 3,
+) -> None:
+    """Seconds of each way, and how they compare."""
+    from timesformer.detection.benchmark import format_costs, measure
+    from timesformer.detection.detector import Detector
+    from timesformer.inference.videos import find_videos
+
+    [film] = find_videos([video])
+    predictor = replace_views(use).open_predictor()
+    stride = stride or Detector(predictor).grid.span / 4
+    print(format_costs(measure(Detector(predictor, stride=stride), film, repeats=repeats)))
+
+
+def replace_views(use: ModelOptions) -> ModelOptions:
+    """One view, as that of a window."""
+    return replace(use, views="1x1")
+
+
 def worker_counts(cores: int) -> list[int]:
     """0, 1, 2, 4, ... up to the cores."""
     counts = [0, 1]
@@ -135,4 +168,4 @@ def worker_counts(cores: int) -> list[int]:
     return counts
 
 
-main = group(__doc__, data=data, model=model)
+main = group(__doc__, data=data, model=model, detect=detect)
