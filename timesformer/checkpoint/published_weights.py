@@ -14,6 +14,7 @@ from timesformer.models.baselines import (
     huggingface_video,
     pytorchvideo_hub,
     torchvision_video,
+    two_stream,
 )
 
 
@@ -70,6 +71,10 @@ def _timm(kind: str, _: str) -> Weights:
     return timm_hub.fetch(kind, converted=False)
 
 
+def _two_stream(kind: str, _: str) -> Weights:
+    return timm_hub.fetch(f"timm/{two_stream.split_name(kind)[0]}", converted=False)
+
+
 def _pytorchvideo(kind: str, _: str) -> Weights:
     name = kind.removeprefix(pytorchvideo_hub.PREFIX)
     net = getattr(pytorchvideo_hub.load_hub(), name)(pretrained=True)
@@ -84,6 +89,7 @@ PUBLISHED: Mapping[str, Published] = {
     torchvision_video.PREFIX: Published(_torchvision_names, _torchvision),
     "r3d_18": Published(_torchvision_names, _torchvision),
     frame_wise.PREFIX: Published(_none, _timm),
+    two_stream.PREFIX: Published(_none, _two_stream),
     pytorchvideo_hub.PREFIX: Published(_none, _pytorchvideo),
     huggingface_video.PREFIX: Published(_none, _huggingface),
 }

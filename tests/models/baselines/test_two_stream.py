@@ -5,6 +5,9 @@ import timm
 import torch
 from torch.nn import functional as F
 
+from timesformer.checkpoint import timm_hub
+from timesformer.checkpoint.formats import Weights
+from timesformer.checkpoint.pretrained import build_start_options, load_start
 from timesformer.config import ConfigError, load_config
 from timesformer.models import build_model
 from timesformer.models.library import TokenError
@@ -96,3 +99,24 @@ def test_it_has_no_tokens(make):
     model = make("two_stream/test_resnet")
     with pytest.raises(TokenError, match="--tokens cls"):
         model.forward_tokens(torch.zeros(1, *model.input_spec))
+
+
+@pytest.mark.parametrize("fusion", ["late", "conv"])
+def test_both_streams_start_from_the_weights_of_the_image_model(
+    make, tiny_yaml, monkeypatch, fusion
+):
+    """The first layer of flow gets the mean of that of R, G and B, with the same sum over channels."""
+    image = timm.create_model("test_resnet").state_dict()
+    monkeypatch.setattr(timm_hub, "fetch", lambda name, converted: Weights(image, format="timm"))
+    model = make(f"two_stream/test_resnet+{fusion}")
+    fused = {name: value.clone() for name, value in model.fusion.state_dict().items()}
+    report = load_start(model, "", build_start_options(load_config(tiny_yaml, []), cut=False))
+    assert set(report.newly_initialized) == {"head.weight", "head.bias"}
+    state, first = model.state_dict(), "conv1.0.weight"
+    assert torch.equal(state[f"rgb.{first}"], image[first])
+    assert torch.allclose(state[f"flow.{first}"].sum(dim=1), image[first].sum(dim=1), atol=1e-6)
+    for name in image.keys() - {first}:
+        for stream in ("rgb", "flow"):
+            if f"{stream}.{name}" in state:
+                assert torch.equal(state[f"{stream}.{name}"], image[name])
+    assert all(torch.equal(value, model.fusion.state_dict()[name]) for name, value in fused.items())

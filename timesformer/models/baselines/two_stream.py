@@ -116,6 +116,15 @@ class TwoStream(Classifier):
             f"{self.kind} has maps of each stream; use the features of the whole clip (--tokens cls)"
         )
 
+    def own_names(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Weights of the image model, without its classifier, for both streams; the fusion stays."""
+        names = self.rgb.state_dict().keys()
+        own = {name: value for name, value in state.items() if name in names}
+        if len(own) < len(names) / 2:  # of something else
+            return state
+        both = {f"{stream}.{name}": value for stream in STREAMS for name, value in own.items()}
+        return both | {f"fusion.{name}": value for name, value in self.fusion.state_dict().items()}
+
     def no_weight_decay(self) -> set[str]:
         names = {name for name, _ in self.named_parameters()}
         found: set[str] = set()
