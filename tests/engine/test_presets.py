@@ -5,6 +5,7 @@ import torch
 
 from timesformer.checkpoint.model_spec import read_model_spec
 from timesformer.config import config_of, load_config
+from timesformer.engine import presets
 from timesformer.engine.presets import PRESETS, preset_for, preset_values, start_values
 from timesformer.models import build_model
 from timesformer.models.timesformer import TimeSformer
@@ -82,3 +83,16 @@ def test_a_space_only_model_of_another_project_stays_one(shared):
     started = start_values(read_model_spec(path, overrides=["TIMESFORMER.NUM_HEADS", "3"]))
     assert started["TIMESFORMER.ATTENTION_TYPE"] == "space_only"
     assert started["DATA.MEAN"] == [0.5, 0.5, 0.5]
+
+
+def test_settings_of_keys_of_any_depth_are_a_configuration_that_loads(tmp_path):
+    values = {"DATA.FLOW.STACK": 3, "DATA.NUM_FRAMES": 4, "MODEL.NUM_CLASSES": 7, "NUM_GPUS": 0}
+    (tmp_path / "finetune.yaml").write_text(presets.settings_text(tmp_path, values))
+    cfg = load_config(tmp_path / "finetune.yaml")
+    assert (cfg.DATA.FLOW.STACK, cfg.DATA.NUM_FRAMES, cfg.NUM_GPUS) == (3, 4, 0)
+    assert str(tmp_path / "lists") == cfg.DATA.PATH_TO_DATA_DIR
+
+
+def test_what_shapes_do_not_tell_is_taken_from_the_command_line():
+    pairs = ["MODEL.MODEL_NAME", "c3d", "SOLVER.BASE_LR", "1", "TIMESFORMER.NUM_HEADS", "2"]
+    assert presets.head_pairs(pairs) == pairs[:2] + pairs[4:]

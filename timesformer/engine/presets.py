@@ -28,6 +28,7 @@ IMAGE_CROP = 224  # pixels; for image weights of any size
 IMAGE_FRAMES, IMAGE_RATE = 8, 32  # of a clip, as published
 JITTER = 8 / 7  # short side / crop at least, as 256 / 224 published
 RATE = "DATA.SAMPLING_RATE"
+UNTOLD = ("TIMESFORMER.NUM_HEADS", "MODEL.MODEL_NAME")
 NOT_CARRIED = {"MODEL.NUM_CLASSES", "MODEL.LOSS_FUNC", "DATA.MULTI_LABEL", "TEST.DATASET"}
 
 
@@ -163,9 +164,9 @@ def clips_before(settings: Path, values: Mapping[str, Any]) -> dict[str, int]:
 
 
 def head_pairs(opts: Sequence[str]) -> list[str]:
-    """The pair of ``opts`` that files without configuration may need: their shapes do not tell it."""
+    """The pairs of ``opts`` that files without configuration may need: their shapes do not tell them."""
     pairs = zip(opts[::2], opts[1::2], strict=False)
-    return [text for pair in pairs if pair[0] == "TIMESFORMER.NUM_HEADS" for text in pair]
+    return [text for pair in pairs if pair[0] in UNTOLD for text in pair]
 
 
 def settings_text(out: Path, values: Mapping[str, Any]) -> str:
@@ -173,6 +174,9 @@ def settings_text(out: Path, values: Mapping[str, Any]) -> str:
     folders = {"DATA.PATH_TO_DATA_DIR": str(out / "lists"), "OUTPUT_DIR": str(out)}
     tree: dict[str, Any] = {}
     for key, value in sorted({**values, **folders}.items()):
-        *section, name = key.split(".")
-        (tree.setdefault(section[0], {}) if section else tree)[name] = value
+        *sections, name = key.split(".")
+        place = tree
+        for section in sections:
+            place = place.setdefault(section, {})
+        place[name] = value
     return yaml.safe_dump(tree)
