@@ -6,14 +6,16 @@ its frames spread over it. The grid of the smallest scale is that of the result.
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from timesformer.config import ConfigError
-from timesformer.datasets.views import Views
-from timesformer.detection.windows import Grid
 from timesformer.io.terminal import printable
+
+if TYPE_CHECKING:  # they import torch, which watch-eval does not need
+    from timesformer.datasets.views import Views
+    from timesformer.detection.windows import Grid
 
 ONE = (1.0,)
 
@@ -22,8 +24,8 @@ class Scale(NamedTuple):
     """Windows of one length."""
 
     factor: float
-    grid: Grid
-    view: Views  # of a window
+    grid: "Grid"
+    view: "Views"  # of a window
 
 
 class ScaleScores(NamedTuple):

@@ -53,6 +53,12 @@ def test_a_live_stream_has_the_speed_of_the_wall(tmp_path, rows):
         assert (None if stream.delays is None else stream.delays[0]) == delay
 
 
+def test_a_window_that_is_longer_than_its_stream_ends_with_it(tmp_path, rows):
+    short = [*rows[:2], {"kind": "summary", "stream_seconds": 1.2}]
+    stream = read_lines(write_rows(tmp_path / "x.jsonl", short))
+    assert (stream.windows.tolist(), stream.duration) == ([[0.0, 1.2]], 1.2)
+
+
 def test_an_interrupted_stream_ends_with_its_last_window(tmp_path, rows):
     stream = read_lines(write_rows(tmp_path / "x.jsonl", rows[:21]))
     assert stream.duration == stream.windows[-1, 1] == 11.5

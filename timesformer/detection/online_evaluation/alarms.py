@@ -1,8 +1,8 @@
-"""Time to detection at a fixed rate of false alarms, exact over all thresholds.
+"""Time to detection at a fixed rate of false alarms: the best of all thresholds.
 
 An alarm is a window in which the score of a class rises above a threshold, which is one for all classes,
-as ``--onset`` is. It finds the actions of its class that its window overlaps, and
-is false if there is none. The time to detection is that from the start of an action to the moment when
+as ``--onset`` is. It finds the actions of its class that its window overlaps, and is false if there is
+none. The time to detection is that from the start of an action to the moment when
 the score of the first alarm that finds it is known. A class that stays above the threshold raises no
 second alarm, so a detector that always says everything finds little.
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from timesformer.detection.online_evaluation.pairs import Pairs
 
-MOST_THRESHOLDS = 1000  # that are tried; of more scores, evenly many are between them
+MOST_THRESHOLDS = 1000  # that are tried
 WITHIN = (0.5, 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)  # seconds after the start of an action
 CURVE_RATES = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)  # false alarms an hour
 
@@ -99,11 +99,16 @@ def find_rises(pairs: Pairs, *, as_seen: bool) -> Rises:
 
 
 def sweep(rises: Rises, num_actions: int, hours: float) -> Thresholds:
-    """What every threshold gives, or MOST_THRESHOLDS of them."""
+    """What every threshold gives, by rising threshold.
+
+    Of more than MOST_THRESHOLDS scores, those whose ranks from the highest on grow by a constant factor:
+    few false alarms an hour are allowed, of which only the highest scores tell apart how many.
+    """
     values = np.unique(np.concatenate([rises.low, rises.high]))
     values = values[np.isfinite(values)]
     if len(values) > MOST_THRESHOLDS:
-        values = values[np.linspace(0, len(values) - 1, MOST_THRESHOLDS).round().astype(np.int64)]
+        ranks = np.unique(np.geomspace(1, len(values), MOST_THRESHOLDS).round().astype(np.int64))
+        values = values[len(values) - ranks[::-1]]
     true = rises.rows(rises.action >= 0)
     numbers = np.array([_numbers(true, value, num_actions) for value in values.tolist()])
     return Thresholds(values, rises.num_false(values) / hours, *numbers.T)

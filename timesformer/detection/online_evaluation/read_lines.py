@@ -60,16 +60,22 @@ def read_lines(path: Path, *, video: str | None = None, timeline: int | None = N
     if not windows or any("probabilities" not in line.row for line in windows):
         lacking = f"{printable(path)} has no probabilities in its windows"
         raise StreamError(f"{lacking}, only events or the likeliest classes; {AGAIN}")
+    last = max((_last(line.row) for line in kinds.get("summary", ())), default=math.inf)
     times, scores = _times(path, windows), _scores(path, windows, len(names))
     speed = _speed(head)
     rest = chain(kinds.get("window", ()), kinds.get("skipped", ()), kinds.get("summary", ()))
+    duration = max(_last(line.row) for line in rest)
+    if (
+        len(times) == 1 and times[0, 0] < last < times[0, 1]
+    ):  # a stream that is shorter than a window
+        times[0, 1] = duration = last
     return Stream(
         video=video or source_name(str(head.get("source", ""))),
         origin=path,
         class_names=names,
         windows=times,
         scores=scores,
-        duration=max(_last(line.row) for line in rest),
+        duration=duration,
         stride=float(head["stride"]),
         delays=None if speed is None else _delays(path, windows, speed),
         skipped=len(kinds.get("skipped", ())),
