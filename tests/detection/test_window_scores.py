@@ -7,6 +7,8 @@ from tests.detection.test_detector import predicted
 from timesformer.detection.detector import Detector
 from timesformer.detection.window_scores import WindowScorer
 from timesformer.inference.predictor import Predictor
+from timesformer.video.images import even_timeline
+from timesformer.video.visit import Visited
 
 SPACE = ("TIMESFORMER.ATTENTION_TYPE", "space_only")
 TOLERANCE = 1e-6  # of a probability: a matrix product may round a row by its place
@@ -59,3 +61,22 @@ def test_each_frame_is_computed_once_and_forgotten_after_its_last_window(trained
 def test_other_models_share_nothing(trained):
     model = Predictor.from_checkpoint(trained()[1], "cpu", views="1x1")
     assert isinstance(Detector(model)._scorer(), WindowScorer)
+
+
+def test_features_of_frames_are_not_kept_over_a_restart(trained, monkeypatch):
+    detector = Detector(opened(trained), stride=1 / 30)
+    timeline = even_timeline(90, 30.0)
+    first, second = np.random.default_rng(0).integers(0, 255, (2, 90, 48, 48, 3), np.uint8)
+
+    def found(*films):
+        def visit(video, visitor):
+            for images in films:
+                for place in visitor.begin(timeline).tolist():
+                    visitor.take(place, images[place])
+            return Visited(timeline, 90, [], ())
+
+        monkeypatch.setattr(detector, "visit", visit)
+        return detector.run("film.mp4").probabilities
+
+    np.testing.assert_allclose(found(first, second), found(second), atol=TOLERANCE)
+    assert np.abs(found(first) - found(second)).max() > 100 * TOLERANCE

@@ -73,8 +73,10 @@ def test_a_folder_of_frames_passes_by(tmp_path):
 
     for i in range(5):
         cv2.imwrite(str(tmp_path / f"{i}.png"), np.full((8, 8, 3), 10 * i, np.uint8))
-    visitor = Every(2)
-    visit_images([str(tmp_path / f"{i}.png") for i in range(5)], visitor)
+    visitor, released = Every(2), []
+    files = [str(tmp_path / f"{i}.png") for i in range(5)]
+    visit_images(files, visitor, release=released.append)
+    assert released == [None] * 3
     assert {place: int(image[0, 0, 0]) for place, image in visitor.seen.items()} == {
         0: 0,
         2: 20,

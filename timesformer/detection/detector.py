@@ -104,6 +104,7 @@ class Detector:
             if isinstance(found, Restarted):
                 if found.scale == 0:
                     rows, restarted = {}, {}
+                    scorer.restart()
                 restarted[found.scale] = found
                 rows[found.scale] = dict(done.get(found.windows.digest, {}))
                 continue
@@ -168,7 +169,7 @@ class Detector:
     ) -> Visited:
         """Show ``visitor`` the frames of a video, as of ``run``; see ``visit_frames``."""
         if is_local_file(video) and portable(video).is_dir():
-            return visit_images(frame_files(str(portable(video))), visitor)
+            return visit_images(frame_files(str(portable(video))), visitor, release=release)
         return visit_frames(
             str(portable(video)) if is_local_file(video) else video,
             visitor,

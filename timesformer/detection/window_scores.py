@@ -29,6 +29,9 @@ class WindowScorer:
     scoring: Scoring
     batch: int  # windows at once
 
+    def restart(self) -> None:
+        """The windows of a video come, or come anew."""
+
     def is_full(self, clips: Sequence[Clip]) -> bool:
         """Whether ``clips`` are enough to be scored."""
         return len(clips) >= self.batch
@@ -48,6 +51,10 @@ class FrameScorer:
     num_frames: int
     held: dict[FrameKey, Tensor] = field(default_factory=dict)  # features (V, D)
     newest: dict[int, int] = field(default_factory=dict)  # scale -> first frame of its last window
+
+    def restart(self) -> None:
+        """As ``WindowScorer.restart``: other frames may be at the places of which features are held."""
+        self.held, self.newest = {}, {}
 
     @property
     def together(self) -> int:

@@ -4,7 +4,7 @@ Frames are cut to the size of the model as they come and are kept until the last
 memory is that of the clips that overlap, for videos of any length.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -43,7 +43,7 @@ class ForwardClips:
         """
         self.held.clear()
         self.rows = dict(rows)
-        self.pending = list(self.rows)
+        self.pending = deque(self.rows)
         self.sizes: dict[int, Size] = {}  # of clips of which a frame has come
         self.first_size: Size | None = None
         self.uses = Counter(place for row in self.rows.values() for place in set(row))
@@ -64,7 +64,7 @@ class ForwardClips:
             crops = crops_of(image, each, self.crop)
             self.held[place, each] = crops.flip(1) if self.reverse_channels else crops
         while self.pending and self.rows[self.pending[0]][-1] <= place:
-            self._give(self.pending.pop(0))
+            self._give(self.pending.popleft())
 
     def _give(self, number: int) -> None:
         places, size = self.rows.pop(number), self.sizes.pop(number)

@@ -8,10 +8,11 @@ from timesformer.video.bitstream import VideoPacket
 from timesformer.video.packets import Packets, Start, is_filler
 
 Check = Callable[[], None]  # raises when the time is over
-Release = Callable[[VideoPacket], None]  # returns when a packet may be decoded
+# Returns when a packet, or with None the next picture of a folder, may be decoded.
+Release = Callable[["VideoPacket | None"], None]
 
 
-def at_once(packet: VideoPacket) -> None:
+def at_once(packet: "VideoPacket | None") -> None:
     """Release every packet as soon as it is read."""
 
 

@@ -157,10 +157,11 @@ class _Visit:
         return Visited(timeline, self.decoded, errors, found)
 
 
-def visit_images(files: Sequence[str], visitor: Visitor) -> Visited:
-    """``visit_frames`` of a folder of frames, in the order of ``files``."""
+def visit_images(files: Sequence[str], visitor: Visitor, *, release: Release = at_once) -> Visited:
+    """``visit_frames`` of a folder of frames, in the order of ``files``; ``release`` gets no packet."""
     timeline = even_timeline(len(files), FOLDER_FPS)
     wanted = visitor.begin(timeline).tolist()
     for place in wanted:
+        release(None)
         visitor.take(place, read_image(files[place]))
     return Visited(timeline, len(wanted), [], ())

@@ -39,6 +39,14 @@ def test_a_late_packet_has_arrived_in_time():
     assert pace.released > pace.arrived + 0.05
 
 
+def test_a_wait_that_ends_early_takes_no_negative_time():
+    pace = Pace(SimpleNamespace(is_set=lambda: False, wait=lambda seconds: False), 1.0)
+    pace.begin()
+    pace(packet(0))
+    pace(packet(5000))
+    assert pace.released == pace.arrived
+
+
 def test_nothing_is_held_back_before_the_video_begins_or_without_a_time():
     pace = Pace(threading.Event(), 1e-6)
     pace(packet(0))

@@ -20,9 +20,13 @@ class Arrival:
     def begin(self) -> None:
         """The time of the video begins with the next packet."""
 
-    def __call__(self, packet: VideoPacket) -> None:
+    def __call__(self, packet: "VideoPacket | None") -> None:
         if self.stop.is_set():
             raise Stopped
+        self.note()
+
+    def note(self) -> None:
+        """Something has become known now, if only that no packet follows."""
         self.arrived = self.released = time.monotonic()
 
 
@@ -45,8 +49,10 @@ class Pace(Arrival):
     def begin(self) -> None:
         self.is_begun, self.zero = True, None
 
-    def __call__(self, packet: VideoPacket) -> None:
+    def __call__(self, packet: "VideoPacket | None") -> None:
         super().__call__(packet)
+        if packet is None:
+            return
         ticks = packet.pts if packet.dts is None else packet.dts
         if not self.is_begun or ticks is None or not packet.time_base:
             return
@@ -56,4 +62,5 @@ class Pace(Arrival):
         due = self.zero + seconds
         if self.stop.wait(max(due - time.monotonic(), 0)):
             raise Stopped
-        self.arrived, self.released = due, time.monotonic()
+        self.arrived = due
+        self.released = max(due, time.monotonic())  # waiting may end a little early
