@@ -1,7 +1,7 @@
 import pytest
 
 from timesformer.errors import InputError
-from timesformer.io.terminal import first_line, printable
+from timesformer.io.terminal import first_line, printable, without_password
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,19 @@ def test_control_characters_are_escaped(text, shown):
 )
 def test_of_a_long_message_the_beginning_is_shown(text, shown):
     assert first_line(ValueError(text)) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("rtsp://me:secret@camera:554/1?a=b@c", "rtsp://camera:554/1?a=b@c"),
+        ("rtsp://me:p@ss@camera: refused", "rtsp://camera: refused"),
+        ("http://camera?to=me@home and http://a:b@c", "http://camera?to=me@home and http://c"),
+        ("films/me@home.mp4", "films/me@home.mp4"),
+    ],
+)
+def test_addresses_are_shown_without_passwords(text, shown):
+    assert without_password(text) == shown
 
 
 def test_every_error_of_input_has_one_base():

@@ -6,7 +6,6 @@ number of its last line and asks for what came after. A reader that is too far b
 
 import json
 import math
-import re
 from collections import deque
 from collections.abc import Mapping, Sequence
 from heapq import nlargest
@@ -14,7 +13,7 @@ from itertools import islice
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
-from timesformer.io.terminal import printable
+from timesformer.io.terminal import printable, without_password
 
 SECONDS = 600.0  # of stream time that are kept
 MOST_LINES = 12_000  # that are kept: 20 windows a second
@@ -24,7 +23,6 @@ LEAST_PROBABILITY = 0.005  # those above it, which is a pixel of the curves,
 MOST_CLASSES = 40  # up to this many
 LONGEST_GAP = 30.0  # seconds on the time axis between two timelines
 _DISCARDED = ("window", "skipped")  # lines that are of no use once they are too old to be drawn
-_PASSWORD = re.compile(r"(?<=://)[^/\s@]+@")
 
 
 class Batch(NamedTuple):
@@ -150,7 +148,7 @@ def _best_classes(probabilities: Sequence[float] | None) -> list[tuple[float, in
 def _shown(value: Any) -> Any:
     """``value`` for a page: texts are printable and without passwords of addresses; nan is null."""
     if isinstance(value, str):
-        return _PASSWORD.sub("", printable(value))
+        return without_password(printable(value))
     if isinstance(value, Mapping):
         return {name: _shown(each) for name, each in value.items()}
     if isinstance(value, (list, tuple)):

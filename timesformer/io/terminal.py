@@ -2,11 +2,13 @@
 
 import logging
 import os
+import re
 import sys
 import unicodedata
 from typing import TextIO
 
 _VERBOSITY = "TIMESFORMER_VERBOSITY"  # of the environment, which the processes of a run inherit
+_PASSWORD = re.compile(r"(?<=://)[^/?#\s]*@")
 _HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")  # control, format (also text direction), surrogates, lines
 
 
@@ -18,6 +20,11 @@ def printable(text: object) -> str:
         else char
         for char in str(text)
     )
+
+
+def without_password(text: str) -> str:
+    """``text`` with neither user nor password in its addresses: ``rtsp://me:secret@camera/1``."""
+    return _PASSWORD.sub("", text)
 
 
 def first_line(error: BaseException) -> str:
