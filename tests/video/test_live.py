@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from tests.conftest import frame_number
+from timesformer.video import live
+from timesformer.video.decoding import Decoder
 from timesformer.video.live import StreamClock, visit_stream
 
 STEP = 3600  # ticks of a frame
@@ -68,7 +70,9 @@ def test_all_frames_come_in_order_with_their_times(numbered_video):
     assert len([packet for packet in packets if packet.size]) == 40
 
 
-def test_what_cannot_be_decoded_is_told_before_the_next_frame(numbered_video):
+def test_what_cannot_be_decoded_is_told_before_the_next_frame(numbered_video, monkeypatch):
+    made = []
+    monkeypatch.setattr(live, "Decoder", lambda *parts: made.append(Decoder(*parts)) or made[0])
     path = numbered_video(120, name="a.mkv", gop=30)
     with av.open(str(path)) as container:
         packets = [(each.pos, each.size) for each in container.demux(video=0) if each.size]
@@ -80,4 +84,5 @@ def test_what_cannot_be_decoded_is_told_before_the_next_frame(numbered_video):
         visit_stream(container, container.streams.video[0], seen, release=lambda packet: None)
     assert 30 < len(seen.frames) < 120
     assert seen.lost
+    assert not made[0].errors  # they are not kept
     assert seen.ended == 1

@@ -20,7 +20,7 @@ from timesformer.cli.app import command
 from timesformer.cli.detect_rules import RuleOptions, tell_background
 from timesformer.cli.options import seconds_or_default
 from timesformer.cli.watch_output import Output, Warnings
-from timesformer.io.terminal import printable
+from timesformer.io.terminal import printable, without_password
 
 if TYPE_CHECKING:
     from timesformer.detection.online.watcher import Watcher
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @command(
     fails="the stream broke off, or a part of it could not be read",
-    interrupted="the summary is above",
+    interrupted="if the stream had begun, its summary is above",
 )
 def main(
     source: Annotated[
@@ -143,7 +143,7 @@ def main(
                 output.take(item)
             raise
     if watcher.failure:
-        model.tell(f"{printable(source)}: {printable(watcher.failure)}")
+        model.tell(f"{watcher.source.shown}: {printable(watcher.failure)}")
     return int(bool(watcher.failure))
 
 
@@ -175,7 +175,7 @@ def about(watcher: "Watcher", predictor: "Predictor", weights: str) -> dict[str,
     """The first line: what is watched, and how."""
     return {
         "kind": "stream",
-        "source": watcher.source.name,
+        "source": without_password(watcher.source.name),
         "weights": weights,
         "model": predictor.model.kind,
         "class_names": list(watcher.class_names),

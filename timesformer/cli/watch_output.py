@@ -1,12 +1,12 @@
 """What ``timesformer watch`` prints: lines of JSON, a live page, and warnings and a summary in words."""
 
 import contextlib
-import json
 import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from timesformer.cli import model
+from timesformer.io.json_text import json_text
 from timesformer.io.terminal import printable
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Output:
 
     def _print(self, line: dict[str, Any]) -> None:
         if self.with_windows or line["kind"] not in ("window", "skipped"):
-            sys.stdout.write(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")
+            sys.stdout.write(json_text(line, indent=None) + "\n")
             sys.stdout.flush()
 
 

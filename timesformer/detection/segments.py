@@ -65,6 +65,11 @@ class Segmenter:
         self._newest: _Window | None
         self._reset()
 
+    @property
+    def active(self) -> set[str]:
+        """The classes that have begun and not ended, those without a segment that is final included."""
+        return {self._names[place] for place in np.flatnonzero(self._active)}
+
     def feed(self, start: float, end: float, probabilities: np.ndarray) -> list[Event]:
         """What is known with one more window.
 

@@ -92,15 +92,15 @@ def visit_stream(
     fps = header.fps or DEFAULT_FPS
     tick = header.tick_seconds or 1 / fps
     clock, reformatter = StreamClock(fps, tick), VideoReformatter()
-    decoder, known = Decoder(container, stream, release), 0
+    decoder = Decoder(container, stream, release)
     try:
         for frame in decoder.frames():
             ticks, reason = clock.place(frame.pts)
             if reason:
                 visitor.begin(fps, tick, reason)
-            elif len(decoder.errors) > known:
+            elif decoder.errors:
                 visitor.lose(decoder.errors[-1])
-            known = len(decoder.errors)
+            decoder.errors.clear()  # a stream may go on for weeks
             image = reformatter.reformat(frame, format="rgb24", threads=1).to_ndarray()
             matrix = streams.display_matrix(frame) if apply_rotation else None
             if matrix is not None:

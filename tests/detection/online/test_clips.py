@@ -113,6 +113,14 @@ def test_a_pause_without_errors_is_no_gap():
     assert not any(item.is_unreadable for item in found if isinstance(item, WholeWindow))
 
 
+def test_a_pause_before_the_last_frame_makes_no_window_after_it():
+    ticks = np.r_[even(100), 90_000 * 24]
+    *_, over = found = watched(ticks, SELECTS["dense"], Grid(DENSE.shape.seconds, 0.5))
+    assert over.seconds == pytest.approx(24 + 1 / 25)
+    ends = [item.end for item in found if isinstance(item, WholeWindow)]
+    assert max(ends) <= over.seconds
+
+
 def test_a_new_size_is_told_and_all_frames_of_a_window_get_the_first():
     found = watched(even(100), SELECTS["dense"], Grid(DENSE.shape.seconds, 0.5),
                     image=lambda i: 16 if i < 50 else 24)  # fmt: skip

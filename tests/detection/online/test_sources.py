@@ -72,6 +72,29 @@ def test_a_fifo_waits_for_its_writer_and_ends_with_it(tmp_path):
     pipe.close()
 
 
+@pytest.mark.skipif(not os.path.isdir("/dev/fd"), reason="this system has no /dev/fd")
+def test_a_pipe_that_a_shell_hands_over_ends_with_its_writer():
+    reader, writer = os.pipe()
+    os.write(writer, b"abc")
+    os.close(writer)
+    name = f"/dev/fd/{reader}"
+    found = find_source(name)
+    assert (found.kind, found.reconnects) == ("pipe", False)
+    pipe = Pipe(name, threading.Event())
+    assert [pipe.read(10), pipe.read(10)] == [b"abc", b""]
+    pipe.close()
+    empty = Pipe(name, threading.Event())
+    assert empty.read(10) == b""  # its writer has gone
+    empty.close()
+    os.close(reader)
+
+
+def test_a_source_is_shown_without_its_password():
+    with pytest.raises(SourceError) as caught:
+        find_source("rtsp://me:p@ss@127.0.0.1/1", realtime=True)
+    assert str(caught.value).startswith("rtsp://127.0.0.1/1 comes at its own pace")
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")
 def test_waiting_for_a_writer_can_be_ended(tmp_path):
     os.mkfifo(tmp_path / "pipe")

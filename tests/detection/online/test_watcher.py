@@ -1,6 +1,7 @@
 """What is said of a stream is what is said of its recording; what is not said of it is counted."""
 
 import os
+import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +12,8 @@ import pytest
 from timesformer.config import ConfigError
 from timesformer.detection.detector import Detector
 from timesformer.detection.files import segments_of
+from timesformer.detection.online.backlog import Waiting
+from timesformer.detection.online.clips import Began, Over
 from timesformer.detection.online.items import (
     Action,
     NewTimeline,
@@ -19,6 +22,7 @@ from timesformer.detection.online.items import (
     Summary,
     Window,
 )
+from timesformer.detection.online.reading import Due
 from timesformer.detection.online.watcher import Watcher
 from timesformer.detection.rules import SegmentRules
 from timesformer.inference.predictor import Predictor
@@ -48,7 +52,7 @@ def scores(items):
 def assert_counted(items, watcher):
     [summary] = of_kind(items, Summary)
     assert items[-1] is summary
-    assert summary.due == watcher.reading.due == summary.scored + summary.skipped
+    assert summary.due == watcher.backlog.due == summary.scored + summary.skipped
     assert summary.scored == len(of_kind(items, Window))
     assert summary.skipped == len(of_kind(items, Skipped))
     times = [(item.timeline, item.start) for item in items if isinstance(item, Window | Skipped)]
@@ -148,6 +152,40 @@ def test_an_end_by_the_user_skips_what_waits_and_is_summed_up(
     [summary] = of_kind(items, Summary)
     assert summary.scored == 3
     assert summary.skipped == len(of_kind(items, Skipped)) > 0
+
+
+def test_a_window_that_is_computed_at_the_end_counts_as_skipped(
+    predictor, numbered_video, monkeypatch
+):
+    score, calls = Detector.score, []
+
+    def interrupted(detector, clips):
+        calls.append(clips)
+        if len(calls) == 4:  # the first one is before the stream begins
+            raise KeyboardInterrupt
+        return score(detector, clips)
+
+    monkeypatch.setattr(Detector, "score", interrupted)
+    watcher, items = Watcher(predictor(), str(numbered_video(240)), stride=0.1), []
+    with pytest.raises(KeyboardInterrupt):
+        items.extend(watcher)
+    items += list(watcher.finish())
+    assert assert_counted(items, watcher).scored == 2
+    starts = [item.start for item in items if isinstance(item, Window | Skipped)]
+    assert starts == pytest.approx(np.arange(len(starts)) * 0.1)
+    assert len(starts) > 3
+    assert list(watcher) == []  # it has been watched
+
+
+def test_what_waits_at_the_end_is_skipped_in_its_own_timeline(predictor, numbered_video):
+    watcher = Watcher(predictor(), str(numbered_video(30)))
+    for item in (Began("a"), Waiting("", Due(0.0, 1.0)), Over(5.0), Began("b"),
+                 Waiting("", Due(0.0, 1.0)), Over(4.0)):  # fmt: skip
+        watcher.backlog.put(item)
+    items = list(watcher.finish())
+    assert [(item.timeline, item.start) for item in of_kind(items, Skipped)] == [(0, 0), (1, 0)]
+    summary = assert_counted(items, watcher)
+    assert (summary.due, summary.timelines, summary.stream_seconds) == (2, 2, 9.0)
 
 
 @FIFOS
@@ -275,6 +313,26 @@ def test_a_pipe_without_a_video_names_the_way(predictor, tmp_path, monkeypatch):
             list(Watcher(predictor(), "-"))
 
 
+def test_a_server_that_says_nothing_is_named(predictor):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/live.ts"
+        watcher = Watcher(predictor(), url, timeout=0.3, retries=0)
+        list(watcher)
+    assert watcher.failure == "nothing has come for 0.3 s (--timeout)"
+
+
+def test_an_error_that_names_the_source_is_told_as_it_is(predictor, monkeypatch):
+    told = "rtsp://camera/1: no video stream that can be decoded"
+
+    def connect(*_, **__):
+        raise SourceError(told)
+
+    monkeypatch.setattr("timesformer.detection.online.reading.connect", connect)
+    with pytest.raises(SourceError) as caught:
+        list(Watcher(predictor(), "rtsp://camera/1"))
+    assert str(caught.value) == told
+
+
 def test_nobody_listens_at_an_address(predictor, monkeypatch):
     monkeypatch.setattr("timesformer.detection.online.reading.FIRST_DELAY", 0.01)
     with Server(b"") as server:
@@ -289,6 +347,7 @@ def test_nobody_listens_at_an_address(predictor, monkeypatch):
 @FIFOS
 def test_a_source_that_falls_behind_is_told(predictor, numbered_video, tmp_path, monkeypatch):
     monkeypatch.setattr("timesformer.detection.online.reading.BEHIND_SECONDS", 0.4)
+    monkeypatch.setattr("timesformer.detection.online.reading.BURST_SECONDS", 0.3)
     monkeypatch.setattr("timesformer.detection.online.watcher.STALL_SECONDS", 99)
     content, fifo = numbered_video(90, name="a.ts").read_bytes(), tmp_path / "pipe"
     os.mkfifo(fifo)

@@ -64,6 +64,7 @@ class Backlog:
         self._policy = policy
         self._items: deque[Any] = deque()
         self._waiting = 0  # windows
+        self.due = 0  # windows that have been put, each to be scored or skipped
         self._changed = threading.Condition()
         self.stop = threading.Event()
 
@@ -84,9 +85,11 @@ class Backlog:
                     self._pause()
                 if self._waiting >= self._policy.most:
                     self._skip_oldest()
-                self._waiting += 1
             if self.stop.is_set():
                 raise Stopped
+            if isinstance(item, Waiting):
+                self._waiting += 1
+                self.due += 1
             self._items.append(item)
             self._changed.notify_all()
 

@@ -22,6 +22,7 @@ from timesformer.video.frames import FrameSelector
 from timesformer.video.timeline import Timeline
 
 _EVEN = 0.5 + 1e-6  # frames
+_STEPS = 255  # between the newest frames, of which the median tells how long one is shown
 
 
 class Began(NamedTuple):
@@ -97,6 +98,7 @@ class StreamClips:
         self.sizes: dict[int, Size] = {}  # of windows of which a frame has come
         self.gaps: list[Gap] = []
         self.error = ""
+        self.steps: deque[int] = deque(maxlen=_STEPS)  # ticks
         self.give(Began(reason))
 
     def lose(self, error: str) -> None:
@@ -106,6 +108,8 @@ class StreamClips:
         size: Size = image.shape[:2]
         self._note_size(ticks, size)
         self._note_gap(ticks)
+        if self.held:
+            self.steps.append(ticks - self.held[-1].ticks)
         while ticks >= self._stop(self.number):
             self._give_next()
         self._note_rate(ticks)
@@ -121,8 +125,7 @@ class StreamClips:
         """Hand over the windows that are whole now that no frame follows."""
         if not self.held:
             return
-        ticks = np.array([frame.ticks for frame in self.held])
-        frame = float(np.median(np.diff(ticks))) if len(ticks) > 1 else 1 / self.fps / self.tick
+        frame = float(np.median(self.steps)) if self.steps else 1 / self.fps / self.tick
         seconds = (self.held[-1].ticks + frame) * self.tick
         while self.number < self.grid.count(seconds):
             self._give_next()

@@ -4,6 +4,7 @@ Everything that is known is put into the ``Backlog``: ``Began``, ``Ready`` windo
 the source, and at the end ``Ended``.
 """
 
+import contextlib
 import math
 import threading
 import time
@@ -15,7 +16,7 @@ import av
 import numpy as np
 
 from timesformer.detection.detector import Detector
-from timesformer.detection.frames import Clip, Restarted
+from timesformer.detection.frames import Clip, Restarted, Stopped
 from timesformer.detection.online.backlog import Backlog, Waiting
 from timesformer.detection.online.clips import Began, Changed, Over, StreamClips, WholeWindow
 from timesformer.detection.online.items import SourceChange
@@ -30,6 +31,7 @@ from timesformer.video.timeline import Indices, Timeline
 from timesformer.video.visit import Visitor
 
 BEHIND_SECONDS = 2.0  # of a live source
+BURST_SECONDS = 10.0  # of a source that sends frames in bursts, as segments of HLS
 FIRST_DELAY, MOST_DELAY = 0.5, 30.0  # seconds before connecting again: doubled each time
 BROKEN = (av.FFmpegError, OSError, ValueError)  # of a connection
 REFUSED = (  # answers of a server that do not change by asking again
@@ -88,8 +90,6 @@ class Reading:
     timeout: float
     show: Show
     frames: int = 0
-    reconnects: int = 0
-    due: int = 0
 
     def __post_init__(self) -> None:
         paced = self.speed is not None
@@ -101,7 +101,7 @@ class Reading:
         try:
             self.backlog.put(self._read_live() if self.source.is_live else self._read_file())
         except Exception as error:  # raised again by whoever takes it
-            if not self.backlog.stop.is_set():
+            with contextlib.suppress(Stopped):
                 self.backlog.put(error)
 
     def _read_file(self) -> Ended:
@@ -132,7 +132,6 @@ class Reading:
     def _put(self, window: WholeWindow) -> None:
         times = self.arrival.arrived, self.arrival.released, time.monotonic()
         self.backlog.put(Waiting(Ready(window, *times), Due(window.start, window.end)))
-        self.due += 1
 
     def _read_live(self) -> Ended:
         """Connect again and again, with growing delays between attempts that gave no frame."""
@@ -144,7 +143,7 @@ class Reading:
                 return Ended()
             failed = 1 if self.frames > before else failed + 1
             if not self.source.reconnects and not self.frames:
-                raise VideoError(f"{printable(self.source.name)}: {reason}; {PIPED}")
+                raise VideoError(f"{self.source.shown}: {reason}; {PIPED}")
             if failed > self.retries or not self.source.reconnects:
                 return Ended(reason)
             delay = min(FIRST_DELAY * 2 ** (failed - 1), MOST_DELAY)
@@ -166,12 +165,23 @@ class Reading:
                     apply_rotation=self.detector.settings["apply_rotation"],
                 )
         except BROKEN as error:
+            if isinstance(error, SourceError) and not self.frames:
+                raise  # it names the source
+            reason = self._reason(error)
             if isinstance(error, REFUSED) and not self.frames:
-                raise VideoError(f"{printable(self.source.name)}: {_reason(error)}") from error
-            return _reason(error), False
+                raise VideoError(f"{self.source.shown}: {reason}") from error
+            return reason, False
         if self.frames == before:
             return "no frame can be decoded", False
         return "the stream has ended", is_over
+
+    def _reason(self, error: Exception) -> str:
+        """In words, without FFmpeg's numbers."""
+        if isinstance(error, av.error.ExitError):
+            return f"nothing has come for {self.timeout:g} s (--timeout)"
+        text = getattr(error, "strerror", None)
+        is_told = isinstance(error, av.FFmpegError) and text
+        return printable(text) if is_told else first_line(error)
 
     def _clips(self) -> StreamClips:
         select, crop = self.detector.view.draw(np.random.default_rng(0))
@@ -205,8 +215,8 @@ class _Counted:
 
     def take(self, place: int, image: np.ndarray) -> None:
         self.reading.frames += 1
-        self.reading.show(image)
         self.visitor.take(place, image)
+        self.reading.show(image)  # after it: it takes time
 
 
 @dataclass
@@ -218,31 +228,36 @@ class _CountedLive:
 
     def begin(self, fps: float, tick_seconds: float, reason: str) -> None:
         self.tick = tick_seconds
-        self.least = math.inf  # seconds by which the clock was ahead of the stream
+        self.least = self.newest = math.inf  # seconds by which the clock was ahead of the stream
+        self.until = BURST_SECONDS  # of the stream: since when ``newest`` counts, and that long
         self.visitor.begin(fps, tick_seconds, reason)
 
     def take(self, ticks: int, image: np.ndarray) -> None:
         self.reading.frames += 1
-        ahead = self.reading.arrival.released - ticks * self.tick
-        self.least = min(self.least, ahead)
-        if ahead - self.least > BEHIND_SECONDS and not self.reading.backlog.reading_waits:
-            reason = f"frames come {ahead - self.least:.1f} s later than they did"
-            self.reading.backlog.put(SourceChange("behind", reason, at=ticks * self.tick))
-            self.least = ahead
-        self.reading.show(image)
+        self._note_delay(ticks * self.tick)
         self.visitor.take(ticks, image)
+        self.reading.show(image)
 
     def lose(self, error: str) -> None:
         self.visitor.lose(error)
 
     def finish(self) -> None:
+        self.reading.arrival.note()  # only now it is known that no frame follows
         self.visitor.finish()
 
-
-def _reason(error: Exception) -> str:
-    """In words, without FFmpeg's numbers."""
-    text = getattr(error, "strerror", None)
-    return printable(text) if isinstance(error, av.FFmpegError) and text else first_line(error)
+    def _note_delay(self, seconds: float) -> None:
+        """Tell if the promptest frame of a while is much later than the promptest one before."""
+        ahead = self.reading.arrival.released - seconds
+        self.newest = min(self.newest, ahead)
+        if seconds < self.until:
+            return
+        late = self.newest - self.least
+        if late > BEHIND_SECONDS and not self.reading.backlog.reading_waits:
+            reason = f"frames come {late:.1f} s later than they did"
+            self.reading.backlog.put(SourceChange("behind", reason, at=seconds))
+            self.least = self.newest
+        self.least = min(self.least, self.newest)
+        self.newest, self.until = math.inf, seconds + BURST_SECONDS
 
 
 def start(reading: Reading) -> threading.Thread:

@@ -2,7 +2,7 @@
 
 /dev/video0           a camera (Windows: its name as video=NAME; macOS: its number as camera:0)
 rtsp://host/1         a stream of the network, also rtmp, srt, udp, rtp, http and https
--, or a FIFO          a pipe
+-, or a FIFO          a pipe; -, and what a shell hands over as <(ffmpeg ...), ends once
 film.mp4              a file, a folder of frames, a member of a tar, an object (s3://): as detect reads it
 """
 
@@ -22,11 +22,12 @@ import av
 
 from timesformer.config import portable
 from timesformer.io.opening import SourceError, open_live
-from timesformer.io.terminal import printable
+from timesformer.io.terminal import printable, without_password
 from timesformer.video.sources import is_local_file
 from timesformer.video.streams import choose_stream
 
 STDIN = "-"
+_HANDED_OVER = ("/dev/stdin", "/dev/fd/", "/proc/self/fd/")  # by a shell: no second writer comes
 LIVE = ("rtsp", "rtsps", "rtmp", "rtmps", "srt", "udp", "rtp", "tcp", "http", "https")
 FILES_TOO = ("http", "https")  # a server may give a whole file, which can be paced
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
@@ -51,7 +52,12 @@ class Source(NamedTuple):
     @property
     def reconnects(self) -> bool:
         """Whether there may be more after its end."""
-        return self.is_live and self.name != STDIN
+        return self.is_live and not _is_handed_over(self.name)
+
+    @property
+    def shown(self) -> str:
+        """Its name for people."""
+        return printable(without_password(self.name))
 
 
 def find_source(name: str, *, realtime: bool = False) -> Source:
@@ -67,7 +73,7 @@ def find_source(name: str, *, realtime: bool = False) -> Source:
     found = Source(name, _kind(name, realtime))
     if realtime and found.is_live:
         raise SourceError(
-            f"{printable(name)} comes at its own pace; --realtime and --speed are for files"
+            f"{found.shown} comes at its own pace; --realtime and --speed are for files"
         )
     if found.kind == "file" and is_local_file(name):
         path = portable(name)
@@ -78,6 +84,10 @@ def find_source(name: str, *, realtime: bool = False) -> Source:
                 f"{printable(name)} is a folder of frames, which has no pace; leave --realtime out"
             )
     return found
+
+
+def _is_handed_over(name: str) -> bool:
+    return name == STDIN or name.startswith(_HANDED_OVER)
 
 
 def _kind(name: str, realtime: bool) -> Kind:
@@ -116,11 +126,12 @@ def connect(source: Source, stop: threading.Event, *, timeout: float) -> Iterato
         SourceError: no video stream, or a kind of source that FFmpeg lacks here.
         av.FFmpegError, OSError, ValueError: no connection.
     """
+    av.logging.set_level(None)  # see ``read_video``
     with contextlib.ExitStack() as stack:
         container = stack.enter_context(_OPENERS[source.kind](source.name, stop, timeout, stack))
         stream = choose_stream(container)
         if stream is None or stream.codec_context is None:
-            raise SourceError(f"{printable(source.name)}: no video stream that can be decoded")
+            raise SourceError(f"{source.shown}: no video stream that can be decoded")
         stream.thread_type, stream.codec_context.thread_count = "SLICE", 1  # no frame is held back
         yield container, stream
 
@@ -169,7 +180,7 @@ class Pipe:
         self.is_own = name != STDIN
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         self.file = os.open(name, flags) if self.is_own else sys.stdin.fileno()
-        self.has_begun = not self.is_own
+        self.has_begun = _is_handed_over(name)
 
     def read(self, size: int) -> bytes:
         """Up to ``size`` bytes, as soon as there are some; none: it has ended."""

@@ -98,9 +98,9 @@ class Watcher:
             self.detector, self.source, self.backlog, speed, retries, timeout, show
         )
         self.failure = ""  # why a stream has ended that should not have
-        self.has_gaps = False
         self._latencies = Latencies()
         self._scored = self._skipped = self._unreadable = 0
+        self._computed: WholeWindow | None = None  # whose scores are not known yet
         self._timeline = -1
         self._seconds = 0.0  # of earlier timelines
         self._now = 0.0  # end of the latest window
@@ -112,6 +112,8 @@ class Watcher:
         self._begin_segments()
 
     def __iter__(self) -> Iterator[Line]:
+        if self.backlog.stop.is_set():  # it has been watched
+            return
         self._warm_up()
         self.started = time.monotonic()
         start(self.reading)
@@ -128,9 +130,11 @@ class Watcher:
         if self._is_finished:
             return
         self._is_finished = True
+        if self._computed is not None:
+            yield from self._skip(Due(self._computed.start, self._computed.end))
         for item in self.backlog.drain():
-            if isinstance(item, Due):
-                yield from self._skip(item)
+            if type(item) in _HANDLERS:
+                yield from self._handle(item)
         yield from self._close(None)
         yield self._summary()
 
@@ -149,7 +153,7 @@ class Watcher:
 
     def _score(self, ready: Ready) -> Iterator[Line]:
         began = time.monotonic()
-        window = ready.window
+        self._computed = window = ready.window
         found = self._probabilities(window)
         done = time.monotonic()
         parts = (
@@ -158,6 +162,7 @@ class Watcher:
             done - began,
         )
         self._latencies.add(*parts)
+        self._computed = None
         self._scored += 1
         self._unreadable += window.is_unreadable
         self._now, self._latency = window.end, sum(parts)
@@ -196,8 +201,8 @@ class Watcher:
             yield NewTimeline(self._timeline, began.reason, now)
 
     def _over(self, over: Over) -> Iterator[Line]:
-        self._seconds += over.seconds
         yield from self._close(over.seconds)
+        self._seconds, self._now = self._seconds + over.seconds, 0.0
 
     def _change(self, change: SourceChange) -> Iterator[Line]:
         self._is_lost = self._is_lost or change.what == "lost"
@@ -208,7 +213,8 @@ class Watcher:
         yield from self._tell(self._segmenter.close(end))
 
     def _tell(self, events: Sequence[Event]) -> Iterator[Line]:
-        for event in self._announcer.feed(events, self._now):
+        active = self._segmenter.active
+        for event in self._announcer.feed(events, self._now, active=active):
             yield Action(
                 event.kind,
                 self._timeline,
@@ -241,17 +247,16 @@ class Watcher:
         self.detector.score([build_black_clip(cfg, crops=self.detector.crops)])
 
     def _summary(self) -> Summary:
-        wall = time.monotonic() - self.started
-        seconds = self._seconds or self._now
+        wall = max(time.monotonic() - self.started, 1e-6)  # of a coarse clock it may be 0
         return Summary(
-            due=self._scored + self._skipped,
+            due=self.backlog.due,
             scored=self._scored,
             skipped=self._skipped,
             unreadable=self._unreadable,
             reconnects=self._reconnects,
             timelines=self._timeline + 1,
             frames=self.reading.frames,
-            stream_seconds=round(seconds, 3),
+            stream_seconds=round(self._seconds + self._now, 3),
             wall_seconds=round(wall, 3),
             fps=round(self.reading.frames / wall, 2),
             latency=self._latencies.percentiles(),
