@@ -32,6 +32,7 @@ PRINTED_BY = {  # the commands that print the texts of a module, each of them; o
     "timesformer/datasets/splits.py": ("prepare",),
     "timesformer/datasets/checks": ("check",),
     "timesformer/engine/presets.py": ("finetune",),
+    "timesformer/engine/shootout": ("shootout",),
     "timesformer/engine": ("train",),
     "timesformer/runtime/rendezvous.py": ("train",),
     "timesformer/checkpoint/convert.py": ("convert",),

@@ -51,6 +51,7 @@ PANELS = {  # of the help -> commands; a command is `main` of the module of its 
         "detect-eval",
         "watch-eval",
         "fuse",
+        "shootout",
         "compare-finetuning",
         "plot",
         "benchmark",

@@ -15,6 +15,7 @@ from timesformer.visualize import (
     detection_figures,
     online_figures,
     report_figures,
+    shootout_figures,
     training_figure,
 )
 from timesformer.visualize.figure_style import png_bytes
@@ -232,5 +233,17 @@ FIGURES = {
         lambda report: report["kind"] == "online_detection",
         online_figures.draw_point_map,
         _point_rows,
+    ),
+    "models": Drawn(
+        lambda report: (
+            report["kind"] == "shootout" and bool(shootout_figures.tested_models(report))
+        ),
+        shootout_figures.draw_models,
+        shootout_figures.model_rows,
+    ),
+    "cost": Drawn(
+        lambda report: report["kind"] == "shootout" and bool(shootout_figures.timed_models(report)),
+        shootout_figures.draw_cost,
+        shootout_figures.cost_rows,
     ),
 }
