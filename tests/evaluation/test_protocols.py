@@ -137,7 +137,8 @@ def test_a_video_is_read_once_and_a_shared_clip_computed_once(
         clips, "read_source", lambda s, *a, **k: read.append(s) or read_source(s, *a, **k)
     )
     monkeypatch.setattr(Scoring, "rows_of", lambda *a: computed.append(len(a[2])) or forward(*a))
-    written(config("out", *overrides, *BOTH))
+    one_by_one = () if "TEST.FORWARD_BATCH" in overrides else ("TEST.FORWARD_BATCH", 1)
+    written(config("out", *overrides, *one_by_one, *BOTH))
     assert len(read) == len(set(read)) == 9
     assert len(computed) == passes
 

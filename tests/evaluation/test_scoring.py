@@ -8,7 +8,7 @@ import torch
 
 from timesformer.config import ConfigError, load_config
 from timesformer.evaluation import metrics
-from timesformer.evaluation.scoring import build_probabilities, build_scoring
+from timesformer.evaluation.scoring import build_forward_batch, build_probabilities, build_scoring
 from timesformer.models import build_model
 
 CPU = torch.device("cpu")
@@ -39,7 +39,7 @@ ENSEMBLES = {
 }
 # TEST.FORWARD_BATCH -> clips of the forward batches of 3 videos of 2 views: the last are padded
 FORWARD_BATCHES = {
-    0: [1] * 6,
+    0: [8],  # of clips as small as these
     1: [1] * 6,
     2: [2, 2, 2],
     3: [2, 2, 2],
@@ -47,6 +47,23 @@ FORWARD_BATCHES = {
     5: [4, 4],
     16: [16],
 }
+
+
+@pytest.mark.parametrize(
+    ("size", "frames", "device", "expected"),
+    [
+        (32, 4, "cpu", 8),
+        (32, 8, "cpu", 8),
+        (48, 8, "cpu", 1),
+        (224, 8, "cpu", 1),
+        (224, 8, "cuda", 8),
+    ],
+)
+def test_a_cpu_computes_clips_one_by_one_unless_they_are_tiny(
+    tiny_yaml, size, frames, device, expected
+):
+    options = ["DATA.TEST_CROP_SIZE", str(size), "DATA.NUM_FRAMES", str(frames)]
+    assert build_forward_batch(load_config(tiny_yaml, options), torch.device(device)) == expected
 
 
 @pytest.mark.parametrize("forward_batch", FORWARD_BATCHES)

@@ -97,7 +97,7 @@ TEST = free(
     Key("TEST.FORWARD_BATCH", 0,
         "Clips of a forward pass of one process, of whole videos if it holds one. Every forward pass then "
         "has the same shape and the same videos on any number of processes, and scores are equal to the "
-        "bit. 0: 8 on a GPU, 1 on a CPU (where more are not faster).",
+        "bit. 0: 8 on a GPU and of tiny clips, 1 on a CPU (where more are not faster).",
         at_least=0, ours=True, was="TEST.CLIPS_PER_PASS", scored=True),
     Key("TEST.CHECKPOINT_FILE_PATH", "",
         "Weights to test. best: of the best validation of the run in OUTPUT_DIR. Empty: its newest, else "

@@ -26,7 +26,10 @@ from timesformer.datasets.modality import build_normalizer
 from timesformer.evaluation import metrics
 from timesformer.models.classifier import Classifier
 
-GPU_CLIPS = 8  # in a forward batch where TEST.FORWARD_BATCH is 0; the published test batch
+CLIPS = 8  # in a forward batch where TEST.FORWARD_BATCH is 0; the published test batch
+SMALL = (
+    1 << 16
+)  # pixels of a forward batch that a CPU computes in little more than the time of one clip
 
 
 def logits(model: Classifier, clips: Tensor) -> Tensor:
@@ -120,7 +123,6 @@ def build_scoring(
     autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> Scoring:
     """Class scores of the views of a test, ensembled as configured."""
-    by_device = 1 if device.type == "cpu" else GPU_CLIPS
     return Scoring(
         device,
         build_normalizer(cfg),
@@ -131,8 +133,14 @@ def build_scoring(
             num_views=build_view(cfg, "test").num_clips,
             method=build_ensemble_method(cfg),
         ),
-        forward_batch=cfg.TEST.FORWARD_BATCH or by_device,
+        forward_batch=cfg.TEST.FORWARD_BATCH or build_forward_batch(cfg, device),
     )
+
+
+def build_forward_batch(cfg: CfgNode, device: torch.device) -> int:
+    """Clips of a forward batch where TEST.FORWARD_BATCH is 0: one on a CPU, unless clips are tiny."""
+    pixels = CLIPS * cfg.DATA.NUM_FRAMES * cfg.DATA.TEST_CROP_SIZE**2
+    return 1 if device.type == "cpu" and pixels > SMALL else CLIPS
 
 
 def build_ensemble_method(cfg: CfgNode) -> str:
