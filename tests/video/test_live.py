@@ -1,8 +1,10 @@
 """Times of a stream always increase; where they jump, time begins anew."""
 
 import io
+import itertools
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -68,6 +70,22 @@ def test_all_frames_come_in_order_with_their_times(numbered_video):
     assert np.allclose(seconds, np.arange(40) / 30, atol=1e-3)
     assert len(seen.begun) == seen.ended == 1
     assert len([packet for packet in packets if packet.size]) == 40
+
+
+def test_pictures_of_a_camera_without_times_have_those_of_their_arrival(monkeypatch):
+    pictures = b""
+    for i in range(12):
+        _, jpeg = cv2.imencode(".jpg", np.full((16, 16, 3), 20 * i, np.uint8))
+        head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
+        pictures += head.encode() + jpeg.tobytes() + b"\r\n"
+    times = itertools.count(70.0, 0.1)
+    monkeypatch.setattr(live, "monotonic", lambda: next(times))
+    seen = Recorder()
+    seen.take = lambda ticks, image: seen.frames.append(ticks)
+    with av.open(io.BytesIO(pictures), format="mpjpeg") as container:
+        visit_stream(container, container.streams.video[0], seen, release=lambda packet: None)
+    [(_, tick, _)] = seen.begun
+    assert np.allclose(np.array(seen.frames) * tick, np.arange(12) / 10)
 
 
 def test_what_cannot_be_decoded_is_told_before_the_next_frame(numbered_video, monkeypatch):

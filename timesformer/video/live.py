@@ -1,9 +1,11 @@
 """Frames of a stream as they arrive: how long it lasts is not known, and it may break off.
 
 The time of a frame is in ticks after the first one, and always increases. Where the times of a stream
-jump, its time begins anew: a ``LiveVisitor`` is told so.
+jump, its time begins anew: a ``LiveVisitor`` is told so. Cameras that send JPEG pictures by HTTP give no
+times, of which FFmpeg makes 25 a second: the time of a frame is that of its arrival there.
 """
 
+from time import monotonic
 from typing import Protocol
 
 import av
@@ -15,6 +17,8 @@ from timesformer.video.decoding import Decoder, Release
 from timesformer.video.timeline import DEFAULT_FPS, REORDER
 
 MOST_GAP_SECONDS = 30.0  # between two frames; a longer one is a jump of the clock
+WITHOUT_TIMES = ("mpjpeg",)  # FFmpeg's name of such a camera
+ARRIVAL_TICK = 1e-4  # seconds, of times of arrival
 JUMPED = "the clock of the stream jumped by {:+.2f} s"
 
 
@@ -90,12 +94,13 @@ def visit_stream(
     """
     header = streams.read_header(container, stream)
     fps = header.fps or DEFAULT_FPS
-    tick = header.tick_seconds or 1 / fps
+    has_times = container.format.name not in WITHOUT_TIMES
+    tick = (header.tick_seconds or 1 / fps) if has_times else ARRIVAL_TICK
     clock, reformatter = StreamClock(fps, tick), VideoReformatter()
     decoder = Decoder(container, stream, release)
     try:
         for frame in decoder.frames():
-            ticks, reason = clock.place(frame.pts)
+            ticks, reason = clock.place(frame.pts if has_times else round(monotonic() / tick))
             if reason:
                 visitor.begin(fps, tick, reason)
             elif decoder.errors:
