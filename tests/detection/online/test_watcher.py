@@ -12,7 +12,7 @@ import pytest
 from timesformer.config import ConfigError
 from timesformer.detection.detector import Detector
 from timesformer.detection.files import segments_of
-from timesformer.detection.online.backlog import Waiting
+from timesformer.detection.online.backlog import LateError, Waiting
 from timesformer.detection.online.clips import Began, Over
 from timesformer.detection.online.items import (
     Action,
@@ -402,5 +402,10 @@ def test_sources_and_options_that_cannot_be(predictor, tmp_path):
         Watcher(model, str(tmp_path), speed=1)
     with pytest.raises(ConfigError, match="--speed is -1, but must be above 0"):
         Watcher(model, str(tmp_path), speed=-1)
+    (tmp_path / "a.mp4").touch()
+    with pytest.raises(
+        LateError, match=r"--late queue:2 is for .*a.mp4 is a file, .* add --realtime"
+    ):
+        Watcher(model, str(tmp_path / "a.mp4"), late="queue:2")
     with pytest.raises(ConfigError, match="--stride is 9"):
         Watcher(model, str(tmp_path), stride=9)

@@ -20,7 +20,7 @@ from timesformer.config import CfgNode, ConfigError
 from timesformer.detection.detector import Detector
 from timesformer.detection.frames import Clip
 from timesformer.detection.online.announcer import Announcer
-from timesformer.detection.online.backlog import Backlog, parse_late
+from timesformer.detection.online.backlog import Backlog, LateError, parse_late
 from timesformer.detection.online.budget import build_black_clip
 from timesformer.detection.online.clips import Began, Over, WholeWindow
 from timesformer.detection.online.items import (
@@ -90,10 +90,17 @@ class Watcher:
         self.class_names = predictor.class_names or build_class_numbers(predictor.cfg)
         self.source = find_source(source, realtime=speed is not None)
         self.rules = rules or SegmentRules()
-        self.late = late or ("skip" if self.source.is_live or speed is not None else "wait")
+        has_pace = self.source.is_live or speed is not None
+        self.late = late or ("skip" if has_pace else "wait")
         self.hold = hold
         self.speed = speed
-        self.backlog = Backlog(parse_late(self.late))
+        policy = parse_late(self.late)
+        if not (has_pace or policy.reading_waits):
+            raise LateError(
+                f"--late {self.late} is for sources that do not wait, and {self.source.shown} is a file, "
+                "which does; add --realtime, or leave --late out"
+            )
+        self.backlog = Backlog(policy)
         self.reading = Reading(
             self.detector, self.source, self.backlog, speed, retries, timeout, show
         )
