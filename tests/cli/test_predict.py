@@ -136,7 +136,7 @@ def test_wrong_input_is_an_error_without_traceback(tool, weights, data_dir, tmp_
         ([video, "--weights", "none.pyth"], "none.pyth does not exist"),
         ([video, "--weights", video], "; weights are wanted here"),
         ([video, "--weights", weights, "--views", "ten"], "views are 'ten', but must be"),
-        ([video, "--weights", weights, "--views", "100000x1"], "NUM_ENSEMBLE_VIEWS is 100000, but mus"),
+        ([video, "--weights", weights, "--views", "100001x1"], "NUM_ENSEMBLE_VIEWS is 100001, but mus"),
         ([video, "--weights", weights, "--classes", "hmdb51"], "names 51 classes, but the classif"),
         ([video, "--weights", weights, "--annotate", weights], "File exists"),
         ([video, "--weights", weights, "--annotate", video.parent], "would overwrite them"),
