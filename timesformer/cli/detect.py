@@ -18,9 +18,9 @@ import typer
 
 from timesformer.cli import model
 from timesformer.cli.app import command
-from timesformer.cli.detect_rules import RuleOptions, tell_background
+from timesformer.cli.detect_rules import RuleOptions, WindowOptions, tell_background
 from timesformer.cli.detect_work import Work
-from timesformer.cli.options import OUT, seconds_or_default
+from timesformer.cli.options import OUT
 from timesformer.errors import InputError
 from timesformer.io.terminal import printable
 
@@ -46,16 +46,7 @@ def main(
     use: model.ModelOptions,
     out: Annotated[Path, typer.Option(*OUT, metavar="DIR", help="Folder of the results.")],
     segments: RuleOptions,
-    stride: Annotated[
-        float | None, seconds_or_default("Between windows; default: half a window.")
-    ] = None,
-    span: Annotated[
-        float | None,
-        seconds_or_default("Of a window, for models that take frames of a whole video (SSv2)."),
-    ] = None,
-    crops: Annotated[
-        int, typer.Option(min=1, max=3, help="Of each window, as predict --views 1xN takes them.")
-    ] = 1,
+    windows: WindowOptions,
     scales: Annotated[
         str,
         typer.Option(
@@ -96,9 +87,7 @@ def main(
 
     found = find_videos(videos, lists=True)
     predictor = use.open_predictor()
-    detector = Detector(
-        predictor, stride=stride, span=span, crops=crops, scales=parse_scales(scales), batch=batch
-    )
+    detector = Detector(predictor, **windows.__dict__, scales=parse_scales(scales), batch=batch)
     tell_background(rules, predictor.class_names)
     out.mkdir(parents=True, exist_ok=True)
     work = Work(detector, out, use.weights, page, annotate)

@@ -1,4 +1,4 @@
-"""Options of the rules by which scores become segments."""
+"""Options of windows, and of the rules by which their scores become segments."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,10 +8,27 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from timesformer.cli import model
+from timesformer.cli.options import seconds_or_default
 from timesformer.io.terminal import printable
 
 if TYPE_CHECKING:
     from timesformer.detection.rules import SegmentRules
+
+
+@dataclass(frozen=True)
+class WindowOptions:
+    """Which windows of a video are scored, as ``Detector`` takes them."""
+
+    stride: Annotated[
+        float | None, seconds_or_default("Between windows; default: half a window.")
+    ] = None
+    span: Annotated[
+        float | None,
+        seconds_or_default("Of a window, for models that take frames of a whole video (SSv2)."),
+    ] = None
+    crops: Annotated[
+        int, typer.Option(min=1, max=3, help="Of each window, as predict --views 1xN takes them.")
+    ] = 1
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import typer
 
 from timesformer.cli import model
 from timesformer.cli.app import command
-from timesformer.cli.detect_rules import RuleOptions, tell_background
+from timesformer.cli.detect_rules import RuleOptions, WindowOptions, tell_background
 from timesformer.cli.options import seconds_or_default
 from timesformer.cli.watch_output import Output, Warnings
 from timesformer.io.terminal import printable, without_password
@@ -43,16 +43,7 @@ def main(
     ],
     use: model.ModelOptions,
     segments: RuleOptions,
-    stride: Annotated[
-        float | None, seconds_or_default("Between windows; default: half a window.")
-    ] = None,
-    span: Annotated[
-        float | None,
-        seconds_or_default("Of a window, for models that take frames of a whole video (SSv2)."),
-    ] = None,
-    crops: Annotated[
-        int, typer.Option(min=1, max=3, help="Of each window, as predict --views 1xN takes them.")
-    ] = 1,
+    windows: WindowOptions,
     realtime: Annotated[
         bool, typer.Option("--realtime", help="Give the frames of a file when a camera would.")
     ] = False,
@@ -112,18 +103,17 @@ def main(
         raise typer.BadParameter("--speed is for a file with --realtime; add it")
     if budget is None:
         predictor = use.open_predictor()
-    elif stride is not None or crops != 1:
+    elif windows.stride is not None or windows.crops != 1:
         raise typer.BadParameter("--budget chooses --stride and --crops; leave them out")
     else:
-        predictor, stride, crops = within(budget, use, span)
+        predictor, stride, crops = within(budget, use, windows.span)
+        windows = replace(windows, stride=stride, crops=crops)
     tell_background(rules, predictor.class_names)
     with Output(with_windows=not events, with_probabilities=probabilities, port=page) as output:
         watcher = Watcher(
             predictor,
             source,
-            stride=stride,
-            span=span,
-            crops=crops,
+            **windows.__dict__,
             rules=rules,
             late=late,
             hold=hold,

@@ -22,7 +22,9 @@ from timesformer.video.packets import list_packets
 from timesformer.video.remarks import Remark
 from timesformer.video.timeline import Indices, Timeline
 
-LARGE = 1 << 20  # pixels of a frame that several threads convert faster
+LARGE = (
+    1 << 20
+)  # pixels of a frame; to convert a smaller one, starting threads costs more than it saves
 KEPT_BYTES = 1 << 20  # packets of larger videos are read again: hours of them are not held
 
 
@@ -139,7 +141,7 @@ class _Visit:
 
     def _take(self, place: int, frame: "av.VideoFrame") -> None:
         self.matrix, self.transfer = streams.display_matrix(frame), int(frame.color_trc)
-        is_large = frame.width * frame.height >= LARGE  # of others starting threads takes longer
+        is_large = frame.width * frame.height >= LARGE
         threads = 0 if self.multi_thread and is_large else 1
         image = self.reformatter.reformat(frame, format="rgb24", threads=threads).to_ndarray()
         if self.apply_rotation and self.matrix is not None:

@@ -221,7 +221,7 @@ class _Counted:
 
 @dataclass
 class _CountedLive:
-    """A visitor of a live source whose frames are counted and shown; it tells of reconnections."""
+    """A visitor of a live source whose frames are counted and shown; it tells when they fall behind."""
 
     visitor: StreamClips
     reading: Reading

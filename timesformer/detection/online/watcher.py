@@ -65,11 +65,11 @@ class Watcher:
         """Watch ``source``; nothing is opened before the first item is asked for.
 
         Args:
-            predictor: as of ``Detector``, as crops.
+            predictor: its number of views does not matter.
             source: see ``sources``.
-            stride: seconds between windows.
+            stride: seconds between windows, as of ``Detector``; the next two likewise.
             span: seconds of a window.
-            crops: of each window.
+            crops: number of crops of each window.
             rules: by which scores become segments.
             late: what happens when the model is too slow: see ``backlog``. Default: ``skip``, and
                 ``wait`` for a file that is not paced.
