@@ -21,14 +21,13 @@ from typing import Annotated
 import typer
 
 from timesformer.cli.app import command
-from timesformer.cli.options import OUT, Classes, TruthBackground
+from timesformer.cli.options import OUT
+from timesformer.cli.truth_options import TruthOptions
 
 
 @command()
 def main(
-    truth: Annotated[
-        Path, typer.Option(metavar="FILE", help="ActivityNet JSON, or a list of segments.")
-    ],
+    reference: TruthOptions,
     predictions: Annotated[
         Path,
         typer.Option(metavar="FILE|DIR", help="Results: JSON or CSV, or a folder of JSON files."),
@@ -39,20 +38,6 @@ def main(
             metavar="FIRST:LAST:STEP", help="Thresholds of mAP; 0.5:0.95:0.05 are ActivityNet's."
         ),
     ] = "0.3:0.7:0.1",
-    subset: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Default: validation, or the only one of the truth."),
-    ] = None,
-    classes: Classes = None,
-    background: TruthBackground = None,
-    clean: Annotated[
-        bool,
-        typer.Option(
-            "--clean",
-            help="Repair the truth: duplicates count once, segments are cut at the end of the video, "
-            "empty ones are left out.",
-        ),
-    ] = False,
     ignore_others: Annotated[
         bool,
         typer.Option("--ignore-others", help="Leave out detections in videos not in the truth."),
@@ -65,8 +50,6 @@ def main(
     ] = False,
 ) -> None:
     """Print the figures."""
-    from timesformer.datasets.class_names import class_names
-    from timesformer.detection.annotations import read_annotations
     from timesformer.detection.evaluation import evaluate_detections
     from timesformer.detection.lines import evaluation_lines
     from timesformer.detection.output import write_detection_report
@@ -76,10 +59,7 @@ def main(
     from timesformer.io.terminal import printable
 
     tious = parse_tious(tiou)
-    names = class_names(classes) if classes else ()
-    annotations = read_annotations(
-        truth, subset=subset, class_names=names, clean=clean, background=background
-    )
+    annotations = reference.read()
     found = read_detections(predictions)
     report = evaluate_detections(
         annotations, found, tious, predictions=predictions, leave_out_others=ignore_others

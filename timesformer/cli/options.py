@@ -41,15 +41,6 @@ Classes = Annotated[
         metavar="NAMES", help="Class names: a data set, as kinetics400, or a file, one a line."
     ),
 ]
-TruthBackground = Annotated[
-    str | None,
-    typer.Option(
-        "--background",
-        metavar="CLASS",
-        help="The class of the truth without an action, which is left out; none: no class "
-        "(that called background).",
-    ),
-]
 Seed = Annotated[int, typer.Option(min=0, help="Of the random split.")]
 Processes = Annotated[
     int | None, typer.Option(*WORKERS, min=1, help="Processes; default: one a core.")

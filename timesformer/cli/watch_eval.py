@@ -24,7 +24,8 @@ from typing import Annotated
 import typer
 
 from timesformer.cli.app import command
-from timesformer.cli.options import OUT, Classes, TruthBackground
+from timesformer.cli.options import OUT
+from timesformer.cli.truth_options import TruthOptions
 
 
 def _positive(fps: float | None) -> float | None:
@@ -35,19 +36,13 @@ def _positive(fps: float | None) -> float | None:
 
 @command()
 def main(
-    truth: Annotated[
-        Path, typer.Option(metavar="FILE", help="ActivityNet JSON, or a list of segments.")
-    ],
+    reference: TruthOptions,
     predictions: Annotated[
         list[Path],
         typer.Option(
             metavar="FILE|DIR", help="JSONL of watch, scores of detect, folders; several times."
         ),
     ],
-    subset: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Default: validation, or the only one of the truth."),
-    ] = None,
     video: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="The video of the only stream, as of a camera or pipe."),
@@ -77,11 +72,6 @@ def main(
     partial: Annotated[
         bool, typer.Option("--partial", help="Evaluate only the time that a stream has.")
     ] = False,
-    classes: Classes = None,
-    background: TruthBackground = None,
-    clean: Annotated[
-        bool, typer.Option("--clean", help="Repair the truth, as in detect-eval.")
-    ] = False,
     out: Annotated[
         Path | None, typer.Option(*OUT, metavar="DIR", help="Folder for a page and its numbers.")
     ] = None,
@@ -90,8 +80,6 @@ def main(
     ] = False,
 ) -> None:
     """Print the figures."""
-    from timesformer.datasets.class_names import class_names
-    from timesformer.detection.annotations import read_annotations
     from timesformer.detection.online_evaluation.evaluation import evaluate_streams
     from timesformer.detection.online_evaluation.lines import stream_lines
     from timesformer.detection.online_evaluation.output import write_stream_report
@@ -104,10 +92,7 @@ def main(
     streams = read_streams(predictions, video=video, timeline=timeline)
     if rules is not None:
         streams = [announce(stream, read_rules(rules)) for stream in streams]
-    names = class_names(classes) if classes else streams[0].class_names
-    annotations = read_annotations(
-        truth, subset=subset, class_names=names, clean=clean, background=background
-    )
+    annotations = reference.read(streams[0].class_names)
     report = evaluate_streams(annotations, streams, rate=false_alarms, fps=fps, partial=partial)
     for warning in report["warnings"]:
         print(f"warning: {printable(warning)}", file=sys.stderr)
