@@ -128,7 +128,7 @@ class ManyViews:
 def build_many_views(cfg: CfgNode) -> ManyViews | None:
     """The scorer of a test of more than MANY clips; None where all clips of a video are cut first.
 
-    That is where there are less, where each clip is spread over the whole video (SSv2), so that all are
+    That is where there are fewer, where each clip is spread over the whole video (SSv2), so that all are
     complete at its end alone, and where PyAV does not decode, or the model does not see frames.
     """
     view = build_view(cfg, "test")
