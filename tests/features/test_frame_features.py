@@ -36,6 +36,21 @@ def test_pictures_and_times_are_those_of_the_frames(weights, numbered_video):
     assert numbers[-1] >= 30
 
 
+@pytest.mark.parametrize("modality", ["flow", "rgb+flow"])
+def test_a_model_of_flow_has_its_features_and_pictures_of_colours(
+    trained, numbered_video, modality
+):
+    keys = ["DATA.MODALITY", modality, "DATA.FLOW.METHOD", "farneback", "DATA.FLOW.STACK", "2"]
+    _, path = trained(*keys)
+    video = str(numbered_video(40, fps=10))
+    found = build_frame_features(Predictor.from_checkpoint(path), video)
+    keys = ["TEST.DATASET", "ssv2", "TEST.NUM_ENSEMBLE_VIEWS", "1", "TEST.NUM_SPATIAL_CROPS", "1"]
+    expected = Predictor.from_checkpoint(path, overrides=keys).features(video, tokens="frames")
+    assert np.allclose(found.vectors, unit(expected.numpy().astype(np.float64)), atol=1e-5)
+    numbers = [frame_number(image) for image in found.images]
+    assert np.allclose(np.array(numbers) / 10, found.seconds)
+
+
 def test_a_model_that_joins_frames_has_the_middle_ones(weights, numbered_video, monkeypatch):
     predictor = Predictor.from_checkpoint(weights)
     model = predictor.model

@@ -9,8 +9,10 @@ import numpy as np
 import torch
 
 from timesformer.config import changed
+from timesformer.config.modality import FLOW, RGB
 from timesformer.datasets import build_view, clips
 from timesformer.datasets.build import build_frame_loader
+from timesformer.datasets.modality import build_modality
 from timesformer.datasets.views import SegmentSampling, Views
 from timesformer.evaluation.loop import score_batches
 from timesformer.evaluation.metrics import describe_nonfinite
@@ -50,8 +52,13 @@ def build_frame_features(predictor: Predictor, video: str) -> FrameFeatures:
         partial(build_frame_loader(cfg), video),
         spread,
         np.random.default_rng(cfg.RNG_SEED),
+        modality=build_modality(cfg),
         reverse_channels=cfg.DATA.REVERSE_INPUT_CHANNEL,
     )
+    if cfg.DATA.MODALITY == FLOW:  # pictures are of colours
+        indices = frames.indices
+        load = build_frame_loader(changed(cfg, {"DATA.MODALITY": RGB}))
+        frames = load(video, lambda _: indices)
     none = torch.empty(0, dtype=torch.int64)
     scoring = build_scoring(cfg, predictor.device, predictor.scoring.autocast)
     scoring = build_token_scoring(cfg, scoring, "frames")
