@@ -1,5 +1,6 @@
 """The cache of flow gives the very clips that are computed, and what it lacks is said before a run."""
 
+import os
 import re
 import shlex
 import shutil
@@ -12,9 +13,10 @@ from timesformer.config import ConfigError, load_config
 from timesformer.datasets import build_dataset, read_list
 from timesformer.datasets.extract_flow import extract_flow
 from timesformer.datasets.flow_cache import cache_problems, extract_command
-from timesformer.datasets.modality import build_flow_settings
+from timesformer.datasets.modality import build_flow_problems, build_flow_settings
 from timesformer.engine.preflight import preflight
 from timesformer.video.flow_file import digest, flow_path
+from timesformer.video.raft import RaftWeightsError
 
 
 @pytest.fixture(scope="module")
@@ -169,3 +171,14 @@ def test_the_command_has_the_settings_that_are_not_defaults(config):
         "timesformer extract-flow 'a b/train.csv' --out flow --method farneback --bound 12.5 "
         "--short-side 256 --apply-rotation --prefix /data --separator , --weights w"
     )
+
+
+def test_the_file_of_weights_that_is_checked_is_the_one_that_is_read(
+    tiny_yaml, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("USERPROFILE" if os.name == "nt" else "HOME", str(tmp_path))
+    (tmp_path / "raft.pth").write_bytes(b"not weights")
+    words = ["DATA.MODALITY", "flow", "DATA.FLOW.METHOD", "raft_small"]
+    cfg = load_config(tiny_yaml, [*words, "DATA.FLOW.WEIGHTS", "~/raft.pth"])
+    with pytest.raises(RaftWeightsError, match=r"raft.pth: not the weights"):
+        list(build_flow_problems(cfg))

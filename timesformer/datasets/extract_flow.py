@@ -13,6 +13,7 @@ from typing import IO, Any, NamedTuple
 
 import cv2
 import numpy as np
+import torch
 from tqdm import tqdm
 
 from timesformer.datasets.list_paths import located_rows
@@ -77,6 +78,7 @@ def extract_flow(
 
     Raises:
         FlowError: the method cannot run here, or ``out`` holds flow of other settings.
+        RaftWeightsError: the weights of raft_small are missing, or are others.
         WriteError: ``out`` cannot be written.
     """
     FieldMaker(settings, weights=weights)  # says what it lacks before a process starts
@@ -133,6 +135,7 @@ def _look(source: str, out: Path, settings: FlowSettings) -> "Extracted | str":
 def _extract(source: str, path: Path, settings: FlowSettings, weights: str) -> Extracted:
     """Read one video and write its flow, in a process of the pool."""
     cv2.setNumThreads(0)  # the processes are the parallelism
+    torch.set_num_threads(1)
     try:
         with (
             write_atomically(path, "wb", option="--out") as file,

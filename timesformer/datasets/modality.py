@@ -46,7 +46,7 @@ def build_modality(cfg: CfgNode) -> Modality:
     reader = partial(
         _flow_reader,
         settings=build_flow_settings(cfg),
-        weights=cfg.DATA.FLOW.WEIGHTS and str(portable(cfg.DATA.FLOW.WEIGHTS)),
+        weights=build_flow_weights(cfg),
         cache=portable(cache) if cache else None,
         has_rgb=has_rgb,
     )
@@ -70,6 +70,11 @@ def build_flow_settings(cfg: CfgNode) -> FlowSettings:
     return FlowSettings(flow.METHOD, flow.BOUND, flow.SHORT_SIDE, cfg.DATA.APPLY_ROTATION)
 
 
+def build_flow_weights(cfg: CfgNode) -> str:
+    """The file of weights of a method that is a network, or ""."""
+    return cfg.DATA.FLOW.WEIGHTS and str(portable(cfg.DATA.FLOW.WEIGHTS))
+
+
 def build_flow_problems(cfg: CfgNode) -> Iterator[str]:
     """What stops the reading of flow: a method that cannot run here, or what the cache lacks.
 
@@ -80,7 +85,7 @@ def build_flow_problems(cfg: CfgNode) -> Iterator[str]:
         return
     flow, settings = cfg.DATA.FLOW, build_flow_settings(cfg)
     if not flow.CACHE:
-        FieldMaker(settings, weights=flow.WEIGHTS)
+        FieldMaker(settings, weights=build_flow_weights(cfg))
         return
     splits = ["train", "val"] * cfg.TRAIN.ENABLE + ["test"] * cfg.TEST.ENABLE
     for split in splits:

@@ -61,7 +61,8 @@ class FieldMaker:
         """``weights``: file of a method that is a network.
 
         Raises:
-            FlowError: the method needs a package or weights that are not here.
+            FlowError: the method needs a package that is not here.
+            RaftWeightsError: the weights of raft_small are missing, or are others.
         """
         self.settings = settings
         self.estimator = choose(METHODS, settings.method, key="the method of optical flow")(weights)
