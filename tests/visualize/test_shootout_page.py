@@ -17,6 +17,7 @@ def report(tmp_path):
 
 def test_names_and_reasons_are_text(report):
     report["models"][0]["name"] = "<b>\x1bx"
+    report["models"][0]["multiply_adds"] = None  # not known: a dash
     report["models"][1] |= {"status": "failed", "reason": "<script>", "accuracy": None}
     text = render_shootout(report)
     assert "&lt;b&gt;\\x1bx" in text

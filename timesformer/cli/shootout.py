@@ -44,13 +44,6 @@ def seconds_of(text: str) -> float:
     return float(found[1]) * SECONDS_OF[found[2]]
 
 
-def known_time(text: str | None) -> str | None:
-    """The callback of --budget."""
-    if text is not None:
-        seconds_of(text)
-    return text
-
-
 def names_of(words: list[str]) -> list[str]:
     """The callback of --models: names with commas or blanks between."""
     names = [name.strip() for word in words for name in word.split(",") if name.strip()]
@@ -78,10 +71,10 @@ def main(
     out: Annotated[Path, typer.Option(*OUT, metavar="DIR", help="Folder to write.")],
     keys: Keys,
     budget: Annotated[
-        str | None,
+        float | None,
         typer.Option(
+            parser=seconds_of,
             metavar="TIME",
-            callback=known_time,
             help="Of all models together, as 90s, 20min or 2h; default: all epochs of the recipe.",
         ),
     ] = None,
@@ -117,7 +110,6 @@ def main(
     if probe is None:
         probe = preset_for(num_train, num_classes) == "probe"
     method = "probe" if probe else "finetune"
-    seconds = None if budget is None else seconds_of(budget)
     candidates = find_candidates(
         distinct(models), videos, method, num_classes=num_classes, num_train=num_train, keys=keys
     )
@@ -126,11 +118,11 @@ def main(
         keep_settings(
             out,
             {"list": digest_of(lines), "folds": folds, "group": group, "seed": seed, "method": method,
-             "budget": seconds, "keys": list(keys)},
+             "budget": budget, "keys": list(keys)},
         )  # fmt: skip
         trials = len(models) if budget else 0
         with progress_bar(total=trials + len(models) * folds) as tell:
-            shootout = Shootout(videos, dealt, method, seconds, out, tell, start=run_alone)
+            shootout = Shootout(videos, dealt, method, budget, out, tell, start=run_alone)
             entries = shootout.run(candidates)
         report = shootout_report(shootout, entries)
         page = write_shootout(out, report)

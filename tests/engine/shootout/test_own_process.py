@@ -14,7 +14,9 @@ class Ends:
         return os._exit, (7,)
 
 
-def test_a_run_is_a_process_whose_output_goes_to_a_file(tmp_path):
+def test_a_run_is_a_process_whose_output_goes_to_a_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(own_process, "PRELOADED", ["timesformer.engine.run"])
+    own_process.preload()  # PyTorch is imported once for both
     values = {
         "OUTPUT_DIR": str(tmp_path / "out"),
         "DATA.PATH_TO_DATA_DIR": str(tmp_path),

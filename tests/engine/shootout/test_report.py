@@ -65,6 +65,13 @@ def test_the_table_has_a_row_for_each_model_and_a_reason_for_each_failure(report
     assert "chance: 50.0 %" in text
 
 
+def test_a_model_whose_work_is_not_known_has_a_dash(report):
+    report["models"][0]["multiply_adds"] = None
+    lines = "\n".join(shootout_lines(report)).splitlines()
+    row = next(line for line in lines if line.startswith("b "))
+    assert row.split("8 x 224²")[0].split()[-1] == "-"
+
+
 def test_the_files_have_the_same_numbers(report, tmp_path):
     page = write_shootout(tmp_path / "out", report)
     assert json.loads((tmp_path / "out/shootout.json").read_text()) == json.loads(json_text(report))

@@ -65,6 +65,7 @@ def shootout_lines(report: Json) -> Iterator[str]:
 def _cells(model: Json) -> tuple[str, ...]:
     found, clip, other = model["accuracy"]["top1"], model["clip"], model["to_the_best"]
     memory, speed = peak_memory(model), model["videos_per_second"]
+    work = model["multiply_adds"]
     return (
         model["name"],
         f"{found['value']:.2f}",
@@ -77,7 +78,7 @@ def _cells(model: Json) -> tuple[str, ...]:
         seconds_text(model["training_seconds"]),
         str(model["epochs"]),
         f"{model['parameters'] / 1e6:.1f} M",
-        f"{model['multiply_adds'] / 1e9:.1f}",
+        "-" if work is None else f"{work / 1e9:.1f}",
         f"{clip['num_frames']} x {clip['side']}²",
     )
 

@@ -62,9 +62,9 @@ def _work(cfg: CfgNode, console: Path, start_method: str, send: Connection) -> N
     with console.open("a", encoding="utf-8") as file:
         for stream in (sys.stdout, sys.stderr):
             os.dup2(file.fileno(), stream.fileno())
-    send.send(reason_of(cfg))
-    with contextlib.suppress(BrokenPipeError):
-        send.close()
+    reason = reason_of(cfg)
+    with contextlib.suppress(BrokenPipeError):  # the shootout was killed
+        send.send(reason)
 
 
 def reason_of(cfg: CfgNode) -> str:

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from timesformer.errors import InputError
-from timesformer.files import write_atomically
-from timesformer.io.json_text import json_text
+from timesformer.evaluation.report.output import write_json
 from timesformer.io.terminal import printable
 
 FILE = "settings.json"
@@ -56,8 +55,7 @@ def keep_settings(folder: Path, settings: Mapping[str, Any]) -> None:
             f"{printable(folder)} holds a shootout with other settings ({', '.join(differing)}); give the "
             "same command to resume it, or use another --out"
         )
-    with write_atomically(path, option="--out") as file:
-        file.write(json_text(settings) + "\n")
+    write_json(path, settings)
 
 
 def _differing(path: Path, settings: Mapping[str, Any]) -> list[str]:

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from timesformer.config import CfgNode
 from timesformer.datasets.lists import VideoList
@@ -26,8 +25,8 @@ from timesformer.engine.shootout.fold_run import (
     write_fold_lists,
 )
 from timesformer.engine.shootout.folds import Folds
-from timesformer.files import CONFIG, checkpoint_folder, write_atomically
-from timesformer.io.json_text import json_text
+from timesformer.evaluation.report.output import write_json
+from timesformer.files import CONFIG, checkpoint_folder
 
 TRIAL, PLAN = "trial", "plan.json"
 TRIAL_BATCHES = 6
@@ -99,7 +98,7 @@ class Shootout:
             )
             for name, epochs in plan_epochs(self.budget, running, sizes, most).items():
                 if not plans[name].is_file():  # a probe computes features once: no epochs to cut
-                    _write_json(plans[name], {"epochs": epochs if trains else None})
+                    write_json(plans[name], {"epochs": epochs if trains else None})
         for entry in entries:
             if not entry.reason:
                 path = plans[entry.candidate.name]
@@ -122,7 +121,7 @@ class Shootout:
                 self.tell(f"{entry.candidate.name}: failed: {entry.reason}")
                 return None
             startup = max(seconds - speed.seconds, 0.0)
-            _write_json(measured, Trial(seconds, startup, speed.clips_per_second)._asdict())
+            write_json(measured, Trial(seconds, startup, speed.clips_per_second)._asdict())
             shutil.rmtree(folder, ignore_errors=True)
         trial = Trial(**json.loads(measured.read_text(encoding="utf-8")))
         self.tell(f"{entry.candidate.name}: {trial.clips_per_second:.1f} clips/s in training")
@@ -152,8 +151,3 @@ class Shootout:
         target = self.folder(entry.candidate)
         write_all_predictions(target, folders, self.folds.of_video, self.folds.groups.codes)
         shutil.copyfile(folders[0] / CONFIG, target / CONFIG)
-
-
-def _write_json(path: Path, value: dict[str, Any]) -> None:
-    with write_atomically(path, option="--out") as file:
-        file.write(json_text(value) + "\n")
