@@ -64,6 +64,7 @@ NAN = np.full((2, 3), np.nan, np.float32)
             "not one label and one path a video: features (2, 3), labels (3,)",
         ),
         ({"labels": np.ones(2)}, "labels are float64, but must be whole numbers"),
+        ({"spans": np.ones(2)}, "not one start and one end a video: spans (2,)"),
         ({"features": NAN}, "features of 2 videos are not finite; write it again"),
     ],
 )
@@ -80,7 +81,11 @@ def test_a_file_that_is_something_else_is_named(tmp_path):
     (tmp_path / "empty.npz").write_bytes(b"")
     np.save(tmp_path / "one.npy", np.ones(3))
     (tmp_path / "one.npy").rename(tmp_path / "one.npz")
-    for name in ("text.npz", "empty.npz", "one.npz"):
+    np.savez_compressed(tmp_path / "damaged.npz", **GOOD)
+    content = bytearray((tmp_path / "damaged.npz").read_bytes())
+    content[60:100] = b"\xff" * 40  # in the first array
+    (tmp_path / "damaged.npz").write_bytes(content)
+    for name in ("text.npz", "empty.npz", "one.npz", "damaged.npz"):
         with pytest.raises(FeaturesError, match=r"is not a file of features .* write one by"):
             read_features(tmp_path / name)
     with pytest.raises(FeaturesError, match=r"absent.npz cannot be read: No such file"):

@@ -86,16 +86,23 @@ class FeatureOptions(model.ModelOptions):
         stream = stored_features(
             predictor, videos, tokens=tokens, precision=self.precision, folder=folder
         )
-        found = list(model.with_progress(stream, total=len(videos.labels)))
-        for each in found:
-            model.tell_remarks(each)
-            if each.error:
-                model.tell(f"left out: {printable(each.error)}")
+        found = gather(stream, len(videos.labels))
         readable = feature_set(found, videos, how_made(self, predictor, tokens))
         unreadable = len(found) - len(readable.paths)
         if unreadable:
             model.tell(f"{unreadable} of {len(found)} videos could not be read")
         return readable, unreadable
+
+
+def gather(stream: "Iterable[Features]", total: int) -> "list[Features]":
+    """Features of ``total`` videos as they come; those that cannot be read are named."""
+    found = []
+    for each in model.with_progress(stream, total=total):
+        model.tell_remarks(each)
+        if each.error:
+            model.tell(f"left out: {printable(each.error)}")
+        found.append(each)
+    return found
 
 
 def build_views_note(cfg: "CfgNode", tokens: str) -> str:

@@ -11,19 +11,15 @@ $ timesformer features train.csv --weights model.pyth --out train.npz
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from timesformer.cli import model
 from timesformer.cli.app import command
-from timesformer.cli.feature_options import feature_set, how_made
+from timesformer.cli.feature_options import feature_set, gather, how_made
 from timesformer.cli.options import OUT
 from timesformer.io.terminal import printable
-
-if TYPE_CHECKING:
-    from timesformer.datasets.lists import VideoList
-    from timesformer.inference.predictor import Features, Predictor
 
 
 @command(fails="a video cannot be read")
@@ -51,7 +47,7 @@ def main(
     videos = find_labelled(source)
     out.parent.mkdir(parents=True, exist_ok=True)
     predictor = use.open_predictor()
-    found = extract(predictor, videos, tokens)
+    found = gather(predictor.stream_features(videos, tokens=tokens), len(videos.labels))
     unreadable = sum(bool(each.error) for each in found)
     if unreadable < len(found):
         made = how_made(use, predictor, tokens)
@@ -62,15 +58,3 @@ def main(
     if unreadable:
         print(f"{unreadable} of {len(found)} videos could not be read", file=sys.stderr)
     return 1 if unreadable else 0
-
-
-def extract(predictor: "Predictor", videos: "VideoList", tokens: str) -> "list[Features]":
-    """Features of every video; those that cannot be read are named."""
-    found = []
-    stream = predictor.stream_features(videos, tokens=tokens)
-    for each in model.with_progress(stream, total=len(videos.labels)):
-        model.tell_remarks(each)
-        if each.error:
-            model.tell(f"left out: {printable(each.error)}")
-        found.append(each)
-    return found

@@ -5,6 +5,7 @@ values  (N, D) a vector a video, or (N, T, D) a vector a frame, float32
 
 import json
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,8 @@ from timesformer.files import write_atomically
 from timesformer.io.terminal import first_line, printable
 
 NEEDED = ("features", "paths", "labels")
+# What NumPy raises of a file that is not an archive, or a damaged one.
+DAMAGED = (ValueError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError, TypeError)
 TINY = 1e-12  # shorter vectors have no direction
 
 
@@ -82,7 +85,7 @@ def read_features(path: str | Path) -> FeatureSet:
     except OSError as error:
         reason = error.strerror or first_line(error)
         raise FeaturesError(f"{name} cannot be read: {reason}; check the path") from error
-    except (ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
+    except DAMAGED as error:
         raise FeaturesError(
             f"{name} is not a file of features ({first_line(error)}); write one by timesformer features"
         ) from error
@@ -92,7 +95,10 @@ def read_features(path: str | Path) -> FeatureSet:
             "features writes them"
         )
     values, labels = arrays["features"], arrays["labels"]
+    spans = arrays.get("spans")
     problem = _misshapen(values, labels, arrays["paths"]) or _nonfinite(values)
+    if not problem and spans is not None and spans.shape != (len(values), 2):
+        problem = f"not one start and one end a video: spans {spans.shape}"
     if problem:
         raise FeaturesError(f"{name}: {problem}; write it again by timesformer features")
     return FeatureSet(
@@ -102,7 +108,7 @@ def read_features(path: str | Path) -> FeatureSet:
         tuple(map(str, arrays.get("class_names", ()))),
         str(path),
         _read_made(arrays),
-        arrays.get("spans"),
+        spans,
     )
 
 
