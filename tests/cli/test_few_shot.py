@@ -84,6 +84,18 @@ def test_wrong_input_is_an_error_without_traceback(tool, made, weights, data_dir
         assert "Traceback" not in err
 
 
+def test_a_list_that_is_too_small_is_named_before_a_video_is_read(tool, data_dir, tmp_path):
+    lines = (data_dir / "test.csv").read_text().replace("videos/", f"{tmp_path}/absent/")
+    (tmp_path / "l.csv").write_text(lines)
+    for words, message in (
+        (("--ways", 3, "--shots", 9), "--shots 9 needs 10"),
+        (("--ways", 4), "has 3 classes, but --ways 4"),
+    ):
+        status, _, err = tool(tmp_path / "l.csv", "--weights", tmp_path / "absent.pyth", *words)
+        assert status == 2
+        assert message in err
+
+
 def test_a_list_without_labels_or_videos_is_an_error(tool, weights, data_dir, tmp_path):
     video = data_dir / "videos/test 0.mp4"
     cache = ("--weights", weights, "--cache", tmp_path / "cache")

@@ -11,7 +11,7 @@ from timesformer.cli.options import WEIGHTS
 from timesformer.io.terminal import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from timesformer.config import CfgNode
     from timesformer.datasets.lists import VideoList
@@ -55,8 +55,16 @@ class FeatureOptions(model.ModelOptions):
         typer.Option(metavar="DIR", help="Keeps features; default: ~/.cache/timesformer/features."),
     ] = None
 
-    def read(self, source: str, distance: str) -> "tuple[FeatureSet, int]":
-        """The features of ``source``, and how many of its videos have none."""
+    def read(
+        self,
+        source: str,
+        distance: str,
+        check: "Callable[[VideoList], None]" = lambda videos: None,
+    ) -> "tuple[FeatureSet, int]":
+        """The features of ``source``, and how many of its videos have none.
+
+        ``check`` is called with a list before anything is computed.
+        """
         from timesformer.features.compare import DISTANCES
         from timesformer.features.feature_set import read_features
         from timesformer.inference.videos import find_labelled
@@ -74,7 +82,9 @@ class FeatureOptions(model.ModelOptions):
             return read_features(source), 0
         if not self.weights:
             raise typer.BadParameter("a list needs --weights FILE; a file of features does not")
-        return self._compute(find_labelled(source), tokens)
+        videos = find_labelled(source)
+        check(videos)
+        return self._compute(videos, tokens)
 
     def _compute(self, videos: "VideoList", tokens: str) -> "tuple[FeatureSet, int]":
         from timesformer.features.store import default_folder, stored_features

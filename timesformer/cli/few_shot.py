@@ -57,10 +57,13 @@ def main(
 ) -> int:
     """Print the accuracies."""
     from timesformer.features.compare import DISTANCES
+    from timesformer.features.episodes import check_list
     from timesformer.features.few_shot_report import few_shot_lines, few_shot_report
     from timesformer.io.json_text import json_text
 
-    found, unreadable = use.read(source, distance)
+    found, unreadable = use.read(
+        source, distance, lambda videos: check_list(videos, ways=ways, shots=shots)
+    )
     comparison = feature_options.compare(found, distance, band)
     report = few_shot_report(
         found,

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from timesformer.datasets.lists import VideoList
 from timesformer.features.feature_set import FeaturesError
 from timesformer.io.terminal import printable
 
@@ -68,6 +69,17 @@ def check_episodes(
             f"needs {shots + 1} of each class, one of them a query of another group; add videos, lower "
             "--shots, or remove the class from the list"
         )
+
+
+def check_list(videos: VideoList, *, ways: int, shots: Sequence[int]) -> None:
+    """Whether a list has enough videos, before any of them is read; errors as of ``check_episodes``."""
+    if videos.labels.ndim > 1 or (videos.labels < 0).any():
+        return  # that is said of the features, too
+    present, classes = classes_of(videos.labels, None)
+    known = dict(enumerate(videos.class_names))
+    names = [known.get(label, f"class {label}") for label in present.tolist()]
+    for number in shots:
+        check_episodes(classes, names, ways=ways, shots=number, origin=videos.origin)
 
 
 def draw_episode(
