@@ -26,7 +26,11 @@ def test_a_timeline_is_read_as_it_was_written(tmp_path):
     for name in ("windows", "probabilities"):
         assert np.array_equal(getattr(found, name), getattr(made, name), equal_nan=True)
     assert (found.video, found.class_names, found.duration) == ("a b.mp4", ("wälk", "run"), 3)
-    for content in (b"", b"PK\x03\x04"):
+    damaged = bytearray((tmp_path / "scores.npz").read_bytes())
+    damaged[60:100] = b"\xff" * 40  # in the first array
+    np.save(tmp_path / "one.npy", np.ones(3))
+    one_array = (tmp_path / "one.npy").read_bytes()
+    for content in (b"", b"PK\x03\x04", bytes(damaged), one_array):
         (tmp_path / "bad.npz").write_bytes(content)
         with pytest.raises(TimelineError, match="run timesformer detect again"):
             read_timeline(tmp_path / "bad.npz")

@@ -149,6 +149,19 @@ def test_flipped_bits_are_noticed(path):
         read_fields(path, lambda timeline: np.array([[0]]), settings=SETTINGS)
 
 
+def test_no_wrong_byte_ends_in_another_error(path):
+    whole = path.read_bytes()
+    places = range(0, len(whole), 3)
+    found = 0
+    for place in places:
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        try:
+            read_fields(path, lambda t: np.arange(5)[None], settings=SETTINGS)
+        except FlowFileError:
+            found += 1
+    assert found > len(places) / 2
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
 
 from timesformer.detection.scales import ScaleScores
 from timesformer.errors import InputError
 from timesformer.files import write_atomically
+from timesformer.io.npz import NPZ_ERRORS
 from timesformer.io.terminal import printable
 from timesformer.video.remarks import Remark
 
@@ -84,7 +84,7 @@ def read_timeline(path: Path) -> Timeline:
                 names,
                 float(found["duration"]),
             )
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+    except (OSError, *NPZ_ERRORS) as error:
         raise TimelineError(
             f"{printable(path)} is not a file of scores ({error}); run timesformer detect again"
         ) from error

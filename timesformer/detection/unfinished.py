@@ -5,11 +5,11 @@ import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
 from timesformer.files import write_atomically
+from timesformer.io.npz import NPZ_ERRORS
 
 SECONDS = 20.0  # between two writes
 _SUFFIX = ".unfinished.npz"
@@ -74,7 +74,7 @@ class Unfinished:
                 for digest, number, scores in rows:
                     done.setdefault(digest, {})[number] = scores
                 return done
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        except (OSError, *NPZ_ERRORS):
             return {}
 
 

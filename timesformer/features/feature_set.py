@@ -4,8 +4,6 @@ values  (N, D) a vector a video, or (N, T, D) a vector a frame, float32
 """
 
 import json
-import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,11 +12,10 @@ import numpy as np
 
 from timesformer.errors import InputError
 from timesformer.files import write_atomically
+from timesformer.io.npz import NPZ_ERRORS
 from timesformer.io.terminal import first_line, printable
 
 NEEDED = ("features", "paths", "labels")
-# What NumPy raises of a file that is not an archive, or a damaged one.
-DAMAGED = (ValueError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError, TypeError)
 TINY = 1e-12  # shorter vectors have no direction
 
 
@@ -85,7 +82,7 @@ def read_features(path: str | Path) -> FeatureSet:
     except OSError as error:
         reason = error.strerror or first_line(error)
         raise FeaturesError(f"{name} cannot be read: {reason}; check the path") from error
-    except DAMAGED as error:
+    except NPZ_ERRORS as error:
         raise FeaturesError(
             f"{name} is not a file of features ({first_line(error)}); write one by timesformer features"
         ) from error

@@ -8,7 +8,6 @@ files, their sizes and times, and the part of it. Lists with common videos share
 
 import hashlib
 import os
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from timesformer.datasets.lists import FRAME_END, PackedStrings, VideoList
 from timesformer.datasets.scan_index import file_state
 from timesformer.files import write_atomically
 from timesformer.inference.predictor import Features, Predictor
+from timesformer.io.npz import NPZ_ERRORS
 from timesformer.models.classifier import backbone_bytes
 from timesformer.video import TimeSpan
 
@@ -85,7 +85,7 @@ def _read(place: Path, name: str) -> Features | None:
     try:
         with np.load(place, allow_pickle=False) as file:
             values, span = torch.from_numpy(file["values"]), file["span"].tolist()
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (OSError, *NPZ_ERRORS):
         return None
     return Features(name, values, span=TimeSpan(*span) if span else None)
 

@@ -12,13 +12,13 @@ import io
 import json
 import os
 import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from timesformer.io.npz import NPZ_ERRORS
 from timesformer.video.flow import FlowError, FlowSettings
 from timesformer.video.frames import Frames, FrameSelector, choose_frames
 from timesformer.video.open_video import VideoError
@@ -178,7 +178,7 @@ def read_fields(path: Path, select: FrameSelector, *, settings: FlowSettings) ->
 def _opened(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, ValueError) as error:
+    except NPZ_ERRORS as error:
         raise _damaged(path, error) from error
 
 
@@ -202,7 +202,7 @@ def _meta(path: Path, archive: zipfile.ZipFile, settings: FlowSettings | None) -
         )
     except UnreadableError:
         raise
-    except (KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except (OSError, *NPZ_ERRORS) as error:
         raise _damaged(path, error) from error
     if settings is not None and found != settings:
         raise FlowFileError(f"{path} holds flow of {differences(found, settings)}")
@@ -224,7 +224,7 @@ def _array(
         if shape and archive.getinfo(member).file_size > np.prod(shape) + HEADER_BYTES:
             raise ValueError(f"{member} is larger than a field of {shape}")
         array = np.lib.format.read_array(io.BytesIO(archive.read(member)), allow_pickle=False)
-    except (KeyError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except (OSError, *NPZ_ERRORS) as error:
         raise _damaged(path, error) from error
     if shape and (array.shape != shape or array.dtype != np.uint8):
         raise _damaged(path, ValueError(f"{member} is {array.dtype} {array.shape}, not {shape}"))

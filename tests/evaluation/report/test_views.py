@@ -88,9 +88,11 @@ def test_what_is_of_another_test_is_refused(run, change, message, tmp_path):
 
 def test_no_or_damaged_views_name_the_key(run, tmp_path):
     predictions, _, _ = run()
-    (tmp_path / "test_views.npz").write_bytes(b"PK\x03\x04 torn")
-    with pytest.raises(views.ViewsError, match="test again with TEST.SAVE_VIEWS True"):
-        views.read_views(predictions)
+    np.save(tmp_path / "one.npy", np.ones(3))
+    for content in (b"PK\x03\x04 torn", (tmp_path / "one.npy").read_bytes()):
+        (tmp_path / "test_views.npz").write_bytes(content)
+        with pytest.raises(views.ViewsError, match="test again with TEST.SAVE_VIEWS True"):
+            views.read_views(predictions)
     (tmp_path / "test_views.npz").unlink()
     with pytest.raises(views.ViewsError, match="does not exist; test again with TEST.SAVE_VIEWS"):
         views.read_views(predictions)

@@ -5,7 +5,6 @@ crop is that in the centre.
 """
 
 from typing import Any, NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
 from scipy.special import expit, softmax
@@ -15,6 +14,7 @@ from timesformer.evaluation.report.intervals import share_interval
 from timesformer.evaluation.report.predictions import Predictions
 from timesformer.evaluation.report.several_labels import average_precisions, jackknife_interval
 from timesformer.files import result_files
+from timesformer.io.npz import NPZ_ERRORS
 from timesformer.io.terminal import printable
 
 _ROWS = 500  # videos at once
@@ -54,7 +54,7 @@ def read_views(predictions: Predictions) -> ViewScores:
         raise ViewsError(
             f"{printable(file)} does not exist; test again with TEST.SAVE_VIEWS True"
         ) from None
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+    except (OSError, *NPZ_ERRORS) as error:
         raise ViewsError(
             f"{printable(file)} is not a file of views: {error}; test again with TEST.SAVE_VIEWS True"
         ) from error
