@@ -141,6 +141,8 @@ def find_candidates(
     keys: "Sequence[str]",
 ) -> "list[Candidate]":
     """The models, each with clips that suit the lengths of the videos, which are found once."""
+    import numpy as np
+
     from timesformer.datasets.durations import build_durations
     from timesformer.engine.shootout.candidates import build_candidate
     from timesformer.runtime.log import progress
@@ -152,7 +154,7 @@ def find_candidates(
             found = build_durations(
                 cfg, videos, lambda results, n: progress(results, total=n, title="durations")
             )
-            known.append(found[found == found])  # without nan
+            known.append(found[~np.isnan(found)])
         return known[0]
 
     return [

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from sklearn import metrics
 from sklearn.cluster import AgglomerativeClustering, KMeans
+from sklearn.metrics.cluster import contingency_matrix
 
 from timesformer.evaluation.report.intervals import Interval, share_interval
 from timesformer.features.feature_set import unit
@@ -74,9 +75,8 @@ def against_labels(
     given = [class_of.get(code) for code in codes.tolist()]
     right = np.array([one == other for one, other in zip(given, labels.tolist(), strict=True)])
     homogeneity, completeness, v_measure = metrics.homogeneity_completeness_v_measure(labels, codes)
-    rows, columns = (np.unique(each, return_inverse=True)[1] for each in (codes, labels))
     rng = np.random.default_rng(seed)
-    shuffled = [_accuracy(_counts(rows, rng.permutation(columns))) for _ in range(SHUFFLES)]
+    shuffled = [_accuracy(codes, rng.permutation(labels)) for _ in range(SHUFFLES)]
     return LabelScores(
         float(v_measure),
         float(homogeneity),
@@ -91,19 +91,13 @@ def against_labels(
 
 def match_classes(codes: np.ndarray, labels: np.ndarray) -> dict[int, int]:
     """The label of each cluster by the assignment that gets most videos right; none without videos."""
-    clusters, rows = np.unique(codes, return_inverse=True)
-    classes, columns = np.unique(labels, return_inverse=True)
-    counts = _counts(rows, columns)
+    clusters, classes = np.unique(codes), np.unique(labels)
+    counts = contingency_matrix(codes, labels)
     pairs = zip(*linear_sum_assignment(counts, maximize=True), strict=True)
     return {int(clusters[i]): int(classes[j]) for i, j in pairs if counts[i, j]}
 
 
-def _counts(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """How many videos each cluster has of each class, both as codes from 0."""
-    shape = int(rows.max()) + 1, int(columns.max()) + 1
-    flat = np.bincount(rows * shape[1] + columns, minlength=shape[0] * shape[1])
-    return flat.reshape(shape)
-
-
-def _accuracy(counts: np.ndarray) -> float:
-    return float(counts[linear_sum_assignment(counts, maximize=True)].sum() / counts.sum())
+def _accuracy(codes: np.ndarray, labels: np.ndarray) -> float:
+    """That of the assignment that gets most videos right."""
+    counts = contingency_matrix(codes, labels)
+    return float(counts[linear_sum_assignment(counts, maximize=True)].sum() / len(codes))
