@@ -8,8 +8,9 @@ from torchvision.models import get_model
 
 from tests.models.made_families import VIDEOMAE
 from timesformer.checkpoint.model_spec import read_model_spec
-from timesformer.checkpoint.other_models import build_name, is_other
+from timesformer.checkpoint.other_models import build_name
 from timesformer.inference.predictor import Predictor
+from timesformer.models import is_other
 
 
 def test_a_file_of_torchvision_predicts_with_its_own_pixels_once_it_is_named(tmp_path, data_dir):

@@ -10,8 +10,8 @@ from timesformer.models.classifier import classifier_parameters, layers, paramet
 
 NAMES = [
     "vit_base_patch16_224",
-    "r3d_18",
-    "timm/resnet18+lstm",
+    "torchvision/mc3_18",
+    "timm/test_resnet+lstm",
     "timm/vit_tiny_patch16_224+attention",
 ]
 

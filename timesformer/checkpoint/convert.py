@@ -23,8 +23,9 @@ from timesformer.checkpoint.model_card import model_card
 from timesformer.checkpoint.model_spec import ModelSpec
 from timesformer.checkpoint.payload import check_entries, unknown_classes
 from timesformer.checkpoint.save import write_sharded
+from timesformer.config import CfgNode
 from timesformer.files import atomic_path, write_atomically
-from timesformer.models import TIMESFORMERS, build_model
+from timesformer.models import TIMESFORMERS, build_model, is_other
 from timesformer.models.classifier import classifier_parameters
 
 WEIGHTS = "model.safetensors"  # in a folder for transformers
@@ -53,7 +54,7 @@ class Source(NamedTuple):
         return cls(
             spec,
             {
-                "cfg": _cfg(found, spec),
+                "cfg": build_cfg_text(spec.cfg, found),
                 **({"class_names": names} if names else {}),
                 "preprocessing": build_preprocessing(spec.cfg),
                 "versions": found.get("versions", versions()),
@@ -62,11 +63,13 @@ class Source(NamedTuple):
         )
 
 
-def _cfg(found: Mapping[str, Any], spec: ModelSpec) -> str:
+def build_cfg_text(cfg: CfgNode, found: Mapping[str, Any]) -> str:
     """The configuration of the file, unless it is of another program and names no model of ours."""
-    ours = spec.cfg.dump()
-    is_known = not names_other_model({"cfg": ours}) or names_other_model(found)
-    return found.get("cfg", ours) if is_known else ours
+    if "cfg" in found and (names_other_model(found) or not is_other(cfg.MODEL.MODEL_NAME)):
+        theirs: str = found["cfg"]
+        return theirs
+    ours: str = cfg.dump()
+    return ours
 
 
 def write_published(source: Source, path: Path, dtype: torch.dtype) -> Path:

@@ -17,10 +17,10 @@ from timesformer.checkpoint.load import (
     load_state,
     read_weights,
 )
-from timesformer.checkpoint.other_models import build_other, is_other
+from timesformer.checkpoint.other_models import build_other, shadow
 from timesformer.config import flat_values
 from timesformer.io.terminal import printable
-from timesformer.models import build_model
+from timesformer.models import is_other
 from timesformer.models.classifier import Classifier
 from timesformer.models.timesformer import TimeSformer
 
@@ -127,9 +127,7 @@ def _model(weights: Weights, source: str) -> Classifier:
         own = flat_values(text, source=source) if text else {}
         if not is_other(own.get("MODEL.MODEL_NAME", "")):
             raise
-        _, cfg = build_other(source, weights, own)
-        with torch.device("meta"):
-            return build_model(cfg)
+        return shadow(build_other(source, weights, own).cfg)
     with torch.device("meta"):
         return TimeSformer(
             img_size=sizes.img_size,

@@ -18,7 +18,7 @@ from timesformer.config import CfgNode, ConfigError
 from timesformer.config.strict_yaml import read_yaml
 from timesformer.config.tree import value_of
 from timesformer.io.terminal import printable
-from timesformer.models import TIMESFORMERS, is_model_name
+from timesformer.models import is_other
 
 if TYPE_CHECKING:
     from timesformer.datasets.lists import VideoList
@@ -197,7 +197,7 @@ def names_other_model(payload: Any) -> bool:
         name = _mapping(_mapping(read_yaml(said, source="cfg")).get("MODEL")).get("MODEL_NAME")
     except ConfigError:
         return False
-    return isinstance(name, str) and name not in TIMESFORMERS and is_model_name(name)
+    return isinstance(name, str) and is_other(name)
 
 
 def _is_config(text: str) -> bool:

@@ -19,14 +19,11 @@ from timesformer.checkpoint.other_models import (
     build_name,
     build_other,
     config_from,
-    is_other,
     scored,
-    shadow,
 )
 from timesformer.config import CfgNode, flat_values, load_config, portable
 from timesformer.datasets.class_names import class_names
-from timesformer.models import TIMESFORMERS
-from timesformer.models.classifier import classifier_parameters
+from timesformer.models import TIMESFORMERS, is_other
 
 PUBLISHED_NAMES = {  # TRAIN.DATASET and classes of the published checkpoints -> data set
     ("kinetics", 400): "kinetics400",
@@ -79,8 +76,8 @@ def read_model_spec(
     text = weights.about.get("cfg")
     own = flat_values(text, source=str(path)) if isinstance(text, str) else {}
     if is_other(named or own.get("MODEL.MODEL_NAME", "")):
-        weights, cfg = build_other(str(path), weights, own, cfg_file, overrides)
-        return _spec(str(path), weights, own, cfg, [], _num_classes(cfg, weights), classes)
+        other = build_other(str(path), weights, own, cfg_file, overrides)
+        return _spec(str(path), other.weights, own, other.cfg, [], other.num_classes, classes)
     try:
         found = infer(weights.state)
     except ValueError as error:
@@ -128,11 +125,6 @@ def _spec(
         )
     said = tuple(filter(None, [*weights.notes, *notes, note]))
     return ModelSpec(path, weights, cfg, names, said, num_classes is not None)
-
-
-def _num_classes(cfg: CfgNode, weights: Weights) -> int | None:
-    head = classifier_parameters(shadow(cfg))[0]
-    return len(weights.state[head]) if head in weights.state else None
 
 
 def _read(name: str, *, converted: bool) -> Weights:

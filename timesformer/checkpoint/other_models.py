@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -11,22 +11,22 @@ from timesformer.checkpoint.formats.libraries import for_model
 from timesformer.checkpoint.metadata import read_preprocessing
 from timesformer.config import CfgNode, ConfigError, config_of, load_config
 from timesformer.config.keys import KEYS
-from timesformer.models import MODELS, TIMESFORMERS, build_model, find_spec, is_model_name
+from timesformer.models import MODELS, build_model, find_spec
 from timesformer.models.classifier import Classifier, classifier_parameters
 
 # Where test views lie unless the file says it: the published code, whose files cannot, never shows the
 # end of a video, and of a single view only its beginning. Its own protocol stays that of training.
 COVERING = {"TEST.VIEW_PLACEMENT": "paper"}
-VIEWS = {
-    "TEST.NUM_ENSEMBLE_VIEWS": 1,
-    "TEST.NUM_SPATIAL_CROPS": 3,
-}  # of files that say nothing of it
+VIEWS = {"TEST.NUM_ENSEMBLE_VIEWS": 1, "TEST.NUM_SPATIAL_CROPS": 3}  # if the file does not say them
 PREDICTING = ("TRAIN.ENABLE", "False", "TEST.ENABLE", "True", "NUM_GPUS", "0")
 
 
-def is_other(name: str) -> bool:
-    """Whether a model of the table that is not a TimeSformer is called so."""
-    return name not in TIMESFORMERS and is_model_name(name)
+class Other(NamedTuple):
+    """Weights by the names of their model, and its configuration."""
+
+    weights: Weights
+    cfg: CfgNode
+    num_classes: int | None  # of its classifier; None: it has none
 
 
 def build_name(cfg_file: str | PathLike[str] | None, overrides: Sequence[str]) -> str:
@@ -44,8 +44,8 @@ def build_other(
     own: Mapping[str, Any],
     cfg_file: str | PathLike[str] | None = None,
     overrides: Sequence[str] = (),
-) -> tuple[Weights, CfgNode]:
-    """Weights by the names of a model that is not a TimeSformer, and its configuration.
+) -> Other:
+    """What a file of a model that is not a TimeSformer says.
 
     A file without a configuration gets the preprocessing that the published weights of its model
     assume, and as many classes as its classifier has.
@@ -53,17 +53,24 @@ def build_other(
     overrides = (*PREDICTING, *overrides)
     if cfg_file is not None:
         cfg = load_config(fspath(cfg_file), overrides)
-        return for_model(weights, shadow(cfg)), cfg
+        model = shadow(cfg)
+        found = for_model(weights, model)
+        return Other(found, cfg, _num_classes(found, model))
     name = build_name(None, overrides) or own["MODEL.MODEL_NAME"]
     values = scored(own) or {**find_spec(MODELS, name).defaults(name), **VIEWS, **COVERING}
     model = shadow(config_from(values, overrides, path=path))
     found = for_model(weights, model)
-    head = classifier_parameters(model)[0]
+    num_classes = _num_classes(found, model)
     if not own:
         said = found.about.get("preprocessing", {})
         values |= read_preprocessing(said, source=path) if said else {}
-        values["MODEL.NUM_CLASSES"] = len(found.state.get(head, "?"))
-    return found, config_from(values, overrides, path=path)
+        values["MODEL.NUM_CLASSES"] = num_classes or 1
+    return Other(found, config_from(values, overrides, path=path), num_classes)
+
+
+def _num_classes(weights: Weights, model: Classifier) -> int | None:
+    head = weights.state.get(classifier_parameters(model)[0])
+    return None if head is None else len(head)
 
 
 def shadow(cfg: CfgNode) -> Classifier:

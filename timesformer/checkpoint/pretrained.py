@@ -63,11 +63,11 @@ def load_start(model: Classifier, name: str, options: StartOptions) -> LoadRepor
         CheckpointError: it cannot be used, or needs another TIMESFORMER.NORM_EPS: the checkpoints of
             this run would not say what the model computes.
     """
-    is_ours = isinstance(model, TimeSformer)
-    if not is_ours and (not name or is_published(model.kind, name)):
+    if isinstance(model, TimeSformer):
+        if not name:
+            return load_imagenet(model)
+    elif not name or is_published(model.kind, name):
         return _load_published(model, name, options)
-    if not name:
-        return load_imagenet(model)
     report = load_weights(
         model,
         start.located(name),
@@ -75,7 +75,7 @@ def load_start(model: Classifier, name: str, options: StartOptions) -> LoadRepor
         strict=options.strict,
         time_resize=options.time_resize,
     )
-    if is_ours:
+    if isinstance(model, TimeSformer):
         _refuse_other_epsilon(model, name, options.norm_eps)
     return report
 
@@ -112,14 +112,12 @@ def _refuse_other_epsilon(model: nn.Module, name: str, wanted: float) -> None:
         )
 
 
-def load_imagenet(model: Classifier) -> LoadReport:
+def load_imagenet(model: TimeSformer) -> LoadReport:
     """Give ``model`` the weights of the ImageNet ViT of its shape, through timm and its cache.
 
     Raises:
         CheckpointError: timm has no ViT of this shape, or its weights cannot be fetched.
     """
-    if not isinstance(model, TimeSformer):
-        raise CheckpointError(f"there are no ImageNet weights for {model.kind}; {WAYS_OUT}")
     shape = (model.patch_size, model.num_features, len(model.blocks), model.num_heads)
     if shape not in IMAGENET_VITS or model.blocks[0].mlp.fc1.out_features != 4 * shape[1]:
         raise CheckpointError(

@@ -1,8 +1,8 @@
 """List the models that MODEL.MODEL_NAME can name, with their size, cost and input.
 
 PATTERN is a part of a name, or with * and ? a whole name. Models of timm are listed for a pattern that
-starts with timm/. A model of transformers is described by its name, hf/FOLDER or hf/OWNER/NAME. Cost
-is of one clip, in billions of multiply-adds. Nothing is downloaded.
+starts with timm/ or two_stream/. A model of transformers is described by its name, hf/FOLDER or
+hf/OWNER/NAME. Cost is of one clip, in billions of multiply-adds. Nothing is downloaded.
 
 $ timesformer models
 $ timesformer models x3d
@@ -49,8 +49,8 @@ def main(
         )
     if not pattern:
         print(
-            "and timm/NAME+STEP with every image model of timm (timesformer models timm/resnet18), "
-            "hf/FOLDER with every video classifier of transformers"
+            "and timm/NAME+STEP and two_stream/NAME+FUSION with every image model of timm (timesformer "
+            "models timm/resnet18), hf/FOLDER with every video classifier of transformers"
         )
 
 

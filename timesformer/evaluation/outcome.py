@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from timesformer.checkpoint import save
 from timesformer.checkpoint.load import CheckpointError, read_weights
-from timesformer.checkpoint.other_models import is_other
 from timesformer.config import portable
 from timesformer.config.published import Published
 from timesformer.datasets.lists import VideoList
@@ -29,6 +28,7 @@ from timesformer.evaluation.results import (
 )
 from timesformer.evaluation.view_scores import SavedViews
 from timesformer.files import result_files
+from timesformer.models import is_other
 from timesformer.runtime import log, screen
 from timesformer.tables import format_table
 from timesformer.video import VideoError

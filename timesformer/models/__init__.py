@@ -18,7 +18,15 @@ from timesformer.models.classifier import Classifier
 from timesformer.models.spec import Spec, find_spec
 from timesformer.models.timesformer import TimeSformer
 
-__all__ = ["MODELS", "TIMESFORMERS", "Spec", "build_model", "find_spec", "is_model_name"]
+__all__ = [
+    "MODELS",
+    "TIMESFORMERS",
+    "Spec",
+    "build_model",
+    "find_spec",
+    "is_model_name",
+    "is_other",
+]
 
 
 def build_model(cfg: CfgNode) -> Classifier:
@@ -27,12 +35,7 @@ def build_model(cfg: CfgNode) -> Classifier:
     Raises:
         ConfigError: there is no such model.
     """
-    return find_spec(MODELS, cfg.MODEL.MODEL_NAME).build(cfg, build_in_channels(cfg))
-
-
-def build_in_channels(cfg: CfgNode) -> int:
-    """Channels of the clips of a run: those of R, G and B, of flow, or of both."""
-    return num_channels(cfg)
+    return find_spec(MODELS, cfg.MODEL.MODEL_NAME).build(cfg, num_channels(cfg))
 
 
 def is_model_name(name: str) -> bool:
@@ -42,6 +45,11 @@ def is_model_name(name: str) -> bool:
     except ConfigError:
         return False
     return True
+
+
+def is_other(name: str) -> bool:
+    """Whether a row of the table that is not a TimeSformer is that of ``name``."""
+    return name not in TIMESFORMERS and is_model_name(name)
 
 
 def build_timesformer(cfg: CfgNode, in_channels: int) -> TimeSformer:
@@ -68,22 +76,24 @@ def build_timesformer(cfg: CfgNode, in_channels: int) -> TimeSformer:
     )
 
 
+_TORCHVISION = Spec(
+    torchvision_video.build_torchvision,
+    torchvision_video.names,
+    defaults=torchvision_video.defaults,
+)
+_PYTORCHVIDEO = Spec(
+    pytorchvideo_hub.build_pytorchvideo,
+    pytorchvideo_hub.names,
+    defaults=pytorchvideo_hub.defaults,
+)
 MODELS: dict[str, Spec] = {
     **dict.fromkeys(
         TIMESFORMERS,
         Spec(build_timesformer, lambda: TIMESFORMERS, licence=lambda _: "CC BY-NC 4.0"),
     ),
     "c3d": Spec(c3d.build_c3d, lambda: ["c3d"], defaults=c3d.defaults),
-    "r3d_18": Spec(  # the name before families had prefixes
-        torchvision_video.build_torchvision,
-        lambda: ["r3d_18"],
-        defaults=torchvision_video.defaults,
-    ),
-    torchvision_video.PREFIX: Spec(
-        torchvision_video.build_torchvision,
-        torchvision_video.names,
-        defaults=torchvision_video.defaults,
-    ),
+    "r3d_18": _TORCHVISION._replace(names=lambda: ["r3d_18"]),  # named before families had prefixes
+    torchvision_video.PREFIX: _TORCHVISION,
     frame_wise.PREFIX: Spec(
         frame_wise.build_frame_wise,
         frame_wise.names,
@@ -98,17 +108,8 @@ MODELS: dict[str, Spec] = {
         defaults=two_stream.defaults,
         licence=two_stream.licence,
     ),
-    pytorchvideo_hub.PREFIX: Spec(
-        pytorchvideo_hub.build_pytorchvideo,
-        pytorchvideo_hub.names,
-        defaults=pytorchvideo_hub.defaults,
-    ),
-    pytorchvideo_hub.SLOW_FAST: Spec(
-        pytorchvideo_hub.build_pytorchvideo,
-        pytorchvideo_hub.names,
-        layout="slow_fast",
-        defaults=pytorchvideo_hub.defaults,
-    ),
+    pytorchvideo_hub.PREFIX: _PYTORCHVIDEO,
+    pytorchvideo_hub.SLOW_FAST: _PYTORCHVIDEO._replace(layout="slow_fast"),
     huggingface_video.PREFIX: Spec(
         huggingface_video.build_huggingface,
         lambda: [],

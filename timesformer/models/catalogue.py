@@ -1,6 +1,6 @@
 """Size, cost and input of a model by its name, found on PyTorch's meta device."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
@@ -9,9 +9,11 @@ import torch
 from timesformer.config import config_of
 from timesformer.errors import InputError
 from timesformer.models import MODELS, build_model, find_spec
-from timesformer.models.baselines import frame_wise
+from timesformer.models.baselines import frame_wise, two_stream
 from timesformer.models.flops import multiply_adds
 from timesformer.models.trial import fewest_frames
+
+OF_TIMM = (frame_wise.PREFIX, two_stream.PREFIX)  # families that have every image model of timm
 
 
 class ModelFacts(NamedTuple):
@@ -30,13 +32,13 @@ class ModelFacts(NamedTuple):
 def find_names(pattern: str = "") -> list[str]:
     """Names of models that contain ``pattern``, or, with * or ?, match it.
 
-    The many names of timm only for a pattern that starts with ``timm/``.
+    The thousands of names of ``OF_TIMM`` are searched only by a pattern that starts with the prefix.
     """
     wanted = pattern if "*" in pattern or "?" in pattern else f"*{pattern}*"
     listed = (
         name
         for prefix, spec in MODELS.items()
-        if prefix != frame_wise.PREFIX or pattern.startswith(prefix)
+        if prefix not in OF_TIMM or pattern.startswith(prefix)
         for name in _names(spec.names)
     )
     found = [name for name in dict.fromkeys(listed) if fnmatchcase(name, wanted)]
@@ -68,9 +70,8 @@ def facts_of(name: str) -> ModelFacts:
     )
 
 
-def _names(names: object) -> Iterator[str]:
+def _names(names: Callable[[], Iterable[str]]) -> Iterator[str]:
     """Those of a family; none if its extra is not installed."""
-    assert callable(names)
     try:
         yield from names()
     except InputError:

@@ -67,9 +67,7 @@ class Classifier(nn.Module):
         """A new classifier with random weights; the identity for 0 classes."""
         made: nn.Module = nn.Identity()
         if num_classes:
-            made = nn.Linear(self.num_features, num_classes)
-            nn.init.trunc_normal_(made.weight, std=CLASSIFIER_STD)
-            nn.init.zeros_(made.bias)
+            made = fresh_linear(self.num_features, num_classes)
         like = next(self.parameters())
         parent, _, leaf = self.classifier_name.rpartition(".")
         self.get_submodule(parent).add_module(leaf, made.to(like.device, like.dtype))
@@ -89,6 +87,14 @@ class Classifier(nn.Module):
         layer by itself, see ``layers``.
         """
         raise NotImplementedError
+
+
+def fresh_linear(num_features: int, num_classes: int) -> nn.Linear:
+    """A classifier with random weights, drawn as those of the published one."""
+    made = nn.Linear(num_features, num_classes)
+    nn.init.trunc_normal_(made.weight, std=CLASSIFIER_STD)
+    nn.init.zeros_(made.bias)
+    return made
 
 
 def layers(model: Classifier) -> list[nn.Module]:

@@ -13,7 +13,8 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-RGB = 3  # channels
+from timesformer.models.classifier import RGB
+
 ALPHA = 4  # frames of the fast pathway for each of the slow one, in all published SlowFast models
 
 

@@ -9,18 +9,9 @@ from timesformer.io.terminal import first_line
 from timesformer.models import TIMESFORMERS, build_model
 from timesformer.models.classifier import Classifier
 
-FRAMES = (
-    1,
-    2,
-    4,
-    8,
-    13,
-    14,
-    16,
-    32,
-    64,
-)  # that are tried for the message, with the crop of the run
-SIDES = (16, 32, 64, 96, 112, 128, 160, 182, 224, 256, 288, 312, 384, 448)  # then with its frames
+# What is tried for the message: frames with the crop of the run, then crops with its frames.
+FRAMES = (1, 2, 4, 8, 13, 14, 16, 32, 64)
+SIDES = (16, 32, 64, 96, 112, 128, 160, 182, 224, 256, 288, 312, 384, 448)
 # What networks raise about shapes: their own checks, and PyTorch's.
 REFUSED = (RuntimeError, ValueError, AssertionError, IndexError, TypeError, ZeroDivisionError)
 

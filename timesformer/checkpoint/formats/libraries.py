@@ -37,9 +37,8 @@ _BLOCK: Rules = (
     (r"\.branch2\.([abc])\.", r".branch2.conv_\1."),
     (r"\.branch2\.([abc])_bn\.", r".branch2.norm_\1."),
 )
-_CLASSIFIER = re.compile(
-    r"(fc|head|classifier|last_linear|head_dist)\.|head\.fc\."
-)  # of timm's models
+# Of the models of timm.
+_CLASSIFIER = re.compile(r"(fc|head|classifier|last_linear|head_dist)\.")
 
 
 class Naming(NamedTuple):

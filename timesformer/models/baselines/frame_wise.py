@@ -7,14 +7,14 @@ model are called ``encoder.`` and timm's name, so TRAIN.FREEZE ['encoder.*'] fre
 frames  (B * T, C, H, W) -> features (B, T, D) -> (B, D) -> logits (B, K)
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from einops import rearrange
 from torch import Tensor, nn
 
 from timesformer.config import CfgNode, ConfigError
-from timesformer.models.classifier import CLASSIFIER_STD, Classifier
+from timesformer.models.classifier import Classifier, fresh_linear
 from timesformer.models.layer_groups import layer_groups
 from timesformer.models.layouts import frames
 from timesformer.models.library import TokenError
@@ -108,10 +108,7 @@ class FrameWise(Classifier):
         self.num_features: int = getattr(encoder, "head_hidden_size", 0) or encoder.num_features  # type: ignore[assignment]
         self.encoder = encoder
         self.temporal = OVER_TIME[over_time](self.num_features)
-        self.head = nn.Linear(self.num_features, num_classes)
-        if not self.head.weight.is_meta:
-            nn.init.trunc_normal_(self.head.weight, std=CLASSIFIER_STD)
-            nn.init.zeros_(self.head.bias)
+        self.head = fresh_linear(self.num_features, num_classes)
 
     def forward_features(self, clip: Tensor) -> Tensor:
         """Features of the clip, (B, C, T, H, W) -> (B, D)."""
@@ -150,19 +147,26 @@ def build_frame_wise(cfg: CfgNode, in_channels: int) -> FrameWise:
     Raises:
         ConfigError: timm has no such model, or there is no such step over time.
     """
-    import timm
-
     kind, side = cfg.MODEL.MODEL_NAME, cfg.DATA.TRAIN_CROP_SIZE
     name, over_time = split_name(kind)
-    fixed = timm.get_pretrained_cfg(name, allow_unregistered=True)
-    sizes = {"img_size": side} if fixed is not None and fixed.fixed_input_size else {}
     return FrameWise(
-        timm.create_model(name, num_classes=0, in_chans=in_channels, **sizes),
+        image_model(name, in_channels, side),
         over_time,
         kind=kind,
         num_classes=cfg.MODEL.NUM_CLASSES,
         input_spec=(in_channels, cfg.DATA.NUM_FRAMES, side, side),
     )
+
+
+def image_model(name: str, in_channels: int, side: int) -> nn.Module:
+    """Timm's model without classifier, for frames of ``side`` pixels if it takes but one size."""
+    import timm
+
+    fixed = timm.get_pretrained_cfg(name, allow_unregistered=True)
+    sizes: dict[str, Any] = (
+        {"img_size": side} if fixed is not None and fixed.fixed_input_size else {}
+    )
+    return timm.create_model(name, num_classes=0, in_chans=in_channels, **sizes)
 
 
 def split_name(kind: str) -> tuple[str, str]:
@@ -186,10 +190,14 @@ def split_name(kind: str) -> tuple[str, str]:
 
 def names(over_time: str = "") -> Iterator[str]:
     """All models of timm with every step over time, or with one."""
+    return image_names(PREFIX, [over_time] if over_time else OVER_TIME)
+
+
+def image_names(prefix: str, endings: Iterable[str]) -> Iterator[str]:
+    """All models of timm between ``prefix`` and each of ``endings``."""
     import timm
 
-    for name in timm.list_models():
-        yield from (f"{PREFIX}{name}+{each}" for each in OVER_TIME if over_time in ("", each))
+    return (f"{prefix}{name}+{each}" for name in timm.list_models() for each in endings)
 
 
 def defaults(name: str) -> dict[str, Any]:

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 
 from timesformer.config import CfgNode, ConfigError
 from timesformer.models.baselines import frame_wise
-from timesformer.models.classifier import CLASSIFIER_STD, Classifier
+from timesformer.models.classifier import RGB, Classifier, fresh_linear
 from timesformer.models.layer_groups import layer_groups
-from timesformer.models.layouts import RGB, clip_and_flow, frames
+from timesformer.models.layouts import clip_and_flow, frames
 from timesformer.models.library import TokenError
 from timesformer.models.spec import unknown_name
 
@@ -96,10 +96,7 @@ class TwoStream(Classifier):
         dim: int = getattr(rgb, own, 0) or rgb.num_features  # type: ignore[assignment]
         self.fusion = FUSIONS[fusion](dim)
         self.num_features: int = self.fusion.dim  # type: ignore[assignment]
-        self.head = nn.Linear(self.num_features, num_classes)
-        if not self.head.weight.is_meta:
-            nn.init.trunc_normal_(self.head.weight, std=CLASSIFIER_STD)
-            nn.init.zeros_(self.head.bias)
+        self.head = fresh_linear(self.num_features, num_classes)
 
     def forward_features(self, clip: Tensor) -> Tensor:
         """Features of the clip, the mean over its frames, (B, 3 + 2 L, T, H, W) -> (B, D or 2 D)."""
@@ -147,8 +144,6 @@ def build_two_stream(cfg: CfgNode, in_channels: int) -> TwoStream:
     Raises:
         ConfigError: timm has no such model, there is no such fusion, or clips are not of both.
     """
-    import timm
-
     kind, side = cfg.MODEL.MODEL_NAME, cfg.DATA.TRAIN_CROP_SIZE
     name, fusion = split_name(kind)
     if cfg.DATA.MODALITY != "rgb+flow":
@@ -156,11 +151,8 @@ def build_two_stream(cfg: CfgNode, in_channels: int) -> TwoStream:
             f"MODEL.MODEL_NAME is {kind!r}, which sees colours and flow, but DATA.MODALITY is "
             f"{cfg.DATA.MODALITY}; set DATA.MODALITY rgb+flow"
         )
-    fixed = timm.get_pretrained_cfg(name, allow_unregistered=True)
-    sizes = {"img_size": side} if fixed is not None and fixed.fixed_input_size else {}
     rgb, flow = (
-        timm.create_model(name, num_classes=0, in_chans=channels, **sizes)
-        for channels in (RGB, in_channels - RGB)
+        frame_wise.image_model(name, channels, side) for channels in (RGB, in_channels - RGB)
     )
     return TwoStream(
         rgb,
@@ -192,10 +184,7 @@ def split_name(kind: str) -> tuple[str, str]:
 
 def names(fusion: str = "") -> Iterator[str]:
     """All models of timm with every fusion, or with one."""
-    import timm
-
-    for name in timm.list_models():
-        yield from (f"{PREFIX}{name}+{each}" for each in FUSIONS if fusion in ("", each))
+    return frame_wise.image_names(PREFIX, [fusion] if fusion else FUSIONS)
 
 
 def defaults(name: str) -> dict[str, Any]:
