@@ -14,7 +14,7 @@ from timesformer.inference.predictor import Predictor
 from timesformer.models import build_model
 
 
-@pytest.fixture(params=["torchvision/r3d_18", "timm/test_resnet+lstm"])
+@pytest.fixture(params=["torchvision/mc3_18", "timm/test_resnet+lstm"])
 def checkpoint(request, tiny_yaml, tmp_path):
     """(name of the model, a file of random weights)."""
     cfg = load_config(tiny_yaml, ["MODEL.MODEL_NAME", request.param])
