@@ -62,6 +62,7 @@ def test_unreadable_videos_end_with_1_and_are_named(shift, tmp_path, run_here):
     [
         (["--method", "lk"], "'lk' is not one of 'dis', 'farneback', 'tvl1', 'raft_small'"),
         (["--bound", "0"], "0 must be above 0 pixels"),
+        (["--bound", "inf"], "inf must be above 0 pixels and finite"),
         (["--method", "raft_small"], "raft_small needs a file of weights; download https://"),
         (["--method", "raft_small", "--weights", "no.pth"], "no.pth: no such file of weights"),
     ],

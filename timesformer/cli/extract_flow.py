@@ -20,9 +20,9 @@ from timesformer.cli.options import OUT, WEIGHTS, Processes
 
 
 def positive(value: float) -> float:
-    """The callback of an option that must be above 0."""
-    if not value > 0:
-        raise typer.BadParameter(f"{value:g} must be above 0 pixels")
+    """The callback of an option that must be finite and above 0."""
+    if not 0 < value < float("inf"):
+        raise typer.BadParameter(f"{value:g} must be above 0 pixels and finite")
     return value
 
 
