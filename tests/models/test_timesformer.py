@@ -146,8 +146,9 @@ def test_dropout_is_off_by_default_and_random_when_on():
     assert torch.equal(dropping.eval()(clip), dropping(clip))
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("scheme", ["divided_space_time", "space_only"])
 def test_the_model_compiles_without_graph_breaks(scheme):
+    """``test_speedups`` compiles every scheme with its rewrites, as training does."""
     model = stirred(tiny(scheme, depth=1))
     clip = torch.randn(2, 3, 4, 16, 16)
     torch.compiler.reset()
