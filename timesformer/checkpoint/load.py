@@ -25,6 +25,7 @@ from timesformer.checkpoint.payload import (
 )
 from timesformer.checkpoint.state_search import Found, find_weights
 from timesformer.io.terminal import first_line, printable
+from timesformer.models.extra_head import split_extra_head
 from timesformer.models.timesformer import TimeSformer
 
 __all__ = [
@@ -108,9 +109,10 @@ def read_weights(
     except ValueError as error:
         raise CheckpointError(f"{path} is not a model checkpoint: {error}") from error
     try:
-        state = convert_names(found.state, cut_from_names)
+        state, left_out = split_extra_head(convert_names(found.state, cut_from_names))
         weights = convert_format(state) if converted else Weights(dict(state), format="unknown")
         _note_the_rest(weights, found, payload)
+        weights.notes += [left_out] * bool(left_out)
         read_metadata(weights, payload, path)
         if weights.format.startswith("Hugging Face"):
             huggingface.add_config(weights, read_config(path, "config.json"))

@@ -13,6 +13,10 @@ DATA = (
         "Prepended to the paths of the lists: a folder or a URL, as s3://bucket/kinetics. Empty: paths "
         "are relative to here, else to PATH_TO_DATA_DIR. Paths that are URLs stay as they are.",
         free=True),
+    Key("DATA.EXTRA_TRAIN", "",
+        "Second list to train on, `path label` lines of other classes, or a folder of train.csv: both "
+        "lists train the model together, each with a classifier of its own. Validation, test and "
+        "prediction are of the first.", ours=True, free=True),
     Key("DATA.PATH_LABEL_SEPARATOR", " ",
         "Between path and label. The default accepts blanks, tabs and commas."),
     Key("DATA.MULTI_LABEL", False,

@@ -12,6 +12,7 @@ from timesformer.config.batch_sizes import local_processes
 from timesformer.config.keys_model import TIMESFORMERS
 from timesformer.config.modality import modality_problems
 from timesformer.config.protocols import protocol_problems
+from timesformer.config.rules_joint import joint_problems
 from timesformer.config.rules_training import training_problems
 
 _MOST_HUE = 0.5  # half a turn: further ones come back from the other side
@@ -29,6 +30,7 @@ def problems_between_keys(cfg: CfgNode) -> Iterator[str]:
     yield from _repeat_problems(cfg)
     if cfg.MIXUP.ENABLED:
         yield from _mixup_problems(cfg)
+    yield from joint_problems(cfg)
     yield from protocol_problems(cfg)
     yield from training_problems(cfg)
 

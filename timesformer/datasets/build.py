@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from timesformer.config import CfgNode, portable
-from timesformer.datasets import clips, scan_index
+from timesformer.datasets import clips, joint_lists, scan_index
 from timesformer.datasets.augment import build_augment, unchanged
 from timesformer.datasets.clips import ClipDataset
 from timesformer.datasets.flip_map import build_flip_map
-from timesformer.datasets.list_source import build_dataset_name, read_list
+from timesformer.datasets.list_source import build_dataset_name
 from timesformer.datasets.lists import VideoList
 from timesformer.datasets.loader import ClipLoader
 from timesformer.datasets.modality import OF_RGB, Modality, build_modality, build_normalizer
@@ -48,13 +48,9 @@ def build_dataset(
     ``videos`` are those of its list if None, ``view`` is that of ``build_view``. Videos that the index of
     the list knows to be unreadable are not tried. All processes of a run build their data sets together.
     """
-    videos = read_list(cfg, split) if videos is None else videos
-    places = scan_index.other_places(cfg.OUTPUT_DIR)
-    # A machine may see other file times, so one may know of videos that another does not.
-    found = collectives.gather(scan_index.known_bad(videos, places))
-    bad = {i: reason for part in found for i, reason in part.items()}
-    if bad:
-        logger.warning("%s", scan_index.describe_known_bad(videos, bad, split=split, places=places))
+    lists = joint_lists.read_lists(cfg, split) if videos is None else {split: videos}
+    videos = joint_lists.join(lists.values(), cfg.MODEL.NUM_CLASSES)
+    opposite = None if split == "test" else build_flip_map(cfg)
     return ClipDataset(
         videos,
         view or build_view(cfg, split),
@@ -64,10 +60,25 @@ def build_dataset(
         reverse_channels=cfg.DATA.REVERSE_INPUT_CHANNEL,
         multi_thread=cfg.DATA_LOADER.ENABLE_MULTI_THREAD_DECODE or not cfg.DATA_LOADER.NUM_WORKERS,
         time_limit=cfg.DATA.DECODE_TIMEOUT,
-        known_bad=bad,
+        known_bad=build_known_bad(cfg, lists),
         augment=build_augment(cfg) if split == "train" else unchanged,
-        opposite=None if split == "test" else build_flip_map(cfg),
+        opposite=joint_lists.joined_flip_map(opposite, videos.labels),
     )
+
+
+def build_known_bad(cfg: CfgNode, lists: Mapping[str, VideoList]) -> dict[int, str]:
+    """Why videos cannot be read, as the indices of ``lists`` know, by their index in the joined list."""
+    folders = scan_index.other_places(cfg.OUTPUT_DIR)
+    bad: dict[int, str] = {}
+    for split, videos, start in joint_lists.places(lists):
+        # A machine may see other file times, so one may know of videos that another does not.
+        found = collectives.gather(scan_index.known_bad(videos, folders))
+        own = {i: reason for part in found for i, reason in part.items()}
+        if own:
+            line = scan_index.describe_known_bad(videos, own, split=split, places=folders)
+            logger.warning("%s", line)
+        bad |= {start + i: reason for i, reason in own.items()}
+    return bad
 
 
 def build_loader(

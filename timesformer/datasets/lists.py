@@ -56,6 +56,7 @@ class VideoList(NamedTuple):
     origin: str  # the list file, for messages
     class_names: tuple[str, ...] = ()  # K of them, or none if they are not known
     segments: np.ndarray | None = None  # (N, 2) float64; None: every file whole
+    parts: tuple["VideoList", ...] = ()  # the lists that it was joined of, see joint_lists
 
     def files(self, index: int) -> list[str]:
         """The files of video ``index``, see ``source_files``."""

@@ -12,7 +12,7 @@ from timesformer.config.modality import BOTH, RGB
 from timesformer.datasets import flow_clips, two_stream_clips
 from timesformer.datasets.flow_cache import cache_problems, extract_command, read_cached
 from timesformer.datasets.flow_clips import ReadFrames
-from timesformer.datasets.list_source import build_list_source
+from timesformer.datasets.list_source import EXTRA, build_list_source, build_splits
 from timesformer.datasets.transforms import cut_clips, normalize
 from timesformer.video import FrameSelector
 from timesformer.video.flow import FieldMaker, FlowSettings
@@ -87,14 +87,13 @@ def build_flow_problems(cfg: CfgNode) -> Iterator[str]:
     if not flow.CACHE:
         FieldMaker(settings, weights=build_flow_weights(cfg))
         return
-    splits = ["train", "val"] * cfg.TRAIN.ENABLE + ["test"] * cfg.TEST.ENABLE
-    for split in splits:
+    for split in build_splits(cfg):
         source = build_list_source(cfg, split)
         command = partial(
             extract_command,
             str(source.file),
             settings=settings,
-            prefix=cfg.DATA.PATH_PREFIX,
+            prefix="" if split == EXTRA else cfg.DATA.PATH_PREFIX,
             separator=cfg.DATA.PATH_LABEL_SEPARATOR,
             weights=flow.WEIGHTS,
         )

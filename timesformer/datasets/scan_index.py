@@ -32,6 +32,7 @@ READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 UNREADABLE = frozenset({"unreadable", "zero frames", "crashed", "no answer"})
 """Problems that leave no clip; of a truncated video, what is there is used."""
 
+TRAINED = ("train", "extra")  # the splits that are trained on
 
 UNKNOWN = "?"
 
@@ -216,7 +217,7 @@ def describe_known_bad(
     """The log line on ``bad``: how many, how they were found and are treated, and how to check again."""
     path = _existing(videos.origin, places)[-1]
     written = time.strftime("%Y-%m-%d %H:%M", time.localtime(path.stat().st_mtime))
-    fate = "never sampled" if split == "train" else "reported as not scored, without decoding"
+    fate = "never sampled" if split in TRAINED else "reported as not scored, without decoding"
     return (
         f"{split}: {len(bad)} of {len(videos.labels)} videos are known to be unreadable and are "
         f"{fate}; found by `timesformer check` ({path}, {written}), check them again with: "

@@ -22,11 +22,13 @@ from timesformer.config import CfgNode, portable
 from timesformer.config.batch_sizes import num_machines
 from timesformer.config.presets import in_folder
 from timesformer.datasets import build_loader
+from timesformer.datasets.joint_lists import read_lists
+from timesformer.datasets.list_source import EXTRA
+from timesformer.engine.joint import build_trained_model
 from timesformer.engine.optim import accumulation_steps
 from timesformer.engine.run import launch_run
 from timesformer.engine.train_state import TrainState, build_train_state
 from timesformer.files import LOG, METRICS, RUN_RECORD, best_checkpoint, checkpoint_folder
-from timesformer.models import build_model
 from timesformer.models.freeze import freeze
 from timesformer.runtime import log, metrics_csv
 from timesformer.runtime.local_rank import is_main
@@ -126,7 +128,7 @@ def read_back(cfg: CfgNode, folder: Path) -> str:
 
 def build_new_state(cfg: CfgNode) -> TrainState:
     """The state of a training at its start, on the CPU."""
-    model = build_model(cfg)
+    model = build_trained_model(cfg, read_lists(cfg, "train").get(EXTRA))
     freeze(model, cfg.TRAIN.FREEZE)
     return build_train_state(cfg, model, torch.device("cpu"))
 

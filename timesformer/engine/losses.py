@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from timesformer.config import CfgNode
+from timesformer.engine.joint import build_joint_loss
 from timesformer.tables import choose
 
 MIXUP_LABEL_SMOOTHING = 0.1  # published; of SOLVER.LABEL_SMOOTHING 0
@@ -21,6 +22,8 @@ def build_loss(cfg: CfgNode) -> Loss:
 
     SOLVER.LABEL_SMOOTHING is left to mixup where that makes the targets.
     """
+    if cfg.DATA.EXTRA_TRAIN:
+        return build_joint_loss(cfg)
     loss = choose(LOSSES, cfg.MODEL.LOSS_FUNC, key="MODEL.LOSS_FUNC")
     if cfg.SOLVER.LABEL_SMOOTHING and not cfg.MIXUP.ENABLED:
         return partial(loss, label_smoothing=cfg.SOLVER.LABEL_SMOOTHING)

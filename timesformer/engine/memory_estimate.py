@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
 from timesformer.config import CfgNode
-from timesformer.datasets import read_list
+from timesformer.datasets.joint_lists import read_lists
 from timesformer.datasets.list_text import ListError
 from timesformer.engine.losses import Loss, build_loss
 from timesformer.engine.optim import lr_factor
@@ -163,7 +163,7 @@ def _bytes(module: nn.Module) -> int:
 def build_facts(cfg: CfgNode, world: int) -> str:
     """The facts of a run that do not depend on memory, as text."""
     try:
-        videos = len(read_list(cfg, "train").labels)
+        videos = sum(len(each.labels) for each in read_lists(cfg, "train").values())
         steps = f"{videos * cfg.AUG.NUM_REPEATS // cfg.GLOBAL_BATCH_SIZE} ({videos} videos)"
     except ListError as error:
         steps = f"unknown: {error}"

@@ -22,6 +22,8 @@ from timesformer.config.batch_sizes import num_machines
 from timesformer.datasets import read_list
 from timesformer.datasets.build import build_view, build_worker_count
 from timesformer.datasets.flip_map import build_flip_map
+from timesformer.datasets.joint_lists import join, read_lists
+from timesformer.datasets.list_source import build_splits
 from timesformer.datasets.lists import VideoList
 from timesformer.datasets.modality import build_flow_problems
 from timesformer.datasets.resource_limits import open_files_problem
@@ -31,6 +33,7 @@ from timesformer.errors import InputError
 from timesformer.evaluation.view_scores import memory_problem
 from timesformer.files import best_checkpoint, checkpoint_folder
 from timesformer.models import build_model
+from timesformer.models.classifier import classifier_parameters
 from timesformer.models.freeze import frozen_names
 from timesformer.models.trial import build_input_problem
 from timesformer.runtime.precision import precision_problems
@@ -179,7 +182,8 @@ def _resume_problems(cfg: CfgNode) -> Sequence[str]:
     if newest is None:
         return ()
     now = {start.KEY: start.identify(start.build_start(cfg), start_of(newest))}
-    now["data"] = {split: fingerprint(read_list(cfg, split)) for split in ("train", "val")}
+    trained = [split for split in build_splits(cfg) if split != "test"]
+    now["data"] = {split: fingerprint(read_list(cfg, split)) for split in trained}
     anyway = cfg.TRAIN.RESUME_ANYWAY
     resume_check.check_compatible(newest, cfg.dump(), now, resume_anyway=anyway)
     return ()
@@ -192,10 +196,16 @@ def _input_problems(cfg: CfgNode) -> Iterator[str]:
 
 
 def _freeze_problems(cfg: CfgNode) -> Sequence[str]:
-    if cfg.TRAIN.ENABLE:
-        with torch.device("meta"):
-            model = build_model(cfg)
-        frozen_names(model, cfg.TRAIN.FREEZE)
+    if not cfg.TRAIN.ENABLE:
+        return ()
+    with torch.device("meta"):
+        model = build_model(cfg)
+    frozen = frozen_names(model, cfg.TRAIN.FREEZE)
+    if cfg.DATA.EXTRA_TRAIN and frozen >= set(classifier_parameters(model)):
+        return [
+            f"TRAIN.FREEZE is {list(cfg.TRAIN.FREEZE)}, which freezes the classifier, but with "
+            "DATA.EXTRA_TRAIN each list trains one; leave the classifier out, as backbone does"
+        ]
     return ()
 
 
@@ -215,12 +225,16 @@ def _decoder_problems(cfg: CfgNode) -> Sequence[str]:
 
 
 def _list_problems(cfg: CfgNode, *, split: str) -> Iterator[str]:
-    if not cfg["TEST" if split == "test" else "TRAIN"].ENABLE:
+    if split not in build_splits(cfg):
         return
-    videos = read_list(cfg, split)
-    usable = len(videos.labels) - len(known_bad(videos, other_places(cfg.OUTPUT_DIR)))
+    lists = read_lists(cfg, split)
     if cfg.DATA.CHECK_EXISTENCE:
-        yield from _existence_problems(videos)
+        for each in lists.values():
+            yield from _existence_problems(each)
+    folders = other_places(cfg.OUTPUT_DIR)
+    unreadable = sum(len(known_bad(each, folders)) for each in lists.values())
+    videos = join(lists.values(), cfg.MODEL.NUM_CLASSES)
+    usable = len(videos.labels) - unreadable
     batch = cfg.TRAIN.BATCH_SIZE * num_machines(cfg) // cfg.AUG.NUM_REPEATS
     overfitted = batch * cfg.DATA.OVERFIT_BATCHES
     if split == "train" and usable < overfitted:
@@ -229,7 +243,6 @@ def _list_problems(cfg: CfgNode, *, split: str) -> Iterator[str]:
             f"{videos.origin} has {usable} that can be used; lower it or TRAIN.BATCH_SIZE"
         )
     if split == "train" and usable < batch:
-        unreadable = len(videos.labels) - usable
         known = f" that its index does not call unreadable ({unreadable} are)" if unreadable else ""
         yield (
             f"{videos.origin} has {usable} videos{known}, fewer than one batch "

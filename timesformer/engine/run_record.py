@@ -23,7 +23,7 @@ import torch
 from timesformer.checkpoint import metadata, start
 from timesformer.checkpoint.newest import RUN
 from timesformer.config import CfgNode
-from timesformer.datasets.list_source import build_list_source
+from timesformer.datasets.list_source import build_list_source, build_splits
 from timesformer.files import METRICS, RUN_RECORD, TESTED_SPLITS, result_files, write_atomically
 from timesformer.io.json_text import json_text
 from timesformer.runtime import collectives, log, metrics_csv
@@ -74,7 +74,7 @@ def recorded(session: Json, folder: str | Path, run_id: str = "") -> Iterator[No
 
 def build_session(cfg: CfgNode) -> Json:
     """A session at its start."""
-    splits = ["train", "val"] * cfg.TRAIN.ENABLE + ["test"] * cfg.TEST.ENABLE
+    splits = build_splits(cfg)
     starts = {start.KEY: start.identify(start.build_start(cfg))} if cfg.TRAIN.ENABLE else {}
     return {
         "status": "running",

@@ -10,10 +10,13 @@ from timesformer.checkpoint import metadata, resume_check, save
 from timesformer.checkpoint.newest import RUN
 from timesformer.config import CfgNode
 from timesformer.datasets.build import build_loader, build_worker_count
+from timesformer.datasets.joint_lists import by_name
+from timesformer.datasets.list_source import EXTRA
 from timesformer.datasets.loader import ClipLoader
 from timesformer.engine import truncate_logs
 from timesformer.engine.checkpointing import build_checkpoint_schedule
 from timesformer.engine.fsdp import whole_parameters
+from timesformer.engine.joint import build_trained_model
 from timesformer.engine.parallel import parallelize
 from timesformer.engine.restore import Start, described_start, restore
 from timesformer.engine.train_state import TrainState, build_train_state
@@ -28,7 +31,6 @@ from timesformer.evaluation.evaluators import (
 )
 from timesformer.evaluation.probe import build_probe_loaders
 from timesformer.files import checkpoint_path
-from timesformer.models import build_model
 from timesformer.models.classifier import Classifier
 from timesformer.models.freeze import freeze
 from timesformer.runtime import collectives, log
@@ -49,8 +51,8 @@ def train(cfg: CfgNode, device: torch.device, run_id: str = "") -> Path | None:
     torch.manual_seed(cfg.RNG_SEED)
     loader = build_loader(cfg, "train", folder=cfg.OUTPUT_DIR)
     val_loader = build_loader(cfg, "val", folder=cfg.OUTPUT_DIR)
-    lists = {"train": loader.dataset.videos, "val": val_loader.dataset.videos}
-    model = build_model(cfg).to(device)
+    lists = by_name(loader.dataset.videos) | {"val": val_loader.dataset.videos}
+    model = build_trained_model(cfg, lists.get(EXTRA)).to(device)
     log.say(logger, "%s", run_header.build_model_line(cfg, model))
     log.say(logger, "%s", run_header.build_data_line(cfg, lists))
     if cfg.LOG_MODEL_INFO:
@@ -72,7 +74,12 @@ def train(cfg: CfgNode, device: torch.device, run_id: str = "") -> Path | None:
         num_repeats=cfg.AUG.NUM_REPEATS,
     )
     with build_checkpoint_schedule(
-        cfg, state, about, num_batches=len(loader), video_name=lists["train"].name, scalars=scalars
+        cfg,
+        state,
+        about,
+        num_batches=len(loader),
+        video_name=loader.dataset.videos.name,
+        scalars=scalars,
     ) as saved:
         trainer = build_trainer(cfg, model, state, device, scalars, after_step=saved.after_step)
         while start.position.epoch < cfg.SOLVER.MAX_EPOCH and not state.early_stopping.is_over:

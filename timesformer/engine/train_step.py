@@ -31,6 +31,7 @@ class TrainStep:
         normalize: uint8 clips (B, 3, T, H, W) to floats.
         mix: clips and labels to mixed clips and targets.
         loss: of logits (B, K) and targets.
+        counted: logits (B, K) and labels to the logits that errors are counted of.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class TrainStep:
         normalize: Callable[[Tensor], Tensor],
         mix: Mix,
         loss: Loss,
+        counted: Callable[[Tensor, Tensor], Tensor] = lambda logits, labels: logits,
     ) -> None:
         self.model = model
         self.state = state
@@ -49,6 +51,7 @@ class TrainStep:
         self.normalize = normalize
         self.mix = mix
         self.loss = loss
+        self.counted = counted
         self.micro_batches = MicroBatches(model)
 
     def accumulate(self, batch: Batch, group: int, *, is_last: bool) -> BatchResult:
@@ -58,7 +61,7 @@ class TrainStep:
         loss, logits = self.micro_batches.run(
             self.forward, lambda loss: self.backward(loss / group), mixed, targets, is_last=is_last
         )
-        return BatchResult(loss, logits, labels)
+        return BatchResult(loss, self.counted(logits, labels), labels)
 
     def prepare(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Clips, normalised, and labels, on the device."""

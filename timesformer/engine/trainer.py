@@ -12,6 +12,7 @@ from timesformer.config import CfgNode
 from timesformer.datasets.clips import Batch
 from timesformer.datasets.loader import ClipLoader
 from timesformer.engine import optim
+from timesformer.engine.joint import build_counted
 from timesformer.engine.losses import build_loss, build_mixup
 from timesformer.engine.meters import EpochMeter
 from timesformer.engine.restore import Start
@@ -122,6 +123,7 @@ def build_trainer(
         normalize=build_input_normalizer(cfg),
         mix=build_mixup(cfg),
         loss=build_loss(cfg),
+        counted=build_counted(cfg),
     )
     timers = StepTimers(cfg.TRAIN.PROFILE_STEPS, cfg.OUTPUT_DIR, device)
     timers.attach(step)
