@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from tests.checkpoint.python2_pickle import dump_python2
 from timesformer.checkpoint.files import CheckpointError, read_file
 from timesformer.checkpoint.formats import paddle
 from timesformer.checkpoint.formats.pickle_data import DATA
@@ -50,6 +51,21 @@ def test_pickles_of_arrays_give_them_back(protocol):
     assert found.pop("epoch") == 3
     for name, array in ARRAYS.items():
         assert np.array_equal(found[name].numpy(), array), name
+
+
+def test_pickles_of_python_2_are_read_as_the_public_loader_reads_them(tmp_path):
+    arrays = {"a_w": np.float32([[-1.5, 2], [0, 3e8]]), "b": np.arange(300)}
+    content = {"blobs": arrays, "step": np.float64(-0.3), "name": "x"}
+    path = tmp_path / "old.pkl"
+    with path.open("wb") as file:
+        dump_python2(content, file)
+    with path.open("rb") as file:
+        public = pickle.load(file, encoding="latin1")
+    ours = read_file(path)
+    assert (ours["name"], ours["step"]) == (public["name"], public["step"]) == ("x", -0.3)
+    for name, array in public["blobs"].items():
+        assert np.array_equal(ours["blobs"][name], array)
+        assert ours["blobs"][name].dtype == array.dtype
 
 
 def test_paddle_writes_bfloat16_as_uint16_and_cuts_big_arrays():

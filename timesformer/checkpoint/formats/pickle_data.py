@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from timesformer.checkpoint.formats.pickles import NumberType, Table, as_key
+from timesformer.checkpoint.formats.pickles import TEXT, NumberType, Table, as_key
 
 _NUMBERS = "biufcSUMm"  # kinds of numpy's types whose values are bytes, and no objects
 
@@ -88,6 +88,8 @@ def _number_type(kind: Any) -> np.dtype:
 
 
 def _scalar(kind: Any, content: Any) -> np.generic:
+    if isinstance(content, str):  # of Python 2
+        content = content.encode(*TEXT)
     if not isinstance(content, bytes):
         raise TypeError
     return np.frombuffer(content, _number_type(kind), 1)[0]  # type: ignore[no-any-return]

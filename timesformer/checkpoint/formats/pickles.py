@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 Table = Mapping[tuple[str, str], Callable[..., Any]]
 
+TEXT = "utf-8", "surrogateescape"  # of strings of Python 2; any bytes come back from it
 _MOST_KEYS = 64  # items of a tuple as a key: nested ones can take for ever to hash
 _OLD_NAMES = {"__builtin__": "builtins", "copy_reg": "copyreg", "pathlib._local": "pathlib"}
 _ATTACKS = {  # no trainer writes these: such a file is not to be trusted in anything
@@ -92,7 +93,7 @@ class InertUnpickler(pickle._Unpickler):
     def __init__(
         self, file: Any, table: Table, constants: Mapping[tuple[str, str], Any] | None = None
     ) -> None:
-        super().__init__(file, encoding="utf-8", errors="surrogateescape")
+        super().__init__(file, encoding=TEXT[0], errors=TEXT[1])
         self._table = table
         self._constants = constants or {}
 
@@ -256,7 +257,9 @@ def _fill(array: Any, state: Any) -> None:
         dtype = np.dtype(kind.code)
         if dtype.kind == "V":  # structured, which no weights are: it stays empty
             shape, dtype, content = (0,), np.dtype("O"), []
-        if not isinstance(content, list if dtype.kind == "O" else bytes | bytearray | str):
+        if isinstance(content, str):  # of Python 2, decoded as ``InertUnpickler`` does it
+            content = content.encode(*TEXT)
+        if not isinstance(content, list if dtype.kind == "O" else bytes | bytearray):
             raise TypeError("its content is none")
         size = math.prod(shape)
         if dtype.kind == "O" and len(content) != size:  # numpy would read beyond its end
