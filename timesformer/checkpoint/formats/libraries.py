@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from timesformer.checkpoint.formats import pyslowfast
 from timesformer.checkpoint.formats.weights import Rules, State, Weights, rename
 from timesformer.models.baselines.c3d import CONVOLUTIONS
 from timesformer.models.classifier import Classifier
@@ -31,12 +32,6 @@ _MMACTION2_C3D = {
     "num_temporal_views": 10,
     "num_spatial_crops": 1,
 }
-_BLOCK: Rules = (
-    (r"\.branch1\.", ".branch1_conv."),
-    (r"\.branch1_bn\.", ".branch1_norm."),
-    (r"\.branch2\.([abc])\.", r".branch2.conv_\1."),
-    (r"\.branch2\.([abc])_bn\.", r".branch2.norm_\1."),
-)
 # Of the models of timm.
 _CLASSIFIER = re.compile(r"(fc|head|classifier|last_linear|head_dist)\.")
 
@@ -48,50 +43,8 @@ class Naming(NamedTuple):
     rules: Rules
     preprocessing: dict[str, Any] = {}  # noqa: RUF012  (a default that nobody changes)
     part: str = ""  # that it is the weights of; empty: the whole model
+    finish: pyslowfast.Finish | None = None  # what names alone do not do
 
-
-def _stages(count: int, *, pool: bool) -> Rules:
-    """PySlowFast's stages s2 .. s5 and head to the blocks of PyTorchVideo; ``pool``: one is block 2."""
-    shift = [0, *([1] * (count - 1) if pool else [0] * (count - 1))]
-    rules: Rules = tuple(
-        (rf"^s{n + 2}\.pathway0_res(\d+)\.", rf"blocks.{n + 1 + shift[n]}.res_blocks.\1.")
-        for n in range(count)
-    )
-    return (*rules, (r"^head\.projection\.", f"blocks.{count + 1 + pool}.proj."))
-
-
-_STEM: Rules = (
-    (r"^s1\.pathway0_stem\.conv\.", "blocks.0.conv."),
-    (r"^s1\.pathway0_stem\.bn\.", "blocks.0.norm."),
-)
-_SLOWFAST: Rules = (
-    (r"^s1\.pathway(\d)_stem\.conv\.", r"blocks.0.multipathway_blocks.\1.conv."),
-    (r"^s1\.pathway(\d)_stem\.bn\.", r"blocks.0.multipathway_blocks.\1.norm."),
-    *(
-        (
-            rf"^s{n + 1}\.pathway(\d)_res(\d+)\.",
-            rf"blocks.{n}.multipathway_blocks.\1.res_blocks.\2.",
-        )
-        for n in range(1, 5)
-    ),
-    *(
-        (rf"^s{n + 1}_fuse\.{theirs}\.", f"blocks.{n}.multipathway_fusion.{ours}.")
-        for n in range(4)
-        for theirs, ours in (("conv_f2s", "conv_fast_to_slow"), ("bn", "norm"))
-    ),
-    (r"^head\.projection\.", "blocks.6.proj."),
-)
-_X3D: Rules = (
-    (r"^s1\.pathway0_stem\.conv_xy\.", "blocks.0.conv.conv_t."),
-    (r"^s1\.pathway0_stem\.conv\.", "blocks.0.conv.conv_xy."),
-    (r"^s1\.pathway0_stem\.bn\.", "blocks.0.norm."),
-    (r"\.branch2\.b_bn\.", ".branch2.norm_b.0."),
-    (r"\.branch2\.se\.fc1\.", ".branch2.norm_b.1.block.0."),
-    (r"\.branch2\.se\.fc2\.", ".branch2.norm_b.1.block.2."),
-    (r"^head\.conv_5\.", "blocks.5.pool.pre_conv."),
-    (r"^head\.conv_5_bn\.", "blocks.5.pool.pre_norm."),
-    (r"^head\.lin_5\.", "blocks.5.pool.post_conv."),
-)
 
 NAMINGS = (
     Naming(
@@ -110,16 +63,13 @@ NAMINGS = (
         (*((rf"^features\.{n}\.", f"{name}.") for n, name in _C3D_FEATURES.items()),
          *((rf"^classifier\.{n}\.", f"{name}.") for n, name in _C3D_LINEAR.items())),
     ),
-    Naming("PySlowFast SlowFast", (*_SLOWFAST, *_BLOCK)),
-    Naming("PySlowFast X3D", (*_X3D, *_stages(4, pool=False), *_BLOCK)),
-    Naming("PySlowFast ResNet", (*_STEM, *_stages(4, pool=False), *_BLOCK)),
-    Naming("PySlowFast ResNet with a pool", (*_STEM, *_stages(4, pool=True), *_BLOCK)),
+    *(Naming(kind, rules, finish=finish) for kind, (rules, finish) in pyslowfast.KINDS.items()),
 )  # fmt: skip
 
 FAMILIES = {  # what a name of a file tells -> the names in MODEL.MODEL_NAME
     r"(^|\.)time_embed$|temporal_attn\.": "a TimeSformer (TimeSformer)",
-    r"^s\d\.pathway1_|multipathway_": "SlowFast (pytorchvideo/slowfast_r50)",
-    r"^s\d\.pathway0_|^blocks\.\d\.res_blocks\.": "a 3-D ResNet or X3D (pytorchvideo/NAME)",
+    r"^s\d\.pathway1_|multipathway_|^t_res\d_": "SlowFast (pytorchvideo/slowfast_r50)",
+    r"^s\d\.pathway0_|^res\d_\d_|^blocks\.\d\.res_blocks\.": "a 3-D ResNet or X3D (pytorchvideo/NAME)",
     r"(^|\.)(conv5b|fc8)\.|^features\.18\.": "C3D (c3d)",
     r"^stem\.\d.*|^layer\d\.\d\.conv1\.0\.0\.": "a video ResNet of torchvision (torchvision/r3d_18)",
     r"^encoder\..*|^temporal\.": "an image model over time (timm/NAME+STEP)",
@@ -145,6 +95,7 @@ def for_model(weights: Weights, model: Classifier) -> Weights:
     those of the part, and its own classifier is dropped.
     """
     wanted = {name: value.shape for name, value in model.state_dict().items()}
+    weights = replace(weights, state=pyslowfast.only_weights(weights.state))
     if not wanted.keys() <= weights.state.keys():
         weights = replace(weights, state=model.own_names(weights.state))
     parts = dict.fromkeys(name.partition(".")[0] for name in model.state_dict())
@@ -164,8 +115,10 @@ def for_model(weights: Weights, model: Classifier) -> Weights:
         absent += [name for name in wanted if not name.startswith(f"{best.part}.")]
         dropped = [n for n in state if n not in wanted and _CLASSIFIER.match(n.partition(".")[2])]
     about = {"preprocessing": best.preprocessing} if best.preprocessing else {}
+    state, notes = best.finish(state, wanted) if best.finish else (state, [])
     return replace(
         weights,
+        notes=[*weights.notes, *notes],
         state={name: value for name, value in state.items() if name not in dropped},
         dropped=[*weights.dropped, *dropped],
         format=best.name,

@@ -1,7 +1,9 @@
 """``pytorchvideo/NAME``: SlowFast, Slow, I3D, C2D, X3D, R(2+1)D, CSN and MViT of PyTorchVideo.
 
 The names are those of ``pytorchvideo.models.hub``, and so are the names of parameters, so its
-checkpoints load as they are. Logits are those before the softmax that some heads of it have.
+checkpoints load as they are. Logits are those before the softmax that some heads of it have. A crop
+larger than the pooling of the head gets the mean of the logits of several places; PySlowFast, whose
+files load too, has the mean of their probabilities there.
 """
 
 import re
