@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from tests.conftest import SHARED
-from timesformer.config import ConfigError, load_config
+from tests.conftest import SHARED, write_video
+from timesformer.config import ConfigError
 from timesformer.datasets.lists import PackedStrings, VideoList
-from timesformer.detection.build import build_reading
 from timesformer.detection.detector import Detector
+from timesformer.detection.online.watcher import Watcher
 from timesformer.inference.predictor import Predictor
 from timesformer.video import VideoError
 
@@ -135,9 +135,72 @@ def test_a_grid_that_does_not_fit_is_named(predictor):
         Detector(model, span=2)
 
 
-def test_a_model_of_flow_is_refused(tiny_yaml):
-    with pytest.raises(ConfigError, match="read as RGB, but the model sees flow"):
-        build_reading(load_config(tiny_yaml, ["DATA.MODALITY", "flow"]))
+FLOW = ["DATA.MODALITY", "flow", "DATA.FLOW.STACK", "3"]
+BOTH = ["DATA.MODALITY", "rgb+flow", "DATA.FLOW.STACK", "2", "DATA.REVERSE_INPUT_CHANNEL", "True"]
+
+
+@pytest.fixture
+def moving(tmp_path):
+    """A film of squares that move at random, in which flow differs from frame to frame."""
+    rng = np.random.default_rng(0)
+    steps = rng.integers(-3, 4, (75, 3, 2)).cumsum(axis=0) + np.array(
+        [[20, 40], [40, 20], [30, 60]]
+    )
+    texture = rng.integers(0, 256, (12, 12, 3), np.uint8)
+    frames = []
+    for places in steps:
+        frame = np.full((64, 96, 3), 90, np.uint8)
+        for y, x in np.clip(places, 0, [52, 84]):
+            frame[y : y + 12, x : x + 12] = texture
+        frames.append(frame)
+    return write_video(tmp_path / "moving.mp4", frames)
+
+
+TWO_STREAMS = ["MODEL.MODEL_NAME", "two_stream/test_resnet+late", *BOTH]
+
+
+@pytest.mark.parametrize(
+    ("keys", "crops"),
+    [(FLOW, 1), (FLOW, 3), (BOTH, 1), (BOTH, 3), (TWO_STREAMS, 1),
+     ([*FLOW, "TIMESFORMER.ATTENTION_TYPE", "space_only"], 3)],
+    ids=["flow", "flow x 3", "both", "both x 3", "two streams", "frames of flow x 3"],
+)  # fmt: skip
+def test_a_window_of_flow_scores_as_a_list_row(predictor, moving, keys, crops):
+    model = predictor(*keys, views=f"1x{crops}")
+    found = Detector(model, stride=0.1, crops=crops, batch=3).run(moving)
+    assert len(found.windows) > 15
+    assert np.array_equal(found.probabilities, predicted(model, moving, found.windows))
+    assert len(np.unique(found.probabilities[:, 0])) > 10
+
+
+@pytest.mark.parametrize("name", [UNEVEN, "cases/videos/trim.mp4", "cases/videos/concat.ts"])
+def test_flow_of_files_as_people_have_them(predictor, shared, name):
+    model = predictor(*BOTH)
+    found = Detector(model, stride=0.4).run(shared / name)
+    part = np.linspace(0, len(found.windows) - 1, min(len(found.windows), 8)).astype(int)
+    expected = predicted(model, SHARED / name, found.windows[part])
+    shown = [row for row in zip(found.probabilities[part], expected, strict=True) if len(row[1])]
+    assert len(shown) >= len(expected) / 2
+    assert all(np.array_equal(ours, theirs) for ours, theirs in shown)
+
+
+def test_windows_of_several_lengths_see_flow_too(predictor, moving):
+    model = predictor(*FLOW)
+    found = Detector(model, stride=0.25, scales=(1, 2)).run(moving)
+    both = {scale.factor: scale for scale in found.scales}
+    alone = Detector(model, stride=0.25).run(moving)
+    assert np.array_equal(both[1].probabilities, alone.probabilities)
+    assert not np.array_equal(both[2].probabilities[0], alone.probabilities[0])
+
+
+def test_a_single_frame_has_no_flow(predictor, numbered_video):
+    with pytest.raises(VideoError, match="a single frame has no optical flow"):
+        Detector(predictor(*FLOW)).run(numbered_video(1))
+
+
+def test_a_stream_of_flow_is_refused(predictor, moving):
+    with pytest.raises(ConfigError, match="streams are read as RGB, but the model sees flow"):
+        Watcher(predictor(*FLOW), str(moving))
 
 
 def test_a_video_that_cannot_be_read_is_named(predictor, tmp_path):

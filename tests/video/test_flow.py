@@ -98,3 +98,12 @@ def test_a_method_that_is_not_installed_is_named_with_its_package(monkeypatch):
 def test_an_unknown_method_lists_the_others():
     with pytest.raises(ValueError, match="is 'lk'; choose one of dis, farneback, tvl1, raft_small"):
         FieldMaker(FlowSettings("lk", 20.0, 256))
+
+
+@pytest.mark.parametrize("method", OF_OPENCV)
+def test_frames_of_another_size_before_change_nothing(method):
+    small, large = shifted(2, (2, 1)), shifted(2, (3, -2), height=90, width=120)
+    maker = FieldMaker(FlowSettings(method, 20.0, 256))
+    for images in (small, large, small):
+        found = maker.between(*map(maker.prepare, images))
+        assert np.array_equal(found, field_of(*images, method))

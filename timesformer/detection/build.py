@@ -1,12 +1,24 @@
 """What a configuration asks of detection: grids of windows, and how frames become clips."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
 
 from timesformer.config import CfgNode, ConfigError, changed
+from timesformer.config.modality import BOTH, RGB
 from timesformer.datasets.build import build_view
+from timesformer.datasets.flow_clips import stacked, within
+from timesformer.datasets.modality import build_flow_settings, build_flow_weights
 from timesformer.datasets.views import DenseSampling, Views
 from timesformer.detection.scales import Scale, check_scales
 from timesformer.detection.windows import Grid
+from timesformer.inference.forward_clips import ForwardClips
+from timesformer.inference.forward_flow import ForwardFlow
+from timesformer.video.flow import FieldMaker
+from timesformer.video.frames import FrameSelector
+from timesformer.video.timeline import Indices, Timeline
 
 SEGMENT_SECONDS = 4.0  # of a window where the model takes frames of a whole video, as SSv2
 
@@ -18,17 +30,58 @@ def build_one_view(cfg: CfgNode) -> Views:
     return view
 
 
-def build_reading(cfg: CfgNode) -> dict[str, bool]:
-    """How frames become clips.
+class Reading(NamedTuple):
+    """How the frames of windows become clips.
+
+    ``select`` is from a selector of frames to one of what a clip is made of, ``limit`` keeps to what a
+    whole video has of it, and ``forward`` makes the clips of frames in their order. Windows may share the
+    features of frames if ``shares_frames``: not those of flow, which ends where its window does.
+    """
+
+    forward: Callable[..., ForwardClips | ForwardFlow] = ForwardClips
+    select: Callable[[FrameSelector], FrameSelector] = lambda select: select
+    limit: Callable[[Timeline, Indices], Indices] = lambda timeline, indices: indices
+    shares_frames: bool = True
+
+
+def build_reading(cfg: CfgNode) -> Reading:
+    """As DATA.MODALITY says; flow is computed, never taken from a cache.
 
     Raises:
-        ConfigError: the model does not see frames.
+        InputError: the flow that the model sees cannot be computed here.
     """
-    if cfg.DATA.MODALITY != "rgb":
-        raise ConfigError(
-            f"the windows of long videos are read as RGB, but the model sees {cfg.DATA.MODALITY} "
-            "(DATA.MODALITY); cut the video into clips, and use timesformer predict"
-        )
+    if cfg.DATA.MODALITY == RGB:
+        return Reading()
+    maker = FieldMaker(build_flow_settings(cfg), weights=build_flow_weights(cfg))
+    return Reading(
+        partial(ForwardFlow, maker=maker, has_rgb=cfg.DATA.MODALITY == BOTH),
+        partial(stacked, num_fields=cfg.DATA.FLOW.STACK),
+        limited,
+        shares_frames=False,
+    )
+
+
+def build_stream_problem(cfg: CfgNode) -> str:
+    """Why the model cannot watch a stream; empty if it can."""
+    if cfg.DATA.MODALITY == RGB:
+        return ""
+    return (
+        f"streams are read as RGB, but the model sees {cfg.DATA.MODALITY} (DATA.MODALITY); record the "
+        "stream, and use timesformer detect"
+    )
+
+
+def limited(timeline: Timeline, rows: Indices) -> Indices:
+    """Rows (..., 1 + L) of a frame and fields, without the fields that the video has not.
+
+    Raises:
+        VideoError: the video has a single frame.
+    """
+    return np.concatenate([rows[..., :1], within(timeline, rows[..., 1:], "")], axis=-1)
+
+
+def build_pixels(cfg: CfgNode) -> dict[str, bool]:
+    """How frames are decoded and given to the model."""
     return {
         "reverse_channels": cfg.DATA.REVERSE_INPUT_CHANNEL,
         "apply_rotation": cfg.DATA.APPLY_ROTATION,

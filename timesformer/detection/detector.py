@@ -14,7 +14,7 @@ import torch
 
 from timesformer.config import changed, portable
 from timesformer.datasets.folders import frame_files
-from timesformer.detection.build import build_reading, build_scales
+from timesformer.detection.build import build_pixels, build_reading, build_scales
 from timesformer.detection.frames import Clip, ClipMaker, FrameClip, Restarted, Together, read_ahead
 from timesformer.detection.scales import ONE, ScaleScores, combine
 from timesformer.detection.timeline import Timeline, find_gaps, in_gaps
@@ -71,7 +71,8 @@ class Detector:
         self.scoring = build_scoring(cfg, predictor.device, predictor.scoring.autocast)
         temperature = predictor.temperature.value if predictor.temperature else None
         self.to_probabilities = build_probabilities(cfg, temperature)
-        self.settings = build_reading(cfg)
+        self.settings, self.reading = build_pixels(cfg), build_reading(cfg)
+        self.shares_frames = predictor.model.per_frame and self.reading.shares_frames
         self.batch = batch
 
     def run(
@@ -122,10 +123,9 @@ class Detector:
 
     def makers(self, give: Callable[[Any], None], *, done: Done = MappingProxyType({})) -> Visitor:
         """The visitor that gives the clips of the windows of all scales, see ``maker``."""
-        shared = self.predictor.model.per_frame
         return Together(
             [
-                self.maker(give, done=done, scale=scale, shared=shared)
+                self.maker(give, done=done, scale=scale, shared=self.shares_frames)
                 for scale in range(len(self.scales))
             ]
         )
@@ -150,13 +150,15 @@ class Detector:
         sampling, crop = view.draw(np.random.default_rng(0))
         return ClipMaker(
             grid,
-            sampling,
+            self.reading.select(sampling),
             crop,
             give,
             reverse_channels=self.settings["reverse_channels"],
             done=done,
             scale=scale,
             shared=shared,
+            forward=self.reading.forward,
+            limit=self.reading.limit,
         )
 
     def visit(
@@ -185,7 +187,7 @@ class Detector:
     def _scorer(self) -> WindowScorer | FrameScorer:
         """How windows are scored: from features of frames where the model has them."""
         model = self.predictor.model
-        if not model.per_frame:
+        if not self.shares_frames:
             return WindowScorer(model, self.scoring, self.batch)
         return FrameScorer(model, self.scoring, self.crops, self.view.sampling.num_frames)
 

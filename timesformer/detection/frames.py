@@ -17,6 +17,7 @@ from torch import Tensor
 from timesformer.datasets.transforms import CropSampler
 from timesformer.detection.windows import Grid, Windows, window_frames
 from timesformer.inference.forward_clips import ForwardClips, FrameKey
+from timesformer.inference.forward_flow import ForwardFlow
 from timesformer.video.frames import FrameSelector
 from timesformer.video.timeline import Indices, Timeline
 from timesformer.video.visit import Visited, Visitor
@@ -69,9 +70,11 @@ class ClipMaker:
     # that need not come
     scale: int = 0  # of all that it gives
     shared: bool = False  # give frames that are not copied, ``FrameClip``
+    forward: Callable[..., ForwardClips | ForwardFlow] = ForwardClips
+    limit: Callable[[Timeline, Indices], Indices] = lambda timeline, indices: indices
 
     def __post_init__(self) -> None:
-        self.clips = ForwardClips(self.crop, self._give, reverse_channels=self.reverse_channels)
+        self.clips = self.forward(self.crop, self._give, reverse_channels=self.reverse_channels)
 
     @property
     def held(self) -> Mapping[FrameKey, Tensor]:
@@ -79,7 +82,8 @@ class ClipMaker:
         return self.clips.held
 
     def begin(self, timeline: Timeline, errors: Sequence[str] = ()) -> Indices:
-        windows = window_frames(timeline, self.grid, self.select)
+        found = window_frames(timeline, self.grid, self.select)
+        windows = found._replace(indices=self.limit(timeline, found.indices))
         self.give(Restarted(windows, timeline, errors, self.scale))
         rows, done = windows.indices.tolist(), self.done.get(windows.digest, ())
         return self.clips.begin({k: row for k, row in enumerate(rows) if k not in done})

@@ -20,6 +20,15 @@ Size = tuple[int, int]  # height and width of decoded frames
 FrameKey = tuple[int, Size]  # place in the video, and the size from which it is cut
 
 
+def crops_of(image: np.ndarray, size: Size, sample: CropSampler) -> Tensor:
+    """The crops (V, 3, 1, S, S) of a picture (H, W, 3), which is first brought to ``size``."""
+    if image.shape[:2] != size:
+        image = cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR)
+    crops = sample(*size)
+    scaled = {side: scale(image, side) for side in {crop.short_side for crop in crops}}
+    return torch.stack([cut([scaled[crop.short_side]], crop) for crop in crops])
+
+
 @dataclass
 class ForwardClips:
     """Hands over each clip as soon as its last frame has come.
@@ -32,6 +41,7 @@ class ForwardClips:
     give: Callable[[int, tuple[Tensor, ...], tuple[FrameKey, ...]], None]  # number, T frames, keys
     reverse_channels: bool = False
     one_size: bool = False
+    cut: Callable[[np.ndarray, Size, CropSampler], Tensor] = crops_of
     held: dict[FrameKey, Tensor] = field(default_factory=dict)  # (V, 3, 1, S, S) uint8
 
     def begin(self, rows: Mapping[int, Sequence[int]]) -> Indices:
@@ -61,7 +71,7 @@ class ForwardClips:
             if place in self.rows[number]:
                 wanted.add(self.sizes.setdefault(number, size))
         for each in wanted:
-            crops = crops_of(image, each, self.crop)
+            crops = self.cut(image, each, self.crop)
             self.held[place, each] = crops.flip(1) if self.reverse_channels else crops
         while self.pending and self.rows[self.pending[0]][-1] <= place:
             self._give(self.pending.popleft())
@@ -74,12 +84,3 @@ class ForwardClips:
         for key in [key for key in self.held if not self.uses[key[0]]]:
             del self.held[key]
         self.give(number, frames, keys)
-
-
-def crops_of(image: np.ndarray, size: Size, sample: CropSampler) -> Tensor:
-    """The crops (V, 3, 1, S, S) of a picture (H, W, 3), which is first brought to ``size``."""
-    if image.shape[:2] != size:
-        image = cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR)
-    crops = sample(*size)
-    scaled = {side: scale(image, side) for side in {crop.short_side for crop in crops}}
-    return torch.stack([cut([scaled[crop.short_side]], crop) for crop in crops])

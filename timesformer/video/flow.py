@@ -9,6 +9,7 @@ Published flow (denseflow, mmaction2) is as many steps on the same range, with i
 values are half a step lower, so that no motion is between two of them.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -119,10 +120,26 @@ def _of_opencv(between: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Estim
     return Estimator(prepare, cut)
 
 
+def _one_each_size(create: Callable[[], Any]) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """Flow by an object of OpenCV for each size of images.
+
+    One object for images of several sizes would give other flow after the first change: its buffers keep
+    values of the sizes before.
+    """
+    made = functools.cache(lambda size: create())
+
+    def between(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        flow: np.ndarray = made(first.shape).calc(first, second, None)
+        return flow
+
+    return between
+
+
 def _dis(weights: str) -> Estimator:
     """Dense inverse search (Kroeger et al., 2016), the preset of medium quality."""
-    method: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    return _of_opencv(lambda first, second: method.calc(first, second, None))
+    return _of_opencv(
+        _one_each_size(lambda: cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM))
+    )
 
 
 def _farneback(weights: str) -> Estimator:
@@ -138,8 +155,7 @@ def _tvl1(weights: str) -> Estimator:
             "pip uninstall opencv-python-headless && pip install opencv-contrib-python-headless, or "
             "use the method dis"
         )
-    method = cv2.optflow.DualTVL1OpticalFlow_create()
-    return _of_opencv(lambda first, second: method.calc(first, second, None))
+    return _of_opencv(_one_each_size(cv2.optflow.DualTVL1OpticalFlow_create))
 
 
 def _raft_small(weights: str) -> Estimator:

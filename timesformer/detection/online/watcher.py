@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from timesformer.config import CfgNode, ConfigError
+from timesformer.detection.build import build_stream_problem
 from timesformer.detection.detector import Detector
 from timesformer.detection.frames import Clip
 from timesformer.detection.online.announcer import Announcer
@@ -80,12 +81,15 @@ class Watcher:
             show: called with each picture, in the thread that reads.
 
         Raises:
-            ConfigError: stride or span do not fit the model, or the speed is not above 0.
+            ConfigError: stride or span do not fit the model, the model sees flow, or the speed is not
+                above 0.
             SourceError: there is no such source.
             LateError, RulesError: an option that cannot be.
         """
         if speed is not None and not speed > 0:
             raise ConfigError(f"--speed is {speed:g}, but must be above 0; 1 is real time")
+        if problem := build_stream_problem(predictor.cfg):
+            raise ConfigError(problem)
         self.detector = Detector(predictor, stride=stride, span=span, crops=crops, batch=1)
         self.class_names = predictor.class_names or build_class_numbers(predictor.cfg)
         self.source = find_source(source, realtime=speed is not None)
