@@ -146,7 +146,7 @@ def test_the_source_is_lost_and_comes_back_and_ends(visit):
         page.publish(LOST)
         wait_for_state(tab, "lost")
         assert "timeout; retry in " in tab.locator("#state").text_content()
-        assert tab.locator("#now-head").text_content() == "Last"
+        wait_for_text(tab, "#now-head", "Last")
         page.publish({**LOST, "what": "reconnected", "retry_in": None})
         page.publish({"kind": "timeline", "number": 1, "reason": "reconnect"})
         page.publish(window_line(0.0, np.array([0.1, 0.7, 0.2]), NAMES, timeline=1))
