@@ -1,6 +1,7 @@
 """All that is known of a weights file, of any format, and what would load from it."""
 
 from collections import Counter
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 from timesformer.checkpoint.architecture import infer
 from timesformer.checkpoint.files import num_bytes, read_safetensors_metadata
 from timesformer.checkpoint.formats.image_vit import is_video
+from timesformer.checkpoint.formats.libraries import family_of
 from timesformer.checkpoint.load import (
     CheckpointError,
     LoadReport,
@@ -17,7 +19,7 @@ from timesformer.checkpoint.load import (
     load_state,
     read_weights,
 )
-from timesformer.checkpoint.other_models import build_other, shadow
+from timesformer.checkpoint.other_models import build_name, build_other, shadow
 from timesformer.config import flat_values
 from timesformer.io.terminal import printable
 from timesformer.models import is_other
@@ -29,13 +31,21 @@ _NAMES_OF_THE_FILE = ("set_aside", "other_entries")
 SHOWN = 12  # class names printed; the JSON has all
 
 
-def summarize(path: str | PathLike[str]) -> dict[str, Any]:
+def summarize(path: str | PathLike[str], overrides: Sequence[str] = ()) -> dict[str, Any]:
     """The facts, by their names; those that the file does not tell are left out.
+
+    ``overrides`` are KEY VALUE KEY VALUE ..., which say what model a file is of that does not say it.
 
     Raises:
         CheckpointError: the file cannot be read.
+        ConfigError: there is no such key or model.
     """
-    weights = read_weights(path, mmap=True)
+    is_named = is_other(build_name(None, overrides))
+    weights = read_weights(path, mmap=True, converted=not is_named)
+    model = None
+    if is_named:
+        other = build_other(str(path), weights, {}, overrides=overrides)
+        weights, model = other.weights, shadow(other.cfg)
     state = weights.state
     types = Counter(str(value.dtype).removeprefix("torch.") for value in state.values())
     facts: dict[str, Any] = {
@@ -43,7 +53,7 @@ def summarize(path: str | PathLike[str]) -> dict[str, Any]:
         "bytes": num_bytes(Path(path)) if Path(path).exists() else None,
         "metadata": read_safetensors_metadata(path),
         "format": weights.format,
-        "kind": _kind(weights),
+        "kind": model.kind if model else _kind(weights),
         "architecture": _architecture(weights),
         "tensors": len(state),
         "parameters": sum(value.numel() for value in state.values()),
@@ -55,7 +65,7 @@ def summarize(path: str | PathLike[str]) -> dict[str, Any]:
         "other_entries": weights.entries,
         "notes": weights.notes,
         **weights.about,
-        "loads": _report(weights, str(path)),
+        "loads": _report(weights, str(path), model),
     }
     return {key: value for key, value in facts.items() if value not in (None, "", [], {})}
 
@@ -84,8 +94,17 @@ def as_text(facts: dict[str, Any]) -> str:
 
 
 def _kind(weights: Weights) -> str:
+    if family := _other_family(weights):
+        return f"weights of {family}"
     is_video_model = is_video(weights.state) or is_other(weights.format)
     return "video model" if is_video_model else "image model or space-only video model"
+
+
+def _other_family(weights: Weights) -> str:
+    """What a file that does not name its model seems to be of, if that is not a TimeSformer."""
+    if is_other(weights.format) or "cls_token" in weights.state:
+        return ""
+    return family_of(weights.state)
 
 
 def _architecture(weights: Weights) -> dict[str, Any]:
@@ -101,10 +120,12 @@ def _architecture(weights: Weights) -> dict[str, Any]:
     return {key: value for key, value in sizes.items() if value is not None}
 
 
-def _report(weights: Weights, source: str) -> str:
-    """What a model of the file's own sizes would get."""
+def _report(weights: Weights, source: str, model: Classifier | None) -> str:
+    """What ``model`` would get, or one of the file's own sizes."""
+    if model is None and (family := _other_family(weights)):
+        return f"once its model is named: it looks like {family}; add MODEL.MODEL_NAME and that"
     try:
-        model = _model(weights, source)
+        model = model or _model(weights, source)
     except ValueError as error:
         return f"nothing: {error}"
     try:

@@ -23,9 +23,10 @@ import torch
 from torch import nn
 
 from tests.checkpoint.python2_pickle import dump_python2
-from timesformer.checkpoint.formats import Weights
+from timesformer.checkpoint.formats import FormatError, Weights
 from timesformer.checkpoint.formats.libraries import for_model
 from timesformer.checkpoint.formats.pyslowfast import POOLS
+from timesformer.checkpoint.inspect import summarize
 from timesformer.checkpoint.load import CheckpointError, load_weights
 from timesformer.checkpoint.model_spec import read_model_spec
 from timesformer.config import load_config
@@ -201,7 +202,9 @@ BREAKS = {
 @pytest.mark.parametrize("name", MODELS)
 def test_official_files_give_the_logits_of_the_public_code(name, load, tmp_path, monkeypatch):
     path = tmp_path / "official.pyth"
-    torch.save({"epoch": 3, "model_state": official(name), "cfg": CFG.format(name)}, path)
+    torch.save(
+        {"epoch": 3, "model_state": official(name), "cfg": CFG.format(name.split("_")[0])}, path
+    )
     model, report = load(name, path)
     assert not report.unused
     assert not report.newly_initialized
@@ -261,3 +264,27 @@ def test_an_x3d_without_a_part_of_its_shortcut_is_refused(load, tmp_path):
         CheckpointError, match=r"norm_c.bias\).*no place \(blocks.1.res_blocks.0.bran"
     ):
         load("x3d_m", path)
+
+
+@pytest.mark.parametrize("arch", ["c2d_nopool", "slow_c2d"])
+def test_a_network_without_the_pool_of_the_model_is_refused(config, tmp_path, arch):
+    cfg = CFG.format(arch)
+    tensors = {
+        name: value.new_zeros(()).expand(value.shape) for name, value in official("c2d_r50").items()
+    }
+    torch.save({"model_state": tensors, "epoch": 1, "cfg": cfg}, tmp_path / "a.pyth")
+    with pytest.raises(FormatError, match=rf"says MODEL.ARCH {arch}, a network without the pool"):
+        load_weights(build_model(config("c2d_r50")), tmp_path / "a.pyth")
+
+
+def test_inspect_tells_what_to_add_and_then_what_loads(tmp_path):
+    torch.save(
+        {"model_state": official("x3d_m"), "epoch": 1, "cfg": CFG.format("x3d")}, tmp_path / "a"
+    )
+    facts = summarize(tmp_path / "a")
+    assert facts["kind"] == "weights of a 3-D ResNet or X3D (pytorchvideo/NAME)"
+    assert facts["loads"].endswith("(pytorchvideo/NAME); add MODEL.MODEL_NAME and that")
+    facts = summarize(tmp_path / "a", ["MODEL.MODEL_NAME", "pytorchvideo/x3d_m"])
+    assert (facts["format"], facts["kind"]) == ("PySlowFast X3D", "pytorchvideo/x3d_m")
+    assert "tensors loaded" in facts["loads"]
+    assert "unused" not in facts["loads"]

@@ -93,6 +93,9 @@ def for_model(weights: Weights, model: Classifier) -> Weights:
 
     A file may also hold one part of the model, as the image model of a frame-wise one: its names are
     those of the part, and its own classifier is dropped.
+
+    Raises:
+        FormatError: names and shapes fit, but the file says that it is of another network.
     """
     wanted = {name: value.shape for name, value in model.state_dict().items()}
     weights = replace(weights, state=pyslowfast.only_weights(weights.state))
@@ -110,6 +113,7 @@ def for_model(weights: Weights, model: Classifier) -> Weights:
     absent = [name for name in wanted if name.endswith("num_batches_tracked")]
     if best is None:
         return replace(weights, state=state, absent=tuple(absent))
+    pyslowfast.refuse_other_pool(best.name, weights.about.get("cfg"))
     dropped = []
     if best.part:
         absent += [name for name in wanted if not name.startswith(f"{best.part}.")]

@@ -5,10 +5,11 @@ are the same, but for one shortcut of X3D, see ``fold_shortcuts``.
 """
 
 import re
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from typing import NamedTuple
 
-from timesformer.checkpoint.formats.weights import Rules, State
+from timesformer.checkpoint.formats.weights import FormatError, Rules, State
+from timesformer.config.strict_yaml import read_yaml
 
 Finished = tuple[State, list[str]]  # the weights of the model, and notes about them
 Finish = Callable[[State, Container[str]], Finished]
@@ -77,6 +78,8 @@ POOLS = (
 )
 _SHORTCUT_NORM = ".branch1_norm."
 _EPSILON = 1e-5  # of all norms of PySlowFast
+# MODEL.ARCH of networks that do not pool over time after their first stage, as c2d and i3d do.
+_UNPOOLED = ("2d", "c2d_nopool", "i3d_nopool", "slow", "slow_c2d", "slow_i3d")
 
 
 def _stages(count: int, *, pool: bool) -> Rules:
@@ -154,6 +157,26 @@ def doubt_pool(state: State, _: Container[str]) -> Finished:
     first = state.get("blocks.0.conv.weight")
     is_c2d = first is not None and first.shape[2:3] == (1,)  # frames that it takes
     return state, [POOLS] if is_c2d else []
+
+
+def refuse_other_pool(kind: str, said: object) -> None:
+    """Raise FormatError if a file of a pooled network says that its own has no pool.
+
+    Args:
+        kind: a name of ``KINDS``.
+        said: the configuration in the file, YAML text, if there is one.
+    """
+    if "with a pool" not in kind or not isinstance(said, str):
+        return
+    tree = read_yaml(said, source="its cfg")
+    model = tree.get("MODEL") if isinstance(tree, Mapping) else None
+    arch = str(model.get("ARCH", "")) if isinstance(model, Mapping) else ""
+    if arch in _UNPOOLED:
+        raise FormatError(
+            f"the file says MODEL.ARCH {arch}, a network without the pool over time that this model has: its "
+            "scores would be those of another network, and there is no such model here; use a file of "
+            "c2d or i3d"
+        )
 
 
 _SLOWFAST_NAMES = (*_SLOWFAST, *_BLOCK)
