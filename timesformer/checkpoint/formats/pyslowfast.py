@@ -173,9 +173,9 @@ def refuse_other_pool(kind: str, said: object) -> None:
     arch = str(model.get("ARCH", "")) if isinstance(model, Mapping) else ""
     if arch in _UNPOOLED:
         raise FormatError(
-            f"the file says MODEL.ARCH {arch}, a network without the pool over time that this model has: its "
-            "scores would be those of another network, and there is no such model here; use a file of "
-            "c2d or i3d"
+            f"the file says MODEL.ARCH {arch}, a network without the pool over time that this model has: "
+            "its scores would be those of another network, and there is no such model here; use a file "
+            "of c2d or i3d"
         )
 
 
