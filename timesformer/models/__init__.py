@@ -3,7 +3,7 @@
 Each row of ``MODELS`` is a name, or the prefix of a family, whose names are those of a library.
 """
 
-from timesformer.config import CfgNode, ConfigError
+from timesformer.config import CfgNode
 from timesformer.config.keys_model import TIMESFORMERS
 from timesformer.config.modality import num_channels
 from timesformer.models.baselines import (
@@ -15,7 +15,7 @@ from timesformer.models.baselines import (
     two_stream,
 )
 from timesformer.models.classifier import Classifier
-from timesformer.models.spec import Spec, find_spec
+from timesformer.models.spec import Spec, find_row, find_spec
 from timesformer.models.timesformer import TimeSformer
 
 __all__ = [
@@ -40,11 +40,7 @@ def build_model(cfg: CfgNode) -> Classifier:
 
 def is_model_name(name: str) -> bool:
     """Whether a row of the table is that of ``name``; the family may still have no such model."""
-    try:
-        find_spec(MODELS, name)
-    except ConfigError:
-        return False
-    return True
+    return find_row(MODELS, name) is not None
 
 
 def is_other(name: str) -> bool:

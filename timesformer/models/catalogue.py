@@ -1,16 +1,15 @@
 """Size, cost and input of a model by its name, found on PyTorch's meta device."""
 
-from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 import torch
 
 from timesformer.config import config_of
-from timesformer.errors import InputError
 from timesformer.models import MODELS, build_model, find_spec
 from timesformer.models.baselines import frame_wise, two_stream
 from timesformer.models.flops import multiply_adds
+from timesformer.models.spec import names_of
 from timesformer.models.trial import fewest_frames
 
 OF_TIMM = (frame_wise.PREFIX, two_stream.PREFIX)  # families that have every image model of timm
@@ -39,7 +38,7 @@ def find_names(pattern: str = "") -> list[str]:
         name
         for prefix, spec in MODELS.items()
         if prefix not in OF_TIMM or pattern.startswith(prefix)
-        for name in _names(spec.names)
+        for name in names_of(spec)
     )
     found = [name for name in dict.fromkeys(listed) if fnmatchcase(name, wanted)]
     return found or ([pattern] if "/" in pattern and wanted != pattern else [])
@@ -68,11 +67,3 @@ def facts_of(name: str) -> ModelFacts:
         fewest_frames=fewest_frames(model, side),
         licence=spec.licence(name),
     )
-
-
-def _names(names: Callable[[], Iterable[str]]) -> Iterator[str]:
-    """Those of a family; none if its extra is not installed."""
-    try:
-        yield from names()
-    except InputError:
-        return

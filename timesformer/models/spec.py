@@ -1,10 +1,11 @@
 """What the table of models says of a name, or of all names with one prefix."""
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from timesformer.config import CfgNode, ConfigError
+from timesformer.errors import InputError
 from timesformer.models.classifier import Classifier
 
 KEY = "MODEL.MODEL_NAME"
@@ -25,16 +26,30 @@ class Spec(NamedTuple):
     licence: Callable[[str], str] = lambda _: "not stated"  # of the published weights of a name
 
 
+def find_row(table: Mapping[str, Spec], name: str) -> Spec | None:
+    """The row of ``name``: its own, or that of the longest prefix; None: there is none."""
+    prefixes = [key for key in table if key == name or ("/" in key and name.startswith(key))]
+    return table[max(prefixes, key=len)] if prefixes else None
+
+
 def find_spec(table: Mapping[str, Spec], name: str) -> Spec:
-    """The row of ``name``: its own, or that of the longest prefix.
+    """The row of ``name``, see ``find_row``.
 
     Raises:
-        ConfigError: there is none; the message has the nearest names.
+        ConfigError: there is none; the message has the nearest names of all families.
     """
-    prefixes = [key for key in table if key == name or ("/" in key and name.startswith(key))]
-    if not prefixes:
-        raise ConfigError(unknown_name(name, [key.rstrip("/") for key in table], families(table)))
-    return table[max(prefixes, key=len)]
+    if (row := find_row(table, name)) is not None:
+        return row
+    names = [each for spec in dict.fromkeys(table.values()) for each in names_of(spec)]
+    raise ConfigError(unknown_name(name, names, families(table)))
+
+
+def names_of(spec: Spec) -> Iterator[str]:
+    """All names of a row; none if its extra is not installed."""
+    try:
+        yield from spec.names()
+    except InputError:
+        return
 
 
 def families(table: Mapping[str, Spec]) -> str:
@@ -43,9 +58,18 @@ def families(table: Mapping[str, Spec]) -> str:
 
 
 def unknown_name(name: str, names: Iterable[str], more: str = "") -> str:
-    """The message about a name that no model has, with the three nearest."""
-    known = {each.lower(): each for each in names}
-    found = difflib.get_close_matches(name.lower(), known, n=NEAREST, cutoff=0)
+    """The message about a name that no model has, with the three nearest.
+
+    A name without a family is compared with names without theirs.
+    """
+
+    def compared(each: str) -> str:
+        return each.lower() if "/" in name else each.lower().rpartition("/")[2]
+
+    known: dict[str, str] = {}
+    for each in names:
+        known.setdefault(compared(each), each)
+    found = difflib.get_close_matches(compared(name), known, n=NEAREST, cutoff=0)
     close = ", ".join(known[each] for each in found)
     others = f"; families are {more}" if more else ""
     return (
