@@ -6,6 +6,7 @@ import torch.distributed as dist
 from torch.nn import functional as F
 
 from timesformer.engine.microbatch import TRIAL_STEPS, MicroBatches, OutOfMemory
+from timesformer.engine.sync_batchnorm import synchronize
 from timesformer.models.timesformer import TimeSformer
 from timesformer.runtime import collectives
 
@@ -120,6 +121,13 @@ def test_after_the_trial_a_process_alone_still_tries_again(model, batch):
     run(micro, forward_of(model, 4), batch, is_last=False)
     with pytest.raises(OutOfMemory, match=r"out of memory. Tried; lower TRAIN.BATCH_SIZE"):
         run(micro, forward_of(model, 2), batch)
+
+
+def test_with_synchronised_batch_norms_nothing_is_tried_again():
+    """Another process would wait in the forward pass for the one that has failed."""
+    model = synchronize(torch.nn.Sequential(torch.nn.BatchNorm3d(3)), torch.device("cpu"))
+    with pytest.raises(OutOfMemory, match="lower TRAIN.BATCH_SIZE"):
+        run(MicroBatches(model), forward_of(model, 4), (torch.zeros(7, 3), torch.zeros(7)))
 
 
 def test_processes_split_together_and_average_their_gradients(model, batch, monkeypatch):

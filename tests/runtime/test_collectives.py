@@ -21,6 +21,8 @@ def test_alone_every_exchange_is_the_identity():
     assert sizes == (0, 1, 1)
     assert collectives.is_main()
     collectives.barrier()
+    collectives.broadcast_tensors([values])
+    assert values.tolist() == [1.0, 2.0]
 
 
 def test_three_processes_sum_and_gather_in_order(tmp_path):
@@ -33,6 +35,8 @@ def test_three_processes_sum_and_gather_in_order(tmp_path):
         mine = torch.tensor([float(d.rank()), 1.0])
         assert d.all_reduce_sum(mine).tolist() == [3.0, 3.0]
         assert mine.tolist() == [float(d.rank()), 1.0]
+        d.broadcast_tensors([mine])
+        assert mine.tolist() == [0.0, 1.0]
         assert d.gather({"rank": d.rank()}) == [{"rank": i} for i in range(3)]
         assert (d.world_size(), d.local_world_size()) == (3, 3)
         assert d.is_main() == (d.local_rank() == 0)

@@ -26,21 +26,26 @@ RUN = (
         choices=("nccl", "gloo"), free=True),
 )
 
-DIST = free(
+DIST = (
     Key("DIST.STRATEGY", "ddp",
         "ddp: every process has the whole model. fsdp: each has a part of every parameter, gradient and "
         "optimizer state (FSDP2, sharded by block), for models whose states fill the memory of a GPU.",
-        choices=("ddp", "fsdp"), ours=True),
+        choices=("ddp", "fsdp"), ours=True, free=True),
     Key("DIST.SHARDED_CHECKPOINTS", False,
         "With fsdp, each process writes its own part of a checkpoint into a folder "
         "checkpoint_epoch_00005.dcp, which all machines must share. Nothing is gathered, but training "
-        "waits until it is written. The best checkpoint stays one file, checkpoint_best.pyth.", ours=True),
+        "waits until it is written. The best checkpoint stays one file, checkpoint_best.pyth.",
+        ours=True, free=True),
     Key("DIST.CPU_PROCESSES", 1,
         "Processes of this machine when NUM_GPUS is 0. On GPUs, and under torchrun, each GPU has one.",
-        at_least=1, ours=True),
+        at_least=1, ours=True, free=True),
     Key("DIST.TIMEOUT", 600.0,
         "Seconds within which all processes must join, and each collective must end. The checks before a "
-        "run have no limit.", at_least=1, ours=True),
+        "run have no limit.", at_least=1, ours=True, free=True),
+    Key("DIST.SYNC_BATCHNORM", True,
+        "Batch norms take their statistics over the clips of all processes, so that any number of them "
+        "trains alike. False: over those of each process, as most papers did; nothing is exchanged in the "
+        "forward pass then, and the running statistics are those of the first process.", ours=True),
 )
 
 TENSORBOARD = free(

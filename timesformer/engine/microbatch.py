@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from timesformer.engine.fsdp import is_sharded
 from timesformer.engine.parallel import gradient_exchange
+from timesformer.engine.sync_batchnorm import is_synchronized
 from timesformer.errors import InputError
 from timesformer.runtime import collectives
 
@@ -39,6 +40,8 @@ class MicroBatches:
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
+        # Its processes wait for each other in the forward pass: none can try again alone.
+        self.exchanges = is_sharded(model) or is_synchronized(model)
         self.parts = 1
         self.steps_on_trial = TRIAL_STEPS
 
@@ -82,7 +85,7 @@ class MicroBatches:
 
     def _is_protected(self) -> bool:
         """Whether a batch may be tried again: nothing of it reaches other processes before it is done."""
-        if is_sharded(self.model):  # its processes exchange parameters all the time
+        if self.exchanges:
             return False
         if self.steps_on_trial:
             return True

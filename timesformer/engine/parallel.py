@@ -1,4 +1,6 @@
-"""A model that trains: speed-ups -> activation checkpointing -> compile -> DDP or FSDP2, in this order.
+"""A model that trains, changed for it in this order.
+
+speed-ups -> synchronised batch norms -> activation checkpointing -> compile -> DDP or FSDP2
 
 Nothing here renames a parameter: checkpoints of wrapped models are those of bare ones.
 """
@@ -14,6 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from timesformer.config import CfgNode
 from timesformer.engine.fsdp import shard
+from timesformer.engine.sync_batchnorm import synchronize
 from timesformer.models.classifier import Classifier, layers
 from timesformer.models.recompute import checkpointed, recompute_cheap
 from timesformer.models.speedups import speed_up
@@ -34,6 +37,8 @@ def parallelize(
     ``without``: speed-ups to leave out.
     """
     speed_up(model, without=[*without, "recompute_cheap"])
+    if collectives.is_distributed() and cfg.DIST.SYNC_BATCHNORM:
+        synchronize(model, device)
     lean = cfg.TRAIN.RECOMPUTE_CHEAP_OPS and "recompute_cheap" not in without
     set_activation_memory(model, share=cfg.TRAIN.ACTIVATION_CHECKPOINT, lean=lean)
     if cfg.TRAIN.COMPILE:

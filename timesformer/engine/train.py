@@ -117,6 +117,7 @@ def _evaluate(
         return {}
     with whole_parameters(state.model):
         model = state.ema.evaluated
+        collectives.broadcast_tensors(model.buffers())  # batch norms may have counted apart
         return {name: each.run(model, epoch, scalars) for name, each in evaluators.items()}
 
 

@@ -168,7 +168,9 @@ def _without_statistics(module: nn.Module) -> Iterator[None]:
     norms = list(modules(module, _BatchNorm))
     before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:
-        norm.momentum, norm.num_batches_tracked = 0.0, None
+        norm.momentum = 0.0
+        if norm.num_batches_tracked is not None:  # PyTorch's SyncBatchNorm wants to count
+            norm.num_batches_tracked = norm.num_batches_tracked.clone()
     try:
         yield
     finally:

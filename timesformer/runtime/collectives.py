@@ -5,6 +5,7 @@ Every function works without a process group too, as the only process.
 
 import functools
 import os
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -112,6 +113,13 @@ def cpu_group() -> dist.ProcessGroup | None:
     if dist.get_backend() == "gloo":
         return None
     return dist.new_group(backend="gloo", timeout=_timeout)
+
+
+def broadcast_tensors(tensors: Iterable[Tensor]) -> None:
+    """Give ``tensors`` the values that they have on the first process, in place."""
+    if is_distributed():
+        for tensor in tensors:
+            dist.broadcast(tensor, 0)
 
 
 def full_tensor(value: Tensor) -> Tensor:
