@@ -1,9 +1,11 @@
 """Clips that a model does not take are found before a run."""
 
 import pytest
+import torch
 
 from timesformer.config import load_config
-from timesformer.models.trial import build_input_problem
+from timesformer.models import build_model
+from timesformer.models.trial import build_input_problem, build_unused
 
 
 @pytest.fixture
@@ -29,3 +31,16 @@ def test_frames_that_slowfast_cannot_divide_are_named(problem):
     pytest.importorskip("pytorchvideo")
     found = problem("MODEL.MODEL_NAME", "pytorchvideo/slowfast_r50", "DATA.NUM_FRAMES", 6)
     assert "6 frames, but SlowFast needs a multiple of 4; set DATA.NUM_FRAMES 4" in found
+
+
+@pytest.mark.parametrize("name", ["test_efficientnet", "test_convnext", "test_resnet"])
+def test_parameters_without_a_gradient_are_found(tiny_yaml, name):
+    """The image model has a head for its own features; the fusion takes the maps before it."""
+    words = ["MODEL.MODEL_NAME", f"two_stream/{name}+conv", "DATA.MODALITY", "rgb+flow"]
+    cfg = load_config(tiny_yaml, words)
+    model = build_model(cfg)
+    model(torch.randn(2, *model.input_spec)).sum().backward()
+    without = {name for name, value in model.named_parameters() if value.grad is None}
+    assert build_unused(cfg) == without
+    assert bool(without) == (name != "test_resnet")
+    assert build_unused(load_config(tiny_yaml)) == set()

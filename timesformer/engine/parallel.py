@@ -20,6 +20,7 @@ from timesformer.engine.sync_batchnorm import synchronize
 from timesformer.models.classifier import Classifier, layers
 from timesformer.models.recompute import checkpointed, recompute_cheap
 from timesformer.models.speedups import speed_up
+from timesformer.models.trial import build_unused
 from timesformer.runtime import collectives
 from timesformer.tables import choose
 
@@ -46,7 +47,7 @@ def parallelize(
     if not collectives.is_distributed():
         return model
     wrap = choose(STRATEGIES, cfg.DIST.STRATEGY, key="DIST.STRATEGY")
-    return wrap(model, optimizer, device)
+    return wrap(model, optimizer, device, has_unused=bool(build_unused(cfg)))
 
 
 def set_activation_memory(model: Classifier, *, share: float, lean: bool) -> None:
@@ -71,10 +72,19 @@ def gradient_exchange(model: nn.Module, *, now: bool) -> AbstractContextManager[
 
 
 def _replicate(
-    model: nn.Module, _: torch.optim.Optimizer, device: torch.device
+    model: nn.Module, _: torch.optim.Optimizer, device: torch.device, *, has_unused: bool
 ) -> DistributedDataParallel:
+    """``has_unused``: of some parameters no gradient will come, which must not be waited for."""
     ids = [device.index] if device.type == "cuda" else None
-    return DistributedDataParallel(model, device_ids=ids, gradient_as_bucket_view=True)
+    return DistributedDataParallel(
+        model, device_ids=ids, gradient_as_bucket_view=True, find_unused_parameters=has_unused
+    )
 
 
-STRATEGIES = {"ddp": _replicate, "fsdp": shard}
+def _shard(
+    model: Classifier, optimizer: torch.optim.Optimizer, device: torch.device, *, has_unused: bool
+) -> nn.Module:
+    return shard(model, optimizer, device)
+
+
+STRATEGIES = {"ddp": _replicate, "fsdp": _shard}

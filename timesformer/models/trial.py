@@ -1,8 +1,9 @@
-"""Whether a model takes the clips of a run, found on PyTorch's meta device, before a video is read."""
+"""What a model does with the clips of a run, found on PyTorch's meta device, before a video is read."""
 
 from collections.abc import Iterator
 
 import torch
+from torch import Tensor
 
 from timesformer.config import CfgNode
 from timesformer.io.terminal import first_line
@@ -36,6 +37,18 @@ def build_input_problem(cfg: CfgNode) -> str:
     return ""
 
 
+def build_unused(cfg: CfgNode) -> set[str]:
+    """Names of the parameters on which no logit depends: libraries build layers for other uses too."""
+    if cfg.MODEL.MODEL_NAME in TIMESFORMERS:
+        return set()
+    with torch.device("meta"):
+        model = build_model(cfg).eval()
+    logits = model(torch.empty(1, *model.input_spec, device="meta"))
+    used = set(map(id, _leaves(logits)))
+    named = model.named_parameters()
+    return {name for name, value in named if value.requires_grad and id(value) not in used}
+
+
 def refusal(model: Classifier, shape: tuple[int, int, int, int]) -> str:
     """Why ``model``, on the meta device, does not take a clip of this shape; empty: it does."""
     try:
@@ -51,6 +64,19 @@ def fewest_frames(model: Classifier, side: int) -> int | None:
     channels = model.input_spec[0]
     fitting = (n for n in FRAMES if not refusal(model, (channels, n, side, side)))
     return next(fitting, None)
+
+
+def _leaves(result: Tensor) -> Iterator[Tensor]:
+    """The tensors that ``result`` was made of and that get gradients."""
+    seen, nodes = set(), [result.grad_fn]
+    while nodes:
+        node = nodes.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        nodes += [each for each, _ in node.next_functions]
+        if hasattr(node, "variable"):
+            yield node.variable
 
 
 def _remedies(model: Classifier, shape: tuple[int, int, int, int], key: str) -> Iterator[str]:

@@ -29,11 +29,12 @@ STREAMS = ("rgb", "flow")
 
 
 class Late(nn.Module):
-    """Features of both streams side by side; the maps of them too."""
+    """Features of both streams side by side."""
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, encoder: nn.Module) -> None:
         super().__init__()
-        self.dim = 2 * dim
+        width: int = getattr(encoder, "head_hidden_size", 0) or encoder.num_features  # type: ignore[assignment]
+        self.dim = 2 * width
 
     def forward(self, rgb: nn.Module, flow: nn.Module, parts: Sequence[Tensor]) -> Tensor:
         """Features (B * T, 2 D) of frames (B * T, C, H, W) of both streams."""
@@ -41,10 +42,15 @@ class Late(nn.Module):
 
 
 class Conv(nn.Module):
-    """The last maps of both streams, by one convolution of each place."""
+    """The last maps of both streams, by one convolution of each place.
 
-    def __init__(self, dim: int) -> None:
+    What an encoder does after its last map (a norm, a wider layer) has no part in it.
+    """
+
+    def __init__(self, encoder: nn.Module) -> None:
         super().__init__()
+        info: Any = encoder.feature_info
+        dim: int = info[-1]["num_chs"]
         self.dim = dim
         self.mix = nn.Conv2d(2 * dim, dim, kernel_size=1)
         if not self.mix.weight.is_meta:
@@ -92,9 +98,7 @@ class TwoStream(Classifier):
         super().__init__()
         self.kind, self.input_spec = kind, input_spec
         self.rgb, self.flow = rgb, flow
-        own = "num_features" if fusion == "conv" else "head_hidden_size"
-        dim: int = getattr(rgb, own, 0) or rgb.num_features  # type: ignore[assignment]
-        self.fusion = FUSIONS[fusion](dim)
+        self.fusion = FUSIONS[fusion](rgb)
         self.num_features: int = self.fusion.dim  # type: ignore[assignment]
         self.head = fresh_linear(self.num_features, num_classes)
 
