@@ -15,6 +15,7 @@ from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from timesformer.models.classifier import Classifier, layers
+from timesformer.runtime import collectives
 
 _NEEDED = "set_reshard_after_forward"  # of FSDPModule, since PyTorch 2.8
 
@@ -22,8 +23,7 @@ _NEEDED = "set_reshard_after_forward"  # of FSDPModule, since PyTorch 2.8
 def shard(model: Classifier, optimizer: torch.optim.Optimizer, device: torch.device) -> nn.Module:
     """``model`` in place, and the state that ``optimizer`` has for it; weights are the first process's."""
     with torch.no_grad():
-        for tensor in [*model.parameters(), *model.buffers()]:
-            dist.broadcast(tensor, 0)
+        collectives.broadcast_tensors([*model.parameters(), *model.buffers()])
     whole = dict(model.named_parameters())
     world = dist.group.WORLD  # not a group of the mesh's own, whose time limit would be another
     mesh = DeviceMesh.from_group(world, device.type)
@@ -68,6 +68,8 @@ def _shard_optimizer(
     """Let it update ``parts`` in place of the whole parameters, with what it knows of them."""
     for group in optimizer.param_groups:
         group["params"] = [parts[parameter] for parameter in group["params"]]
+        if isinstance(optimizer, torch.optim.SGD):  # PyTorch has no fused one for parts
+            group["fused"] = False
     for parameter, state in list(optimizer.state.items()):
         part = parts[parameter]
         del optimizer.state[parameter]
