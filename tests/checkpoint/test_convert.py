@@ -8,11 +8,11 @@ import torch
 from timesformer.checkpoint.convert import (
     WRITERS,
     Source,
-    build_huggingface_config,
     check,
     refuse_overwriting,
 )
 from timesformer.checkpoint.files import Checkpoint
+from timesformer.checkpoint.huggingface_folder import build_huggingface_config
 from timesformer.checkpoint.load import CheckpointError, Weights, load_weights, read_file
 from timesformer.checkpoint.model_card import model_card
 from timesformer.checkpoint.model_spec import read_model_spec

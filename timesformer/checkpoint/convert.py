@@ -10,8 +10,12 @@ import torch
 from torch import Tensor
 
 from timesformer.checkpoint.files import ABOUT, weights_path
-from timesformer.checkpoint.formats.huggingface import SCHEMES, to_huggingface
 from timesformer.checkpoint.formats.sharded import is_sharded
+from timesformer.checkpoint.huggingface_folder import (
+    build_huggingface_config,
+    build_huggingface_state,
+    preprocessor_config,
+)
 from timesformer.checkpoint.load import CheckpointError, load_weights, read_file
 from timesformer.checkpoint.metadata import (
     TEMPERATURE,
@@ -25,7 +29,7 @@ from timesformer.checkpoint.payload import check_entries, unknown_classes
 from timesformer.checkpoint.save import write_sharded
 from timesformer.config import CfgNode
 from timesformer.files import atomic_path, write_atomically
-from timesformer.models import TIMESFORMERS, build_model, is_other
+from timesformer.models import build_model, is_other
 from timesformer.models.classifier import classifier_parameters
 
 WEIGHTS = "model.safetensors"  # in a folder for transformers
@@ -118,13 +122,11 @@ def write_huggingface(source: Source, folder: Path, dtype: torch.dtype) -> Path:
     """
     spec = source.spec
     config = build_huggingface_config(spec, dtype)
-    _save(
-        _cast(to_huggingface(spec.weights.state), dtype),
-        folder / WEIGHTS,
-        source.about,
-    )
+    _save(_cast(build_huggingface_state(spec), dtype), folder / WEIGHTS, source.about)
     _write_json(folder / "config.json", config)
-    _write_json(folder / "preprocessor_config.json", _preprocessor(source.about["preprocessing"]))
+    _write_json(
+        folder / "preprocessor_config.json", preprocessor_config(source.about["preprocessing"])
+    )
     card = model_card(folder.name, config, source.about)
     with write_atomically(folder / "README.md", option="--out") as file:
         file.write(card)
@@ -176,39 +178,6 @@ def check(written: Path, spec: ModelSpec) -> str:
     return str(report)
 
 
-def build_huggingface_config(spec: ModelSpec, dtype: torch.dtype) -> dict[str, Any]:
-    """The config.json of the model in transformers."""
-    cfg = spec.cfg
-    sizes = cfg.TIMESFORMER
-    _check_for_huggingface(
-        spec, name=cfg.MODEL.MODEL_NAME, scheme=sizes.ATTENTION_TYPE, pre_norm=sizes.PRE_NORM
-    )
-    names = spec.class_names or [f"LABEL_{k}" for k in range(cfg.MODEL.NUM_CLASSES)]
-    return {
-        "architectures": ["TimesformerForVideoClassification"],
-        "model_type": "timesformer",
-        "attention_type": sizes.ATTENTION_TYPE,
-        "image_size": cfg.DATA.TRAIN_CROP_SIZE,
-        "patch_size": sizes.PATCH_SIZE,
-        "num_channels": 3,
-        "num_frames": cfg.DATA.NUM_FRAMES,
-        "hidden_size": sizes.EMBED_DIM,
-        "num_hidden_layers": sizes.DEPTH,
-        "num_attention_heads": sizes.NUM_HEADS,
-        "intermediate_size": round(sizes.EMBED_DIM * sizes.MLP_RATIO),
-        "hidden_act": "gelu",
-        "layer_norm_eps": sizes.NORM_EPS,
-        "qkv_bias": True,
-        "hidden_dropout_prob": sizes.DROP_RATE,
-        "attention_probs_dropout_prob": sizes.ATTN_DROP_RATE,
-        "drop_path_rate": 0,
-        "initializer_range": 0.02,
-        "id2label": {str(k): name for k, name in enumerate(names)},
-        "label2id": {name: k for k, name in enumerate(names)},
-        "torch_dtype": str(dtype).removeprefix("torch."),
-    }
-
-
 def _checkpoint(source: Source, dtype: torch.dtype) -> dict[str, Any]:
     """Entries of a checkpoint; those that a resume needs, if the file has them and its own weights."""
     payload = read_file(source.spec.path, mmap=True)
@@ -220,46 +189,6 @@ def _checkpoint(source: Source, dtype: torch.dtype) -> dict[str, Any]:
         plain = {key: value for key, value in payload.items() if not unknown_classes({key: value})}
         entries = {**plain, **entries}
     return entries | {"model_state": {f"model.{name}": value for name, value in state.items()}}
-
-
-def _check_for_huggingface(spec: ModelSpec, *, name: str, scheme: str, pre_norm: bool) -> None:
-    if name not in TIMESFORMERS:
-        raise CheckpointError(
-            f"the model is {name}, not a TimeSformer; write published or safetensors"
-        )
-    if scheme not in SCHEMES:
-        raise CheckpointError(
-            f"transformers has no {scheme} attention, only "
-            f"{', '.join(SCHEMES)}; write published or safetensors"
-        )
-    if pre_norm:
-        raise CheckpointError(
-            f"{spec.path} has a norm before its blocks (TIMESFORMER.PRE_NORM), which a "
-            "TimeSformer of transformers has not; write published or safetensors"
-        )
-    if not spec.has_classifier:
-        raise CheckpointError(
-            f"{spec.path} has no classifier, and the model of transformers wants one; "
-            "fine-tune it first"
-        )
-
-
-def _preprocessor(said: Mapping[str, Any]) -> dict[str, Any]:
-    """What the image processor of transformers does to frames."""
-    crop = said["crop_size"]
-    return {
-        "image_processor_type": "VideoMAEImageProcessor",
-        "do_resize": True,
-        "size": {"shortest_edge": said["short_side"]},
-        "resample": 2,  # bilinear
-        "do_center_crop": True,
-        "crop_size": {"height": crop, "width": crop},
-        "do_rescale": True,
-        "rescale_factor": 1 / 255,
-        "do_normalize": True,
-        "image_mean": said["mean"],
-        "image_std": said["std"],
-    }
 
 
 def _cast(state: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:

@@ -9,14 +9,12 @@ library_name: transformers
 pipeline_tag: video-classification
 tags:
 - video-classification
-- timesformer
+- {kind}
 ---
 
 # {name}
 
-A [TimeSformer](https://arxiv.org/abs/2102.05095): {scheme} attention over {frames} frames of
-{size} x {size} pixels in patches of {patch}; width {width}, {depth} blocks, {heads} heads; {classes}
-classes.
+{model}; {classes} classes.
 
 ## Input
 
@@ -29,13 +27,13 @@ In testing, {views} temporal views of {crops} crops each were combined by `{ense
 
 ```python
 import torch
-from transformers import AutoImageProcessor, TimesformerForVideoClassification
+from transformers import AutoImageProcessor, {architecture}
 
 processor = AutoImageProcessor.from_pretrained("{name}")
-model = TimesformerForVideoClassification.from_pretrained("{name}").eval()
+model = {architecture}.from_pretrained("{name}").eval()
 inputs = processor(frames, return_tensors="pt")  # a list of {frames} pictures, RGB
 with torch.no_grad():
-    logits = model(**inputs).logits
+    logits = model(inputs["pixel_values"]).logits
 print(model.config.id2label[logits[0].argmax().item()])
 ```
 {notes}
@@ -43,6 +41,10 @@ print(model.config.id2label[logits[0].argmax().item()])
 
 {origin}
 """
+_TIMESFORMER = """\
+A [TimeSformer](https://arxiv.org/abs/2102.05095): {scheme} attention over {frames} frames of
+{size} x {size} pixels in patches of {patch}; width {width}, {depth} blocks, {heads} heads"""
+_OTHER = "`{architecture}` of transformers, for {frames} frames of {size} x {size} pixels"
 _PER_FRAME = """
 transformers does not average a space-only model over frames: `logits` has a row for each frame.
 """
@@ -54,18 +56,15 @@ The model was trained on BGR: reverse the channels, `frame[..., ::-1]`, before t
 def model_card(name: str, config: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     """Markdown of the model called ``name`` with the given config.json and description."""
     said = about["preprocessing"]
-    scheme = config["attention_type"]
-    notes = [_PER_FRAME] if scheme == "space_only" else []
+    kind, architecture = config["model_type"], config["architectures"][0]
+    notes = [_PER_FRAME] if _scheme(config) == "space_only" else []
     notes += [_BGR] if said["reverse_input_channel"] else []
     return _HEAD.format(
         name=name,
-        scheme=scheme.replace("_", " "),
-        frames=config["num_frames"],
-        size=config["image_size"],
-        patch=config["patch_size"],
-        width=config["hidden_size"],
-        depth=config["num_hidden_layers"],
-        heads=config["num_attention_heads"],
+        kind=kind,
+        architecture=architecture,
+        model=_model(config, said),
+        frames=said["num_frames"],
         classes=len(config["id2label"]),
         sampling=_sampling(said),
         short_side=said["short_side"],
@@ -78,6 +77,31 @@ def model_card(name: str, config: Mapping[str, Any], about: Mapping[str, Any]) -
         ensemble=said["ensemble_method"],
         notes="".join(notes),
         origin=_origin(about),
+    )
+
+
+def _scheme(config: Mapping[str, Any]) -> str:
+    """The attention of a TimeSformer; empty: another model."""
+    is_timesformer = config["model_type"] == "timesformer"
+    return str(config["attention_type"]) if is_timesformer else ""
+
+
+def _model(config: Mapping[str, Any], said: Mapping[str, Any]) -> str:
+    """What it is, in a sentence without its end."""
+    if not (scheme := _scheme(config)):
+        return _OTHER.format(
+            architecture=config["architectures"][0],
+            frames=said["num_frames"],
+            size=said["crop_size"],
+        )
+    return _TIMESFORMER.format(
+        scheme=scheme.replace("_", " "),
+        frames=config["num_frames"],
+        size=config["image_size"],
+        patch=config["patch_size"],
+        width=config["hidden_size"],
+        depth=config["num_hidden_layers"],
+        heads=config["num_attention_heads"],
     )
 
 

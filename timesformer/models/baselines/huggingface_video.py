@@ -83,6 +83,14 @@ def build_huggingface(cfg: CfgNode, in_channels: int) -> HuggingFaceVideo:
     )
 
 
+def class_of(model_type: str) -> str:
+    """Name of transformers' video classifier of this type, VideoMAEForVideoClassification of videomae."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING_NAMES
+
+    name: str = MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING_NAMES[model_type]
+    return name
+
+
 def defaults(name: str) -> dict[str, Any]:
     """The clips of config.json, and the pixels of preprocessor_config.json beside it, if it is there."""
     place = name.removeprefix(PREFIX)
