@@ -204,10 +204,15 @@ TINY = {
 @pytest.fixture
 def tiny_yaml(tmp_path, data_dir):
     """A configuration file of a model that trains in seconds; OUTPUT_DIR is tmp_path / "out"."""
+    return write_tiny_yaml(tmp_path, data_dir)
+
+
+def write_tiny_yaml(folder, data_dir):
+    """tiny.yaml in ``folder``, with the lists of ``data_dir``."""
     tree = {section: dict(v) if isinstance(v, dict) else v for section, v in TINY.items()}
     tree["DATA"]["PATH_TO_DATA_DIR"] = str(data_dir)
-    tree["OUTPUT_DIR"] = str(tmp_path / "out")
-    path = tmp_path / "tiny.yaml"
+    tree["OUTPUT_DIR"] = str(folder / "out")
+    path = folder / "tiny.yaml"
     path.write_text(yaml.safe_dump(tree))
     return path
 

@@ -7,6 +7,7 @@ import json
 from torchvision.models.video.swin_transformer import SwinTransformer3d
 
 from timesformer.models import MODELS
+from timesformer.models.baselines import c3d
 from timesformer.models.baselines.c3d import C3D, CONVOLUTIONS, LINEAR
 
 FAMILIES = ["timm", "torchvision", "pytorchvideo", "hf", "c3d", "two_stream"]
@@ -30,19 +31,21 @@ NARROW = dict.fromkeys(CONVOLUTIONS, 8) | dict.fromkeys(LINEAR, 16)
 def make_small(monkeypatch):
     """Builders of libraries make small models of the same classes, with the same names."""
     narrow_c3d(monkeypatch)
+    monkeypatch.setattr(c3d, "DROPOUT", 0.0)
     monkeypatch.setattr("torchvision.models.get_model", small_swin)
     with contextlib.suppress(ImportError):
         from pytorchvideo.models import hub, x3d
 
         small = functools.partial(
             x3d.create_x3d, depth_factor=0.1, width_factor=1.0, input_clip_length=4, input_crop_size=32,
-            head_dim_out=64,
+            head_dim_out=64, dropout_rate=0.0,
         )  # fmt: skip
         monkeypatch.setattr(hub, "x3d_xs", lambda pretrained: small())
 
 
 def small_swin(name, *, weights, num_classes):
-    return SwinTransformer3d([2, 4, 4], 8, [1, 1, 2], [2, 2, 2], [2, 3, 3], num_classes=num_classes)
+    widths = [2, 4, 4], 8, [1, 1, 2], [2, 2, 2], [2, 3, 3]  # patch, channels, depths, heads, window
+    return SwinTransformer3d(*widths, stochastic_depth_prob=0.0, num_classes=num_classes)
 
 
 def narrow_c3d(monkeypatch):
@@ -67,7 +70,7 @@ def options(family, tmp_path):
         return ["MODEL.MODEL_NAME", "c3d", *clip], "conv1.*"
     names = {
         "timm": ("timm/test_resnet+lstm", "encoder.conv1.*"),
-        "two_stream": ("two_stream/test_resnet+conv", "rgb.conv1.*"),
+        "two_stream": ("two_stream/test_efficientnet+conv", "rgb.conv_stem.*"),
         "torchvision": ("torchvision/swin3d_t", "patch_embed.*"),
         "pytorchvideo": ("pytorchvideo/x3d_xs", "blocks.0.*"),
     }
