@@ -208,6 +208,7 @@ def test_it_is_converted_and_predicts_the_same(made, tmp_path):
     from transformers import AutoModelForVideoClassification
 
     check(WRITERS["hf"](source, folder, torch.float32), spec)
+    assert "VideoMAEForVideoClassification` of transformers" in (folder / "README.md").read_text()
     theirs = AutoModelForVideoClassification.from_pretrained(folder).eval()
     model = Predictor.from_checkpoint(made.last, "cpu").model
     clip = torch.randn(2, *model.input_spec)

@@ -1,6 +1,7 @@
 """Video classifiers of transformers against transformers."""
 
 import json
+import sys
 
 import pytest
 import torch
@@ -72,6 +73,13 @@ def test_other_classes_are_newly_initialized(saved, tiny_yaml):
     report = load_start(build_model(cfg), "", build_start_options(cfg))
     assert set(report.newly_initialized) == {"classifier.weight", "classifier.bias"}
     assert "id2label" not in cfg.MODEL.HF_CONFIG
+
+
+def test_without_the_extra_the_line_that_installs_it_is_named(saved, tiny_yaml, monkeypatch):
+    cfg = load_config(tiny_yaml, ["MODEL.MODEL_NAME", f"hf/{saved('videomae')[1]}"])
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(ConfigError, match=r'need the package transformers .*timesformer\[hf\]"'):
+        build_model(cfg)
 
 
 def test_a_type_without_video_classifier_is_refused(tmp_path, tiny_yaml):

@@ -31,6 +31,27 @@ def test_logits_of_slowfast_are_those_of_the_library(config, hub):
         assert torch.allclose(ours(clip), theirs(slow_fast(clip)), atol=1e-5)
 
 
+def test_logits_of_mvit_are_those_of_the_library(config, hub, monkeypatch):
+    """Of three blocks, of which the second is wider and pools, as in the builder of sixteen."""
+    from pytorchvideo.models import vision_transformers
+
+    published = hub.vision_transformers.mvit_video_base_config
+    sizes = {"spatial_size": 32, "temporal_size": 4, "depth": 3, "patch_embed_dim": 8}
+    once = ("embed_dim_mul", "atten_head_mul", "pool_q_stride_size")
+    first = {key: published[key][:1] for key in once}
+    settings = published | sizes | first | {"head_num_classes": 3}
+
+    def small(pretrained=False):
+        return vision_transformers.create_multiscale_vision_transformers(**settings)
+
+    monkeypatch.setattr(hub, "mvit_base_16x4", small)
+    theirs = small().eval()
+    ours = build_model(config("pytorchvideo/mvit_base_16x4")).eval()
+    ours.load_state_dict(theirs.state_dict(), strict=True)
+    clip = torch.randn(2, 3, 4, 32, 32)
+    assert torch.equal(ours(clip), theirs(clip))
+
+
 def test_logits_are_before_the_softmax_that_the_library_adds(config, hub):
     theirs = hub.x3d_xs(pretrained=False).eval()
     classes = ["MODEL.NUM_CLASSES", "400", "DATA.TRAIN_CROP_SIZE", "160"]

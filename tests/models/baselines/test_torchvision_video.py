@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torchvision.models import get_model, get_model_weights
+from torchvision.models.video import mvit
 
 from timesformer.config import ConfigError, load_config
 from timesformer.models import build_model
@@ -13,6 +14,37 @@ from timesformer.models.classifier import classifier_parameters, layers, paramet
 @pytest.mark.parametrize("name", ["mc3_18", "swin3d_t"])
 def test_names_and_logits_are_those_of_torchvision(name, tiny_yaml):
     theirs = get_model(name, num_classes=3).eval()
+    ours = build_model(load_config(tiny_yaml, ["MODEL.MODEL_NAME", f"torchvision/{name}"])).eval()
+    ours.load_state_dict(theirs.state_dict(), strict=True)
+    clip = torch.randn(2, 3, 4, 32, 32)
+    assert torch.equal(ours(clip), theirs(clip))
+    assert torch.equal(ours(ours.forward_features(clip)), ours(clip))
+
+
+MVIT = {  # two blocks of the first and of the second version, as torchvision's builders make sixteen
+    "mvit_v1_b": {"residual_pool": False, "residual_with_cls_embed": True, "rel_pos_embed": False},
+    "mvit_v2_s": {"residual_pool": True, "residual_with_cls_embed": False, "rel_pos_embed": True},
+}
+
+
+def small_mvit(name, num_classes=3):
+    blocks = [
+        mvit.MSBlockConfig(
+            num_heads=heads, input_channels=8 * heads, output_channels=16, kernel_q=[3, 3, 3],
+            kernel_kv=[3, 3, 3], stride_q=[1, heads, heads], stride_kv=[1, 2, 2],
+        )
+        for heads in (1, 2)
+    ]  # fmt: skip
+    second = name == "mvit_v2_s"
+    return mvit.MViT(
+        (32, 32), 4, blocks, num_classes=num_classes, proj_after_attn=second, **MVIT[name]
+    )
+
+
+@pytest.mark.parametrize("name", MVIT)
+def test_logits_of_mvit_are_those_of_torchvision(name, tiny_yaml, monkeypatch):
+    monkeypatch.setattr("torchvision.models.get_model", lambda name, **_: small_mvit(name))
+    theirs = small_mvit(name).eval()
     ours = build_model(load_config(tiny_yaml, ["MODEL.MODEL_NAME", f"torchvision/{name}"])).eval()
     ours.load_state_dict(theirs.state_dict(), strict=True)
     clip = torch.randn(2, 3, 4, 32, 32)
