@@ -207,6 +207,16 @@ def tiny_yaml(tmp_path, data_dir):
     return write_tiny_yaml(tmp_path, data_dir)
 
 
+@pytest.fixture(scope="module")
+def two_processes(tmp_path_factory):
+    """Run two processes of one machine: two_processes.run(cfg); they are forked, and stay."""
+    from tests.process_pool import Processes
+
+    processes = Processes(tmp_path_factory.mktemp("two processes"))
+    yield processes
+    processes.close()
+
+
 def write_tiny_yaml(folder, data_dir):
     """tiny.yaml in ``folder``, with the lists of ``data_dir``."""
     tree = {section: dict(v) if isinstance(v, dict) else v for section, v in TINY.items()}

@@ -6,18 +6,10 @@ import pytest
 import torch
 
 from tests.conftest import needs_sharding
-from tests.process_pool import TwoProcesses
 from timesformer.config import load_config
 from timesformer.engine import run
 from timesformer.engine.fsdp import is_sharded, whole_parameters
 from timesformer.runtime import collectives
-
-
-@pytest.fixture(scope="module")
-def two_processes(tmp_path_factory):
-    processes = TwoProcesses(tmp_path_factory.mktemp("two processes"))
-    yield processes
-    processes.close()
 
 
 @needs_sharding

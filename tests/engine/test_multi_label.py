@@ -4,14 +4,11 @@ import csv
 import json
 import pickle
 import re
-import subprocess
-import sys
 
 import pytest
 import torch
 from sklearn.metrics import average_precision_score
 
-from tests.conftest import ROOT
 from timesformer.config import load_config
 from timesformer.datasets import build_loader
 from timesformer.engine import run
@@ -84,15 +81,14 @@ def test_a_run_trains_validates_and_tests_by_mean_average_precision(
     assert saved["class_names"] == ["dark", "grey", "light", "extreme", "never"]
 
 
-def test_two_processes_report_the_precision_of_all_videos(tiny_yaml, tmp_path, options):
+def test_two_processes_report_the_precision_of_all_videos(
+    tiny_yaml, tmp_path, options, two_processes
+):
     run.run(load_config(tiny_yaml, [str(option) for option in options]))
     one = stats(tmp_path / "out", "val_epoch") + stats(tmp_path / "out", "test_final")
     two_out = tmp_path / "two"
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node",
-               "2", "tools/run_net.py", "--cfg", tiny_yaml, *options, "OUTPUT_DIR", two_out]  # fmt: skip
-    done = subprocess.run(list(map(str, command)), cwd=ROOT, capture_output=True, text=True,
-                          timeout=240, check=False)  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
+    words = [str(option) for option in [*options, "OUTPUT_DIR", two_out]]
+    two_processes.run(load_config(tiny_yaml, words))
     two = stats(two_out, "val_epoch") + stats(two_out, "test_final")
     assert [s["map"] for s in two] == pytest.approx([s["map"] for s in one], abs=1e-3)
     assert two[0]["videos"] == 7

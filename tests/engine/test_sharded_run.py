@@ -52,7 +52,7 @@ def go_on(tiny_yaml, tmp_path):
 
 @needs_sharding
 def test_two_processes_go_on_from_a_converted_file_and_one_from_their_parts(
-    tiny_yaml, tmp_path, monkeypatch, go_on
+    tiny_yaml, tmp_path, monkeypatch, go_on, two_processes
 ):
     """One process trains; from its first epoch, converted, two do; from their fourth batch one."""
     alone, folder = tmp_path / "alone", checkpoint_folder(tmp_path / "shared")
@@ -66,9 +66,9 @@ def test_two_processes_go_on_from_a_converted_file_and_one_from_their_parts(
     assert same(read_file(parts), files[0])
 
     options = ["DIST.STRATEGY", "fsdp", "DIST.SHARDED_CHECKPOINTS", "True"]
-    options += ["DIST.CPU_PROCESSES", "2", "TRAIN.CHECKPOINT_STEPS", "1", *off, str(folder.parent)]
+    options += ["TRAIN.CHECKPOINT_STEPS", "1", *off, str(folder.parent)]
     cfg = load_config(tiny_yaml, options)
-    run.launch_run(cfg)
+    two_processes.run(cfg)
     assert "resuming after 0 batches of epoch 2" in (folder.parent / "stdout.log").read_text()
     names = ["best.pyth", "epoch_00001.dcp", "epoch_00002.dcp", "epoch_00002_batch_000004.dcp"]
     names = [f"checkpoint_{name}" for name in names]

@@ -177,11 +177,11 @@ def test_rows_of_a_video_are_its_protocols_one_after_the_other(config):
                 assert torch.equal(scores[i, p], expected)
 
 
-def test_two_processes_write_the_files_of_one(config):
+def test_two_processes_write_the_files_of_one(config, two_processes):
     keys = ("TEST.FORWARD_BATCH", 4, "TEST.SAVE_VIEWS", True, "TEST.NUM_SPATIAL_CROPS", 1, *BOTH)
-    one, two = config("one", *keys), config("two", *keys, "DIST.CPU_PROCESSES", 2)
+    one, two = config("one", *keys), config("two", *keys)
     launch_run(one)
-    launch_run(two)
+    two_processes.run(two)
     names = [
         name
         for protocol in ("", "paper", "official")

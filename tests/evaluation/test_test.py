@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import pickle
 
 import numpy as np
@@ -102,13 +101,15 @@ def test_forward_batches_are_the_same_on_any_number_of_processes(
     assert b"broken.mp4: " in written[0]
 
 
-def test_two_processes_write_the_same_file_as_one(config, one_broken, tmp_path, caplog):
+def test_two_processes_write_the_same_file_as_one(
+    config, one_broken, tmp_path, caplog, two_processes
+):
     weights = tmp_path / "model.pyth"
     torch.save(stirred(build_model(config())).state_dict(), weights)
     keys = (*one_broken, "TEST.NUM_ENSEMBLE_VIEWS", 1, "TEST.NUM_SPATIAL_CROPS", 1,
             "TEST.CHECKPOINT_FILE_PATH", weights, "TEST.SAVE_RESULTS_PATH", "scores.pkl")  # fmt: skip
     threads = torch.get_num_threads()
-    torch.set_num_threads(max(os.cpu_count() // 2, 1))  # as each of the two has
+    torch.set_num_threads(1)  # as each of the two has
     (tmp_path / "1").mkdir()
     caplog.set_level("INFO")
     testing.test(config(*keys, "OUTPUT_DIR", tmp_path / "1"), CPU)
@@ -117,7 +118,7 @@ def test_two_processes_write_the_same_file_as_one(config, one_broken, tmp_path, 
     said = "scored 8 of 9 videos, 1 unreadable, which count neither as right nor as wrong"
     assert said in caplog.messages
     torch.set_num_threads(threads)
-    launch_run(config(*keys, "DIST.CPU_PROCESSES", 2, "OUTPUT_DIR", tmp_path / "2"))
+    two_processes.run(config(*keys, "OUTPUT_DIR", tmp_path / "2"))
     one, two = ((tmp_path / folder / "test_predictions.csv").read_bytes() for folder in "12")
     assert one == two
     one, two = (pickle.loads((tmp_path / folder / "scores.pkl").read_bytes()) for folder in "12")

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tests.conftest import stirred
+from tests.process_pool import Processes
 from timesformer.config import ConfigError, load_config
 from timesformer.datasets import load_views
 from timesformer.datasets.lists import PackedStrings, VideoList
@@ -33,13 +34,13 @@ def run(tiny_yaml, data_dir, tmp_path):
     (lists / "test.csv").write_text("\n".join([lines[0], "broken.mp4 1", *lines[2:]]))
     weights = tmp_path / "model.pyth"
 
-    def test(name, *overrides):
+    def test(name, *overrides, by=launch_run):
         keys = ("TRAIN.ENABLE", "False", "DATA.PATH_TO_DATA_DIR", lists, "OUTPUT_DIR", tmp_path / name,
                 "TEST.CHECKPOINT_FILE_PATH", weights, *overrides)  # fmt: skip
         cfg = load_config(tiny_yaml, [str(item) for item in keys])
         if not weights.exists():
             torch.save(stirred(build_model(cfg)).state_dict(), weights)
-        launch_run(cfg)
+        by(cfg)
         return tmp_path / name
 
     return test
@@ -75,22 +76,22 @@ def test_the_views_are_those_of_a_loop_over_clips(run, tiny_yaml, tmp_path):
         assert np.allclose(total, [float(rows[i][f"score_{k}"]) for k in range(3)], atol=0.02)
 
 
-def test_the_files_are_the_same_on_any_processes_and_in_any_batches(run):
+def test_the_files_are_the_same_on_any_processes_and_in_any_batches(run, tmp_path):
     """And the predictions are those without views. Two processes are in test_protocols.py."""
     plain = run("plain", "TEST.FORWARD_BATCH", 2)
     one = run("one", "TEST.FORWARD_BATCH", 2, "TEST.SAVE_VIEWS", True)
-    more = {
-        "batches": ("TEST.BATCH_SIZE", 100),
-        "three": ("DIST.CPU_PROCESSES", 3),
-    }
+    three = Processes(tmp_path, count=3)
+    more = {"batches": (100, launch_run), "three": (12, three.run)}
     assert not (plain / "test_views.npz").exists()
     assert one / "test_views.npz" in run_files(one)
     names = ("test_predictions.csv", "test_views.npz")
     expected = [(one / name).read_bytes() for name in names]
     assert (plain / names[0]).read_bytes() == expected[0]
-    for name, keys in more.items():
-        other = run(name, "TEST.FORWARD_BATCH", 2, "TEST.SAVE_VIEWS", True, *keys)
+    for name, (size, by) in more.items():
+        keys = ("TEST.FORWARD_BATCH", 2, "TEST.SAVE_VIEWS", True, "TEST.BATCH_SIZE", size)
+        other = run(name, *keys, by=by)
         assert [(other / name).read_bytes() for name in names] == expected
+    three.close()
 
 
 def test_a_part_of_the_list_has_nan_for_the_rest_and_several_labels_are_multi_hot(run):

@@ -12,7 +12,7 @@ import torch
 
 from tests.conftest import write_tiny_yaml
 from tests.models.made_families import FAMILIES, make_small, options
-from tests.process_pool import TwoProcesses
+from tests.process_pool import Processes
 from timesformer.checkpoint.convert import WRITERS, Source, check
 from timesformer.checkpoint.inspect import summarize
 from timesformer.checkpoint.load import CheckpointError
@@ -88,7 +88,7 @@ def made(request, lists, tmp_path_factory):
 def two_processes(tmp_path_factory):
     with contextlib.suppress(ImportError):  # once, here, before there are two
         from transformers import VideoMAEForVideoClassification  # noqa: F401
-    processes = TwoProcesses(tmp_path_factory.mktemp("two processes"), make_small)
+    processes = Processes(tmp_path_factory.mktemp("two processes"), prepare=make_small)
     yield processes
     processes.close()
 
