@@ -36,6 +36,7 @@ PANELS = {  # of the help -> commands; a command is `main` of the module of its 
         "align",
         "inspect",
         "convert",
+        "export",
     ),
     "Prepare data": (
         "prepare",
