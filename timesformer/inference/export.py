@@ -11,6 +11,7 @@ classes, and how a video becomes clips and logits become scores.
 """
 
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,8 @@ def export(predictor: Predictor, path: Path) -> float:
     about = json.dumps(build_about(predictor.cfg, predictor), indent=1)
     kind = predictor.model.kind
     try:
-        with torch.no_grad():
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # about caches of recurrent layers
             written = torch.export.export(
                 program, (batches[0],), dynamic_shapes=({0: torch.export.Dim("batch")},)
             )
