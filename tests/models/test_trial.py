@@ -44,3 +44,8 @@ def test_parameters_without_a_gradient_are_found(tiny_yaml, name):
     assert build_unused(cfg) == without
     assert bool(without) == (name != "test_resnet")
     assert build_unused(load_config(tiny_yaml)) == set()
+
+
+def test_of_a_model_of_one_size_that_of_its_weights_is_named(problem):
+    found = problem("MODEL.MODEL_NAME", "torchvision/mvit_v2_s")
+    assert found.endswith("set DATA.NUM_FRAMES 16 and DATA.TRAIN_CROP_SIZE 224")

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from timesformer.config import CfgNode
 from timesformer.io.terminal import first_line
-from timesformer.models import TIMESFORMERS, build_model
+from timesformer.models import MODELS, TIMESFORMERS, build_model, find_spec
 from timesformer.models.classifier import Classifier
 
 # What is tried for the message: frames with the crop of the run, then crops with its frames.
@@ -81,13 +81,31 @@ def _leaves(result: Tensor) -> Iterator[Tensor]:
 
 def _remedies(model: Classifier, shape: tuple[int, int, int, int], key: str) -> Iterator[str]:
     channels, frames, side, _ = shape
+
+    def fits(num_frames: int, each: int) -> bool:
+        return not refusal(model, (channels, num_frames, each, each))
+
     if (fewest := fewest_frames(model, side)) is not None:
         yield f"DATA.NUM_FRAMES {fewest}"
-    fitting = (each for each in SIDES if not refusal(model, (channels, frames, each, each)))
-    if (smallest := next(fitting, None)) is not None:
+    elif (own := _own_clips(model, key)) and fits(*own):  # of one size: what its weights assume
+        yield _setting(own, (frames, side), key)
+        return
+    if (smallest := next((each for each in SIDES if fits(frames, each)), None)) is not None:
         yield f"DATA.{key} {smallest}"
     if fewest is None and smallest is None:
-        sizes = ((n, each) for n in FRAMES for each in SIDES)
-        both = (pair for pair in sizes if not refusal(model, (channels, pair[0], pair[1], pair[1])))
+        both = ((n, each) for n in FRAMES for each in SIDES if fits(n, each))
         if (pair := next(both, None)) is not None:
-            yield f"DATA.NUM_FRAMES {pair[0]} and DATA.{key} {pair[1]}"
+            yield _setting(pair, (frames, side), key)
+
+
+def _own_clips(model: Classifier, key: str) -> tuple[int, int] | None:
+    """Frames and crop of the clips that the weights of ``model`` assume, if its library says them."""
+    said = find_spec(MODELS, model.kind).defaults(model.kind)
+    found = said.get("DATA.NUM_FRAMES"), said.get(f"DATA.{key}")
+    return None if None in found else found  # type: ignore[return-value]
+
+
+def _setting(wanted: tuple[int, int], given: tuple[int, int], key: str) -> str:
+    """Frames and crop ``wanted`` as keys, those of ``given`` left out."""
+    named = zip(("DATA.NUM_FRAMES", f"DATA.{key}"), wanted, given, strict=True)
+    return " and ".join(f"{name} {value}" for name, value, now in named if value != now)
