@@ -179,14 +179,28 @@ def _refuse_foreign(model: Classifier, weights: Weights, wrong: list[str], sourc
     heads = getattr(model, "num_heads", None)
     if not wrong and (heads is None or weights.num_heads in (None, heads)):
         return
-    shapes = f"{len(wrong)} tensors differ in shape: {'; '.join(wrong[:4])}" if wrong else ""
+    count = "1 tensor differs" if len(wrong) == 1 else f"{len(wrong)} tensors differ"
+    shapes = f"{count} in shape: {'; '.join(wrong[:4])}" if wrong else ""
     differing = _differences(model, weights)
-    keys = "MODEL.MODEL_NAME" if heads is None else "TIMESFORMER.*"
+    remedy = "set TIMESFORMER.* to the sizes of the file"
+    if heads is None:
+        remedy = "set MODEL.MODEL_NAME to the model that the file is of"
+    if len(wrong) == 1 and (fields := _fields(model.state_dict(), weights.state)):
+        remedy = f"it sees optical flow: set DATA.MODALITY flow and DATA.FLOW.STACK {fields}"
     raise CheckpointError(
         f"{source} is of another architecture, "
-        + "; ".join(filter(None, [differing, shapes, f"set {keys} to the sizes of the file"]))
+        + "; ".join(filter(None, [differing, shapes, remedy]))
         + _family(model, weights)
     )
+
+
+def _fields(target: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> int:
+    """Of how many fields of flow a file's first layer is, if it differs in its channels alone; else 0."""
+    for name, value in state.items():
+        ours = target.get(name, value)
+        if ours.shape != value.shape and ours.ndim > 3 and ours[:, 0].shape == value[:, 0].shape:
+            return 0 if value.shape[1] % 2 else value.shape[1] // 2
+    return 0
 
 
 def _family(model: Classifier, weights: Weights) -> str:

@@ -1,13 +1,17 @@
 """Random weights in every public naming, into the models that they are of."""
 
+import re
+
 import pytest
 import torch
+import torchvision
 
 from tests.models.made_families import NARROW
 from timesformer.checkpoint.formats.libraries import FAMILIES, family_of
 from timesformer.checkpoint.load import CheckpointError, load_weights
 from timesformer.checkpoint.model_spec import read_model_spec
 from timesformer.config import load_config
+from timesformer.inference.predictor import Predictor
 from timesformer.models import build_model
 from timesformer.models.baselines.c3d import C3D
 
@@ -110,3 +114,48 @@ def test_weights_of_another_family_are_named(tiny_yaml, tmp_path):
             load_weights(model, tmp_path / "r3d.pth")
     assert family_of(["something.else"]) == ""
     assert len(set(FAMILIES.values())) == len(FAMILIES)
+
+
+def tsn(name):
+    """A name of mmaction2's for a residual network of timm."""
+    if name.startswith("fc."):
+        return name.replace("fc.", "cls_head.fc_cls.")
+    for pattern, theirs in (
+        (r"\bconv(\d)\.weight", r"conv\1.conv.weight"),
+        (r"\bbn(\d)\.", r"conv\1.bn."),
+        (r"downsample\.0\.", "downsample.conv."),
+        (r"downsample\.1\.", "downsample.bn."),
+    ):
+        name = re.sub(pattern, theirs, name)
+    return f"backbone.{name}"
+
+
+@pytest.mark.parametrize("channels", [3, 10])
+def test_a_tsn_of_mmaction2_has_the_mean_of_the_logits_of_its_frames(channels, tmp_path):
+    theirs = torchvision.models.resnet18(num_classes=6).eval()
+    theirs.conv1 = torch.nn.Conv2d(channels, 64, 7, stride=2, padding=3, bias=False)
+    path = tmp_path / "tsn.pth"
+    torch.save({"state_dict": {tsn(n): v for n, v in theirs.state_dict().items()}}, path)
+    options = ["MODEL.MODEL_NAME", "timm/resnet18+mean", "DATA.NUM_FRAMES", "2"]
+    small = ["DATA.TEST_CROP_SIZE", "32", "DATA.TRAIN_CROP_SIZE", "32"]
+    flow = ["DATA.MODALITY", "flow", "DATA.FLOW.STACK", "5"]
+    if channels == 10:
+        needed = "it sees optical flow: set DATA.MODALITY flow and DATA.FLOW.STACK 5"
+        for given in ([], flow[:2]):
+            with pytest.raises(CheckpointError, match=needed):
+                Predictor.from_checkpoint(path, "cpu", overrides=[*options, *small, *given])
+        options += flow
+    predictor = Predictor.from_checkpoint(path, "cpu", overrides=[*options, *small])
+    assert predictor.description.weights.format == "mmaction2 TSN"
+    clip = torch.randn(2, channels, 2, 32, 32)
+    with torch.no_grad():
+        wanted = torch.stack([theirs(clip[:, :, t]) for t in range(2)]).mean(dim=0)
+        assert torch.allclose(predictor.model(clip), wanted, atol=1e-5)
+
+
+def test_colours_never_score_with_flow(tmp_path):
+    theirs = torchvision.models.resnet18(num_classes=6)
+    torch.save({tsn(n): v for n, v in theirs.state_dict().items()}, tmp_path / "rgb.pth")
+    flow = ["MODEL.MODEL_NAME", "timm/resnet18+mean", "DATA.MODALITY", "flow"]
+    with pytest.raises(CheckpointError, match=r"1 resized \(encoder.conv1.weight\).*DATA.MODALITY"):
+        Predictor.from_checkpoint(tmp_path / "rgb.pth", "cpu", overrides=flow)

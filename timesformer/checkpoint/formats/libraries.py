@@ -32,6 +32,23 @@ _MMACTION2_C3D = {
     "num_temporal_views": 10,
     "num_spatial_crops": 1,
 }
+# Of mmaction2's recipes of TSN: the pixels of ImageNet, of whole RGB frames.
+_MMACTION2_TSN = {
+    "mean": [0.485, 0.456, 0.406],
+    "std": [0.229, 0.224, 0.225],
+    "reverse_input_channel": False,
+    "crop_size": 224,
+    "short_side": 256,
+}
+# Its residual networks call a norm by the convolution before it.
+_MMACTION2_RESNET: Rules = (
+    (r"^backbone\.(?=conv\d\.|layer\d\.)", "encoder."),
+    (r"\bconv(\d)\.conv\.", r"conv\1."),
+    (r"\bconv(\d)\.bn\.", r"bn\1."),
+    (r"\bdownsample\.conv\.", "downsample.0."),
+    (r"\bdownsample\.bn\.", "downsample.1."),
+    (r"^cls_head\.fc_cls\.", "head."),
+)
 # Of the models of timm.
 _CLASSIFIER = re.compile(r"(fc|head|classifier|last_linear|head_dist)\.")
 
@@ -63,6 +80,7 @@ NAMINGS = (
         (*((rf"^features\.{n}\.", f"{name}.") for n, name in _C3D_FEATURES.items()),
          *((rf"^classifier\.{n}\.", f"{name}.") for n, name in _C3D_LINEAR.items())),
     ),
+    Naming("mmaction2 TSN", _MMACTION2_RESNET, _MMACTION2_TSN),
     *(Naming(kind, rules, finish=finish) for kind, (rules, finish) in pyslowfast.KINDS.items()),
 )  # fmt: skip
 
@@ -71,6 +89,7 @@ FAMILIES = {  # what a name of a file tells -> the names in MODEL.MODEL_NAME
     r"^s\d\.pathway1_|multipathway_|^t_res\d_": "SlowFast (pytorchvideo/slowfast_r50)",
     r"^s\d\.pathway0_|^res\d_\d_|^blocks\.\d\.res_blocks\.": "a 3-D ResNet or X3D (pytorchvideo/NAME)",
     r"(^|\.)(conv5b|fc8)\.|^features\.18\.": "C3D (c3d)",
+    r"^backbone\.layer\d\.\d\.conv1\.conv\.": "a ResNet of mmaction2 (of TSN: timm/resnet50+mean)",
     r"^stem\.\d.*|^layer\d\.\d\.conv1\.0\.0\.": "a video ResNet of torchvision (torchvision/r3d_18)",
     r"^encoder\..*|^temporal\.": "an image model over time (timm/NAME+STEP)",
     r"^(videomae|vivit|vjepa2|timesformer|vision_model)\.": "a model of transformers (hf/FOLDER)",
