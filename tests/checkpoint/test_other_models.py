@@ -7,6 +7,7 @@ import torch
 from torchvision.models import get_model
 
 from tests.models.made_families import VIDEOMAE
+from timesformer.checkpoint.inspect import summarize
 from timesformer.checkpoint.model_spec import read_model_spec
 from timesformer.checkpoint.other_models import build_name
 from timesformer.inference.predictor import Predictor
@@ -36,6 +37,32 @@ def test_a_folder_of_transformers_says_its_clips_and_pixels(tmp_path):
     data = spec.cfg.DATA
     assert (data.NUM_FRAMES, data.TEST_CROP_SIZE, data.MEAN) == (4, 32, [0.5, 0.4, 0.3])
     assert spec.cfg.MODEL.NUM_CLASSES == 2
+
+
+@pytest.mark.parametrize("as_file", [False, True])
+def test_a_folder_of_transformers_names_its_model_and_classes(tmp_path, data_dir, as_file):
+    transformers = pytest.importorskip("transformers")
+    config = transformers.AutoConfig.for_model(**VIDEOMAE | {"id2label": {0: "run", 1: "jump"}})
+    transformers.AutoModelForVideoClassification.from_config(config).save_pretrained(tmp_path)
+    place = tmp_path / "model.safetensors" if as_file else tmp_path
+    predictor = Predictor.from_checkpoint(place, "cpu", views="1x1")
+    assert f"hf/{tmp_path}" == predictor.cfg.MODEL.MODEL_NAME
+    assert predictor.class_names == ("run", "jump")
+    (note,) = predictor.description.notes
+    assert "clips of 4 frames at rate 16 of 30 a second" in note
+    facts = summarize(place)
+    assert (facts["kind"], facts["class_names"]) == (f"hf/{tmp_path}", ["run", "jump"])
+    assert "tensors loaded" in facts["loads"]
+
+
+def test_a_processor_of_videos_is_read_as_one_of_images(tmp_path):
+    transformers = pytest.importorskip("transformers")
+    config = transformers.AutoConfig.for_model(**VIDEOMAE)
+    transformers.AutoModelForVideoClassification.from_config(config).save_pretrained(tmp_path)
+    pixels = {"image_mean": [0.5, 0.4, 0.3], "size": {"shortest_edge": 40}}
+    (tmp_path / "video_preprocessor_config.json").write_text(json.dumps(pixels))
+    data = read_model_spec(tmp_path).cfg.DATA
+    assert (data.MEAN, data.TRAIN_JITTER_SCALES[0]) == ([0.5, 0.4, 0.3], 40)
 
 
 def test_a_command_names_the_model_before_its_file_does(tiny_yaml):

@@ -246,7 +246,9 @@ def test_a_score_of_a_new_classifier_is_refused(in_process, tiny_yaml, tmp_path)
     torch.save({"model_state": model.state_dict()}, tmp_path / "model.pyth")
     result = in_process("--cfg", tiny_yaml, "TRAIN.ENABLE", "False",
                       "TEST.CHECKPOINT_FILE_PATH", tmp_path / "model.pyth")  # fmt: skip
-    assert fails(result, "its score would mean nothing", "correct MODEL.NUM_CLASSES")
+    assert fails(
+        result, "its score would mean nothing", "correct MODEL.NUM_CLASSES, DATA.MODALITY and"
+    )
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import json
 
 import huggingface_hub
+import numpy as np
 import pytest
 
 from timesformer.config import ConfigError, changed, hf_config, load_config
@@ -25,6 +26,23 @@ def test_the_folder_is_read_once_and_then_not_needed(folder, tiny_yaml):
     assert load_config(again).dump() == cfg.dump()
     assert changed(cfg, {"MODEL.NUM_CLASSES": 7}).MODEL.HF_CONFIG == cfg.MODEL.HF_CONFIG
     assert changed(cfg, {"MODEL.MODEL_NAME": "c3d"}).MODEL.HF_CONFIG == ""
+
+
+@pytest.mark.parametrize("normalized", [True, False])
+@pytest.mark.parametrize("name", ["VivitImageProcessor", "VideoMAEImageProcessor"])
+def test_pixels_are_those_of_the_processor(name, normalized):
+    processor = getattr(pytest.importorskip("transformers"), name)(
+        image_mean=[0.5, 0.4, 0.3], image_std=[0.2, 0.3, 0.4], do_normalize=normalized,
+        size={"shortest_edge": 16}, crop_size={"height": 16, "width": 16},
+    )  # fmt: skip
+    frame = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    theirs = processor([[frame]], return_tensors="np")["pixel_values"][0, 0]
+    said = hf_config.read_pixels(processor.to_dict())
+    ours = (frame.transpose(2, 0, 1) / 255 - np.reshape(said["mean"], (3, 1, 1))) / np.reshape(
+        said["std"], (3, 1, 1)
+    )
+    assert np.abs(theirs - ours).max() < 1e-6
+    assert (said["crop_size"], said["short_side"]) == (16, 16)
 
 
 def test_a_folder_without_configuration_is_named(tmp_path, tiny_yaml):

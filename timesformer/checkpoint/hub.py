@@ -24,7 +24,7 @@ _OF_FILES = frozenset(
     (".bin", ".ckpt", ".dcp", ".json", ".npz", ".pdparams", ".pickle", ".pkl", ".pt", ".pth", ".pyth",
      ".safetensors", ".tar", ".yaml", ".zip")
 )  # fmt: skip
-_SIDE_FILES = ("config.json", "preprocessor_config.json")
+_SIDE_FILES = ("config.json", "preprocessor_config.json", "video_preprocessor_config.json")
 _PATTERNS = (  # of what is downloaded; the second only if the first brings no weights
     (*_SIDE_FILES, "model.safetensors.index.json", "model*.safetensors"),
     ("pytorch_model.bin.index.json", "pytorch_model*.bin"),

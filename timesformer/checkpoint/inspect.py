@@ -19,7 +19,7 @@ from timesformer.checkpoint.load import (
     load_state,
     read_weights,
 )
-from timesformer.checkpoint.other_models import build_name, build_other, shadow
+from timesformer.checkpoint.other_models import build_name, build_other, folder_name, shadow
 from timesformer.config import flat_values
 from timesformer.io.terminal import printable
 from timesformer.models import is_other
@@ -40,10 +40,12 @@ def summarize(path: str | PathLike[str], overrides: Sequence[str] = ()) -> dict[
         CheckpointError: the file cannot be read.
         ConfigError: there is no such key or model.
     """
-    is_named = is_other(build_name(None, overrides))
+    named = build_name(None, overrides) or folder_name(path)
+    is_named = is_other(named)
     weights = read_weights(path, mmap=True, converted=not is_named)
     model = None
     if is_named:
+        overrides = ("MODEL.MODEL_NAME", named, *overrides)
         other = build_other(str(path), weights, {}, overrides=overrides)
         weights, model = other.weights, shadow(other.cfg)
     state = weights.state

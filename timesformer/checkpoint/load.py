@@ -24,6 +24,7 @@ from timesformer.checkpoint.payload import (
     unknown_classes,
 )
 from timesformer.checkpoint.state_search import Found, find_weights
+from timesformer.config.hf_config import PREPROCESSORS, is_video_model
 from timesformer.io.terminal import first_line, printable
 from timesformer.models.extra_head import split_extra_head
 from timesformer.models.timesformer import TimeSformer
@@ -114,9 +115,8 @@ def read_weights(
         _note_the_rest(weights, found, payload)
         weights.notes += [left_out] * bool(left_out)
         read_metadata(weights, payload, path)
-        if weights.format.startswith("Hugging Face"):
-            huggingface.add_config(weights, read_config(path, "config.json"))
-            huggingface.add_preprocessor(weights, read_config(path, "preprocessor_config.json"))
+        if not converted or weights.format.startswith("Hugging Face"):
+            _read_beside(weights, path)
     except FormatError as error:
         raise CheckpointError(f"{path} cannot become a TimeSformer: {error}") from error
     except CheckpointError:
@@ -143,11 +143,16 @@ def load_tested(model: nn.Module, path: str | Path) -> LoadReport:
 
 def refuse_unless_tested(report: LoadReport) -> None:
     """Raise CheckpointError unless the file is of this very architecture and its classes."""
-    if report.newly_initialized or report.unused or "patch_embed.proj.weight" in report.resized:
+    if report.newly_initialized or report.unused or any(map(_is_layer, report.resized)):
         raise CheckpointError(
             f"{report.path} is not a checkpoint of this model, so its score would mean nothing: "
-            f"{report}; correct MODEL.NUM_CLASSES and TIMESFORMER.*, or fine-tune it first"
+            f"{report}; correct MODEL.NUM_CLASSES, DATA.MODALITY and TIMESFORMER.*, or fine-tune it first"
         )
+
+
+def _is_layer(name: str) -> bool:
+    """Whether a resized tensor is more than an embedding: it sees other patches or other channels."""
+    return not name.endswith("_embed")
 
 
 def convert_names(state: dict[str, Tensor], cut: tuple[str, ...]) -> dict[str, Tensor]:
@@ -155,6 +160,19 @@ def convert_names(state: dict[str, Tensor], cut: tuple[str, ...]) -> dict[str, T
     for text in cut:
         state = {key.replace(text, ""): value for key, value in state.items()}
     return state
+
+
+def _read_beside(weights: Weights, path: str | Path) -> None:
+    """Add what files of transformers beside the weights say of them."""
+    config = read_config(path, "config.json")
+    if weights.format.startswith("Hugging Face"):
+        huggingface.add_config(weights, config)
+    elif is_video_model(config):
+        huggingface.add_class_names(weights, config)
+    else:
+        return
+    for name in PREPROCESSORS:
+        huggingface.add_preprocessor(weights, read_config(path, name))
 
 
 def _take_epsilon(model: nn.Module, weights: Weights, report: LoadReport) -> None:

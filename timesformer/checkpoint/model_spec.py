@@ -6,6 +6,7 @@ with the published preprocessing.
 
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike, fspath
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from timesformer.checkpoint import timm_hub
@@ -19,6 +20,7 @@ from timesformer.checkpoint.other_models import (
     build_name,
     build_other,
     config_from,
+    folder_name,
     scored,
 )
 from timesformer.config import CfgNode, flat_values, load_config, portable
@@ -72,12 +74,15 @@ def read_model_spec(
     """
     overrides = tuple(overrides)
     named = build_name(cfg_file, overrides)
+    if not named and (named := folder_name(_portable(fspath(path)))):
+        overrides = ("MODEL.MODEL_NAME", named, *overrides)
     weights = _read(fspath(path), converted=named in ("", *TIMESFORMERS))
     text = weights.about.get("cfg")
     own = flat_values(text, source=str(path)) if isinstance(text, str) else {}
     if is_other(named or own.get("MODEL.MODEL_NAME", "")):
         other = build_other(str(path), weights, own, cfg_file, overrides)
-        return _spec(str(path), other.weights, own, other.cfg, [], other.num_classes, classes)
+        said = [] if own or cfg_file else [build_note(other.cfg)]
+        return _spec(str(path), other.weights, own, other.cfg, said, other.num_classes, classes)
     try:
         found = infer(weights.state)
     except ValueError as error:
@@ -128,9 +133,12 @@ def _spec(
 
 
 def _read(name: str, *, converted: bool) -> Weights:
-    if timm_hub.is_name(name):
-        return read_weights(name, converted=converted)
-    return read_weights(portable(name), mmap=True, converted=converted)
+    mapped = not timm_hub.is_name(name)
+    return read_weights(_portable(name), mmap=mapped, converted=converted)
+
+
+def _portable(name: str) -> str | Path:
+    return name if timm_hub.is_name(name) else portable(name)
 
 
 def _guesses_heads(weights: Weights, found: Architecture, said: set[str], path: str) -> bool:
@@ -212,6 +220,22 @@ def _describe_assumptions(values: Mapping[str, Any], *, guessed: bool) -> str:
         f"{values['DATA.TEST_CROP_SIZE']}, mean {values.get('DATA.MEAN', 0.45)}, std "
         f"{values.get('DATA.STD', 0.225)})"
     )
+
+
+def build_note(cfg: CfgNode) -> str:
+    """What is assumed of a file without configuration that is not of a TimeSformer."""
+    fps = f" of {cfg.DATA.TARGET_FPS:g} a second" if cfg.DATA.TARGET_FPS else ""
+    return (
+        "no configuration in the file: preprocessing as the published weights of "
+        f"{cfg.MODEL.MODEL_NAME} assume it (clips of {cfg.DATA.NUM_FRAMES} frames at rate "
+        f"{cfg.DATA.SAMPLING_RATE}{fps}, short side {cfg.DATA.TRAIN_JITTER_SCALES[0]}, crops of "
+        f"{cfg.DATA.TEST_CROP_SIZE}, mean {_rounded(cfg.DATA.MEAN)}, std {_rounded(cfg.DATA.STD)}"
+        f"{', BGR' if cfg.DATA.REVERSE_INPUT_CHANNEL else ''})"
+    )
+
+
+def _rounded(values: Sequence[float]) -> list[float]:
+    return [round(value, 4) for value in values]
 
 
 def _class_names(

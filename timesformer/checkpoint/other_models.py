@@ -6,10 +6,13 @@ from typing import Any, NamedTuple
 
 import torch
 
+from timesformer.checkpoint import hub, timm_hub
+from timesformer.checkpoint.files import read_config, weights_path
 from timesformer.checkpoint.formats import Weights
 from timesformer.checkpoint.formats.libraries import for_model
 from timesformer.checkpoint.metadata import read_preprocessing
 from timesformer.config import CfgNode, ConfigError, config_of, load_config
+from timesformer.config.hf_config import PREFIX, is_video_model
 from timesformer.config.keys import KEYS
 from timesformer.models import MODELS, build_model, find_spec
 from timesformer.models.classifier import Classifier, classifier_parameters
@@ -27,6 +30,18 @@ class Other(NamedTuple):
     weights: Weights
     cfg: CfgNode
     num_classes: int | None  # of its classifier; None: it has none
+
+
+def folder_name(path: str | PathLike[str]) -> str:
+    """``hf/FOLDER`` for weights in a folder of transformers that says it is of a video model; else empty.
+
+    Raises:
+        CheckpointError: there are no such weights, or its config.json is damaged.
+    """
+    if timm_hub.is_name(path) or not is_video_model(read_config(path, "config.json")):
+        return ""
+    is_of_hub = hub.is_name(path)
+    return PREFIX + (fspath(path) if is_of_hub else str(weights_path(path).parent))
 
 
 def build_name(cfg_file: str | PathLike[str] | None, overrides: Sequence[str]) -> str:

@@ -69,7 +69,7 @@ class LibraryModel(Classifier):
         made = LAYOUTS[self.layout](clip)
         found = net(**{self.argument: made}) if self.argument else net(made)
         features: Tensor = found if isinstance(found, Tensor) else found.logits
-        return features
+        return features.squeeze(1) if features.ndim == 3 else features  # (B, 1, D) of VideoPrism
 
     def forward_tokens(self, clip: Tensor) -> tuple[Tensor, Tensor]:
         """``forward_features``, and the map that its last pooling got, (B, T', h, w, D).

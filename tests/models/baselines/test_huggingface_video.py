@@ -25,7 +25,12 @@ VJEPA2 = transformers.VJEPA2Config(
     crop_size=32, frames_per_clip=4, patch_size=8, mlp_ratio=2.0, pred_hidden_size=16,
     pred_num_attention_heads=2, pred_num_hidden_layers=1, pred_num_mask_tokens=1, **SIZES,
 )  # fmt: skip
+VIDEOPRISM = transformers.AutoConfig.for_model(
+    "videoprism_vision_model", image_size=32, num_frames=4, tubelet_size=[1, 8, 8], hidden_size=32,
+    num_spatial_layers=1, num_temporal_layers=1, num_attention_heads=2, intermediate_size=48,
+)  # fmt: skip
 CONFIGS = {
+    "videoprism": VIDEOPRISM,
     "videomae": transformers.VideoMAEConfig(
         **{k: v for k, v in VIDEOMAE.items() if k not in ("model_type", "id2label")}
     ),
@@ -57,7 +62,8 @@ def test_logits_are_those_of_transformers(saved, tiny_yaml, kind):
     assert load_weights(ours, folder).exact
     clip = torch.randn(2, 3, 4, 32, 32)
     with torch.no_grad():
-        wanted = theirs(clip.transpose(1, 2)).logits
+        wanted = theirs(clip.transpose(1, 2)).logits.flatten(1)  # VideoPrism has (B, 1, K)
+        assert ours(clip).shape == (2, 3)
         assert torch.allclose(ours(clip), wanted, atol=1e-5)
     assert len(ours.layer_groups()) > 2
     fresh = build_model(cfg)

@@ -19,6 +19,7 @@ from timesformer.checkpoint.formats.weights import (
     rename,
     split,
 )
+from timesformer.config.hf_config import read_pixels
 
 _VIT_ANCHOR = "embeddings.patch_embeddings.projection.weight"
 _CLIP_ANCHOR = "embeddings.patch_embedding.weight"
@@ -113,6 +114,15 @@ def add_config(found: Weights, config: Mapping[str, Any]) -> None:
     if kind == "timesformer":
         found.format = "Hugging Face TimeSformer"
         found.scheme = config.get("attention_type", "divided_space_time")
+    add_class_names(found, config)
+
+
+def add_class_names(found: Weights, config: Mapping[str, Any]) -> None:
+    """Add the class names of a config.json, unless they are those that transformers writes for none.
+
+    Raises:
+        FormatError: names without order.
+    """
     names = _names(config.get("id2label"))
     if names != tuple(f"LABEL_{k}" for k in range(len(names))):  # what it writes for no names
         found.class_names = names
@@ -132,17 +142,8 @@ def _names(labels: Any) -> tuple[str, ...]:
 
 
 def add_preprocessor(found: Weights, said: Mapping[str, Any]) -> None:
-    """Add what the preprocessor_config.json beside the weights says of pixels."""
-    crop, size = said.get("crop_size"), said.get("size")
-    as_they_are = said.get("do_normalize") is False
-    facts = {
-        "mean": [0.0] * 3 if as_they_are else said.get("image_mean"),
-        "std": [1.0] * 3 if as_they_are else said.get("image_std"),
-        "crop_size": crop.get("height") if isinstance(crop, Mapping) else crop,
-        "short_side": size.get("shortest_edge") if isinstance(size, Mapping) else size,
-    }
-    known = {name: value for name, value in facts.items() if value is not None}
-    if known:
+    """Add what the configuration of a processor beside the weights says of pixels."""
+    if known := read_pixels(said):
         found.about.setdefault("preprocessing", known)
 
 

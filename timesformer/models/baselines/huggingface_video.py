@@ -6,17 +6,15 @@ folder once; a checkpoint carries it, so that it needs no folder. Parameters hav
 
 import copy
 import json
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from timesformer.config import CfgNode, ConfigError
-from timesformer.config.hf_config import read_text
+from timesformer.config.hf_config import read_pixels, read_processor, read_text
 from timesformer.models.library import LibraryModel
 
 PREFIX = "hf/"
-PREPROCESSOR = "preprocessor_config.json"
 INSTALL = 'pip install "timesformer[hf]"'
 
 
@@ -91,18 +89,29 @@ def class_of(model_type: str) -> str:
     return name
 
 
+SPANS = {  # model_type -> frames from one clip's start to its end, as its published classifiers see them
+    "videomae": 64,
+    "vivit": 64,
+    "vjepa2": 64,
+    "timesformer": 256,
+}
+
+
 def defaults(name: str) -> dict[str, Any]:
-    """The clips of config.json, and the pixels of preprocessor_config.json beside it, if it is there."""
+    """The clips of config.json, at the rate of the papers, and the pixels that the processor says."""
     place = name.removeprefix(PREFIX)
-    said = json.loads(read_text(place))
-    beside = Path(place).expanduser() / PREPROCESSOR
-    pixels = json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {}
+    said, pixels = json.loads(read_text(place)), read_pixels(read_processor(place))
+    num_frames = said.get("num_frames", said.get("frames_per_clip"))
+    span = SPANS.get(said.get("model_type", ""))
+    side = said.get("image_size", said.get("crop_size"))
+    short = max(pixels.get("short_side") or side or 0, side or 0)
     found = {
-        "DATA.NUM_FRAMES": said.get("num_frames", said.get("frames_per_clip")),
-        "DATA.TRAIN_CROP_SIZE": (side := said.get("image_size", said.get("crop_size"))),
+        "DATA.NUM_FRAMES": num_frames,
+        "DATA.SAMPLING_RATE": max(span // num_frames, 1) if span and num_frames else None,
+        "DATA.TRAIN_CROP_SIZE": side,
         "DATA.TEST_CROP_SIZE": side,
-        "DATA.TRAIN_JITTER_SCALES": [side, side * 5 // 4] if side else None,
-        "DATA.MEAN": pixels.get("image_mean"),
-        "DATA.STD": pixels.get("image_std"),
+        "DATA.TRAIN_JITTER_SCALES": [short, short * 5 // 4] if side else None,
+        "DATA.MEAN": pixels.get("mean"),
+        "DATA.STD": pixels.get("std"),
     }
     return {key: value for key, value in found.items() if value is not None}
