@@ -46,3 +46,18 @@ def format_table(
         for row in cells
     )
     return "\n".join(line.rstrip() for line in lines)
+
+
+def markdown_table(rows: Sequence[Sequence[object]], *, right: Container[int] = ()) -> str:
+    """Rows as a table of Markdown, the first one its head; ``right``: columns aligned right."""
+    rule = ["---:" if i in right else "---" for i in range(len(rows[0]))]
+    cells = [[printable(cell).replace("|", "\\|") for cell in row] for row in rows]
+    cells.insert(1, rule)
+    return "\n".join(f"| {' | '.join(row)} |" for row in cells)
+
+
+def seconds_text(seconds: float) -> str:
+    """``45 s``, ``3.5 min`` or ``2.1 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -3,7 +3,7 @@
 import json
 
 from tests.conftest import run_tool
-from tests.evaluation.report.made import random_scores, write_csv
+from tests.evaluation.report.made import random_scores, write_csv, write_run
 
 RESULT = {"top1_acc": 99.5, "top5_acc": 100.0, "videos": 400, "scored": 398, "unreadable": 2,
           "attention_type": "divided_space_time", "seconds": 2.5}  # fmt: skip
@@ -119,3 +119,23 @@ def test_a_run_that_is_named_twice_is_numbered(tmp_path):
     assert [run["name"] for run in found["runs"]] == [str(file), f"{file} (2)"]
     assert found["only_in"] == {str(file): 0, f"{file} (2)": 0}
     assert (found["pairs"][0]["difference"], found["pairs"][0]["mcnemar_p"]) == (0, 1)
+
+
+def test_models_are_a_markdown_table_alone_and_a_page_if_asked(run_here, tmp_path):
+    runs = [tmp_path / name for name in ("a|b", "c")]
+    for run in runs:
+        write_run(run, "Motion/divST_6x6_32")
+    status, printed, error = run_here("compare", *runs, "--markdown")
+    assert status == 0, error
+    starts = [line.split(" | ")[0] for line in printed.splitlines()]
+    assert starts == ["| run", "| ---", r"| a\|b", "| c"]
+    page = ["--no-frames", "--out", tmp_path / "out"]
+    status, again, _ = run_here("compare", *runs, "--markdown", *page)
+    assert (status, again.startswith(printed)) == (0, True)
+    assert (tmp_path / "out/index.html").is_file()
+    assert run_here("compare", runs[0], "--markdown")[0] == 0
+    write_run(runs[0], "Motion/divST_6x6_32", num_videos=50)
+    status, _, error = run_here("compare", *runs, "--markdown")
+    assert status == 2
+    assert "--common takes the videos that all have" in error
+    assert run_here("compare", *runs, "--markdown", "--common")[0] == 0

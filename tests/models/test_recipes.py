@@ -1,13 +1,17 @@
 """Recipes of the baselines name models that take their clips."""
 
+import re
+
 import pytest
 
+from tests.conftest import ROOT
 from timesformer.config import load_config
 from timesformer.config.shipped import recipe_names
 from timesformer.models import MODELS, find_spec
 from timesformer.models.trial import build_input_problem
 
-NAMES = [n for n in recipe_names() if n.startswith("Baselines/") and n != "Baselines/Kinetics"]
+FOLDERS = ("Baselines/", "Motion/")
+NAMES = [n for n in recipe_names() if n.startswith(FOLDERS) and n != "Baselines/Kinetics"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -24,3 +28,10 @@ def test_pixels_of_recipes_with_published_weights_are_theirs():
     data = cfg.DATA
     assert (wanted["DATA.MEAN"], wanted["DATA.STD"]) == (data.MEAN, data.STD)
     assert (data.NUM_FRAMES, data.TARGET_FPS, data.SAMPLING_RATE) == (16, 15, 1)
+
+
+def test_the_script_of_the_motion_models_trains_every_recipe_of_them():
+    script = (ROOT / "tools/motion_models.sh").read_text()
+    trained = re.search(r"for recipe in (.*); do\n    name=\$\{recipe\}(_\w+)\n", script)
+    names = {f"Motion/{recipe}{trained[2]}" for recipe in trained[1].split()}
+    assert names == {name for name in recipe_names() if name.startswith("Motion/")}

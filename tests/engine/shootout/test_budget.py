@@ -9,7 +9,6 @@ from timesformer.engine.shootout.budget import (
     epochs_within,
     fold_seconds,
     plan_epochs,
-    seconds_text,
 )
 
 SIZES = Sizes(num_folds=3, num_train=100, num_test=50)
@@ -45,8 +44,3 @@ def test_a_budget_that_is_too_small_says_what_an_epoch_takes_and_what_is_enough(
     )
     assert "have 13 s for each fold; --budget 5min is enough" in message
     assert plan_epochs(300, {"a": FAST, "b": SLOW}, SIZES, {"a": 1, "b": 1})["b"] == 1
-
-
-def test_times_are_readable():
-    assert [seconds_text(s) for s in (4.4, 89, 90, 600, 7200)] == [
-        "4 s", "89 s", "1.5 min", "10.0 min", "2.0 h"]  # fmt: skip

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from tests.engine.shootout.made import Runs, made_candidate, made_shootout
-from timesformer.engine.shootout import candidates, fold_run
+from timesformer.engine.shootout import candidates
 from timesformer.engine.shootout.folds import deal_folds
+from timesformer.evaluation.run_costs import RunCosts
 
 
 def test_every_video_is_tested_once_by_a_model_that_did_not_see_it(tmp_path):
@@ -28,7 +29,7 @@ def test_every_video_is_tested_once_by_a_model_that_did_not_see_it(tmp_path):
     assert [row["path"] for row in rows] == [f"/videos/{i}.mp4" for i in range(12)]
     assert [int(row["fold"]) - 1 for row in rows] == made.folds.of_video.tolist()
     assert len(entry.results) == 3
-    assert entry.results[0] == fold_run.FoldResult(4, 2.0, 10.0, 0.51, None)
+    assert entry.results[0] == RunCosts(4, 2.0, 10.0, 0.51, None)
 
 
 def test_what_is_finished_is_not_repeated(tmp_path):

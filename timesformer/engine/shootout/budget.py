@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from timesformer.errors import InputError
 from timesformer.io.terminal import printable
+from timesformer.tables import seconds_text
 
 
 class BudgetError(InputError, ValueError):
@@ -73,10 +74,3 @@ def _too_small(
         f"fold; --budget {math.ceil(enough / 60)}min is enough, or name fewer models, lower --folds, or "
         "take --probe"
     )
-
-
-def seconds_text(seconds: float) -> str:
-    """``45 s``, ``3.5 min`` or ``2.1 h``."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -17,6 +17,7 @@ import numpy as np
 from timesformer.datasets.class_names import FILE
 from timesformer.datasets.lists import VideoList
 from timesformer.datasets.write_lists import row_line, write_lines
+from timesformer.evaluation.run_costs import RunCosts, read_costs
 from timesformer.files import METRICS, PREDICTIONS, RESULTS, RUN_RECORD, write_atomically
 from timesformer.runtime.metrics_csv import read_rows
 from timesformer.video.sources import is_local_file
@@ -24,16 +25,6 @@ from timesformer.video.sources import is_local_file
 CONSOLE = "console.log"
 LISTS = "lists"
 GROUP, FOLD = "group", "fold"  # further columns of the predictions of all folds
-
-
-class FoldResult(NamedTuple):
-    """What training and testing one fold took."""
-
-    scored: int  # videos
-    test_seconds: float
-    training_seconds: float
-    peak_ram_gib: float | None
-    peak_gpu_gib: float | None  # None without a GPU
 
 
 def write_fold_lists(folder: Path, videos: VideoList, held_out: np.ndarray) -> None:
@@ -66,20 +57,12 @@ def is_finished(folder: Path) -> bool:
     return (folder / RESULTS).is_file()
 
 
-def read_fold(folder: Path) -> FoldResult | str:
+def read_fold(folder: Path) -> RunCosts | str:
     """The costs of a finished fold, or why it has no accuracy."""
-    found, record = _json(folder / RESULTS), _json(folder / RUN_RECORD)
+    found = _json(folder / RESULTS)
     if found.get("nonfinite"):
         return f"{found['nonfinite']} of {found['videos']} videos have scores that are not finite"
-    sessions = record.get("sessions", [])
-    seconds = sum(session.get("wall_seconds", 0.0) for session in sessions)
-    return FoldResult(
-        scored=found["scored"],
-        test_seconds=found["seconds"],
-        training_seconds=max(seconds - found["seconds"], 0.0),
-        peak_ram_gib=_highest(sessions, "peak_ram_gib"),
-        peak_gpu_gib=_highest(sessions, "peak_gpu_gib"),
-    )
+    return read_costs(folder)
 
 
 class Speed(NamedTuple):
@@ -123,10 +106,6 @@ def write_all_predictions(
     names = [*head, FOLD, *[GROUP] * (groups is not None)]
     with write_atomically(target / PREDICTIONS, newline="", option="--out") as file:
         csv.writer(file).writerows([names, *rows])
-
-
-def _highest(sessions: Sequence[dict[str, Any]], name: str) -> float | None:
-    return max((session[name] for session in sessions if session.get(name)), default=None)
 
 
 def _json(path: Path) -> dict[str, Any]:

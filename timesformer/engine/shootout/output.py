@@ -8,12 +8,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from timesformer.engine.shootout.budget import seconds_text
 from timesformer.evaluation.report.output import write_json, write_page
 from timesformer.files import write_atomically
 from timesformer.io.spreadsheet import safe_row
 from timesformer.io.terminal import printable
-from timesformer.tables import format_table
+from timesformer.tables import format_table, seconds_text
 
 NUMBERS, TABLE = "shootout.json", "shootout.csv"
 HEAD = ("model", "top-1 %", "95 % interval", "to the best", "videos/s", "peak GiB", "training",

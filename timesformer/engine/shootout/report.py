@@ -9,13 +9,14 @@ from typing import Any
 
 import torch
 
-from timesformer.engine.shootout.fold_run import GROUP, FoldResult
+from timesformer.engine.shootout.fold_run import GROUP
 from timesformer.engine.shootout.folds import class_names_of
 from timesformer.engine.shootout.shootout import Entry, Shootout
 from timesformer.evaluation.report.comparison import build_comparison
 from timesformer.evaluation.report.groups import NONE, find_groups
 from timesformer.evaluation.report.predictions import Predictions, read_predictions
 from timesformer.evaluation.report.report import accuracies
+from timesformer.evaluation.run_costs import RunCosts
 from timesformer.visualize.schema import SCHEMA_VERSION
 
 METRIC = "top1"
@@ -98,7 +99,7 @@ def _row(entry: Entry) -> Json:
     }
 
 
-def costs(results: Sequence[FoldResult]) -> Json:
+def costs(results: Sequence[RunCosts]) -> Json:
     """Videos a second of all tests together, the mean training time of a fold, the highest memory."""
     scored = sum(result.scored for result in results)
     seconds = sum(result.test_seconds for result in results)

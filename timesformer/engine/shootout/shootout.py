@@ -13,11 +13,10 @@ from pathlib import Path
 
 from timesformer.config import CfgNode
 from timesformer.datasets.lists import VideoList
-from timesformer.engine.shootout.budget import Sizes, Trial, plan_epochs, seconds_text
+from timesformer.engine.shootout.budget import Sizes, Trial, plan_epochs
 from timesformer.engine.shootout.candidates import Candidate, build_fold, build_trial
 from timesformer.engine.shootout.fold_run import (
     CONSOLE,
-    FoldResult,
     is_finished,
     read_fold,
     trial_speed,
@@ -26,7 +25,9 @@ from timesformer.engine.shootout.fold_run import (
 )
 from timesformer.engine.shootout.folds import Folds
 from timesformer.evaluation.report.output import write_json
+from timesformer.evaluation.run_costs import RunCosts
 from timesformer.files import CONFIG, checkpoint_folder
+from timesformer.tables import seconds_text
 
 TRIAL, PLAN = "trial", "plan.json"
 TRIAL_BATCHES = 6
@@ -43,7 +44,7 @@ class Entry:
     candidate: Candidate
     reason: str = ""  # why it is out; "": it is not
     epochs: int | None = None  # None: those of the recipe
-    results: list[FoldResult] = field(default_factory=list)  # of the folds
+    results: list[RunCosts] = field(default_factory=list)  # of the folds
 
 
 @dataclass(frozen=True)
