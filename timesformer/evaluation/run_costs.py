@@ -19,7 +19,7 @@ class RunCosts(NamedTuple):
 
 
 def read_costs(folder: Path) -> RunCosts:
-    """The costs of a run that was tested. A later test of the same weights is no training.
+    """The costs of a run that was tested. Later tests of the same weights do not count.
 
     Raises:
         KeyError: the results lack an entry.
