@@ -152,15 +152,42 @@ def test_the_readme_names_every_room_and_every_module_says_what_it_is():
         assert (ast.get_docstring(ast.parse(path.read_text())) or "").strip(), path
 
 
-def test_every_configuration_that_the_readme_names_exists():
+def guides():
+    """The text of the README and of the guides."""
+    return "\n".join(path.read_text() for path in (ROOT / "README.md", *ROOT.glob("docs/*.md")))
+
+
+def test_every_link_of_the_guides_leads_somewhere():
+    for path in (ROOT / "README.md", *ROOT.glob("docs/*.md")):
+        for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
+            file, _, anchor = link.partition("#")
+            if "://" in link:
+                continue
+            target = path.parent / file if file else path
+            assert target.exists(), (path, link)
+            if anchor:
+                titles = re.findall(r"^#+ (.+)$", target.read_text(), re.MULTILINE)
+                known = {
+                    re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles
+                }
+                assert anchor in known, (path, link)
+
+
+def test_the_readme_leads_to_every_guide():
     readme = (ROOT / "README.md").read_text()
+    for path in ROOT.glob("docs/*.md"):
+        assert f"](docs/{path.name})" in readme, path
+
+
+def test_every_configuration_that_the_readme_names_exists():
+    readme = guides()
     named = re.findall(r"--cfg\s(?:configs/)?([A-Z]\w*[a-z]\w*/\w+)", readme)
     assert len(named) >= 5
     assert set(named) <= set(recipe_names())
 
 
 def test_every_file_that_the_readme_names_exists():
-    readme = (ROOT / "README.md").read_text()
+    readme = guides()
     named = set(re.findall(r"`((?:timesformer|tools|tests|\w+)/[\w/*]+\.(?:py|sh))`", readme))
     assert len(named) >= 10
     for name in named:

@@ -6,7 +6,12 @@ import pytest
 
 from tests.conftest import ROOT
 
-FILES = [*ROOT.glob("timesformer/**/*.py"), *ROOT.glob("tools/*.py"), ROOT / "README.md"]
+FILES = [
+    *ROOT.glob("timesformer/**/*.py"),
+    *ROOT.glob("tools/*.py"),
+    ROOT / "README.md",
+    *ROOT.glob("docs/*.md"),
+]
 BANNED = {  # what is banned -> what to write
     r"lifesigns?|life sign": "heartbeat",
     r"spokes(man|person)": "local rank 0",
