@@ -69,7 +69,16 @@ def build_splits(cfg: CfgNode) -> list[str]:
 def _extra_source(path: Path, *, separator: str) -> ListSource:
     """A list of other classes: as many as are named beside it, else as its labels say."""
     file = path / "train.csv" if path.is_dir() else path
-    return ListSource(file, partial(read_list_file, file, separator=separator))
+
+    def read() -> VideoList:
+        if not file.is_file():
+            raise ListError(
+                f"list {file} does not exist; correct DATA.EXTRA_TRAIN, a list or the folder of its "
+                "train.csv"
+            )
+        return read_list_file(file, separator=separator)
+
+    return ListSource(file, read)
 
 
 def build_dataset_name(cfg: CfgNode, split: str) -> str:

@@ -23,7 +23,7 @@ from timesformer.datasets import read_list
 from timesformer.datasets.build import build_view, build_worker_count
 from timesformer.datasets.flip_map import build_flip_map
 from timesformer.datasets.joint_lists import join, read_lists
-from timesformer.datasets.list_source import build_splits
+from timesformer.datasets.list_source import EXTRA, build_splits
 from timesformer.datasets.lists import VideoList
 from timesformer.datasets.modality import build_flow_problems
 from timesformer.datasets.resource_limits import open_files_problem
@@ -41,6 +41,7 @@ from timesformer.video import check_torchcodec
 
 Check = Callable[[CfgNode], Iterable[str]]
 
+_PREFIX_WAY = "set DATA.PATH_PREFIX to their folder"
 _PROBE_BYTES = 1 << 16  # an empty file fits on a full disk
 
 _OTHER_FILES = 24  # that a run has open at once: logs, checkpoints, connections
@@ -229,8 +230,10 @@ def _list_problems(cfg: CfgNode, *, split: str) -> Iterator[str]:
         return
     lists = read_lists(cfg, split)
     if cfg.DATA.CHECK_EXISTENCE:
-        for each in lists.values():
-            yield from _existence_problems(each)
+        for name, each in lists.items():
+            # DATA.PATH_PREFIX is of the lists of PATH_TO_DATA_DIR alone
+            way = "correct them in this list" if name == EXTRA else _PREFIX_WAY
+            yield from _existence_problems(each, way)
     folders = other_places(cfg.OUTPUT_DIR)
     unreadable = sum(len(known_bad(each, folders)) for each in lists.values())
     videos = join(lists.values(), cfg.MODEL.NUM_CLASSES)
@@ -258,7 +261,7 @@ def _views_problems(cfg: CfgNode) -> Iterator[str]:
             yield problem
 
 
-def _existence_problems(videos: VideoList) -> Iterator[str]:
+def _existence_problems(videos: VideoList, way: str) -> Iterator[str]:
     try:
         missing = videos.missing()
     except OSError as error:
@@ -268,7 +271,7 @@ def _existence_problems(videos: VideoList) -> Iterator[str]:
         shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
         yield (
             f"{videos.origin}: {len(missing)} of {len(videos.labels)} videos do not exist "
-            f"({shown}); set DATA.PATH_PREFIX to their folder, or remove these lines"
+            f"({shown}); {way}, or remove these lines"
         )
 
 
