@@ -10,6 +10,7 @@ from tests.models.made_families import VIDEOMAE
 from timesformer.checkpoint.inspect import summarize
 from timesformer.checkpoint.model_spec import read_model_spec
 from timesformer.checkpoint.other_models import build_name
+from timesformer.datasets.build import build_view
 from timesformer.inference.predictor import Predictor
 from timesformer.models import is_other
 
@@ -21,6 +22,9 @@ def test_a_file_of_torchvision_predicts_with_its_own_pixels_once_it_is_named(tmp
     spec = read_model_spec(tmp_path / "mc3.pth", overrides=named)
     assert (spec.cfg.MODEL.NUM_CLASSES, spec.cfg.DATA.TEST_CROP_SIZE) == (5, 112)
     assert pytest.approx([0.43216, 0.394666, 0.37645]) == spec.cfg.DATA.MEAN
+    view = build_view(spec.cfg, "test")  # as its transforms: the centre of a frame of 128
+    assert (view.short_side, view.crop, view.num_clips) == (128, 112, 1)
+    assert "short side 128, 1 crop(s) of 112, mean" in spec.notes[0]
     assert spec.has_classifier
     small = [*named, "DATA.TEST_CROP_SIZE", "32", "DATA.TRAIN_JITTER_SCALES", "[32, 40]"]
     predictor = Predictor.from_checkpoint(tmp_path / "mc3.pth", "cpu", views="1x1", overrides=small)

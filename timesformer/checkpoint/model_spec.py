@@ -13,7 +13,7 @@ from timesformer.checkpoint import timm_hub
 from timesformer.checkpoint.architecture import HEAD_WIDTH, Architecture, infer, usual_heads
 from timesformer.checkpoint.formats.libraries import family_of
 from timesformer.checkpoint.load import CheckpointError, Weights, read_weights
-from timesformer.checkpoint.metadata import LONGEST_SIDE, read_preprocessing
+from timesformer.checkpoint.metadata import LONGEST_SIDE, build_preprocessing, read_preprocessing
 from timesformer.checkpoint.other_models import (
     COVERING,
     PREDICTING,
@@ -228,8 +228,9 @@ def build_note(cfg: CfgNode) -> str:
     return (
         "no configuration in the file: preprocessing as the published weights of "
         f"{cfg.MODEL.MODEL_NAME} assume it (clips of {cfg.DATA.NUM_FRAMES} frames at rate "
-        f"{cfg.DATA.SAMPLING_RATE}{fps}, short side {cfg.DATA.TRAIN_JITTER_SCALES[0]}, crops of "
-        f"{cfg.DATA.TEST_CROP_SIZE}, mean {_rounded(cfg.DATA.MEAN)}, std {_rounded(cfg.DATA.STD)}"
+        f"{cfg.DATA.SAMPLING_RATE}{fps}, short side {build_preprocessing(cfg)['short_side']}, "
+        f"{cfg.TEST.NUM_SPATIAL_CROPS} crop(s) of {cfg.DATA.TEST_CROP_SIZE}, mean "
+        f"{_rounded(cfg.DATA.MEAN)}, std {_rounded(cfg.DATA.STD)}"
         f"{', BGR' if cfg.DATA.REVERSE_INPUT_CHANNEL else ''})"
     )
 

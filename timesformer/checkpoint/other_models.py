@@ -20,7 +20,10 @@ from timesformer.models.classifier import Classifier, classifier_parameters
 # Where test views lie unless the file says it: the published code, whose files cannot, never shows the
 # end of a video, and of a single view only its beginning. Its own protocol stays that of training.
 COVERING = {"TEST.VIEW_PLACEMENT": "paper"}
-VIEWS = {"TEST.NUM_ENSEMBLE_VIEWS": 1, "TEST.NUM_SPATIAL_CROPS": 3}  # if the file does not say them
+VIEWS = {
+    "TEST.NUM_ENSEMBLE_VIEWS": 1,
+    "TEST.NUM_SPATIAL_CROPS": 3,
+}  # if nobody says them
 PREDICTING = ("TRAIN.ENABLE", "False", "TEST.ENABLE", "True", "NUM_GPUS", "0")
 
 
@@ -72,7 +75,7 @@ def build_other(
         found = for_model(weights, model)
         return Other(found, cfg, _num_classes(found, model))
     name = build_name(None, overrides) or own["MODEL.MODEL_NAME"]
-    values = scored(own) or {**find_spec(MODELS, name).defaults(name), **VIEWS, **COVERING}
+    values = scored(own) or {**VIEWS, **find_spec(MODELS, name).defaults(name), **COVERING}
     model = shadow(config_from(values, overrides, path=path))
     found = for_model(weights, model)
     num_classes = _num_classes(found, model)

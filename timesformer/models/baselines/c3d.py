@@ -126,4 +126,5 @@ def defaults(name: str) -> dict[str, Any]:
         "DATA.TRAIN_CROP_SIZE": 112,
         "DATA.TEST_CROP_SIZE": 112,
         "DATA.TRAIN_JITTER_SCALES": [128, 160],
+        "TEST.NUM_SPATIAL_CROPS": 1,  # the centre of the scaled frame
     }

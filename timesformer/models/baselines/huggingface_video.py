@@ -111,6 +111,7 @@ def defaults(name: str) -> dict[str, Any]:
         "DATA.TRAIN_CROP_SIZE": side,
         "DATA.TEST_CROP_SIZE": side,
         "DATA.TRAIN_JITTER_SCALES": [short, short * 5 // 4] if side else None,
+        "TEST.NUM_SPATIAL_CROPS": 1,  # the centre of the scaled frame
         "DATA.MEAN": pixels.get("mean"),
         "DATA.STD": pixels.get("std"),
     }

@@ -75,6 +75,7 @@ def preprocessing(weights: Any) -> dict[str, Any]:
         "DATA.TRAIN_CROP_SIZE": crop,
         "DATA.TEST_CROP_SIZE": crop,
         "DATA.TRAIN_JITTER_SCALES": [scale, max(scale * 5 // 4, crop)],
+        "TEST.NUM_SPATIAL_CROPS": 1,  # the centre of the scaled frame
     }
 
 
