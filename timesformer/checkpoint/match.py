@@ -198,7 +198,9 @@ def _fields(target: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> int:
     """Of how many fields of flow a file's first layer is, if it differs in its channels alone; else 0."""
     for name, value in state.items():
         ours = target.get(name, value)
-        if ours.shape != value.shape and ours.ndim > 3 and ours[:, 0].shape == value[:, 0].shape:
+        if ours.shape == value.shape or not ours.ndim == value.ndim > 3:
+            continue
+        if ours[:, 0].shape == value[:, 0].shape:
             return 0 if value.shape[1] % 2 else value.shape[1] // 2
     return 0
 
