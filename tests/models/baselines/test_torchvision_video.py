@@ -1,11 +1,14 @@
 """Video models of torchvision against its own."""
 
+import numpy as np
 import pytest
 import torch
 from torchvision.models import get_model, get_model_weights
 from torchvision.models.video import mvit
 
+from tests.conftest import write_video
 from timesformer.config import ConfigError, load_config
+from timesformer.datasets.build import build_frame_loader, build_view, load_views
 from timesformer.models import build_model
 from timesformer.models.baselines.torchvision_video import defaults, names
 from timesformer.models.classifier import classifier_parameters, layers, parameter_depths
@@ -84,6 +87,28 @@ def test_weights_say_their_clips_and_pixels():
     fps = found["DATA.TARGET_FPS"] / found["DATA.SAMPLING_RATE"]
     assert (found["DATA.NUM_FRAMES"], fps) == (16, pytest.approx(7.5, abs=0.1))
     assert defaults("r3d_18") == defaults("torchvision/r3d_18")
+
+
+@pytest.mark.parametrize("name", ["mvit_v2_s", "swin3d_t", "s3d"])
+def test_pixels_of_a_video_are_those_of_its_own_transforms(name, tiny_yaml, tmp_path):
+    """Of frames that need no scaling; other ones OpenCV scales, as in every model here."""
+    transforms = get_model_weights(name).DEFAULT.transforms()
+    side = transforms.resize_size[0]
+    width = side if len(transforms.resize_size) == 2 else side + 40
+    texture = np.random.default_rng(0).integers(
+        0, 256, (side // 8 + 8, width // 8 + 8, 3), np.uint8
+    )
+    large = np.kron(texture, np.ones((8, 8, 1), np.uint8))
+    frames = [large[t : t + side, 2 * t : 2 * t + width] for t in range(20)]
+    video = write_video(tmp_path / "a.mp4", frames)
+    values = {**defaults(f"torchvision/{name}"), "MODEL.MODEL_NAME": f"torchvision/{name}"}
+    values["TEST.NUM_ENSEMBLE_VIEWS"] = 1
+    cfg = load_config(tiny_yaml, [str(part) for pair in values.items() for part in pair])
+    select, _ = build_view(cfg, "test").draw(np.random.default_rng(0))
+    read = build_frame_loader(cfg)(video, select)
+    (chosen,) = read.images[read.index]
+    theirs = transforms(torch.from_numpy(chosen).permute(0, 3, 1, 2))
+    assert torch.equal(load_views(video, cfg)[0], theirs)
 
 
 def test_an_unknown_name_gets_the_nearest(tiny_yaml):
