@@ -10,6 +10,8 @@ import torch
 from tests.conftest import run_tool
 from timesformer.checkpoint.temperature import store_temperature
 from timesformer.cli import model
+from timesformer.datasets.lists import read_list_file
+from timesformer.inference.predictor import Predictor
 
 
 @pytest.fixture
@@ -29,6 +31,26 @@ def test_a_folder_gives_a_table(tool, weights, data_dir, tmp_path):
     assert {line[2 if line[0].endswith(".mp4") else 1] for line in lines[2:]} <= {
         "dark", "grey", "light"}  # fmt: skip
     assert re.fullmatch(r"0\.mp4 1 \w+ [\d.]+ % \d\.\d–\d\.\d of \d\.\d s", " ".join(lines[2]))
+
+
+def test_a_list_gives_its_rows_and_a_part_is_scored_as_in_a_test(tool, weights, data_dir, tmp_path):
+    rows = [f"{data_dir}/videos/test {i}.mp4 0{part}" for i in (0, 1) for part in ("", " 0.0 0.3")]
+    (tmp_path / "rows.csv").write_text("\n".join(rows) + "\n")
+    status, out, err = tool(tmp_path / "rows.csv", "--weights", weights, "--json", "--views", "1x1")
+    assert (status, err) == (0, "")
+    whole, part, *_ = found = json.loads(out)
+    assert [row["video"][-10:] for row in found] == ["test 0.mp4"] * 2 + ["test 1.mp4"] * 2
+    assert part["end_seconds"] <= 0.3 < whole["end_seconds"]
+    predictor = Predictor.from_checkpoint(weights, "cpu", views="1x1")
+    wanted = [
+        each.top(1)[0].score for each in predictor.predict(read_list_file(tmp_path / "rows.csv"))
+    ]
+    assert [row["classes"][0]["score"] for row in found] == pytest.approx(wanted, rel=1e-5)
+    status, _, err = tool(tmp_path / "rows.csv", "--weights", weights, "--annotate", tmp_path / "a")
+    assert status == 2
+    assert (
+        "rows that are parts of videos, and --contact-sheet and --annotate draw whole ones" in err
+    )
 
 
 def test_rows_are_printed_while_later_videos_are_read(

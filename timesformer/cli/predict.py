@@ -21,6 +21,7 @@ from timesformer.errors import InputError
 from timesformer.io.terminal import printable
 
 if TYPE_CHECKING:
+    from timesformer.datasets.lists import VideoList
     from timesformer.inference.predictor import Prediction, Predictor
 
 
@@ -30,7 +31,8 @@ def main(
         list[str],
         typer.Argument(
             metavar="FILE_OR_FOLDER",
-            help="Videos, frame folders, folders of either, URLs, or patterns as 'clips/*.mp4'.",
+            help="Videos, frame folders, folders of either, URLs, or patterns as 'clips/*.mp4'; or one "
+            "list of rows `path label` or `path label start end`.",
         ),
     ],
     use: model.ModelOptions,
@@ -53,16 +55,17 @@ def main(
     if as_json and as_csv:
         raise typer.BadParameter("--json and --csv exclude each other")
     from timesformer.inference.report import FORMATS
-    from timesformer.inference.videos import find_videos
+    from timesformer.inference.videos import find_videos, is_list
 
-    found = find_videos(videos)
     pictures = Pictures(contact_sheet, annotate)
+    listed = read_rows(videos[0], pictures) if len(videos) == 1 and is_list(videos[0]) else None
+    found = find_videos(videos) if listed is None else listed_names(listed)
     pictures.make_folders(found)
     predictor = use.open_predictor()
     if predictor.temperature:
         model.remark(f"note: probabilities by {predictor.temperature}")
     tally = Tally()
-    predictions = predict(predictor, found, pictures, tally)
+    predictions = predict(predictor, found if listed is None else listed, found, pictures, tally)
     form = "json" if as_json else "csv" if as_csv else "table"
     for rows in FORMATS[form](predictions, top, found):
         model.show(rows)
@@ -125,14 +128,43 @@ class Pictures:
             build_copy(prediction, predictor.cfg, self.copies / f"{name}.mp4")
 
 
+def read_rows(name: str, pictures: Pictures) -> "VideoList":
+    """The videos of a list, and parts of videos; their labels do not matter.
+
+    Raises:
+        ListError: a line of the list is none.
+        VideoError: pictures are asked for, and rows are parts.
+    """
+    from timesformer.config import portable
+    from timesformer.datasets.lists import read_list_file
+    from timesformer.video import VideoError
+
+    rows = read_list_file(portable(name))
+    if rows.segments is not None and (pictures.sheets or pictures.copies):
+        raise VideoError(
+            f"{printable(name)} has rows that are parts of videos, and --contact-sheet and --annotate "
+            "draw whole ones; leave them out"
+        )
+    return rows
+
+
+def listed_names(rows: "VideoList") -> list[str]:
+    """The name of the video of each row."""
+    return [rows.name(i) for i in range(len(rows.labels))]
+
+
 def predict(
-    predictor: "Predictor", videos: list[str], pictures: Pictures, tally: Tally
+    predictor: "Predictor",
+    videos: "list[str] | VideoList",
+    names: list[str],
+    pictures: Pictures,
+    tally: Tally,
 ) -> "Iterator[Prediction]":
     """Predictions of all videos, each as soon as it is known and drawn; ``tally`` counts failures."""
     from timesformer.inference.report import file_names
 
-    stream = model.with_progress(predictor.stream(videos), total=len(videos))
-    for each, name in zip(stream, file_names(videos), strict=True):
+    stream = model.with_progress(predictor.stream(videos), total=len(names))
+    for each, name in zip(stream, file_names(names), strict=True):
         model.tell_remarks(each)
         if each.error and len(each.scores):
             tally.nonfinite += 1
