@@ -49,3 +49,10 @@ def test_without_a_folder_the_first_are_named_and_escaped(caplog):
         r"2\x1b.mp4: half of it; ...",
         "1 of 9 test videos are HDR; 1.mp4: PQ",
     ]
+
+
+def test_videos_of_no_split_are_videos(caplog):
+    remarks = Remarks("", 9)
+    remarks.add([Remark("HDR", "PQ", "1.mp4")])
+    remarks.log()
+    assert caplog.messages == ["1 of 9 videos are HDR; 1.mp4: PQ"]

@@ -44,10 +44,10 @@ class Remarks:
             self._said.add(kind)
             of_kind = [remark for remark in self.found.values() if remark.kind == kind]
             logger.warning(
-                "%d of %d %s videos are %s; %s",
+                "%d of %d %s are %s; %s",
                 len(of_kind),
                 self.num_videos,
-                self.split,
+                f"{self.split} videos".strip(),
                 kind,
                 self._where(of_kind),
             )
