@@ -1,5 +1,6 @@
 """How a command ends, by itself, by an error or by a signal."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -61,6 +62,41 @@ def test_sigterm_unwinds_as_ctrl_c_does_and_handlers_come_back(capsys):
     assert cleaned == [True]
     assert capsys.readouterr().err == "t.py: ended by SIGTERM\n"
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_that_a_destructor_swallows_ends_the_command_too(number, status, capfd):
+    class Object:
+        def __del__(self):
+            signal.raise_signal(number)
+            time.sleep(0)  # the handler's exception is raised here, and lost
+
+    def main():
+        Object()
+        time.sleep(20)
+
+    before, started = sys.unraisablehook, time.monotonic()
+    assert status_of(main, "t.py") == status
+    assert time.monotonic() - started < 15
+    said = capfd.readouterr().err
+    assert "ignored" not in said
+    assert "Traceback" not in said
+    assert sys.unraisablehook is before
+
+
+def test_other_errors_of_destructors_are_still_told(monkeypatch):
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+
+    class Object:
+        def __del__(self):
+            raise ValueError("x")
+
+    def main():
+        Object()
+
+    assert status_of(main, "t.py") == 0
+    assert [each.exc_type for each in told] == [ValueError]
 
 
 def test_the_status_of_main_is_kept():
@@ -129,6 +165,26 @@ def test_the_processes_of_a_pool_die_with_their_parent(number):
     expected = {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}
     assert parent.returncode == expected[number], said
     assert "Traceback" not in said
+
+
+def listen_and_wait():
+    multiprocessing.get_context("forkserver").Process(target=sleep_long, args=(0,)).start()
+    time.sleep(20)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_sockets_of_an_interrupted_command_are_removed(number, tmp_path):
+    code = (
+        "from timesformer.cli.ending import leave, status_of\n"
+        "from tests.cli.test_ending import listen_and_wait\n"
+        "leave(status_of(listen_and_wait, 't.py'))"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=environment)
+    wait_until(lambda: any(tmp_path.iterdir()) and psutil.Process(process.pid).children())
+    process.send_signal(number)
+    assert process.wait(20) == 128 + number
+    assert not any(tmp_path.iterdir())
 
 
 def wait_until(happened, *, seconds=30):

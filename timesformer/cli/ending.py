@@ -9,9 +9,10 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 
@@ -21,6 +22,7 @@ from timesformer.runtime import local_rank
 from timesformer.runtime.handlers import handled
 
 BY_KEYBOARD, BY_SIGTERM, BY_CLOSED_PIPE = 128 + 2, 128 + 15, 128 + 13  # as shells count signals
+_AGAIN_SECONDS = 0.01  # until the callback that lost a signal is over
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # has no public name
 
 
@@ -47,7 +49,7 @@ def status_of(main: Callable[[], int | None], name: str, interrupted: str = "") 
         name: of the command, which begins every line about an error.
         interrupted: what an interruption means for the work.
     """
-    with _signals_raise():
+    with _signals_raise(), _sent_again_if_lost():
         try:
             return _flushed(main() or 0)
         except typer.Exit as stop:
@@ -69,6 +71,7 @@ def leave(status: int) -> NoReturn:
     status = _flushed(status)
     if status in (BY_KEYBOARD, BY_SIGTERM, BY_CLOSED_PIPE):
         _end_processes()
+        _remove_temporary_folder()
         os._exit(status)
     sys.exit(status)
 
@@ -109,6 +112,12 @@ def _end_processes() -> None:
     end_processes()
 
 
+def _remove_temporary_folder() -> None:
+    from timesformer.runtime.processes import remove_temporary_folder
+
+    remove_temporary_folder()
+
+
 def _flushed(status: int) -> int:
     """``status``, or that of a closed pipe, after which the rest of the output is dropped."""
     for stream in (sys.stdout, sys.stderr):
@@ -129,3 +138,28 @@ def _signals_raise() -> contextlib.AbstractContextManager[None]:
         raise KeyboardInterrupt if number == signal.SIGINT else Terminated
 
     return handled((signal.SIGINT, signal.SIGTERM), end)
+
+
+@contextlib.contextmanager
+def _sent_again_if_lost() -> Iterator[None]:
+    """Send a signal again if its exception is lost.
+
+    Where it comes while a destructor or a callback of a weak reference runs (imports have such), Python
+    prints the exception and continues as if there had been no signal.
+    """
+    before = sys.unraisablehook
+
+    def hook(lost: Any) -> None:
+        if not issubclass(lost.exc_type, KeyboardInterrupt):
+            before(lost)
+            return
+        number = signal.SIGTERM if issubclass(lost.exc_type, Terminated) else signal.SIGINT
+        timer = threading.Timer(_AGAIN_SECONDS, os.kill, (os.getpid(), number))
+        timer.daemon = True
+        timer.start()
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before

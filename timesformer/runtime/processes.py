@@ -4,6 +4,7 @@ import contextlib
 import multiprocessing
 import multiprocessing.queues
 import os
+import shutil
 import signal
 import threading
 import time
@@ -39,6 +40,13 @@ def end_processes() -> None:
             else:
                 child.kill()
         children[0].join(0.1)
+
+
+def remove_temporary_folder() -> None:
+    """Remove the folder of this process for sockets, which ``multiprocessing`` removes at a usual exit."""
+    folder = getattr(multiprocessing.current_process(), "_config", {}).get("tempdir")
+    if folder:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _begin_worker() -> None:
