@@ -10,6 +10,7 @@ from timesformer.detection.detector import Detector
 from timesformer.detection.online.watcher import Watcher
 from timesformer.inference.predictor import Predictor
 from timesformer.video import VideoError
+from timesformer.video.flow import FieldMaker
 
 UNEVEN = "cases/videos/pause.mp4"
 
@@ -184,9 +185,16 @@ def test_flow_of_files_as_people_have_them(predictor, shared, name):
     assert all(np.array_equal(ours, theirs) for ours, theirs in shown)
 
 
-def test_windows_of_several_lengths_see_flow_too(predictor, moving):
-    model = predictor(*FLOW)
+def test_windows_of_several_lengths_see_flow_that_is_computed_once(predictor, moving, monkeypatch):
+    model, computed, between = predictor(*FLOW), [], FieldMaker.between
+
+    def count(maker, first, second):
+        computed.append(1)
+        return between(maker, first, second)
+
+    monkeypatch.setattr(FieldMaker, "between", count)
     found = Detector(model, stride=0.25, scales=(1, 2)).run(moving)
+    assert len(computed) <= 74  # pairs of frames
     both = {scale.factor: scale for scale in found.scales}
     alone = Detector(model, stride=0.25).run(moving)
     assert np.array_equal(both[1].probabilities, alone.probabilities)

@@ -193,10 +193,10 @@ def _note_the_rest(weights: Weights, found: Found, payload: Any) -> None:
     weights.place = found.place
     weights.aside = dict(unknown_classes(payload))
     weights.entries = other_entries(payload, found.place)
-    if found.rivals:
+    if found.alternatives:
         weights.notes.append(
             f"of several weights in the file those under {found.place or 'its top'} were taken, not "
-            f"those under {', '.join(rival or 'its top' for rival in found.rivals[:4])}"
+            f"those under {', '.join(each or 'its top' for each in found.alternatives[:4])}"
         )
     if found.left_out:
         weights.dropped.extend(found.left_out)

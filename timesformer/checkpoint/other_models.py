@@ -20,10 +20,7 @@ from timesformer.models.classifier import Classifier, classifier_parameters
 # Where test views lie unless the file says it: the published code, whose files cannot, never shows the
 # end of a video, and of a single view only its beginning. Its own protocol stays that of training.
 COVERING = {"TEST.VIEW_PLACEMENT": "paper"}
-VIEWS = {
-    "TEST.NUM_ENSEMBLE_VIEWS": 1,
-    "TEST.NUM_SPATIAL_CROPS": 3,
-}  # if nobody says them
+VIEWS = {"TEST.NUM_ENSEMBLE_VIEWS": 1, "TEST.NUM_SPATIAL_CROPS": 3}  # if nobody says them
 PREDICTING = ("TRAIN.ENABLE", "False", "TEST.ENABLE", "True", "NUM_GPUS", "0")
 
 

@@ -68,7 +68,7 @@ class Found(NamedTuple):
 
     state: State
     place: str  # keys, joined by dots; empty: the file is nothing else
-    rivals: tuple[str, ...]  # places of other weights that might have been meant
+    alternatives: tuple[str, ...]  # places of other weights that might have been meant
     left_out: tuple[str, ...]  # names of the state dict that are not of the model
 
 
@@ -104,7 +104,7 @@ def find_weights(payload: object) -> Found:
     candidates = list(_candidates(payload))
     if not candidates:
         raise ValueError(f"it holds no weights, only {_keys(payload)}")
-    chosen, rivals = _choose(candidates)
+    chosen, alternatives = _choose(candidates)
     if chosen.without_values:
         named = [f"{name} ({kind})" for name, kind in list(chosen.without_values.items())[:4]]
         raise ValueError(
@@ -117,7 +117,7 @@ def find_weights(payload: object) -> Found:
     kept, others = _one_model(state)
     left_out = [name for name in state if name not in kept or _LEFT_OUT.match(name)]
     state = {name: _as_tensor(value) for name, value in kept.items() if name not in left_out}
-    places = tuple(".".join(rival.place) for rival in rivals) + others
+    places = tuple(".".join(each.place) for each in alternatives) + others
     return Found(strip_prefixes(state), ".".join(chosen.place), places, tuple(left_out))
 
 
@@ -146,9 +146,9 @@ def _choose(candidates: list[_Candidate]) -> tuple[_Candidate, list[_Candidate]]
     for condition in conditions:
         best = [each for each in best if condition(each)] or best
     most = max(len(each.state) for each in best)
-    rivals = [each for each in best if len(each.state) >= _MANY * most]
-    rivals.sort(key=lambda each: (not each.words & _AVERAGED, each.usual, len(each.place)))
-    return rivals[0], rivals[1:] if rivals[0].known else []
+    alternatives = [each for each in best if len(each.state) >= _MANY * most]
+    alternatives.sort(key=lambda each: (not each.words & _AVERAGED, each.usual, len(each.place)))
+    return alternatives[0], alternatives[1:] if alternatives[0].known else []
 
 
 def _candidates(payload: object) -> Iterator[_Candidate]:

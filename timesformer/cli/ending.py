@@ -71,7 +71,9 @@ def leave(status: int) -> NoReturn:
     status = _flushed(status)
     if status in (BY_KEYBOARD, BY_SIGTERM, BY_CLOSED_PIPE):
         _end_processes()
-        _remove_temporary_folder()
+        from timesformer.runtime.processes import remove_temporary_folder
+
+        remove_temporary_folder()
         os._exit(status)
     sys.exit(status)
 
@@ -110,12 +112,6 @@ def _end_processes() -> None:
     from timesformer.runtime.processes import end_processes  # which imports multiprocessing
 
     end_processes()
-
-
-def _remove_temporary_folder() -> None:
-    from timesformer.runtime.processes import remove_temporary_folder
-
-    remove_temporary_folder()
 
 
 def _flushed(status: int) -> int:

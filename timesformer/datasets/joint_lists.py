@@ -5,9 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 
 from timesformer.config import CfgNode
-from timesformer.datasets.list_source import build_splits, read_list
+from timesformer.datasets.list_source import TRAINED, build_splits, read_list
 from timesformer.datasets.lists import PackedStrings, VideoList
-from timesformer.datasets.scan_index import TRAINED
 
 
 def read_lists(cfg: CfgNode, split: str) -> dict[str, VideoList]:

@@ -15,6 +15,7 @@ from timesformer.video.remote import is_url
 DATASETS: dict[str, Callable[..., VideoList]] = {"kinetics": read_kinetics, "ssv2": read_ssv2}
 
 EXTRA = "extra"  # the split of DATA.EXTRA_TRAIN
+TRAINED = ("train", EXTRA)  # the splits that are trained on
 
 
 @dataclass(frozen=True)

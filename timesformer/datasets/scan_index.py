@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from timesformer.datasets.list_source import TRAINED
 from timesformer.datasets.list_text import ListError
 from timesformer.datasets.lists import VideoList
 from timesformer.files import WriteError, write_atomically
@@ -31,8 +32,6 @@ logger = logging.getLogger(__name__)
 READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 UNREADABLE = frozenset({"unreadable", "zero frames", "crashed", "no answer"})
 """Problems that leave no clip; of a truncated video, what is there is used."""
-
-TRAINED = ("train", "extra")  # the splits that are trained on
 
 UNKNOWN = "?"
 

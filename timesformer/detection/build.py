@@ -15,7 +15,7 @@ from timesformer.datasets.views import DenseSampling, Views
 from timesformer.detection.scales import Scale, check_scales
 from timesformer.detection.windows import Grid
 from timesformer.inference.forward_clips import ForwardClips
-from timesformer.inference.forward_flow import ForwardFlow
+from timesformer.inference.forward_flow import ForwardFlow, LastFields
 from timesformer.video.flow import FieldMaker
 from timesformer.video.frames import FrameSelector
 from timesformer.video.timeline import Indices, Timeline
@@ -52,7 +52,7 @@ def build_reading(cfg: CfgNode) -> Reading:
     """
     if cfg.DATA.MODALITY == RGB:
         return Reading()
-    maker = FieldMaker(build_flow_settings(cfg), weights=build_flow_weights(cfg))
+    maker = LastFields(FieldMaker(build_flow_settings(cfg), weights=build_flow_weights(cfg)))
     return Reading(
         partial(ForwardFlow, maker=maker, has_rgb=cfg.DATA.MODALITY == BOTH),
         partial(stacked, num_fields=cfg.DATA.FLOW.STACK),

@@ -28,9 +28,8 @@ from timesformer.video.timeline import Timeline as VideoTimeline
 from timesformer.video.visit import Visited, Visitor, visit_frames, visit_images
 
 Rows = Mapping[int, np.ndarray]  # window -> its scores (K,)
-Done = Mapping[
-    str, Rows
-]  # by the digest of all windows: the decoder may give others than packets promise
+# By the digest of all windows: the decoder may give others than packets promise.
+Done = Mapping[str, Rows]
 Progress = Callable[[int, int], None]  # windows that are scored, and all
 
 

@@ -64,10 +64,8 @@ class ClipMaker:
     crop: CropSampler  # V crops
     give: Callable[[Item], None]
     reverse_channels: bool = False
-    done: Mapping[str, Container[int]] = field(
-        default_factory=dict
-    )  # digest of all windows -> those
-    # that need not come
+    # Digest of all windows -> those that need not come.
+    done: Mapping[str, Container[int]] = field(default_factory=dict)
     scale: int = 0  # of all that it gives
     shared: bool = False  # give frames that are not copied, ``FrameClip``
     forward: Callable[..., ForwardClips | ForwardFlow] = ForwardClips

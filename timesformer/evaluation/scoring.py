@@ -27,9 +27,7 @@ from timesformer.evaluation import metrics
 from timesformer.models.classifier import Classifier
 
 CLIPS = 8  # in a forward batch where TEST.FORWARD_BATCH is 0; the published test batch
-SMALL = (
-    1 << 16
-)  # pixels of a forward batch that a CPU computes in little more than the time of one clip
+SMALL = 1 << 16  # pixels of a forward batch that takes a CPU little longer than one clip
 
 
 def logits(model: Classifier, clips: Tensor) -> Tensor:

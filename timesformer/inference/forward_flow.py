@@ -21,6 +21,30 @@ from timesformer.video.timeline import Indices
 Rows = Mapping[int, Sequence[Sequence[int]]]
 
 
+class LastFields:
+    """A maker of fields that does not compute again what it was just asked for.
+
+    Clips of several lengths are made of the same frames: each asks for the same fields.
+    """
+
+    def __init__(self, maker: FieldMaker) -> None:
+        self.maker = maker
+        self.image: np.ndarray | None = None
+        self.pair: tuple[object, object] | None = None
+
+    def prepare(self, image: np.ndarray) -> object:
+        """As of ``FieldMaker``."""
+        if self.image is not image:
+            self.image, self.prepared = image, self.maker.prepare(image)
+        return self.prepared
+
+    def between(self, first: object, second: object) -> np.ndarray:
+        """As of ``FieldMaker``."""
+        if self.pair is None or self.pair[0] is not first or self.pair[1] is not second:
+            self.pair, self.field = (first, second), self.maker.between(first, second)
+        return self.field
+
+
 @dataclass
 class ForwardFlow:
     """Hands over each clip as soon as the last frame of its fields has come; as ``ForwardClips``.
@@ -30,7 +54,7 @@ class ForwardFlow:
 
     crop: CropSampler  # V crops
     give: Callable[[int, tuple[Tensor, ...], tuple[FrameKey, ...]], None]  # T of (V, C, 1, S, S)
-    maker: FieldMaker
+    maker: FieldMaker | LastFields
     has_rgb: bool = False  # R, G, B before the fields
     reverse_channels: bool = False
 

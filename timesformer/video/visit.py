@@ -22,9 +22,7 @@ from timesformer.video.packets import list_packets
 from timesformer.video.remarks import Remark
 from timesformer.video.timeline import Indices, Timeline
 
-LARGE = (
-    1 << 20
-)  # pixels of a frame; to convert a smaller one, starting threads costs more than it saves
+LARGE = 1 << 20  # pixels of a frame that several threads convert faster than one
 KEPT_BYTES = 1 << 20  # packets of larger videos are read again: hours of them are not held
 
 
