@@ -1,6 +1,7 @@
 """Rows of the table of models by names and prefixes."""
 
 import re
+import sys
 
 import pytest
 
@@ -36,6 +37,15 @@ def test_names_of_an_extra_are_near_where_it_is_installed():
         ConfigError, match="nearest names are pytorchvideo/x3d_m, pytorchvideo/x3d_"
     ):
         find_spec(MODELS, "x3d_m")
+
+
+def test_an_extra_that_is_missing_is_told_beside_the_nearest_names(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pytorchvideo.models", None)
+    with pytest.raises(
+        ConfigError, match=r"nearest names are .*; the models pytorchvideo/NAME need"
+    ) as told:
+        find_spec(MODELS, "x3d_m")
+    assert str(told.value).count('pip install "timesformer[pytorchvideo]"') == 1
 
 
 def test_names_are_known_by_their_family():

@@ -55,11 +55,16 @@ def main(
     if as_json and as_csv:
         raise typer.BadParameter("--json and --csv exclude each other")
     from timesformer.inference.report import FORMATS
-    from timesformer.inference.videos import find_videos, is_list
+    from timesformer.inference.videos import find_videos, is_list, read_rows, row_names
 
+    listed = read_rows(videos[0]) if len(videos) == 1 and is_list(videos[0]) else None
+    if listed is not None and listed.segments is not None and (contact_sheet or annotate):
+        raise typer.BadParameter(
+            f"{printable(videos[0])} has rows that are parts of videos, and --contact-sheet and "
+            "--annotate draw whole ones; leave them out"
+        )
+    found = find_videos(videos) if listed is None else row_names(listed)
     pictures = Pictures(contact_sheet, annotate)
-    listed = read_rows(videos[0], pictures) if len(videos) == 1 and is_list(videos[0]) else None
-    found = find_videos(videos) if listed is None else listed_names(listed)
     pictures.make_folders(found)
     predictor = use.open_predictor()
     if predictor.temperature:
@@ -126,31 +131,6 @@ class Pictures:
             write_sheet(sheet, self.sheets / f"{name}.png", option="--contact-sheet")
         if self.copies is not None:
             build_copy(prediction, predictor.cfg, self.copies / f"{name}.mp4")
-
-
-def read_rows(name: str, pictures: Pictures) -> "VideoList":
-    """The videos of a list, and parts of videos; their labels do not matter.
-
-    Raises:
-        ListError: a line of the list is none.
-        VideoError: pictures are asked for, and rows are parts.
-    """
-    from timesformer.config import portable
-    from timesformer.datasets.lists import read_list_file
-    from timesformer.video import VideoError
-
-    rows = read_list_file(portable(name))
-    if rows.segments is not None and (pictures.sheets or pictures.copies):
-        raise VideoError(
-            f"{printable(name)} has rows that are parts of videos, and --contact-sheet and --annotate "
-            "draw whole ones; leave them out"
-        )
-    return rows
-
-
-def listed_names(rows: "VideoList") -> list[str]:
-    """The name of the video of each row."""
-    return [rows.name(i) for i in range(len(rows.labels))]
 
 
 def predict(

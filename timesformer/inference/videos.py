@@ -99,7 +99,7 @@ def find_videos(names: Iterable[str], *, lists: bool = False) -> list[str]:
     for name in names:
         try:
             listed = lists and bool(name) and is_list(name)
-            found |= dict.fromkeys(_listed(name) if listed else _places(name))
+            found |= dict.fromkeys(row_names(read_rows(name)) if listed else _places(name))
         except VideoError as error:
             problems.append(str(error))
     if problems:
@@ -135,14 +135,25 @@ def find_labelled(name: str) -> VideoList:
     return VideoList(PackedStrings(places), np.array(labels, np.int64), name, names)
 
 
-def _listed(name: str) -> Iterator[str]:
+def read_rows(name: str) -> VideoList:
+    """The videos of a list, and parts of videos; their labels do not matter.
+
+    Raises:
+        ListError: a line of the list is none.
+        VideoError: videos do not exist.
+    """
     videos = read_list_file(portable(name))
     if absent := list(dict.fromkeys(videos.missing())):
         what = ", ".join(absent[:NAMED]) + (", ..." if len(absent) > NAMED else "")
         raise VideoError(
             f"{name}: {len(absent)} video(s) of the list do not exist ({what}); correct the list"
         )
-    yield from (videos.name(i) for i in range(len(videos.labels)))
+    return videos
+
+
+def row_names(videos: VideoList) -> list[str]:
+    """The name of the video of each row."""
+    return [videos.name(i) for i in range(len(videos.labels))]
 
 
 def _places(name: str) -> Iterator[str]:

@@ -36,12 +36,19 @@ def find_spec(table: Mapping[str, Spec], name: str) -> Spec:
     """The row of ``name``, see ``find_row``.
 
     Raises:
-        ConfigError: there is none; the message has the nearest names of all families.
+        ConfigError: there is none; the message has the nearest names of all families, and the extras
+            without which some have no names.
     """
     if (row := find_row(table, name)) is not None:
         return row
-    names = [each for spec in dict.fromkeys(table.values()) for each in names_of(spec)]
-    raise ConfigError(unknown_name(name, names, families(table)))
+    names: list[str] = []
+    lacking: dict[str, None] = {}
+    for spec in dict.fromkeys(table.values()):
+        try:
+            names += spec.names()
+        except InputError as error:
+            lacking[str(error)] = None
+    raise ConfigError("; ".join([unknown_name(name, names, families(table)), *lacking]))
 
 
 def names_of(spec: Spec) -> Iterator[str]:
