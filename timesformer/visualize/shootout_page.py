@@ -9,7 +9,7 @@ from timesformer.visualize.figure_files import FIGURES, figure_names
 from timesformer.visualize.figure_style import svg_text
 from timesformer.visualize.page import render_page
 from timesformer.visualize.schema import require_schema
-from timesformer.visualize.shootout_figures import tested_models
+from timesformer.visualize.shootout_figures import shown_names, tested_models
 
 METHODS = {
     "probe": "The head of each model was trained on features of its frozen backbone.",
@@ -43,6 +43,7 @@ def render_shootout(report: Mapping[str, Any]) -> str:
         title=f"Shootout of {len(report['models'])} models",
         report=report,
         tested=tested,
+        shown=shown_names(model["name"] for model in report["models"]),
         failed=[model for model in report["models"] if model["status"] == "failed"],
         marks=[tested[0]["accuracy"][name]["value"] for name in ("chance", "majority")]
         if tested

@@ -13,6 +13,7 @@ from timesformer.files import write_atomically
 from timesformer.io.spreadsheet import safe_row
 from timesformer.io.terminal import printable
 from timesformer.tables import format_table, seconds_text
+from timesformer.visualize.shootout_figures import shown_names
 
 NUMBERS, TABLE = "shootout.json", "shootout.csv"
 HEAD = ("model", "top-1 %", "95 % interval", "to the best", "videos/s", "peak GiB", "training",
@@ -51,7 +52,9 @@ def shootout_lines(report: Json) -> Iterator[str]:
     )
     if tested:
         yield ""
-        yield format_table([HEAD, *map(_cells, tested)], right={1, 4, 5, 7, 9})
+        shown = shown_names(model["name"] for model in tested)
+        rows = [(shown[model["name"]], *_cells(model)) for model in tested]
+        yield format_table([HEAD, *rows], right={1, 4, 5, 7, 9})
         chance, majority = (tested[0]["accuracy"][name]["value"] for name in ("chance", "majority"))
         yield f"\nchance: {chance:.1f} %, always the commonest class: {majority:.1f} %"
     for model in tested[1:]:
@@ -62,11 +65,11 @@ def shootout_lines(report: Json) -> Iterator[str]:
 
 
 def _cells(model: Json) -> tuple[str, ...]:
+    """Of the columns after the name."""
     found, clip, other = model["accuracy"]["top1"], model["clip"], model["to_the_best"]
     memory, speed = peak_memory(model), model["videos_per_second"]
     work = model["multiply_adds"]
     return (
-        model["name"],
         f"{found['value']:.2f}",
         _limits(found["interval"], ".1f"),
         f"{other['difference']:+.2f} ({_limits(other['interval'], '+.1f')})"

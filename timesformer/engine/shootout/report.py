@@ -18,6 +18,7 @@ from timesformer.evaluation.report.predictions import Predictions, read_predicti
 from timesformer.evaluation.report.report import accuracies
 from timesformer.evaluation.run_costs import RunCosts
 from timesformer.visualize.schema import SCHEMA_VERSION
+from timesformer.visualize.shootout_figures import shown_names
 
 METRIC = "top1"
 OF_PAIR = ("difference", "interval", "method", "p", "p_holm", "verdict")
@@ -69,10 +70,13 @@ def _to_the_best(found: Mapping[str, Predictions], by: str) -> dict[str, Json]:
     """Each model minus the first, on the same videos, in points."""
     if len(found) < 2:
         return {}
+    shown = shown_names(found)
     best, *others = found
-    compared = build_comparison(list(found.values()), names=list(found), common=True, group=by)
-    pairs = {pair["b"]: pair for pair in compared["pairs"] if pair["a"] == best}
-    return {name: _reversed(pairs[name]) for name in others}
+    compared = build_comparison(
+        list(found.values()), names=list(shown.values()), common=True, group=by
+    )
+    pairs = {pair["b"]: pair for pair in compared["pairs"] if pair["a"] == shown[best]}
+    return {name: _reversed(pairs[shown[name]]) for name in others}
 
 
 def _reversed(pair: Mapping[str, Any]) -> Json:
