@@ -35,6 +35,7 @@ def test_classes_are_those_that_are_named_else_those_of_the_labels(lists):
 
 
 def test_a_flip_keeps_labels_of_the_second(lists):
-    labels = join(lists.values(), 2).labels
-    assert joined_flip_map(np.array([1, 0]), labels).tolist() == [1, 0, 2, 3, 4, 5]
-    assert joined_flip_map(None, labels) is None
+    joined, opposite = join(lists.values(), 2), np.array([1, 0])
+    assert joined_flip_map(opposite, joined).tolist() == [1, 0, 2, 3, 4, 5]
+    assert joined_flip_map(None, joined) is None
+    assert joined_flip_map(opposite, lists["train"]) is opposite

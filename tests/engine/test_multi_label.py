@@ -51,6 +51,19 @@ def test_targets_are_multi_hot(tiny_yaml, options):
     assert batch.labels.tolist() == [[1, 0, 0, 1, 0], [0, 1, 0, 0, 0]]
 
 
+def test_a_flip_turns_each_label_of_a_video(tiny_yaml, options, tmp_path):
+    (tmp_path / "flip.json").write_text('{"dark": "extreme", "grey": "light"}')
+    chosen = [*options, "AUG.FLIP_MAP", tmp_path / "flip.json", "TRAIN.BATCH_SIZE", "24"]
+    cfg = load_config(tiny_yaml, [str(option) for option in chosen])
+    batch = next(iter(build_loader(cfg, "train")))
+    found = {
+        (int(i) % 3, *map(int, label)) for i, label in zip(batch.indices, batch.labels, strict=True)
+    }
+    whole = {(0, 1, 0, 0, 1, 0), (1, 0, 1, 0, 0, 0), (2, 0, 1, 1, 1, 0)}
+    flipped = {(0, 1, 0, 0, 1, 0), (1, 0, 0, 1, 0, 0), (2, 1, 1, 1, 0, 0)}
+    assert found == whole | flipped
+
+
 @pytest.mark.parametrize("method", ["sum", "max", "softmax"])
 def test_a_run_trains_validates_and_tests_by_mean_average_precision(
     tiny_yaml, tmp_path, options, method

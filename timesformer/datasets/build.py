@@ -62,7 +62,7 @@ def build_dataset(
         time_limit=cfg.DATA.DECODE_TIMEOUT,
         known_bad=build_known_bad(cfg, lists),
         augment=build_augment(cfg) if split == "train" else unchanged,
-        opposite=joint_lists.joined_flip_map(opposite, videos.labels),
+        opposite=joint_lists.joined_flip_map(opposite, videos),
     )
 
 

@@ -51,11 +51,11 @@ def count_classes(videos: VideoList) -> int:
     return len(videos.class_names) or int(videos.labels.max()) + 1
 
 
-def joined_flip_map(opposite: np.ndarray | None, labels: np.ndarray) -> np.ndarray | None:
-    """``opposite`` (K,) for all of ``labels``: a flip changes none of those from K on."""
-    if opposite is None:
-        return None
-    return np.concatenate([opposite, np.arange(len(opposite), labels.max(initial=0) + 1)])
+def joined_flip_map(opposite: np.ndarray | None, videos: VideoList) -> np.ndarray | None:
+    """``opposite`` (K,) for all labels of a joined list: a flip changes none of those from K on."""
+    if opposite is None or not videos.parts:
+        return opposite
+    return np.concatenate([opposite, np.arange(len(opposite), videos.labels.max() + 1)])
 
 
 def places(lists: Mapping[str, VideoList]) -> Iterator[tuple[str, VideoList, int]]:
