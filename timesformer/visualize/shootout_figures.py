@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from timesformer.models import is_model_name
 from timesformer.visualize.figure_style import (
     ACCENT,
     INK,
@@ -31,6 +30,8 @@ TICKS = (1, 2, 5)  # of each power of ten
 
 def shown_names(names: Iterable[str]) -> dict[str, str]:
     """Names of models as they are; of checkpoints without the folders that all of them share."""
+    from timesformer.models import is_model_name  # which imports torch; other pages have no models
+
     shown = {name: name for name in names}
     paths = {name: os.path.abspath(name) for name in shown if not is_model_name(name)}
     with contextlib.suppress(ValueError):  # there is none, or they are on several drives of Windows
